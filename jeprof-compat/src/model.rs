@@ -1,0 +1,137 @@
+//! The profile as every room of the companion sees it: samples over call stacks, with the
+//! mappings they ran in. Knows no file format and imports nothing.
+//!
+//! Values are unbiased estimates already: `read` scales and moves return addresses onto their
+//! call sites at the door. Stacks are leaf first.
+
+/// One of the four heap values that a sample carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ValueKind {
+    /// Bytes that are live now.
+    #[default]
+    InuseSpace,
+    /// Blocks that are live now.
+    InuseObjects,
+    /// Bytes ever allocated (needs `prof_accum`).
+    AllocSpace,
+    /// Blocks ever allocated (needs `prof_accum`).
+    AllocObjects,
+}
+
+/// Estimates of one stack, in blocks and bytes. Signed and fractional: `--base` subtracts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Values {
+    /// Blocks that are live.
+    pub inuse_objects: f64,
+    /// Bytes that are live.
+    pub inuse_space: f64,
+    /// Blocks ever allocated.
+    pub alloc_objects: f64,
+    /// Bytes ever allocated.
+    pub alloc_space: f64,
+}
+
+impl Values {
+    /// The value that `kind` names.
+    pub fn get(&self, kind: ValueKind) -> f64 {
+        match kind {
+            ValueKind::InuseSpace => self.inuse_space,
+            ValueKind::InuseObjects => self.inuse_objects,
+            ValueKind::AllocSpace => self.alloc_space,
+            ValueKind::AllocObjects => self.alloc_objects,
+        }
+    }
+}
+
+/// What our own dumps say of a stack beyond its values; absent for jemalloc's dumps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StackFacts {
+    /// Real live samples behind the estimate.
+    pub samples: u64,
+    /// Variance of the live bytes estimate, bytes squared.
+    pub variance: f64,
+    /// Live `(epoch, samples, bytes)` by birth epoch.
+    pub births: Vec<(u32, u64, u64)>,
+}
+
+/// Index into [`Profile::locations`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LocationId(pub u32);
+
+/// A code address and, once symbolized, the functions inlined there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Location {
+    /// The address looked up: of the call, not of the return.
+    pub address: u64,
+    /// Index into [`Profile::mappings`].
+    pub mapping: Option<usize>,
+    /// Innermost inlined function first; empty until symbolized or when no name was found.
+    pub lines: Vec<Line>,
+}
+
+/// One function at a location.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Line {
+    /// Full demangled name.
+    pub function: String,
+    /// Source file, when known.
+    pub file: Option<String>,
+    /// Line number, when known.
+    pub line: Option<u32>,
+    /// True for every frame inlined into the one behind it.
+    pub inlined: bool,
+}
+
+/// One mapped file or area.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mapping {
+    /// First address.
+    pub start: u64,
+    /// One past the last address.
+    pub end: u64,
+    /// Offset in the file.
+    pub offset: u64,
+    /// Executable pages.
+    pub executable: bool,
+    /// Path as the kernel named it, or a pseudo-name such as `[vdso]`.
+    pub path: String,
+    /// Build id in lower-case hex, when the dump recorded it.
+    pub build_id: Option<String>,
+}
+
+/// One stack with its values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// Leaf first.
+    pub stack: Vec<LocationId>,
+    /// Totals over all threads.
+    pub values: Values,
+    /// Per thread: `(thread uid, values)`.
+    pub threads: Vec<(u64, Values)>,
+    /// Only in our own dumps.
+    pub facts: Option<StackFacts>,
+}
+
+/// Facts about the process and the dump, as `key value` pairs of our own dumps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProcessFacts {
+    /// In file order, for example `("pid", "123")`.
+    pub entries: Vec<(String, String)>,
+}
+
+/// A whole profile.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Profile {
+    /// Mean bytes between samples.
+    pub period: u64,
+    /// One a stack.
+    pub samples: Vec<Sample>,
+    /// Shared by all samples.
+    pub locations: Vec<Location>,
+    /// Sorted by start.
+    pub mappings: Vec<Mapping>,
+    /// `(uid, name)` of threads.
+    pub threads: Vec<(u64, String)>,
+    /// Process facts.
+    pub process: ProcessFacts,
+}
