@@ -67,19 +67,32 @@ pub struct Location {
     pub mapping: Option<usize>,
     /// Innermost inlined function first; empty until symbolized or when no name was found.
     pub lines: Vec<Line>,
+    /// A frame of a managed runtime: named by the dump itself, its address means nothing.
+    pub managed: bool,
 }
 
 /// One function at a location.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
-    /// Full demangled name.
+    /// Whole demangled name, parameters included.
     pub function: String,
+    /// The same without its parameter list, when it has one: `os::malloc`.
+    pub short: Option<String>,
+    /// Where the function starts, in the addresses of its own file; tells namesakes apart.
+    pub start: Option<u64>,
     /// Source file, when known.
     pub file: Option<String>,
     /// Line number, when known.
     pub line: Option<u32>,
     /// True for every frame inlined into the one behind it.
     pub inlined: bool,
+}
+
+impl Line {
+    /// The name without parameters, as `jeprof` prints it.
+    pub fn short(&self) -> &str {
+        self.short.as_deref().unwrap_or(&self.function)
+    }
 }
 
 /// One mapped file or area.
@@ -134,4 +147,39 @@ pub struct Profile {
     pub threads: Vec<(u64, String)>,
     /// Process facts.
     pub process: ProcessFacts,
+}
+
+impl Profile {
+    /// The location behind an id of this profile's own samples.
+    pub fn location(&self, id: LocationId) -> &Location {
+        &self.locations[id.0 as usize]
+    }
+
+    /// Sum of one heap value over all samples.
+    pub fn total(&self, kind: ValueKind) -> f64 {
+        self.samples.iter().map(|s| s.values.get(kind)).sum()
+    }
+}
+
+impl ProcessFacts {
+    /// The first value recorded under `key`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let entry = self.entries.iter().find(|(k, _)| k == key);
+        entry.map(|(_, value)| value.as_str())
+    }
+}
+
+impl ValueKind {
+    /// True when the value counts blocks, false when it counts bytes.
+    pub fn is_objects(self) -> bool {
+        matches!(self, ValueKind::InuseObjects | ValueKind::AllocObjects)
+    }
+}
+
+impl Mapping {
+    /// The path without its directory and without the kernel's ` (deleted)`.
+    pub fn file_name(&self) -> &str {
+        let name = self.path.rsplit('/').next().unwrap_or(&self.path);
+        name.strip_suffix(" (deleted)").unwrap_or(name)
+    }
 }

@@ -1,0 +1,186 @@
+//! Which frames and which stacks take part: the allocator's own frames go, `--focus` and
+//! `--ignore` choose among the stacks. Called by `stacks`.
+
+use regex::Regex;
+
+use crate::model::{Line, Location, LocationId, Mapping, Profile, Sample};
+
+/// One function at one place of a stack: a location with inlined functions is several sites.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// The location it belongs to.
+    pub id: LocationId,
+    /// Index of the line in the location; 0 for a location without lines.
+    pub depth: usize,
+    /// The location itself.
+    pub location: &'a Location,
+    /// The function, when one is known.
+    pub line: Option<&'a Line>,
+    /// What is mapped at the address.
+    pub mapping: Option<&'a Mapping>,
+}
+
+/// The stacks a user asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only stacks with a frame that matches.
+    pub focus: Option<Regex>,
+    /// No stack with a frame that matches.
+    pub ignore: Option<Regex>,
+}
+
+impl Filter {
+    /// True when a stack takes part: as in `jeprof`, a frame matches by its name, by
+    /// `file:line` or by its address in sixteen hex digits.
+    pub fn keeps(&self, sites: &[Site<'_>]) -> bool {
+        let focused = self
+            .focus
+            .as_ref()
+            .is_none_or(|re| sites.iter().any(|s| matches(s, re)));
+        let ignored = self
+            .ignore
+            .as_ref()
+            .is_some_and(|re| sites.iter().any(|s| matches(s, re)));
+        focused && !ignored
+    }
+}
+
+fn matches(site: &Site<'_>, re: &Regex) -> bool {
+    if site.depth == 0 && re.is_match(&format!("{:016x}", site.location.address)) {
+        return true;
+    }
+    let Some(line) = site.line else {
+        return site.mapping.is_some_and(|m| re.is_match(&m.path));
+    };
+    re.is_match(line.short())
+        || (line.short.is_some() && re.is_match(&line.function))
+        || line
+            .file
+            .as_ref()
+            .is_some_and(|f| re.is_match(&place(f, line.line)))
+}
+
+/// `file:line` as `addr2line` prints it.
+pub fn place(file: &str, line: Option<u32>) -> String {
+    format!("{file}:{}", line.unwrap_or(0))
+}
+
+/// The stack of `sample`, leaf first, without the allocator's frames: everything up to and
+/// including the outermost frame of an allocator goes, because what lies below it is the
+/// allocator's business.
+pub fn outside_allocator<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<'a>> {
+    let mut sites = Vec::with_capacity(sample.stack.len());
+    for &id in &sample.stack {
+        push_sites(profile, id, &mut sites);
+    }
+    let by_module = sites.iter().take_while(|s| in_allocator_module(s)).count();
+    let by_name = sites.iter().rposition(is_allocator).map_or(0, |at| at + 1);
+    sites.drain(..by_module.max(by_name));
+    sites
+}
+
+fn push_sites<'a>(profile: &'a Profile, id: LocationId, sites: &mut Vec<Site<'a>>) {
+    let location = profile.location(id);
+    let mapping = location.mapping.and_then(|m| profile.mappings.get(m));
+    let site = Site {
+        id,
+        depth: 0,
+        location,
+        line: None,
+        mapping,
+    };
+    if location.lines.is_empty() {
+        sites.push(site);
+    }
+    for (depth, line) in location.lines.iter().enumerate() {
+        sites.push(Site {
+            depth,
+            line: Some(line),
+            ..site
+        });
+    }
+}
+
+/// Allocators are often stripped, or leave `malloc` by a tail call: then no frame bears the
+/// name, and the module has to tell.
+fn in_allocator_module(site: &Site<'_>) -> bool {
+    const MODULES: [&str; 4] = ["libmalloscope", "libjemalloc", "libtcmalloc", "libmimalloc"];
+    let Some(mapping) = site.mapping else {
+        return false;
+    };
+    MODULES.iter().any(|m| mapping.file_name().starts_with(m))
+}
+
+fn is_allocator(site: &Site<'_>) -> bool {
+    let managed = site.location.managed;
+    !managed
+        && site
+            .line
+            .is_some_and(|line| is_allocator_name(line.short()))
+}
+
+/// The names that `jeprof` takes for an allocator's entry, and those of later allocators.
+fn is_allocator_name(name: &str) -> bool {
+    const PREFIXES: [&str; 6] = ["__libc_", "_rjem_", "je_", "mi_", "tc_", "_"];
+    if let Some(rest) = name.strip_prefix("operator new") {
+        return is_end_of_operator(rest);
+    }
+    let bare = PREFIXES
+        .iter()
+        .find_map(|p| name.strip_prefix(p))
+        .unwrap_or(name);
+    is_entry(name) || is_entry(bare) || is_inner(name)
+}
+
+/// Nothing, `[]`, parameters or a symbol version: any other word makes it another function.
+fn is_end_of_operator(rest: &str) -> bool {
+    let rest = rest.strip_prefix("[]").unwrap_or(rest);
+    rest.is_empty() || rest.starts_with('(') || rest.starts_with('@')
+}
+
+/// Entries that allocators export bare as well as under a prefix of their own.
+fn is_entry(name: &str) -> bool {
+    matches!(
+        name,
+        "malloc"
+            | "calloc"
+            | "realloc"
+            | "reallocarray"
+            | "memalign"
+            | "posix_memalign"
+            | "aligned_alloc"
+            | "valloc"
+            | "pvalloc"
+            | "free"
+            | "cfree"
+            | "mallocx"
+            | "rallocx"
+            | "xallocx"
+            | "dallocx"
+            | "sdallocx"
+            | "sdallocx_noflags"
+    )
+}
+
+/// Names that occur only as they are.
+fn is_inner(name: &str) -> bool {
+    let exact = matches!(
+        name,
+        "tc_new"
+            | "tc_newarray"
+            | "tc_new_nothrow"
+            | "tc_newarray_nothrow"
+            | "mi_new"
+            | "newImpl"
+            | "void* newImpl"
+            | "do_malloc"
+            | "::do_malloc"
+            | "::do_malloc_or_cpp_alloc"
+            | "DoSampledAllocation"
+            | "simple_alloc::allocate"
+            | "__malloc_alloc_template::allocate"
+            | "__builtin_new"
+            | "__builtin_vec_new"
+    );
+    exact || name.contains("TCMalloc") || name.starts_with("tcmalloc::")
+}

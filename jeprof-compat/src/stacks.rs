@@ -1,0 +1,207 @@
+//! Stacks of names with one value each: what `graph`, text and folded draw. Made from symbolized
+//! profiles by [`NamedProfile::build`]. Granularity, the allocator's own frames, `--focus`,
+//! `--ignore` and the subtraction of `--base` are dealt with here, so that no view knows of them.
+//!
+//! Stacks keep recursion as it was: who sums cumulatively counts a frame once a stack.
+
+use std::collections::HashMap;
+
+use crate::filter::{self, Filter, Site};
+use crate::model::{LocationId, Profile, ValueKind};
+use crate::naming::{Granularity, Namesakes};
+
+/// Index into [`NamedProfile::frames`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FrameId(pub u32);
+
+/// Where a frame's name comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FrameKind {
+    /// Machine code with a symbol.
+    #[default]
+    Native,
+    /// A managed runtime's frame, named by the dump.
+    Managed,
+    /// No name was found: module and offset, or the bare address, stand in its place.
+    Unresolved,
+}
+
+/// One node of the picture: a function, a line, a file or an address, as the granularity says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Frame {
+    /// What is printed and what tells frames apart; ends in ` (inline)` where `jeprof`'s does.
+    pub name: String,
+    /// The function alone, whole, parameters included: for tooltips and folded stacks.
+    pub full: String,
+    /// File name of the module, without its directory.
+    pub module: Option<String>,
+    /// Source file of the first occurrence.
+    pub file: Option<String>,
+    /// Line number of the first occurrence.
+    pub line: Option<u32>,
+    /// Inlined into its caller. A function that is both has two frames, as in `jeprof`.
+    pub inlined: bool,
+    /// Where the name comes from.
+    pub kind: FrameKind,
+}
+
+/// One stack of names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedStack {
+    /// Leaf first, never empty, recursion kept.
+    pub frames: Vec<FrameId>,
+    /// Bytes or blocks; negative where the base had more.
+    pub value: f64,
+    /// Real samples behind the value, when every dump that took part said so.
+    pub samples: Option<u64>,
+}
+
+/// What a view draws.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NamedProfile {
+    /// Every frame that occurs in a stack, no two with the same name.
+    pub frames: Vec<Frame>,
+    /// No two with the same frames, none with a value of zero, in order of first appearance.
+    pub stacks: Vec<NamedStack>,
+    /// The whole profile, before `--focus` and `--ignore`: the `Total:` line.
+    pub total: f64,
+    /// Which heap value the stacks carry.
+    pub value: ValueKind,
+}
+
+/// What to make of profiles.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Which heap value.
+    pub value: ValueKind,
+    /// What makes a frame.
+    pub granularity: Granularity,
+    /// Which stacks take part.
+    pub filter: Filter,
+}
+
+/// A profile and how it counts: 1 when added, -1 as a base.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// Symbolized.
+    pub profile: &'a Profile,
+    /// Factor of all its values.
+    pub sign: f64,
+}
+
+impl NamedProfile {
+    /// Adds the parts up, stack by stack of names, whatever addresses each had.
+    pub fn build(parts: &[Part<'_>], selection: &Selection) -> NamedProfile {
+        let mut builder = Builder::new(parts, selection);
+        for part in parts {
+            builder.add(part);
+        }
+        builder.finish()
+    }
+
+    /// The frame behind an id.
+    pub fn frame(&self, id: FrameId) -> &Frame {
+        &self.frames[id.0 as usize]
+    }
+
+    /// Sum over the stacks that are shown: the hundred percent of every row.
+    pub fn shown(&self) -> f64 {
+        self.stacks.iter().map(|s| s.value).sum()
+    }
+
+    /// `(flat, cumulative)` of every frame, by frame id; a frame counts once a stack.
+    pub fn sums(&self) -> Vec<(f64, f64)> {
+        let mut sums = vec![(0.0, 0.0); self.frames.len()];
+        let mut seen_in = vec![usize::MAX; self.frames.len()];
+        for (index, stack) in self.stacks.iter().enumerate() {
+            for (depth, frame) in stack.frames.iter().enumerate() {
+                let at = frame.0 as usize;
+                if depth == 0 {
+                    sums[at].0 += stack.value;
+                }
+                if seen_in[at] != index {
+                    seen_in[at] = index;
+                    sums[at].1 += stack.value;
+                }
+            }
+        }
+        sums
+    }
+}
+
+struct Builder<'a> {
+    selection: &'a Selection,
+    namesakes: Namesakes,
+    by_name: HashMap<String, FrameId>,
+    by_stack: HashMap<Vec<FrameId>, usize>,
+    out: NamedProfile,
+}
+
+/// Frames already made, by location and line of one profile.
+type Cache = HashMap<(LocationId, usize), FrameId>;
+
+impl<'a> Builder<'a> {
+    fn new(parts: &[Part<'_>], selection: &'a Selection) -> Self {
+        let profiles = parts.iter().map(|p| p.profile);
+        Builder {
+            selection,
+            namesakes: Namesakes::collect(profiles),
+            by_name: HashMap::new(),
+            by_stack: HashMap::new(),
+            out: NamedProfile {
+                value: selection.value,
+                ..NamedProfile::default()
+            },
+        }
+    }
+
+    fn add(&mut self, part: &Part<'_>) {
+        let mut cache = Cache::new();
+        for sample in &part.profile.samples {
+            let value = part.sign * sample.values.get(self.selection.value);
+            self.out.total += value;
+            let sites = filter::outside_allocator(part.profile, sample);
+            if value == 0.0 || sites.is_empty() || !self.selection.filter.keeps(&sites) {
+                continue;
+            }
+            let frames: Vec<_> = sites.iter().map(|s| self.frame(s, &mut cache)).collect();
+            let samples = sample.facts.as_ref().map(|f| f.samples);
+            self.add_stack(frames, value, samples);
+        }
+    }
+
+    fn add_stack(&mut self, frames: Vec<FrameId>, value: f64, samples: Option<u64>) {
+        let Some(&at) = self.by_stack.get(&frames) else {
+            self.by_stack.insert(frames.clone(), self.out.stacks.len());
+            self.out.stacks.push(NamedStack {
+                frames,
+                value,
+                samples,
+            });
+            return;
+        };
+        let stack = &mut self.out.stacks[at];
+        stack.value += value;
+        stack.samples = stack.samples.zip(samples).map(|(a, b)| a + b);
+    }
+
+    fn frame(&mut self, site: &Site<'_>, cache: &mut Cache) -> FrameId {
+        let key = (site.id, site.depth);
+        if let Some(&id) = cache.get(&key) {
+            return id;
+        }
+        let frame = self.namesakes.frame(site, self.selection.granularity);
+        let next = FrameId(self.out.frames.len() as u32);
+        let id = *self.by_name.entry(frame.name.clone()).or_insert(next);
+        if id == next {
+            self.out.frames.push(frame);
+        }
+        cache.insert(key, id);
+        id
+    }
+
+    fn finish(mut self) -> NamedProfile {
+        self.out.stacks.retain(|s| s.value != 0.0);
+        self.out
+    }
+}
