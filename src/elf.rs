@@ -79,7 +79,7 @@ const MOST_CHAIN: usize = 1 << 16;
 const MOST_DYNAMIC: usize = 1 << 10;
 
 /// A loaded object: a copy of what the loader publishes about it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Object {
     base: usize,
     dynamic: *const Dyn,

@@ -1,1 +1,203 @@
-//! (being written)
+//! The next allocator: the functions behind our hooks, and what the hooks jump to.
+//!
+//! Two tables of the same shape. [`REAL`] holds the next allocator's own functions. [`FORWARD`] is
+//! what the hooks jump to when nothing is to be sampled; it starts at bootstrap functions that
+//! resolve everything, then holds the real functions or the recording twins of `recorder`.
+//! Written by [`resolve`] (any thread, the same values each time) and by `boot` while the process
+//! has not begun to sample.
+//!
+//! Symbols are looked up by `elf`, not by `dlsym`: it allocates, locks, and binds to a symbol
+//! version newer than we may require. So nothing is ever allocated before the next allocator is
+//! known, and no bootstrap memory is needed for it.
+//!
+//! *Counted here or by malloc?* A function that lives in the same object as the next `malloc` is
+//! that allocator's own and is sampled at its own hook. One that lives elsewhere (libstdc++'s
+//! `operator new`, glibc's `reallocarray` in front of tcmalloc) comes back to our `malloc` hook
+//! by itself, so its hook only forwards, and the block is counted once.
+//!
+//! # Safety
+//!
+//! The pointers are called with the C prototypes that POSIX, ISO C and the Itanium C++ ABI give
+//! the names they were looked up by.
+#![allow(unsafe_code)]
+
+use core::ffi::{c_int, c_void};
+use core::mem::transmute;
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::{Acquire, Relaxed, Release}};
+
+use crate::elf::{self, Object};
+
+/// A function pointer of any type, kept untyped.
+pub type Entry = AtomicPtr<c_void>;
+
+macro_rules! tables {
+    ($($field:ident = $symbol:literal),+ $(,)?) => {
+        /// One pointer per function of the family; null where it is not defined.
+        #[repr(C)]
+        pub struct Functions {
+            $(#[doc = concat!("`", $symbol, "`")] pub $field: Entry,)+
+        }
+
+        /// The functions of the next allocator. Written by [`resolve`]; relaxed, since each pointer
+        /// is complete in itself and the code behind it was loaded before us.
+        pub static REAL: Functions = Functions { $($field: Entry::new(core::ptr::null_mut()),)+ };
+
+        fn look_up_all(allocator: &Object) {
+            $(look_up(&REAL.$field, $symbol.as_bytes(), allocator);)+
+        }
+    };
+}
+
+tables! {
+    malloc = "malloc",
+    calloc = "calloc",
+    realloc = "realloc",
+    free = "free",
+    reallocarray = "reallocarray",
+    cfree = "cfree",
+    posix_memalign = "posix_memalign",
+    aligned_alloc = "aligned_alloc",
+    memalign = "memalign",
+    valloc = "valloc",
+    pvalloc = "pvalloc",
+    malloc_usable_size = "malloc_usable_size",
+    free_sized = "free_sized",
+    free_aligned_sized = "free_aligned_sized",
+    new = "_Znwm",
+    new_array = "_Znam",
+    new_nothrow = "_ZnwmRKSt9nothrow_t",
+    new_array_nothrow = "_ZnamRKSt9nothrow_t",
+    new_aligned = "_ZnwmSt11align_val_t",
+    new_array_aligned = "_ZnamSt11align_val_t",
+    new_aligned_nothrow = "_ZnwmSt11align_val_tRKSt9nothrow_t",
+    new_array_aligned_nothrow = "_ZnamSt11align_val_tRKSt9nothrow_t",
+    delete = "_ZdlPv",
+    delete_array = "_ZdaPv",
+    delete_sized = "_ZdlPvm",
+    delete_array_sized = "_ZdaPvm",
+    delete_nothrow = "_ZdlPvRKSt9nothrow_t",
+    delete_array_nothrow = "_ZdaPvRKSt9nothrow_t",
+    delete_aligned = "_ZdlPvSt11align_val_t",
+    delete_array_aligned = "_ZdaPvSt11align_val_t",
+    delete_sized_aligned = "_ZdlPvmSt11align_val_t",
+    delete_array_sized_aligned = "_ZdaPvmSt11align_val_t",
+    delete_aligned_nothrow = "_ZdlPvSt11align_val_tRKSt9nothrow_t",
+    delete_array_aligned_nothrow = "_ZdaPvSt11align_val_tRKSt9nothrow_t",
+    mallocx = "mallocx",
+    mi_zalloc_aligned = "mi_zalloc_aligned",
+    mallctl = "mallctl",
+    rallocx = "rallocx",
+    dlclose = "dlclose",
+}
+
+/// True once [`REAL`] is filled. Written by [`resolve`] with release after the table, read with
+/// acquire by [`allocator`].
+static RESOLVED: AtomicBool = AtomicBool::new(false);
+
+/// True when something before us in the search order defines `malloc`: our hooks are then not the
+/// program's allocator, and each of them does no more than forward. Written by [`resolve`].
+static SHADOWED: AtomicBool = AtomicBool::new(false);
+
+/// Fills [`REAL`]. Idempotent; several threads may do it at once, with the same result.
+#[cold]
+pub fn resolve() {
+    let Some((_, allocator)) = elf::next_symbol(b"malloc") else {
+        return;
+    };
+    look_up_all(&allocator);
+    let shadowed = elf::all()
+        .take_while(|object| Some(*object) != elf::own())
+        .any(|object| object.symbol(b"malloc").is_some());
+    SHADOWED.store(shadowed, Relaxed);
+    RESOLVED.store(true, Release);
+}
+
+/// Stores the next definition of `name`: the allocator's own where it has one, else anybody's.
+fn look_up(entry: &Entry, name: &[u8], allocator: &Object) {
+    let symbol = allocator
+        .symbol(name)
+        .or_else(|| elf::next_symbol(name).map(|(symbol, _)| symbol));
+    if let Some(symbol) = symbol {
+        entry.store(symbol.addr as *mut c_void, Relaxed);
+    }
+}
+
+/// The object that defines `name` next is the one that defines the next `malloc`: its blocks do
+/// not come back through our `malloc` hook.
+pub fn is_allocators_own(name: &[u8]) -> bool {
+    elf::next_symbol(b"malloc").is_some_and(|(_, object)| object.symbol(name).is_some())
+}
+
+/// Does another definition of `malloc` stand before ours?
+pub fn is_shadowed() -> bool {
+    SHADOWED.load(Relaxed)
+}
+
+/// The functions of the next allocator, resolved now if they were not.
+#[inline(always)]
+pub fn allocator() -> &'static Functions {
+    if !RESOLVED.load(Acquire) {
+        resolve();
+    }
+    &REAL
+}
+
+macro_rules! call {
+    ($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty) => {
+        $(#[$doc])*
+        ///
+        /// `None` when nobody defines it.
+        ///
+        /// # Safety
+        /// The arguments are what the C function of that name asks for.
+        #[inline(always)]
+        pub unsafe fn $name(&self, $($arg: $ty),*) -> Option<$ret> {
+            let entry = self.$name.load(Relaxed);
+            if entry.is_null() {
+                return None;
+            }
+            // SAFETY: the symbol of this name has this C prototype, see the head of the file; the
+            // caller answers for the arguments.
+            unsafe {
+                let function: unsafe extern "C" fn($($ty),*) -> $ret = transmute(entry);
+                Some(function($($arg),*))
+            }
+        }
+    };
+}
+
+/// A block of the next allocator.
+pub type Block = *mut u8;
+
+impl Functions {
+    call!(/// malloc(3)
+        malloc(size: usize) -> Block);
+    call!(/// calloc(3)
+        calloc(count: usize, size: usize) -> Block);
+    call!(/// realloc(3)
+        realloc(block: Block, size: usize) -> Block);
+    call!(/// reallocarray(3)
+        reallocarray(block: Block, count: usize, size: usize) -> Block);
+    call!(/// free(3)
+        free(block: Block) -> ());
+    call!(/// posix_memalign(3)
+        posix_memalign(out: *mut Block, align: usize, size: usize) -> c_int);
+    call!(/// aligned_alloc(3)
+        aligned_alloc(align: usize, size: usize) -> Block);
+    call!(/// memalign(3)
+        memalign(align: usize, size: usize) -> Block);
+    call!(/// valloc(3)
+        valloc(size: usize) -> Block);
+    call!(/// pvalloc(3)
+        pvalloc(size: usize) -> Block);
+    call!(/// malloc_usable_size(3)
+        malloc_usable_size(block: Block) -> usize);
+    call!(/// jemalloc's mallocx
+        mallocx(size: usize, flags: c_int) -> Block);
+    call!(/// jemalloc's rallocx
+        rallocx(block: Block, size: usize, flags: c_int) -> Block);
+    call!(/// mimalloc's mi_zalloc_aligned
+        mi_zalloc_aligned(size: usize, align: usize) -> Block);
+    call!(/// dlclose(3)
+        dlclose(handle: *mut c_void) -> c_int);
+}

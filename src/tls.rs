@@ -1,1 +1,135 @@
-//! (being written)
+//! The per-thread word that every allocation touches, and the guard against re-entry.
+//!
+//! Called by `hooks` (in assembly), `recorder` and `boot`. The block is 64 bytes of initial-exec
+//! TLS, zero-initialised, without a constructor or destructor: all zero means "a thread that has
+//! not allocated yet". Whatever else a thread owns hangs behind one pointer ([`Tls::thread`]).
+//!
+//! The countdown stands at offset 56 on purpose. The hooks reach it as `fs:[rax + 56]`, with `rax`
+//! the block's offset from the thread pointer as the dynamic linker stored it. Before it has
+//! relocated us (an IFUNC resolver of a library relocated earlier may allocate) that offset reads
+//! as zero, and `fs:56` is a word of glibc's TCB that nothing uses and that holds zero
+//! (`tcbhead_t.unused_vgetcpu_cache`): the subtraction borrows and takes the cold path, which
+//! knows the case by the zero offset.
+//!
+//! Sources: ELF TLS ABI 3.4 (initial exec), glibc `sysdeps/x86_64/nptl/tls.h`.
+//!
+//! # Safety
+//!
+//! A thread reads and writes its own block only. Signal handlers of the thread may interrupt
+//! anywhere, so fields are atomics used relaxed: they order nothing between threads.
+#![allow(unsafe_code)]
+
+use core::arch::{asm, global_asm};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use crate::recorder::Thread;
+
+/// Offset of the countdown in the block, known to the hooks' assembly.
+pub const COUNTDOWN: usize = 56;
+
+/// What the countdown is set to while its thread works for us: too high to run out.
+pub const PARKED: u64 = i64::MAX as u64;
+
+global_asm!(
+    ".pushsection .tbss.malloscope_tls,\"awT\",@nobits",
+    ".p2align 6",
+    ".hidden malloscope_tls",
+    ".globl malloscope_tls",
+    ".type malloscope_tls,@object",
+    ".size malloscope_tls,64",
+    "malloscope_tls:",
+    ".zero 64",
+    ".popsection",
+);
+
+/// The block of one thread. Zero-initialised by the loader for every new thread.
+#[repr(C, align(64))]
+pub struct Tls {
+    /// The thread's larger block; null until its first allocation after start-up.
+    pub thread: AtomicPtr<Thread>,
+    /// Above zero while the thread is inside our cold code.
+    pub busy: AtomicU32,
+    reserved: [u32; 11],
+    /// Bytes left before the next sample; below zero (unsigned borrow) calls the cold path.
+    pub countdown: AtomicU64,
+}
+
+const _: () = assert!(core::mem::offset_of!(Tls, countdown) == COUNTDOWN);
+const _: () = assert!(core::mem::size_of::<Tls>() == 64);
+
+/// The offset of the block from the thread pointer; zero before we were relocated.
+#[inline(always)]
+pub fn offset() -> usize {
+    let offset: usize;
+    // SAFETY: reads a GOT entry of this very object, PC-relative; ELF TLS ABI 3.4.2.
+    unsafe {
+        asm!("mov {0}, qword ptr [rip + malloscope_tls@gottpoff]", out(reg) offset,
+            options(nostack, preserves_flags, readonly));
+    }
+    offset
+}
+
+/// The thread pointer: the address of the TCB, which glibc keeps in its first word.
+#[inline(always)]
+pub fn thread_pointer() -> usize {
+    let tcb: usize;
+    // SAFETY: the x86-64 TLS ABI stores the thread pointer at fs:0.
+    unsafe {
+        asm!("mov {0}, qword ptr fs:[0]", out(reg) tcb,
+            options(nostack, preserves_flags, readonly));
+    }
+    tcb
+}
+
+/// The calling thread's block. Call it only after relocation, see [`offset`].
+#[inline(always)]
+pub fn current() -> &'static Tls {
+    let address = thread_pointer().wrapping_add(offset());
+    // SAFETY: initial-exec TLS lies at that offset from the thread pointer for every thread, from
+    // its first to its last instruction (ELF TLS ABI); `Tls` is valid when zero. 'static stands
+    // for "this thread's lifetime": the reference is never handed to another thread.
+    unsafe { &*(address as *const Tls) }
+}
+
+impl Tls {
+    /// Enters our cold code: parks the countdown and says busy. `None` when the thread is inside
+    /// already, which happens when a signal handler allocates or frees in the midst of it.
+    #[inline]
+    pub fn enter(&'static self) -> Option<Guard> {
+        if self.busy.load(Relaxed) != 0 {
+            return None;
+        }
+        self.busy.store(1, Relaxed);
+        let rearm = self.countdown.load(Relaxed);
+        self.countdown.store(PARKED, Relaxed);
+        Some(Guard { tls: self, rearm })
+    }
+
+    /// Is the thread inside our cold code?
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.busy.load(Relaxed) != 0
+    }
+}
+
+/// Proof that this thread is inside our cold code once. Dropping it arms the countdown.
+pub struct Guard {
+    tls: &'static Tls,
+    rearm: u64,
+}
+
+impl Guard {
+    /// What the countdown shall hold when the guard goes; without this, what it held before.
+    #[inline]
+    pub fn rearm(&mut self, countdown: u64) {
+        self.rearm = countdown;
+    }
+}
+
+impl Drop for Guard {
+    #[inline]
+    fn drop(&mut self) {
+        self.tls.countdown.store(self.rearm, Relaxed);
+        self.tls.busy.store(0, Relaxed);
+    }
+}
