@@ -1,1 +1,166 @@
-//! (being written)
+//! What went wrong, counted; and the few lines we say on stderr.
+//!
+//! Every room counts its failures here with [`count`]: one relaxed addition, fit for warm paths. The dump prints [`counters`]. Messages
+//! are for cold rooms: one writev(2), no buffer, no formatting machinery; a number is written by [`Decimal`]. A closed stderr pipe
+//! does not kill the host, and a message that cannot be written is dropped.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::sys;
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
+        /// What can be counted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Counter {
+            $($(#[$doc])* $variant,)*
+        }
+
+        const NAMES: &[&str] = &[$($name),*];
+    };
+}
+
+counters! {
+    /// The arena reached its ceiling, or the kernel refused memory: sampling stops.
+    ArenaExhausted => "arena_exhausted",
+    /// A sample was dropped because its stack could not be stored.
+    StackNotStored => "stack_not_stored",
+    /// A sample was dropped because the live table could not grow.
+    SampleNotStored => "sample_not_stored",
+    /// A sampled address was handed out again without passing our free: the old record was replaced.
+    StaleReplaced => "stale_replaced",
+    /// A stack was deeper than `prof_bt_max`.
+    UnwindTruncated => "unwind_truncated",
+    /// A stack ended at code without unwind information.
+    UnwindNoInfo => "unwind_no_info",
+    /// A stack ended at memory that cannot be read.
+    UnwindBadMemory => "unwind_bad_memory",
+    /// A sample was skipped because the thread was already inside the profiler.
+    Reentered => "reentered",
+    /// A freed sample was left on the pending list of its thread.
+    FreeDeferred => "free_deferred",
+    /// The pending list of a thread was full: a record stays although its block is free.
+    FreeLost => "free_lost",
+    /// A thread got no block of its own and is not sampled.
+    ThreadNotTracked => "thread_not_tracked",
+    /// The module snapshot had no room for a module.
+    ModuleNotListed => "module_not_listed",
+    /// A fork ran no handlers, and what the parent had recorded was abandoned.
+    ForkAbandoned => "fork_abandoned",
+    /// A dump could not be written.
+    DumpFailed => "dump_failed",
+}
+
+/// One per [`Counter`], written by any thread, read by the dump. Relaxed throughout: a counter stands for itself and publishes nothing.
+static COUNTS: [AtomicU64; NAMES.len()] = [const { AtomicU64::new(0) }; NAMES.len()];
+
+/// Adds one.
+pub fn count(counter: Counter) {
+    if let Some(cell) = COUNTS.get(counter as usize) {
+        cell.fetch_add(1, Relaxed);
+    }
+}
+
+/// The value of one counter.
+pub fn counted(counter: Counter) -> u64 {
+    COUNTS
+        .get(counter as usize)
+        .map_or(0, |cell| cell.load(Relaxed))
+}
+
+/// All counters with the names that the dump gives them, zeros included.
+pub fn counters() -> impl Iterator<Item = (&'static str, u64)> {
+    NAMES
+        .iter()
+        .zip(&COUNTS)
+        .map(|(&name, cell)| (name, cell.load(Relaxed)))
+}
+
+const PREFIX: &[u8] = b"<malloscope>: ";
+
+/// How many parts a message may have; more are dropped. The prefix and the line's end take two of writev's sixteen.
+pub const MESSAGE_PARTS: usize = 14;
+
+/// Writes one line to stderr: the prefix, `parts` one after the other, a newline. Leaves errno alone.
+pub fn message(parts: &[&str]) {
+    let mut bytes: [&[u8]; MESSAGE_PARTS] = [b""; MESSAGE_PARTS];
+    for (slot, part) in bytes.iter_mut().zip(parts) {
+        *slot = part.as_bytes();
+    }
+    message_bytes(&bytes);
+}
+
+/// As [`message`], for text that came from outside and need not be UTF-8.
+pub fn message_bytes(parts: &[&[u8]]) {
+    let mut line: [&[u8]; MESSAGE_PARTS + 2] = [b""; MESSAGE_PARTS + 2];
+    let whole = [PREFIX]
+        .into_iter()
+        .chain(parts.iter().copied().take(MESSAGE_PARTS))
+        .chain([&b"\n"[..]]);
+    for (slot, part) in line.iter_mut().zip(whole) {
+        *slot = part;
+    }
+    sys::write_quietly(libc::STDERR_FILENO, &line);
+}
+
+/// A number in decimal, on the stack.
+#[derive(Debug, Clone, Copy)]
+pub struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    /// Formats `value`.
+    pub fn new(mut value: u64) -> Self {
+        let mut digits = [b'0'; 20];
+        let mut start = digits.len();
+        for (at, digit) in digits.iter_mut().enumerate().rev() {
+            *digit = b'0' + (value % 10) as u8;
+            value /= 10;
+            start = at;
+            if value == 0 {
+                break;
+            }
+        }
+        Self { digits, start }
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        self.digits
+            .get(self.start..)
+            .and_then(|digits| core::str::from_utf8(digits).ok())
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_everywhere() {
+        for value in [0, 7, 10, 99, 1_000_000, u64::MAX - 1, u64::MAX] {
+            assert_eq!(Decimal::new(value).as_str(), value.to_string());
+        }
+    }
+
+    #[test]
+    fn each_counter_stands_for_itself() {
+        let before = counted(Counter::FreeLost);
+        count(Counter::FreeLost);
+        assert_eq!(counted(Counter::FreeLost), before + 1);
+        let named = counters().find(|&(name, _)| name == "free_lost");
+        assert_eq!(named.map(|(_, value)| value >= before + 1), Some(true));
+        assert_eq!(counters().count(), Counter::DumpFailed as usize + 1);
+    }
+}
