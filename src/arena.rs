@@ -1,8 +1,10 @@
-//! All memory of ours: asked from the kernel, counted against a ceiling, never from the host's heap.
+//! All memory of ours: asked from the kernel, counted against a ceiling, never from the host's
+//! heap.
 //!
-//! The tables, the per-thread blocks and the dump's buffers come here. [`map`] and [`unmap`] serve regions that grow by being replaced;
-//! [`alloc`] hands out pieces that stay for ever. Nothing here takes a lock, so it may be called under any lock of ours; each growth is
-//! one mmap(2). A refusal sets [`exhausted`], which stays set: sampling stops, the program goes on.
+//! The tables, the per-thread blocks and the dump's buffers come here. [`map`] and [`unmap`] serve
+//! regions that grow by being replaced; [`alloc`] hands out pieces that stay for ever. Nothing here
+//! takes a lock, so it may be called under any lock of ours; each growth is one mmap(2). A refusal
+//! sets [`exhausted`], which stays set: sampling stops, the program goes on.
 #![allow(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
@@ -22,23 +24,28 @@ use crate::sys;
 /// The ceiling until the configuration says otherwise; `prof_mem_max` has the same default.
 pub const DEFAULT_CEILING: usize = 256 << 20;
 
-/// What the bump allocator asks of the kernel at a time. A piece larger than a quarter of it gets a region of its own.
+/// What the bump allocator asks of the kernel at a time. A piece larger than a quarter of it gets a
+/// region of its own.
 const CHUNK: usize = 256 << 10;
 
-/// Written once by the configuration, read at each growth. Relaxed: a number that stands for itself.
+/// Written once by the configuration, read at each growth. Relaxed: a number that stands for
+/// itself.
 static CEILING: AtomicUsize = AtomicUsize::new(DEFAULT_CEILING);
-/// Bytes mapped now. Written at each growth and return; the addition itself decides who is within the ceiling, so Relaxed is enough.
+/// Bytes mapped now. Written at each growth and return; the addition itself decides who is within
+/// the ceiling, so Relaxed is enough.
 static USED: AtomicUsize = AtomicUsize::new(0);
-/// Set by the first refusal, cleared by `abandon`. Relaxed: a hint to stop sampling, no data hangs on it.
+/// Set by the first refusal, cleared by `abandon`. Relaxed: a hint to stop sampling, no data hangs
+/// on it.
 static EXHAUSTED: AtomicBool = AtomicBool::new(false);
-/// The chunk that pieces are cut from. Written by whoever found it full: Release there pairs with Acquire in `alloc`, so that the
-/// header is seen filled in. Chunks are never unmapped, hence no ABA.
+/// The chunk that pieces are cut from. Written by whoever found it full: Release there pairs with
+/// Acquire in `alloc`, so that the header is seen filled in. Chunks are never unmapped, hence no
+/// ABA.
 static CURRENT: AtomicPtr<Chunk> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Stands at the start of each chunk.
 struct Chunk {
-    /// Offset of the first free byte; grows only. Relaxed: the exchange gives each byte to one thread, and what that thread writes
-    /// there it publishes itself.
+    /// Offset of the first free byte; grows only. Relaxed: the exchange gives each byte to one
+    /// thread, and what that thread writes there it publishes itself.
     cursor: AtomicUsize,
 }
 
@@ -62,7 +69,8 @@ fn whole_pages(len: usize) -> Option<usize> {
     len.checked_next_multiple_of(sys::PAGE)
 }
 
-/// A zeroed region of at least `len` bytes in whole pages, or `None` when the ceiling or the kernel forbids it.
+/// A zeroed region of at least `len` bytes in whole pages, or `None` when the ceiling or the kernel
+/// forbids it.
 pub fn map(len: usize) -> Option<NonNull<u8>> {
     let region = whole_pages(len).and_then(|len| {
         let before = USED.fetch_add(len, Relaxed);
@@ -93,7 +101,8 @@ pub unsafe fn unmap(p: NonNull<u8>, len: usize) {
     }
 }
 
-/// A zeroed piece that is never given back, or `None` when the arena is exhausted or `layout` wants more than a page of alignment.
+/// A zeroed piece that is never given back, or `None` when the arena is exhausted or `layout` wants
+/// more than a page of alignment.
 pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {
     if layout.align() > sys::PAGE {
         return None;
@@ -136,7 +145,8 @@ fn renew(full: *mut Chunk) -> Option<()> {
             cursor: AtomicUsize::new(size_of::<Chunk>()),
         })
     };
-    // Release: pairs with the Acquire in `alloc`. AcqRel and Acquire on the rest, as the loser reads the winner's chunk next.
+    // Release: pairs with the Acquire in `alloc`. AcqRel and Acquire on the rest, as the loser
+    // reads the winner's chunk next.
     if CURRENT
         .compare_exchange(full, fresh.as_ptr(), AcqRel, Acquire)
         .is_err()
@@ -147,8 +157,8 @@ fn renew(full: *mut Chunk) -> Option<()> {
     Some(())
 }
 
-/// Forgets all memory handed out so far (it stays mapped) and starts afresh: for a fork's child that ran no handlers, whose tables may
-/// stand half-written.
+/// Forgets all memory handed out so far (it stays mapped) and starts afresh: for a fork's child
+/// that ran no handlers, whose tables may stand half-written.
 ///
 /// # Safety
 /// The caller is the only thread of its process, and drops every pointer into the arena.

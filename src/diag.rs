@@ -1,8 +1,9 @@
 //! What went wrong, counted; and the few lines we say on stderr.
 //!
-//! Every room counts its failures here with [`count`]: one relaxed addition, fit for warm paths. The dump prints [`counters`]. Messages
-//! are for cold rooms: one writev(2), no buffer, no formatting machinery; a number is written by [`Decimal`]. A closed stderr pipe
-//! does not kill the host, and a message that cannot be written is dropped.
+//! Every room counts its failures here with [`count`]: one relaxed addition, fit for warm paths.
+//! The dump prints [`counters`]. Messages are for cold rooms: one writev(2), no buffer, no
+//! formatting machinery; a number is written by [`Decimal`]. A closed stderr pipe does not kill the
+//! host, and a message that cannot be written is dropped.
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -35,6 +36,8 @@ counters! {
     StackNotStored => "stack_not_stored",
     /// A sample was dropped because the live table could not grow.
     SampleNotStored => "sample_not_stored",
+    /// A sample was dropped because its block could not be aligned.
+    Unmarkable => "unmarkable",
     /// A sampled address was handed out again without passing our free: the old record was replaced.
     StaleReplaced => "stale_replaced",
     /// A stack was deeper than `prof_bt_max`.
@@ -59,7 +62,8 @@ counters! {
     DumpFailed => "dump_failed",
 }
 
-/// One per [`Counter`], written by any thread, read by the dump. Relaxed throughout: a counter stands for itself and publishes nothing.
+/// One per [`Counter`], written by any thread, read by the dump. Relaxed throughout: a counter
+/// stands for itself and publishes nothing.
 static COUNTS: [AtomicU64; NAMES.len()] = [const { AtomicU64::new(0) }; NAMES.len()];
 
 /// Adds one.
@@ -86,10 +90,12 @@ pub fn counters() -> impl Iterator<Item = (&'static str, u64)> {
 
 const PREFIX: &[u8] = b"<malloscope>: ";
 
-/// How many parts a message may have; more are dropped. The prefix and the line's end take two of writev's sixteen.
+/// How many parts a message may have; more are dropped. The prefix and the line's end take two of
+/// writev's sixteen.
 pub const MESSAGE_PARTS: usize = 14;
 
-/// Writes one line to stderr: the prefix, `parts` one after the other, a newline. Leaves errno alone.
+/// Writes one line to stderr: the prefix, `parts` one after the other, a newline. Leaves errno
+/// alone.
 pub fn message(parts: &[&str]) {
     let mut bytes: [&[u8]; MESSAGE_PARTS] = [b""; MESSAGE_PARTS];
     for (slot, part) in bytes.iter_mut().zip(parts) {
@@ -160,7 +166,7 @@ mod tests {
         count(Counter::FreeLost);
         assert_eq!(counted(Counter::FreeLost), before + 1);
         let named = counters().find(|&(name, _)| name == "free_lost");
-        assert_eq!(named.map(|(_, value)| value >= before + 1), Some(true));
+        assert_eq!(named.map(|(_, value)| value > before), Some(true));
         assert_eq!(counters().count(), Counter::DumpFailed as usize + 1);
     }
 }

@@ -1,8 +1,10 @@
-//! A lock that neither allocates nor calls pthread, for the tables and the few cold rooms that share state.
+//! A lock that neither allocates nor calls pthread, for the tables and the few cold rooms that
+//! share state.
 //!
-//! It guards no data by type: what it protects stands beside it and is said there. It may not be taken twice by one thread, nor while
-//! another lock of ours is held. Zero is "unlocked", so a static full of them lives in `.bss`. A thread that dies by `fork` while holding
-//! one leaves it to [`SpinLock::force_unlock`] in the child. Source: Drepper, "Futexes are tricky", mutex 2.
+//! It guards no data by type: what it protects stands beside it and is said there. It may not be
+//! taken twice by one thread, nor while another lock of ours is held. Zero is "unlocked", so a
+//! static full of them lives in `.bss`. A thread that dies by `fork` while holding one leaves it to
+//! [`SpinLock::force_unlock`] in the child. Source: Drepper, "Futexes are tricky", mutex 2.
 #![allow(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
@@ -21,14 +23,15 @@ const TAKEN: u32 = 1;
 /// Taken, and somebody may sleep on it: the one who frees it must wake.
 const AWAITED: u32 = 2;
 
-/// How often we look before we sleep: our critical sections are some hundred instructions, a futex call is a thousand.
+/// How often we look before we sleep: our critical sections are some hundred instructions, a futex
+/// call is a thousand.
 const SPINS: u32 = 100;
 
 /// A mutex of one word: spins shortly, then sleeps in the kernel.
 #[derive(Debug, Default)]
 pub struct SpinLock {
-    /// Written by whoever locks and unlocks. Acquire on taking pairs with Release on freeing, so that each holder sees what the
-    /// last one wrote.
+    /// Written by whoever locks and unlocks. Acquire on taking pairs with Release on freeing, so
+    /// that each holder sees what the last one wrote.
     state: AtomicU32,
 }
 
@@ -84,14 +87,16 @@ impl SpinLock {
             }
             core::hint::spin_loop();
         }
-        // From here on we hold it as AWAITED even if nobody else sleeps: one wake too many is harmless, one too few is a deadlock.
-        // Acquire: as in `lock`, when the exchange finds it free.
+        // From here on we hold it as AWAITED even if nobody else sleeps: one wake too many is
+        // harmless, one too few is a deadlock. Acquire: as in `lock`, when the exchange
+        // finds it free.
         while self.state.swap(AWAITED, Acquire) != FREE {
             sys::futex_wait(&self.state, AWAITED);
         }
     }
 
-    /// Frees the lock without a guard: the other half of `mem::forget(lock.lock())`, which fork handlers need.
+    /// Frees the lock without a guard: the other half of `mem::forget(lock.lock())`, which fork
+    /// handlers need.
     ///
     /// # Safety
     /// The calling thread holds the lock and no guard of it is left.
@@ -106,10 +111,11 @@ impl SpinLock {
     /// Frees the lock whoever held it, and wakes nobody.
     ///
     /// # Safety
-    /// The caller is the only thread of its process (a fork's child), so that the holder and all who waited are gone, and what the
-    /// lock protects is whole or about to be abandoned.
+    /// The caller is the only thread of its process (a fork's child), so that the holder and all
+    /// who waited are gone, and what the lock protects is whole or about to be abandoned.
     pub unsafe fn force_unlock(&self) {
-        // Relaxed: there is no second thread to order against, and starting one later orders by itself.
+        // Relaxed: there is no second thread to order against, and starting one later orders by
+        // itself.
         self.state.store(FREE, Relaxed);
     }
 }

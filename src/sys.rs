@@ -1,10 +1,12 @@
 //! The few system calls of the library, each with its pre- and postconditions.
 //!
-//! Every room with a syscall to make calls it here; nothing else in the library may enter the kernel, except through the next
-//! allocator. Results are the kernel's own: a negative value is `-errno`. `errno` itself is never touched, because these run inside
-//! the host's `malloc`, which must leave it as it was. Only [`monotonic_ms`] and [`realtime_ms`] go through libc, for its vdso, and
-//! `clock_gettime` of glibc (symbol version GLIBC_2.17) leaves `errno` alone when it succeeds, as it must with a constant clock.
-//! None of them is a cancellation point. Source: syscalls(2), the kernel's calling conventions in the file of each architecture.
+//! Every room with a syscall to make calls it here; nothing else in the library may enter the
+//! kernel, except through the next allocator. Results are the kernel's own: a negative value is
+//! `-errno`. `errno` itself is never touched, because these run inside the host's `malloc`, which
+//! must leave it as it was. Only [`monotonic_ms`] and [`realtime_ms`] go through libc, for its
+//! vdso, and `clock_gettime` of glibc (symbol version GLIBC_2.17) leaves `errno` alone when it
+//! succeeds, as it must with a constant clock. None of them is a cancellation point. Source:
+//! syscalls(2), the kernel's calling conventions in the file of each architecture.
 #![allow(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
@@ -26,7 +28,8 @@ mod arch;
 
 use arch::syscall;
 
-/// The granule in which we ask the kernel for memory. Where the kernel's own pages are larger it rounds up by itself.
+/// The granule in which we ask the kernel for memory. Where the kernel's own pages are larger it
+/// rounds up by itself.
 pub const PAGE: usize = 4096;
 
 /// The kernel's `sigset_t`: 64 bits, not glibc's 128 bytes.
@@ -53,7 +56,8 @@ pub fn mmap_anon(len: usize) -> Option<NonNull<u8>> {
 /// # Safety
 /// `[p, p + len)` came from [`mmap_anon`] and nothing points into it any more.
 pub unsafe fn munmap(p: NonNull<u8>, len: usize) {
-    // SAFETY: the caller owns the range (contract above). A failure leaves it mapped, which is a leak and nothing worse.
+    // SAFETY: the caller owns the range (contract above). A failure leaves it mapped, which is a
+    // leak and nothing worse.
     unsafe { syscall(libc::SYS_munmap, [p.as_ptr() as usize, len, 0, 0, 0, 0]) };
 }
 
@@ -71,16 +75,19 @@ pub unsafe fn madvise(p: NonNull<u8>, len: usize, advice: i32) -> isize {
     }
 }
 
-/// Whether the 8 bytes at `addr` can be read now. Costs one system call; nothing is changed, no signal can come of it.
+/// Whether the 8 bytes at `addr` can be read now. Costs one system call; nothing is changed, no
+/// signal can come of it.
 ///
-/// rt_sigprocmask(2) copies the new set in before it looks at `how`: EFAULT says "not readable", EINVAL (the `how` is none) "readable".
+/// rt_sigprocmask(2) copies the new set in before it looks at `how`: EFAULT says "not readable",
+/// EINVAL (the `how` is none) "readable".
 pub fn readable(addr: usize) -> bool {
     const NO_SUCH_HOW: usize = 0x7fff;
     // Address 0 would mean "no new set" and succeed.
     if addr == 0 {
         return false;
     }
-    // SAFETY: the kernel checks `addr` itself, and the invalid `how` keeps it from changing the mask.
+    // SAFETY: the kernel checks `addr` itself, and the invalid `how` keeps it from changing the
+    // mask.
     let r = unsafe {
         syscall(
             libc::SYS_rt_sigprocmask,
@@ -150,7 +157,8 @@ pub fn openat(dir: i32, path: &CStr, flags: i32, mode: u32) -> isize {
 
 /// close(2). Never repeated on EINTR: Linux has closed the descriptor by then.
 pub fn close(fd: i32) -> isize {
-    // SAFETY: closing a descriptor touches no memory; that it is ours is the caller's arithmetic, not the type system's.
+    // SAFETY: closing a descriptor touches no memory; that it is ours is the caller's arithmetic,
+    // not the type system's.
     unsafe { syscall(libc::SYS_close, [as_arg(fd), 0, 0, 0, 0, 0]) }
 }
 
@@ -183,7 +191,8 @@ pub fn pread(fd: i32, buf: &mut [u8], offset: u64) -> isize {
     })
 }
 
-/// Writes all of `bytes`: 0, or `-errno` of the write that failed (a write of nothing counts as EIO, lest we spin).
+/// Writes all of `bytes`: 0, or `-errno` of the write that failed (a write of nothing counts as
+/// EIO, lest we spin).
 pub fn write_all(fd: i32, mut bytes: &[u8]) -> isize {
     while !bytes.is_empty() {
         let (at, len) = (bytes.as_ptr() as usize, bytes.len());
@@ -201,7 +210,8 @@ pub fn write_all(fd: i32, mut bytes: &[u8]) -> isize {
     0
 }
 
-/// One writev(2) of `parts`, without the SIGPIPE that a reader gone away would cost the host its life for our message.
+/// One writev(2) of `parts`, without the SIGPIPE that a reader gone away would cost the host its
+/// life for our message.
 ///
 /// Bytes written or `-errno`. At most `parts.len()` of 16 parts are taken.
 pub fn write_quietly(fd: i32, parts: &[&[u8]]) -> isize {
@@ -228,14 +238,15 @@ pub fn write_quietly(fd: i32, parts: &[&[u8]]) -> isize {
     })
 }
 
-/// Runs `write` with SIGPIPE blocked in this thread, and takes the one that an EPIPE raised away again.
+/// Runs `write` with SIGPIPE blocked in this thread, and takes the one that an EPIPE raised away
+/// again.
 fn without_sigpipe(write: impl FnOnce() -> isize) -> isize {
     let pipe: u64 = 1 << (libc::SIGPIPE - 1);
     let (mut before, mut pending) = (0_u64, 0_u64);
     let at = |word: &mut u64| core::ptr::from_mut(word) as usize;
     let set = core::ptr::from_ref(&pipe) as usize;
-    // SAFETY: all sets are words of ours, as long as the size given; only this thread's mask changes, and glibc's own 32 and 33 stay
-    // out of it.
+    // SAFETY: all sets are words of ours, as long as the size given; only this thread's mask
+    // changes, and glibc's own 32 and 33 stay out of it.
     unsafe {
         syscall(
             libc::SYS_rt_sigprocmask,
@@ -260,7 +271,8 @@ fn without_sigpipe(write: impl FnOnce() -> isize) -> isize {
             tv_nsec: 0,
         };
         let timeout = core::ptr::from_ref(&now) as usize;
-        // SAFETY: the kernel reads the set and the timeout and, the info pointer being null, writes nothing.
+        // SAFETY: the kernel reads the set and the timeout and, the info pointer being null, writes
+        // nothing.
         unsafe {
             syscall(
                 libc::SYS_rt_sigtimedwait,
@@ -291,8 +303,8 @@ pub fn fsync(fd: i32) -> isize {
     uninterrupted(|| unsafe { syscall(libc::SYS_fsync, [as_arg(fd), 0, 0, 0, 0, 0]) })
 }
 
-/// Renames without ever replacing: `-EEXIST` when `to` is there. Where the file system knows no RENAME_NOREPLACE (NFS, some FUSE),
-/// link(2) and unlink(2) say the same in two steps.
+/// Renames without ever replacing: `-EEXIST` when `to` is there. Where the file system knows no
+/// RENAME_NOREPLACE (NFS, some FUSE), link(2) and unlink(2) say the same in two steps.
 pub fn rename_noreplace(from: &CStr, to: &CStr) -> isize {
     let here = as_arg(libc::AT_FDCWD);
     let (source, target) = (from.as_ptr() as usize, to.as_ptr() as usize);
@@ -330,7 +342,8 @@ pub fn readlink(path: &CStr, buf: &mut [u8]) -> isize {
     }
 }
 
-/// Sleeps while `word` is `expected`, or until woken; returns for other reasons too, so callers look again.
+/// Sleeps while `word` is `expected`, or until woken; returns for other reasons too, so callers
+/// look again.
 pub fn futex_wait(word: &AtomicU32, expected: u32) {
     let op = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
     // SAFETY: `word` outlives the call; the kernel only reads it.
@@ -468,7 +481,8 @@ mod tests {
     #[test]
     fn a_broken_pipe_costs_nobody_his_life() {
         let mut ends = [0; 2];
-        // SAFETY: pipe(2) writes two descriptors; SIG_DFL undoes the SIG_IGN that std's runtime sets.
+        // SAFETY: pipe(2) writes two descriptors; SIG_DFL undoes the SIG_IGN that std's runtime
+        // sets.
         unsafe {
             assert_eq!(libc::pipe(ends.as_mut_ptr()), 0);
             libc::signal(libc::SIGPIPE, libc::SIG_DFL);

@@ -1,7 +1,8 @@
 //! The `syscall` instruction of x86-64. Called by `sys` alone.
 //!
-//! Number in rax, arguments in rdi, rsi, rdx, r10, r8, r9, result in rax; rcx and r11 are lost, every other register and the flags'
-//! direction bit are kept. Source: System V ABI, AMD64 supplement, A.2.1.
+//! Number in rax, arguments in rdi, rsi, rdx, r10, r8, r9, result in rax; rcx and r11 are lost,
+//! every other register and the flags' direction bit are kept. Source: System V ABI, AMD64
+//! supplement, A.2.1.
 #![allow(unsafe_code)]
 
 /// Enters the kernel: its result, negative for `-errno`.
@@ -12,8 +13,9 @@
 pub(super) unsafe fn syscall(number: i64, args: [usize; 6]) -> isize {
     let [a, b, c, d, e, f] = args;
     let result: isize;
-    // SAFETY: the instruction does what the kernel's call does, which the caller vouches for; clobbers are declared as A.2.1 lists them,
-    // and memory is taken to be changed (no `nomem`).
+    // SAFETY: the instruction does what the kernel's call does, which the caller vouches for;
+    // clobbers are declared as A.2.1 lists them, and memory is taken to be changed (no
+    // `nomem`).
     unsafe {
         core::arch::asm!(
             "syscall",

@@ -1,0 +1,190 @@
+//! The live table against a plain map, and under threads.
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn sample(addr: usize) -> Sample {
+    Sample {
+        addr,
+        size: addr ^ 0x55,
+        weighted_bytes: 1 + addr as u64 % 1000,
+        birth_ms: addr as u64 / 7,
+        lg_period: (addr % 60) as u8,
+        stack: StackId(addr as u32 ^ 0xf0f0),
+        thread: addr as u32 >> 4,
+    }
+}
+
+fn table() -> Box<LiveTable> {
+    Box::new(LiveTable::new())
+}
+
+fn contents(table: &LiveTable) -> HashMap<usize, Sample> {
+    let mut all = HashMap::new();
+    table.for_each(&mut |sample| assert!(all.insert(sample.addr, *sample).is_none()));
+    all
+}
+
+#[test]
+fn what_goes_in_comes_out() {
+    let table = table();
+    let whole = Sample {
+        addr: usize::MAX - 15,
+        size: usize::MAX,
+        weighted_bytes: u64::MAX,
+        birth_ms: (1 << 56) - 1,
+        lg_period: 63,
+        stack: StackId(u32::MAX),
+        thread: u32::MAX,
+    };
+    assert!(!table.maybe_contains(whole.addr));
+    assert_eq!(table.insert(whole), Insert::New);
+    assert!(table.maybe_contains(whole.addr));
+    assert_eq!(table.total_weighted_bytes(), u64::MAX);
+    assert_eq!(table.remove(whole.addr), Some(whole));
+    assert_eq!(table.remove(whole.addr), None);
+    assert!(!table.maybe_contains(whole.addr));
+    assert_eq!((table.len(), table.total_weighted_bytes()), (0, 0));
+    assert_eq!(table.remove(4096), None);
+}
+
+#[test]
+fn an_address_known_already_is_replaced() {
+    let table = table();
+    let old = sample(4096);
+    let new = Sample {
+        size: 1,
+        weighted_bytes: 99,
+        ..old
+    };
+    assert_eq!(table.insert(old), Insert::New);
+    assert_eq!(table.insert(new), Insert::Replaced(old));
+    assert_eq!((table.len(), table.total_weighted_bytes()), (1, 99));
+    assert_eq!(table.remove(4096), Some(new));
+    assert!(!table.maybe_contains(4096), "counted once only");
+}
+
+#[test]
+fn address_zero_is_refused() {
+    let table = table();
+    assert_eq!(table.insert(sample(0)), Insert::Full);
+    assert_eq!(table.remove(0), None);
+    assert_eq!(table.len(), 0);
+}
+
+#[test]
+fn pages_in_rows_spread_over_shards_and_filter() {
+    let table = table();
+    let many = if cfg!(miri) { 500 } else { 30_000 };
+    for n in 1..=many {
+        table.insert(sample(0x7f12_3456_0000 + n * 4096));
+    }
+    assert_eq!(contents(&table).len(), many);
+    let false_alarms = (1..=many).filter(|n| table.maybe_contains(0x5500_0000_0000 + n * 4096));
+    assert!(
+        false_alarms.count() * 2 < many,
+        "30000 of 65536 cells are taken at most"
+    );
+    for n in 1..=many {
+        let addr = 0x7f12_3456_0000 + n * 4096;
+        assert_eq!(table.remove(addr), Some(sample(addr)));
+    }
+    assert_eq!((table.len(), table.total_weighted_bytes()), (0, 0));
+}
+
+#[test]
+fn threads_find_what_others_put() {
+    let rounds = if cfg!(miri) { 40 } else { 20_000_usize };
+    let table = table();
+    std::thread::scope(|scope| {
+        for thread in 0..3_usize {
+            let (send, receive) = std::sync::mpsc::sync_channel::<usize>(64);
+            let table = &table;
+            scope.spawn(move || {
+                for round in 1..=rounds {
+                    let addr = (thread << 40) + round * 4096;
+                    assert_eq!(table.insert(sample(addr)), Insert::New);
+                    send.send(addr).expect("the other end waits");
+                }
+            });
+            scope.spawn(move || {
+                for addr in receive {
+                    assert!(table.maybe_contains(addr));
+                    assert_eq!(table.remove(addr), Some(sample(addr)));
+                }
+            });
+        }
+        let mut seen = 0;
+        table.for_each(&mut |found| {
+            assert_eq!(*found, sample(found.addr));
+            seen += 1;
+        });
+        assert!(seen <= 3 * rounds);
+    });
+    assert_eq!((table.len(), table.total_weighted_bytes()), (0, 0));
+}
+
+#[test]
+#[allow(unsafe_code)]
+fn locks_and_abandon() {
+    let table = table();
+    table.insert(sample(4096));
+    table.lock_all();
+    // SAFETY: locked by this thread; the table is this thread's alone.
+    unsafe {
+        table.unlock_all();
+        table.lock_all();
+        table.force_unlock();
+        assert_eq!(contents(&table).len(), 1);
+        table.lock_all();
+        table.abandon();
+    }
+    assert!(table.is_empty() && contents(&table).is_empty() && !table.maybe_contains(4096));
+    assert_eq!(table.insert(sample(4096)), Insert::New);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Insert(usize, u64),
+    Remove(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    // Few addresses, so that inserts meet removals; odd ones among them, so that homes collide.
+    let addr = prop_oneof![1..400_usize, (1..400_usize).prop_map(|n| n << 12)];
+    let step = prop_oneof![
+        3 => (addr.clone(), any::<u32>()).prop_map(|(a, w)| Step::Insert(a, w.into())),
+        2 => addr.prop_map(Step::Remove),
+    ];
+    prop::collection::vec(step, 0..if cfg!(miri) { 60 } else { 2000 })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 4 } else { 128 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+    #[test]
+    fn behaves_like_a_map(steps in steps()) {
+        let table = table();
+        let mut model = HashMap::new();
+        for step in steps {
+            match step {
+                Step::Insert(addr, weighted_bytes) => {
+                    let new = Sample { weighted_bytes, ..sample(addr) };
+                    let expected = model.insert(addr, new).map_or(Insert::New, Insert::Replaced);
+                    prop_assert_eq!(table.insert(new), expected);
+                }
+                Step::Remove(addr) => prop_assert_eq!(table.remove(addr), model.remove(&addr)),
+            }
+        }
+        prop_assert!(model.keys().all(|&addr| table.maybe_contains(addr)));
+        prop_assert_eq!(table.len(), model.len());
+        let bytes: u64 = model.values().map(|sample| sample.weighted_bytes).sum();
+        prop_assert_eq!(table.total_weighted_bytes(), bytes);
+        prop_assert_eq!(contents(&table), model);
+    }
+}
