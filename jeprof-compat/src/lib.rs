@@ -1,6 +1,13 @@
 //! The companion: reads profiles, names their frames, and draws the culprit.
 
+pub mod argv;
+pub mod cli;
 pub mod filter;
+pub mod graph;
+pub mod layout;
 pub mod model;
 pub mod naming;
 pub mod stacks;
+pub mod symbolize;
+pub mod units;
+pub mod view;

@@ -108,7 +108,9 @@ pub struct Mapping {
     pub executable: bool,
     /// Path as the kernel named it, or a pseudo-name such as `[vdso]`.
     pub path: String,
-    /// Build id in lower-case hex, when the dump recorded it.
+    /// The file was unlinked or replaced while it was mapped.
+    pub deleted: bool,
+    /// Build id in lower-case hex, when the dump recorded it or the file was found.
     pub build_id: Option<String>,
 }
 
@@ -177,9 +179,16 @@ impl ValueKind {
 }
 
 impl Mapping {
-    /// The path without its directory and without the kernel's ` (deleted)`.
+    /// The path without its directory.
     pub fn file_name(&self) -> &str {
-        let name = self.path.rsplit('/').next().unwrap_or(&self.path);
-        name.strip_suffix(" (deleted)").unwrap_or(name)
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
+    /// True when names may be found for it: a file, though not a device or a shared memory
+    /// segment, or the vdso.
+    pub fn has_code_file(&self) -> bool {
+        const NOT_FILES: [&str; 3] = ["/dev/", "/memfd:", "/SYSV"];
+        let file = self.path.starts_with('/');
+        self.path == "[vdso]" || (file && !NOT_FILES.iter().any(|p| self.path.starts_with(p)))
     }
 }

@@ -158,7 +158,8 @@ fn bare(site: &Site<'_>) -> String {
     match site.mapping {
         Some(m) if m.path.starts_with('/') || m.path == "[vdso]" => {
             let offset = address.wrapping_sub(m.start).wrapping_add(m.offset);
-            format!("{}+{offset:#x}", m.file_name())
+            let deleted = if m.deleted { " (deleted)" } else { "" };
+            format!("{}{deleted}+{offset:#x}", m.file_name())
         }
         Some(m) if m.path.is_empty() => format!("[anon] {address:#018x}"),
         Some(m) => format!("{} {address:#018x}", m.path),

@@ -1,0 +1,127 @@
+//! Linker names to the names people wrote. Called by `symbolize`.
+//!
+//! Rust (legacy and v0) loses its hash, C++ keeps everything; what cannot be demangled stays as
+//! it is.
+
+use cpp_demangle::{DemangleOptions, Symbol};
+
+/// A name in full and, for C++, without its parameter list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// Everything.
+    pub full: String,
+    /// Without parameters and return type, when that differs.
+    pub short: Option<String>,
+}
+
+/// Demangles a linker name.
+pub fn demangle(linker_name: &str) -> Name {
+    if let Some(full) = rust(linker_name) {
+        return Name { full, short: None };
+    }
+    cpp(linker_name).unwrap_or_else(|| Name {
+        full: linker_name.to_owned(),
+        short: None,
+    })
+}
+
+/// True for a name that only a mangler writes.
+pub fn is_mangled(name: &str) -> bool {
+    name.starts_with("_Z") || name.starts_with("_R")
+}
+
+fn rust(name: &str) -> Option<String> {
+    let ours = name.starts_with("_R") || has_legacy_hash(name);
+    let demangled = ours.then(|| rustc_demangle::try_demangle(name).ok())??;
+    Some(format!("{demangled:#}"))
+}
+
+/// A legacy Rust name is a C++ one whose last part is `17h` and sixteen hex digits.
+fn has_legacy_hash(name: &str) -> bool {
+    let hash = name.rfind("17h").and_then(|at| name.get(at + 3..at + 20));
+    let Some((hex, end)) = hash.and_then(|h| h.split_at_checked(16)) else {
+        return false;
+    };
+    name.starts_with("_ZN") && end == "E" && hex.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn cpp(name: &str) -> Option<Name> {
+    if !name.starts_with("_Z") {
+        return None;
+    }
+    let symbol = Symbol::new(name).ok()?;
+    let full = symbol.demangle().ok()?;
+    let bare = DemangleOptions::new().no_params().no_return_type();
+    let mut short = symbol.demangle_with_options(&bare).ok()?;
+    if let Some(clone) = full
+        .find(" [clone ")
+        .filter(|_| !short.contains(" [clone "))
+    {
+        short.push_str(&full[clone..]);
+    }
+    let short = Some(short).filter(|s| *s != full && !s.is_empty());
+    Some(Name { full, short })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both(linker_name: &str) -> (String, String) {
+        let name = demangle(linker_name);
+        let short = name.short.clone().unwrap_or_else(|| name.full.clone());
+        (name.full, short)
+    }
+
+    #[test]
+    fn cpp_loses_only_its_parameters() {
+        let (full, short) = both("_ZN2os6mallocEm8MEMFLAGSRK15NativeCallStack");
+        assert_eq!(
+            full,
+            "os::malloc(unsigned long, MEMFLAGS, NativeCallStack const&)"
+        );
+        assert_eq!(short, "os::malloc");
+        let (_, short) = both("_ZNSt6vectorIiSaIiEE9push_backERKi");
+        assert_eq!(short, "std::vector<int, std::allocator<int> >::push_back");
+        assert_eq!(both("_Znwm").1, "operator new");
+        assert_eq!(both("_Znam").1, "operator new[]");
+        assert_eq!(both("_ZNK3foo3barEv").1, "foo::bar");
+    }
+
+    #[test]
+    fn clones_stay_recognizable() {
+        let (full, short) = both("_ZN3foo3barEi.part.0");
+        assert_eq!(full, "foo::bar(int) [clone .part.0]");
+        assert_eq!(short, "foo::bar [clone .part.0]");
+    }
+
+    #[test]
+    fn rust_keeps_its_whole_path() {
+        let legacy = "_ZN58_$LT$alloc..string..String$u20$as$u20$core..fmt..Write$GT$9write_str17h0123456789abcdefE";
+        assert_eq!(
+            both(legacy).0,
+            "<alloc::string::String as core::fmt::Write>::write_str"
+        );
+        let v0 = "_RNvNtCs1234_7mycrate3foo3bar";
+        assert_eq!(both(v0).0, "mycrate::foo::bar");
+    }
+
+    #[test]
+    fn plain_names_are_left_alone() {
+        for name in [
+            "Java_java_util_zip_Deflater_init",
+            "deflateInit2_",
+            "_Zfoo",
+            "",
+            "_R",
+        ] {
+            assert_eq!(
+                demangle(name),
+                Name {
+                    full: name.to_owned(),
+                    short: None
+                }
+            );
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Inlined functions, files and lines from DWARF, and how they go together with the symbol
+//! tables. Called by `symbolize`; the work is `addr2line`'s.
+
+use std::path::Path;
+
+use addr2line::Loader;
+
+use super::demangle::{self, demangle};
+use super::symtab::Symbol;
+use crate::model::Line;
+
+/// The DWARF of one file.
+pub struct Dwarf {
+    loader: Loader,
+}
+
+/// One function at an address, named as the linker names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawFrame {
+    /// Its name, if DWARF has one.
+    pub name: Option<String>,
+    /// Its source file.
+    pub file: Option<String>,
+    /// Its source line.
+    pub line: Option<u32>,
+}
+
+impl Dwarf {
+    /// Opens a file, with the supplementary file that `dwz` may have split off. None when the
+    /// file cannot be read: names from symbol tables are better than none.
+    pub fn open(file: &Path, supplement: Option<&Path>) -> Option<Dwarf> {
+        let loader = Loader::new_with_sup(file, supplement).ok()?;
+        Some(Dwarf { loader })
+    }
+
+    /// The functions at an address, innermost first.
+    pub fn frames(&self, address: u64) -> Vec<RawFrame> {
+        let mut out = Vec::new();
+        let Ok(mut frames) = self.loader.find_frames(address) else {
+            return out;
+        };
+        while let Ok(Some(frame)) = frames.next() {
+            let name = frame.function.as_ref().and_then(|f| f.raw_name().ok());
+            let place = frame.location.as_ref();
+            out.push(RawFrame {
+                name: name.map(|n| n.into_owned()),
+                file: place.and_then(|p| p.file).map(str::to_owned),
+                line: place.and_then(|p| p.line),
+            });
+        }
+        out
+    }
+}
+
+/// The lines of a location. The outermost function is the one the symbol table knows too: it
+/// gets its start from there, and its name where DWARF has none or only an unqualified one.
+pub fn merge(mut frames: Vec<RawFrame>, symbol: Option<Symbol>) -> Vec<Line> {
+    if frames.is_empty() && symbol.is_some() {
+        frames.push(RawFrame::default());
+    }
+    let outermost = frames.len().saturating_sub(1);
+    let mut lines = Vec::with_capacity(frames.len());
+    for (depth, frame) in frames.into_iter().enumerate() {
+        let symbol = symbol.as_ref().filter(|_| depth == outermost);
+        let Some(name) = best_name(frame.name, symbol) else {
+            continue;
+        };
+        let name = demangle(&name);
+        lines.push(Line {
+            function: name.full,
+            short: name.short,
+            start: symbol.map(|s| s.start),
+            file: frame.file,
+            line: frame.line,
+            inlined: depth < outermost,
+        });
+    }
+    lines
+}
+
+fn best_name(dwarf: Option<String>, symbol: Option<&Symbol>) -> Option<String> {
+    let whole = symbol
+        .filter(|s| demangle::is_mangled(&s.name))
+        .map(|s| &s.name);
+    match (dwarf, whole) {
+        (Some(name), Some(whole)) if !demangle::is_mangled(&name) => Some(whole.clone()),
+        (Some(name), _) => Some(name),
+        (None, _) => symbol.map(|s| s.name.clone()),
+    }
+}

@@ -1,0 +1,257 @@
+//! Which file on this machine is the one that ran, and where its symbols are. Called by
+//! `symbolize`. Order: PROGRAM of the command line, the recorded path, then the debug file by
+//! build id, by debuglink, and at `/usr/lib/debug<path>`.
+//!
+//! A recorded build id has the last word. Without one (jemalloc's own dumps) the path is
+//! believed, unless the kernel said that the file was deleted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use object::Object;
+
+use super::elf::{self, Elf, Segment};
+use crate::model::Mapping;
+
+/// Where to look.
+#[derive(Clone, Debug)]
+pub struct Locator {
+    /// PROGRAM as the user gave it: stands for the mapping of the same build id or, where no
+    /// build id is known, of the same file name.
+    pub program: Option<PathBuf>,
+    /// The directories of debug files, `/usr/lib/debug`.
+    pub debug_roots: Vec<PathBuf>,
+}
+
+impl Default for Locator {
+    fn default() -> Self {
+        Locator {
+            program: None,
+            debug_roots: vec![PathBuf::from("/usr/lib/debug")],
+        }
+    }
+}
+
+/// The files that name one module.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The file that was mapped.
+    pub image: Option<PathBuf>,
+    /// The file with DWARF: the image itself or its debug file.
+    pub dwarf: Option<PathBuf>,
+    /// A separate debug file, for its symbol table.
+    pub debug: Option<PathBuf>,
+    /// The supplementary file of `dwz`.
+    pub alt: Option<PathBuf>,
+    /// The build id that all of them have.
+    pub build_id: Option<String>,
+    segments: Vec<Segment>,
+}
+
+/// What is read of an image once.
+struct Image {
+    path: PathBuf,
+    build_id: Option<String>,
+    has_dwarf: bool,
+    debuglink: Option<(PathBuf, u32)>,
+    segments: Vec<Segment>,
+}
+
+impl Locator {
+    /// Finds the files of a module, or says in one line why there are none.
+    pub fn locate(&self, path: &Path, module: &Mapping) -> Result<Found, String> {
+        let image = self.image(path, module);
+        let build_id = match &image {
+            Ok(image) => image.build_id.clone(),
+            Err(_) => module.build_id.clone(),
+        };
+        let debug = self.debug_file(image.as_ref().ok(), build_id.as_deref());
+        let mut found = match (image, &debug) {
+            (Ok(image), _) => Found {
+                dwarf: image.has_dwarf.then(|| image.path.clone()),
+                image: Some(image.path),
+                segments: image.segments,
+                ..Found::default()
+            },
+            (Err(_), Some(debug)) => Found {
+                segments: elf::open(debug, |elf| elf::segments(elf)).unwrap_or_default(),
+                ..Found::default()
+            },
+            (Err(reason), None) => return Err(reason),
+        };
+        if found.dwarf.is_none() {
+            found.dwarf = debug.clone();
+        }
+        found.alt = found.dwarf.as_ref().and_then(|d| self.alt_file(d));
+        Ok(Found {
+            debug,
+            build_id,
+            ..found
+        })
+    }
+
+    fn image(&self, path: &Path, module: &Mapping) -> Result<Image, String> {
+        let program = self.program.as_deref().filter(|p| stands_for(p, module));
+        let mut reason = None;
+        for candidate in program.into_iter().chain([path]) {
+            match check(candidate, module) {
+                Ok(image) => return Ok(image),
+                Err(why) => reason = reason.or(Some(why)),
+            }
+        }
+        let reason = reason.unwrap_or_default();
+        Err(format!(
+            "{}: {reason}; its frames stay without names",
+            path.display()
+        ))
+    }
+
+    fn debug_file(&self, image: Option<&Image>, build_id: Option<&str>) -> Option<PathBuf> {
+        if image.is_some_and(|i| i.has_dwarf) {
+            return None;
+        }
+        let by_id = build_id.and_then(|id| self.by_build_id(id));
+        by_id
+            .or_else(|| self.by_link(image?))
+            .or_else(|| self.by_path(image?))
+    }
+
+    fn by_build_id(&self, id: &str) -> Option<PathBuf> {
+        let (first, rest) = id
+            .split_at_checked(2)
+            .filter(|(_, rest)| !rest.is_empty())?;
+        let name = format!(".build-id/{first}/{rest}.debug");
+        let files = self.debug_roots.iter().map(|root| root.join(&name));
+        files.into_iter().find(|f| has_build_id(f, id))
+    }
+
+    fn by_link(&self, image: &Image) -> Option<PathBuf> {
+        let (name, crc) = image.debuglink.as_ref()?;
+        let dir = fs::canonicalize(&image.path).ok()?;
+        let dir = dir.parent()?;
+        let beside = [dir.join(name), dir.join(".debug").join(name)];
+        let below = self.debug_roots.iter().map(|r| under(r, dir).join(name));
+        let mut files = beside.into_iter().chain(below).filter(|f| *f != image.path);
+        files.find(|f| belongs(f, image, *crc))
+    }
+
+    fn by_path(&self, image: &Image) -> Option<PathBuf> {
+        let id = image.build_id.as_deref()?;
+        let path = fs::canonicalize(&image.path).ok()?;
+        let named = self.debug_roots.iter().flat_map(|root| {
+            let plain = under(root, &path);
+            let suffixed = PathBuf::from(format!("{}.debug", plain.display()));
+            [plain, suffixed]
+        });
+        named.into_iter().find(|f| has_build_id(f, id))
+    }
+
+    /// `dwz` moves what several debug files share into one more file.
+    fn alt_file(&self, dwarf: &Path) -> Option<PathBuf> {
+        let link = elf::open(dwarf, |elf| {
+            let (name, id) = elf.gnu_debugaltlink().ok()??;
+            let id: String = id.iter().map(|b| format!("{b:02x}")).collect();
+            Some((String::from_utf8_lossy(name).into_owned(), id))
+        });
+        let (name, id) = link.ok()??;
+        let beside = dwarf.parent()?.join(name);
+        if has_build_id(&beside, &id) {
+            Some(beside)
+        } else {
+            self.by_build_id(&id)
+        }
+    }
+}
+
+impl Found {
+    /// Files to search for symbols, in order.
+    pub fn symbol_files(&self) -> impl Iterator<Item = &Path> {
+        self.image.iter().chain(&self.debug).map(PathBuf::as_path)
+    }
+
+    /// File offsets as the addresses of the file itself. A lone debug file has no offsets worth
+    /// the name, but its code starts where the executable mapping starts.
+    pub fn addresses(&self, module: &Mapping, offsets: &[u64]) -> Vec<Option<u64>> {
+        let one = |&offset: &u64| match self.image {
+            Some(_) => elf::address_of(&self.segments, offset),
+            None => {
+                let code = self.segments.iter().find(|s| s.executable)?;
+                let page = code.address & !0xfff;
+                Some(page + offset.checked_sub(module.offset)?)
+            }
+        };
+        offsets.iter().map(one).collect()
+    }
+}
+
+fn stands_for(program: &Path, module: &Mapping) -> bool {
+    match &module.build_id {
+        Some(id) => has_build_id(program, id),
+        None => program.file_name().is_some_and(|n| n == module.file_name()),
+    }
+}
+
+fn check(path: &Path, module: &Mapping) -> Result<Image, String> {
+    let wanted = module.build_id.as_deref();
+    if wanted.is_none() && module.deleted {
+        return Err("was deleted, and without a build id its successor cannot be trusted".into());
+    }
+    let image = elf::open(path, |elf| read_image(path, elf)).map_err(|e| root_cause(&e))?;
+    match wanted {
+        Some(id) if image.build_id.as_deref() != Some(id) => {
+            let have = image.build_id.as_deref().unwrap_or("none");
+            Err(format!(
+                "the file on disk has build id {have}, the one that ran had {id}"
+            ))
+        }
+        _ => Ok(image),
+    }
+}
+
+fn root_cause(error: &anyhow::Error) -> String {
+    match error.root_cause().downcast_ref::<std::io::Error>() {
+        Some(e) if e.kind() == std::io::ErrorKind::NotFound => "is not on this machine".into(),
+        Some(e) => format!("cannot be read: {e}"),
+        None => "is not an ELF file".into(),
+    }
+}
+
+fn read_image(path: &Path, elf: &Elf<'_>) -> Image {
+    let link = elf.gnu_debuglink().ok().flatten();
+    Image {
+        path: path.to_owned(),
+        build_id: elf::build_id(elf),
+        has_dwarf: elf::has_dwarf(elf),
+        debuglink: link.map(|(n, crc)| (String::from_utf8_lossy(n).into_owned().into(), crc)),
+        segments: elf::segments(elf),
+    }
+}
+
+fn has_build_id(path: &Path, id: &str) -> bool {
+    elf::open(path, |elf| elf::build_id(elf))
+        .ok()
+        .flatten()
+        .is_some_and(|have| have == id)
+}
+
+/// A debuglink is proved by the build id or, for a file without one, by the CRC of the whole.
+fn belongs(debug: &Path, image: &Image, crc: u32) -> bool {
+    let Ok(id) = elf::open(debug, |elf| elf::build_id(elf)) else {
+        return false;
+    };
+    match (&image.build_id, id) {
+        (Some(want), Some(have)) => *want == have,
+        _ => fs::read(debug).is_ok_and(|bytes| crc32(&bytes) == crc),
+    }
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// `/usr/lib/debug` and `/lib/x` make `/usr/lib/debug/lib/x`.
+fn under(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}

@@ -1,0 +1,157 @@
+//! Names for code addresses: from DWARF with inlined frames, else from the symbol tables, with
+//! the size of every symbol respected. Called by the binaries after `read`; changes nothing of a
+//! profile but the lines of its locations and the build ids it was missing.
+//!
+//! A file whose build id is not the one in the dump gives no names at all: a wrong name costs
+//! its reader a day, a missing one a minute.
+
+mod demangle;
+mod dwarf;
+mod elf;
+mod locate;
+mod symtab;
+mod vdso;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use crate::model::{Line, LocationId, Mapping, Profile};
+pub use locate::Locator;
+
+/// Names every location that can be named and returns what the user should know, at most one
+/// line a file.
+pub fn symbolize(profiles: &mut [Profile], locator: &Locator) -> Vec<String> {
+    let requests = requests(profiles);
+    let answers: Vec<Answer> = requests.par_iter().map(|r| answer(r, locator)).collect();
+    let mut warnings = Vec::new();
+    for (request, answer) in requests.iter().zip(answers) {
+        warnings.extend(answer.warning.clone());
+        apply(profiles, request, answer);
+    }
+    warnings
+}
+
+/// Everything that is asked of one file: the same file in several profiles is asked once.
+struct Request {
+    module: Mapping,
+    /// Offsets in the file, sorted, no two alike.
+    offsets: Vec<u64>,
+    /// Who asked: profile, location, offset.
+    askers: Vec<(usize, LocationId, u64)>,
+}
+
+#[derive(Default)]
+struct Answer {
+    /// One list of lines for each offset of the request; none at all when nothing was found.
+    lines: Vec<Vec<Line>>,
+    build_id: Option<String>,
+    warning: Option<String>,
+}
+
+fn requests(profiles: &[Profile]) -> Vec<Request> {
+    let mut by_module: HashMap<(String, Option<String>), usize> = HashMap::new();
+    let mut requests: Vec<Request> = Vec::new();
+    for (index, profile) in profiles.iter().enumerate() {
+        for (id, location) in (0..).map(LocationId).zip(&profile.locations) {
+            let mapping = location.mapping.and_then(|m| profile.mappings.get(m));
+            let Some(mapping) = mapping.filter(|m| !location.managed && m.has_code_file()) else {
+                continue;
+            };
+            let key = (mapping.path.clone(), mapping.build_id.clone());
+            let at = *by_module.entry(key).or_insert_with(|| {
+                let module = mapping.clone();
+                requests.push(Request {
+                    module,
+                    offsets: Vec::new(),
+                    askers: Vec::new(),
+                });
+                requests.len() - 1
+            });
+            let offset =
+                (location.address.wrapping_sub(mapping.start)).wrapping_add(mapping.offset);
+            requests[at].askers.push((index, id, offset));
+        }
+    }
+    for request in &mut requests {
+        request.offsets = request.askers.iter().map(|a| a.2).collect();
+        request.offsets.sort_unstable();
+        request.offsets.dedup();
+    }
+    requests
+}
+
+fn answer(request: &Request, locator: &Locator) -> Answer {
+    if request.module.path == "[vdso]" {
+        return vdso::answer(&request.module, &request.offsets);
+    }
+    let found = match locator.locate(Path::new(&request.module.path), &request.module) {
+        Ok(found) => found,
+        Err(warning) => {
+            return Answer {
+                warning: Some(warning),
+                ..Answer::default()
+            };
+        }
+    };
+    let addresses = found.addresses(&request.module, &request.offsets);
+    let build_id = found.build_id.clone();
+    match lines(&found, &addresses) {
+        Ok(lines) => Answer {
+            lines,
+            build_id,
+            warning: None,
+        },
+        Err(error) => {
+            let warning = Some(format!("{}: {error:#}", request.module.path));
+            Answer {
+                warning,
+                build_id,
+                ..Answer::default()
+            }
+        }
+    }
+}
+
+/// DWARF says most; the symbol tables fill in what it does not know.
+fn lines(found: &locate::Found, addresses: &[Option<u64>]) -> anyhow::Result<Vec<Vec<Line>>> {
+    let known: Vec<u64> = addresses.iter().copied().flatten().collect();
+    let mut symbols = vec![None; known.len()];
+    for file in found.symbol_files() {
+        elf::open(file, |elf| symtab::fill(elf, &known, &mut symbols))?;
+    }
+    let dwarf = found
+        .dwarf
+        .as_ref()
+        .and_then(|d| dwarf::Dwarf::open(d, found.alt.as_deref()));
+    let mut named = known.iter().zip(symbols).map(|(&address, symbol)| {
+        let frames = dwarf
+            .as_ref()
+            .map(|d| d.frames(address))
+            .unwrap_or_default();
+        dwarf::merge(frames, symbol)
+    });
+    let lines = addresses
+        .iter()
+        .map(|a| a.and_then(|_| named.next()).unwrap_or_default());
+    Ok(lines.collect())
+}
+
+fn apply(profiles: &mut [Profile], request: &Request, answer: Answer) {
+    if answer.lines.is_empty() && answer.build_id.is_none() {
+        return;
+    }
+    for &(profile, id, offset) in &request.askers {
+        let profile = &mut profiles[profile];
+        let location = &mut profile.locations[id.0 as usize];
+        let found = request.offsets.binary_search(&offset).ok();
+        if let Some(lines) = found.and_then(|at| answer.lines.get(at)) {
+            location.lines = lines.clone();
+        }
+        let mapping = location.mapping.and_then(|m| profile.mappings.get_mut(m));
+        if let Some(mapping) = mapping {
+            mapping.build_id = mapping.build_id.take().or_else(|| answer.build_id.clone());
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Names from symbol tables: `.symtab` first, `.dynsym` after it. Called by `symbolize`.
+//!
+//! A name holds from a symbol's start to its end and no further. Symbols without a size are hand
+//! written assembly, and count only from `.symtab` and only up to the next symbol of the same
+//! section: in `.dynsym` the next symbol is not known, because the local ones are stripped, and
+//! the label would swallow all of them.
+
+use std::cmp::Reverse;
+
+use object::{Object, ObjectSection, ObjectSymbol, SectionIndex, SectionKind, SymbolKind};
+
+/// A name and where it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// As it stands in the table, without a symbol version.
+    pub name: String,
+    /// Its start.
+    pub start: u64,
+}
+
+/// Fills the names that are still missing. `addresses` are sorted.
+pub fn fill<'a, O: Object<'a>>(elf: &O, addresses: &[u64], out: &mut [Option<Symbol>]) {
+    let statics = search(elf, elf.symbols(), addresses, true);
+    let dynamics = search(elf, elf.dynamic_symbols(), addresses, false);
+    for (slot, found) in out.iter_mut().zip(statics.into_iter().zip(dynamics)) {
+        if slot.is_none() {
+            *slot = found.0.or(found.1);
+        }
+    }
+}
+
+/// A symbol that may be the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Candidate<'a> {
+    start: u64,
+    text: bool,
+    global: bool,
+    name: &'a [u8],
+    section: Option<SectionIndex>,
+}
+
+/// What is known of the symbols around one address.
+#[derive(Clone, Copy, Debug, Default)]
+struct Near<'a> {
+    /// The best symbol that covers the address.
+    covering: Option<Candidate<'a>>,
+    /// The nearest start of any symbol at or below the address.
+    start: u64,
+    /// The best symbol without a size at that start.
+    label: Option<Candidate<'a>>,
+}
+
+fn search<'a, O: Object<'a>>(
+    elf: &O,
+    symbols: impl Iterator<Item = impl ObjectSymbol<'a>>,
+    addresses: &[u64],
+    labels: bool,
+) -> Vec<Option<Symbol>> {
+    let mut near = vec![Near::default(); addresses.len()];
+    for symbol in symbols.filter(is_code) {
+        note(&symbol, addresses, &mut near);
+    }
+    carry_forward(&mut near);
+    let pick = |(near, &address): (Near<'a>, &u64)| {
+        let label = near
+            .label
+            .filter(|l| labels && in_code_section(elf, l, address));
+        near.covering.or(label).and_then(to_symbol)
+    };
+    near.into_iter().zip(addresses).map(pick).collect()
+}
+
+fn is_code<'a>(symbol: &impl ObjectSymbol<'a>) -> bool {
+    let kind = matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown);
+    kind && !symbol.is_undefined() && symbol.section_index().is_some()
+}
+
+/// Enters a symbol at the addresses it covers, and its start at the first address behind it.
+fn note<'a>(symbol: &impl ObjectSymbol<'a>, addresses: &[u64], near: &mut [Near<'a>]) {
+    let (start, size) = (symbol.address(), symbol.size());
+    let first = addresses.partition_point(|&a| a < start);
+    let covered = addresses[first..].partition_point(|&a| a - start < size);
+    if let Some(slot) = near.get_mut(first).filter(|slot| start > slot.start) {
+        (slot.start, slot.label) = (start, None);
+    }
+    if size == 0 && near.get(first).is_some_and(|slot| start == slot.start) {
+        keep_better(&mut near[first].label, candidate(symbol));
+    }
+    if covered > 0 {
+        let candidate = candidate(symbol);
+        for slot in &mut near[first..first + covered] {
+            keep_better(&mut slot.covering, candidate);
+        }
+    }
+}
+
+/// Reads the name, which costs a look into the file: only for symbols that may be the answer.
+fn candidate<'a>(symbol: &impl ObjectSymbol<'a>) -> Candidate<'a> {
+    Candidate {
+        start: symbol.address(),
+        text: symbol.kind() == SymbolKind::Text,
+        global: !symbol.is_local(),
+        name: symbol.name_bytes().unwrap_or_default(),
+        section: symbol.section_index(),
+    }
+}
+
+/// A start holds for every address up to the next start.
+fn carry_forward(near: &mut [Near<'_>]) {
+    for at in 1..near.len() {
+        let before = near[at - 1];
+        if near[at].start < before.start {
+            (near[at].start, near[at].label) = (before.start, before.label);
+        }
+    }
+}
+
+/// Of several symbols the innermost; of aliases a function before a label, a global one before a
+/// local one, and then the plainest name.
+fn keep_better<'a>(best: &mut Option<Candidate<'a>>, new: Candidate<'a>) {
+    let rank = |c: &Candidate<'a>| {
+        let underscores = c.name.iter().take_while(|&&b| b == b'_').count();
+        let mangled = c.name.starts_with(b"_Z") || c.name.starts_with(b"_R");
+        let underscores = if mangled { 0 } else { underscores };
+        (
+            c.start,
+            c.text,
+            c.global,
+            Reverse((underscores, c.name.len(), c.name)),
+        )
+    };
+    if best.as_ref().is_none_or(|b| rank(b) < rank(&new)) {
+        *best = Some(new);
+    }
+}
+
+fn in_code_section<'a>(elf: &impl Object<'a>, label: &Candidate<'_>, address: u64) -> bool {
+    let section = label.section.and_then(|i| elf.section_by_index(i).ok());
+    section.is_some_and(|s| {
+        s.kind() == SectionKind::Text && address.wrapping_sub(s.address()) < s.size()
+    })
+}
+
+/// Leaves away the assembler's own labels and the version of a versioned symbol.
+fn to_symbol(candidate: Candidate<'_>) -> Option<Symbol> {
+    let name = String::from_utf8_lossy(candidate.name);
+    let name = name.split_once('@').map_or(&*name, |(bare, _)| bare);
+    let useful = !name.is_empty() && !name.starts_with('$') && !name.starts_with(".L");
+    useful.then(|| Symbol {
+        name: name.to_owned(),
+        start: candidate.start,
+    })
+}

@@ -1,0 +1,9 @@
+//! Pure writers: what a person looks at. No view reads files or looks up symbols.
+
+pub mod amount;
+pub mod colour;
+pub mod names;
+mod node_label;
+pub mod svg;
+pub mod text_width;
+pub mod xml;
