@@ -1,1 +1,195 @@
-//! (being written)
+//! Start-up: owns the order in which things begin.
+//!
+//! Called by the constructor that `preload/` puts into `.init_array`, on the program's first
+//! thread, before `main` and mostly before any other thread exists. Allocations before it are
+//! forwarded and not sampled. There is no teardown.
+//!
+//! # Safety
+//! `__register_atfork` and `__cxa_atexit` are glibc's own names behind `pthread_atfork` (a static
+//! function of libc_nonshared.a) and `atexit`, both older than GLIBC_2.17.
+#![allow(unsafe_code)]
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+use crate::config::{self, Config};
+use crate::hooks::HookAddresses;
+use crate::hooks::forward::{self, Missing, Mode};
+use crate::recorder::{self, Settings};
+use crate::trigger::{self, dumper, exit};
+use crate::{arena, diag, next, sys, tls, unwind};
+
+/// Below this period (log2) a page for every sample would weigh more than asking the filter at
+/// every free.
+const LEAST_MARKED_LG: u8 = 14;
+
+/// The configuration in force; null while there is none. Written by [`start`].
+static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
+
+unsafe extern "C" {
+    fn __register_atfork(
+        prepare: Option<unsafe extern "C" fn()>,
+        parent: Option<unsafe extern "C" fn()>,
+        child: Option<unsafe extern "C" fn()>,
+        dso: *mut c_void,
+    ) -> c_int;
+    fn __cxa_atexit(
+        handler: unsafe extern "C" fn(*mut c_void),
+        argument: *mut c_void,
+        dso: *mut c_void,
+    ) -> c_int;
+}
+
+/// Begins: resolves the next allocator, reads the configuration, and samples if it says so.
+///
+/// # Safety
+/// `environment` is the process's, as `.init_array` functions receive it: a null-terminated array
+/// of strings.
+pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddresses) {
+    next::resolve();
+    forward::install(Mode::Marked, Missing::AskAgain);
+    // SAFETY: as promised by the caller.
+    let Some(config) = (unsafe { configure(environment) }) else {
+        return;
+    };
+    if !config.prof {
+        return;
+    }
+    if next::is_shadowed() {
+        diag::message(&["malloc is defined before this library: nothing can be sampled"]);
+        return;
+    }
+    CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
+    arena::set_ceiling(config.prof_mem_max);
+    unwind::init();
+    recorder::reseed(seed());
+    forward::install(mode(config.lg_prof_sample), Missing::AskAgain);
+    trigger::start(config);
+    register_handlers(config);
+    recorder::start(&Settings {
+        lg_period: config.lg_prof_sample,
+        most_frames: config.prof_bt_max,
+        thread_names: config.prof_sys_thread_name,
+        active: config.prof_active && config.prof_thread_active_init,
+        hooks,
+    });
+}
+
+fn mode(lg_period: u8) -> Mode {
+    match lg_period {
+        0 => Mode::Exact,
+        1..LEAST_MARKED_LG => Mode::Unmarked,
+        _ => Mode::Marked,
+    }
+}
+
+/// The configuration, in arena memory; `None` when the process is privileged, has none of our
+/// variables, or there is no memory.
+///
+/// # Safety
+/// As [`start`].
+unsafe fn configure(environment: *const *const c_char) -> Option<&'static Config> {
+    // SAFETY: getauxval has no precondition.
+    if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+        return None;
+    }
+    // SAFETY: as promised by the caller.
+    let (own, jemalloc) = unsafe {
+        (
+            variable(environment, b"MALLOSCOPE_CONF"),
+            variable(environment, b"MALLOC_CONF"),
+        )
+    };
+    if own.is_none() && jemalloc.is_none() {
+        return None;
+    }
+    let config = arena::alloc(core::alloc::Layout::new::<Config>())?.cast::<Config>();
+    // SAFETY: fresh memory of the right layout, nobody else's, never freed.
+    let config = unsafe {
+        config.write(Config::default());
+        &mut *config.as_ptr()
+    };
+    config::load(own, jemalloc, config);
+    Some(config)
+}
+
+/// The value of an environment variable. The array is read directly: programs such as bash bring
+/// a getenv of their own, which is not ready this early.
+///
+/// # Safety
+/// As [`start`].
+unsafe fn variable(environment: *const *const c_char, name: &[u8]) -> Option<&'static [u8]> {
+    let mut at = environment;
+    // SAFETY: a null-terminated array of strings, as promised by the caller.
+    unsafe {
+        while !at.is_null() && !(*at).is_null() {
+            let entry = CStr::from_ptr(*at).to_bytes();
+            if let Some(value) = entry.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"=")) {
+                return Some(value);
+            }
+            at = at.add(1);
+        }
+    }
+    None
+}
+
+/// Different in every process: the kernel's 16 random bytes, the clock and the process id.
+fn seed() -> u64 {
+    // SAFETY: AT_RANDOM is the address of 16 bytes that stay for the process's life, getauxval(3).
+    let random = unsafe {
+        let at = libc::getauxval(libc::AT_RANDOM) as *const u64;
+        if at.is_null() { 0 } else { at.read_unaligned() }
+    };
+    random ^ sys::monotonic_ms().rotate_left(40) ^ u64::from(sys::getpid().unsigned_abs())
+}
+
+fn register_handlers(config: &'static Config) {
+    // SAFETY: functions of this library, which is never unloaded; no DSO handle, for the same
+    // reason. Failure (no memory) leaves us without the handler: the fork word then tells.
+    unsafe {
+        __register_atfork(Some(prepare), Some(parent), Some(child), core::ptr::null_mut());
+        if config.prof_final || config.prof_leak {
+            __cxa_atexit(at_exit, core::ptr::null_mut(), core::ptr::null_mut());
+        }
+    }
+}
+
+unsafe extern "C" fn at_exit(_argument: *mut c_void) {
+    // SAFETY: null, or a reference to a configuration that is never freed.
+    if let Some(config) = unsafe { CONFIG.load(Relaxed).as_ref() } {
+        exit::at_exit(config);
+    }
+}
+
+/// Before fork: takes every lock, so that the child finds the tables whole. Registered before the
+/// program's own handlers, so it runs after theirs. The thread stays busy until the fork is over:
+/// what it allocates meanwhile is not sampled, what it frees waits.
+unsafe extern "C" fn prepare() {
+    tls::current().busy.fetch_add(1, Relaxed);
+    recorder::STACKS.lock_all();
+    recorder::LIVE.lock_all();
+}
+
+unsafe extern "C" fn parent() {
+    // SAFETY: `prepare` took them on this thread.
+    unsafe { unlock() };
+}
+
+unsafe extern "C" fn child() {
+    recorder::announce_fork();
+    dumper::after_fork();
+    recorder::reseed(seed());
+    // SAFETY: as above; the thread that forked is this one.
+    unsafe { unlock() };
+}
+
+/// # Safety
+/// The calling thread holds all table locks.
+unsafe fn unlock() {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        recorder::LIVE.unlock_all();
+        recorder::STACKS.unlock_all();
+    }
+    tls::current().busy.fetch_sub(1, Relaxed);
+}

@@ -58,6 +58,8 @@ counters! {
     ModuleNotListed => "module_not_listed",
     /// A fork ran no handlers, and what the parent had recorded was abandoned.
     ForkAbandoned => "fork_abandoned",
+    /// A trigger fired while a dump was being written, and was dropped.
+    DumpCoalesced => "dump_coalesced",
     /// A dump could not be written.
     DumpFailed => "dump_failed",
 }

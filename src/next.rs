@@ -23,7 +23,7 @@
 
 use core::ffi::{c_int, c_void};
 use core::mem::transmute;
-use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
 
 use crate::elf::{self, Object};
 
@@ -43,7 +43,11 @@ macro_rules! tables {
         pub static REAL: Functions = Functions { $($field: Entry::new(core::ptr::null_mut()),)+ };
 
         fn look_up_all(allocator: &Object) {
-            $(look_up(&REAL.$field, $symbol.as_bytes(), allocator);)+
+            let mut own = 0;
+            $(if look_up(&REAL.$field, $symbol.as_bytes(), allocator) {
+                own |= bit(&REAL.$field);
+            })+
+            OWN.store(own, Relaxed);
         }
     };
 }
@@ -112,20 +116,35 @@ pub fn resolve() {
     RESOLVED.store(true, Release);
 }
 
+/// Which functions of [`REAL`] the next allocator defines itself, a bit each in the table's order.
+/// Written by [`resolve`].
+static OWN: AtomicU64 = AtomicU64::new(0);
+
+fn bit(entry: &Entry) -> u64 {
+    let offset = core::ptr::from_ref(entry) as usize - core::ptr::from_ref(&REAL) as usize;
+    1 << (offset / size_of::<Entry>())
+}
+
 /// Stores the next definition of `name`: the allocator's own where it has one, else anybody's.
-fn look_up(entry: &Entry, name: &[u8], allocator: &Object) {
-    let symbol = allocator
-        .symbol(name)
-        .or_else(|| elf::next_symbol(name).map(|(symbol, _)| symbol));
+/// True when it is the allocator's own.
+fn look_up(entry: &Entry, name: &[u8], allocator: &Object) -> bool {
+    let own = allocator.symbol(name);
+    let symbol = own.or_else(|| match name {
+        // An allocator's extension is of use only when it is the next allocator's.
+        b"mallocx" | b"rallocx" | b"mallctl" | b"mi_zalloc_aligned" => None,
+        _ => elf::next_symbol(name).map(|(symbol, _)| symbol),
+    });
     if let Some(symbol) = symbol {
         entry.store(symbol.addr as *mut c_void, Relaxed);
     }
+    own.is_some()
 }
 
-/// The object that defines `name` next is the one that defines the next `malloc`: its blocks do
-/// not come back through our `malloc` hook.
-pub fn is_allocators_own(name: &[u8]) -> bool {
-    elf::next_symbol(b"malloc").is_some_and(|(_, object)| object.symbol(name).is_some())
+/// Does the next allocator define this function of [`REAL`] itself? Then its blocks do not come
+/// back through our `malloc` hook, and they are counted where they are asked for.
+#[inline]
+pub fn is_counted(entry: &Entry) -> bool {
+    OWN.load(Relaxed) & bit(entry) != 0
 }
 
 /// Does another definition of `malloc` stand before ours?

@@ -1,1 +1,362 @@
-//! (being written)
+//! What one sample means: unwind, intern, insert; and the inverse when its block is freed. A list
+//! of calls, no logic of its own.
+//!
+//! Called by `hooks::cold`; reads nothing of the configuration but what `boot` stored here.
+//! May take one table lock at a time, grow the arena, and nothing else; never while unwinding.
+//! Failure means "as if not sampled" and a counter.
+//!
+//! Every thread that samples owns a [`Thread`] block in the arena, found again by the address of
+//! its TCB: glibc reuses those, so there are as many blocks as threads alive at once, and no TLS
+//! destructor is needed.
+//!
+//! # Safety
+//!
+//! A `Thread` block is used by the thread whose TCB it is filed under, between
+//! [`Tls::enter`](crate::tls::Tls::enter) and the drop of the guard, so at most once at a time.
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod thread;
+
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::diag::{self, Counter};
+use crate::hooks::HookAddresses;
+use crate::live_table::{Insert, LiveTable, Sample};
+use crate::sampler;
+use crate::stack_table::StackTable;
+use crate::tls::{self, Guard, Tls};
+use crate::unwind::{self, Registers};
+use crate::{arena, sys};
+
+pub use thread::{Thread, name_of, reseed};
+
+/// The stacks seen. Lives as long as the process.
+pub static STACKS: StackTable = StackTable::new();
+
+/// The samples that are live.
+pub static LIVE: LiveTable = LiveTable::new();
+
+/// Bytes a dormant thread allocates before it looks again whether it shall sample.
+const DORMANT: u64 = 64 << 20;
+
+/// Is sampling on? Written by `boot` (and whoever switches it); a thread reads it when its
+/// countdown runs out. Release and acquire: what `boot` stored before is seen with it.
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+
+/// log2 of the mean bytes between samples. Written by `boot` before [`ACTIVE`].
+static LG_PERIOD: AtomicU8 = AtomicU8::new(0);
+
+/// Most frames kept of a stack. Written by `boot` before [`ACTIVE`].
+static MOST_FRAMES: AtomicU32 = AtomicU32::new(128);
+
+/// Record thread names at each sample? Written by `boot` before [`ACTIVE`].
+static THREAD_NAMES: AtomicBool = AtomicBool::new(false);
+
+/// Start of our clock. Written by `boot` before [`ACTIVE`].
+static START_MS: AtomicU64 = AtomicU64::new(0);
+
+/// The exported hooks, for frame 0. Written by `boot` before [`ACTIVE`]; static data, so relaxed.
+static HOOKS: AtomicPtr<HookAddresses> = AtomicPtr::new(core::ptr::null_mut());
+
+/// A word that a child made by a fork without our handlers finds wiped to zero (MADV_WIPEONFORK).
+/// Null before `boot` and where the kernel cannot do it. Written by `boot`.
+static FORK_WORD: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
+
+/// What `boot` found in the configuration.
+pub struct Settings {
+    /// log2 of the mean bytes between samples; 0 records everything.
+    pub lg_period: u8,
+    /// Native frames kept of a stack.
+    pub most_frames: u32,
+    /// Record thread names.
+    pub thread_names: bool,
+    /// Sample from the start?
+    pub active: bool,
+    /// The exported hooks.
+    pub hooks: &'static HookAddresses,
+}
+
+/// The hook a block was asked at.
+#[derive(Clone, Copy)]
+#[allow(missing_docs, reason = "each is the function of its name")]
+pub enum Hook {
+    Malloc,
+    Calloc,
+    Realloc,
+    Reallocarray,
+    PosixMemalign,
+    AlignedAlloc,
+    Memalign,
+    Valloc,
+    Pvalloc,
+    New,
+    NewArray,
+}
+
+impl Hook {
+    /// An address inside the exported function: one past its first byte, so that a reader that
+    /// subtracts one from every frame stays inside it.
+    fn address(self) -> u64 {
+        // SAFETY: `boot` stored a reference to a static.
+        let Some(hooks) = (unsafe { HOOKS.load(Relaxed).as_ref() }) else {
+            return 0;
+        };
+        let hook = match self {
+            Hook::Malloc => hooks.malloc,
+            Hook::Calloc => hooks.calloc,
+            Hook::Realloc => hooks.realloc,
+            Hook::Reallocarray => hooks.reallocarray,
+            Hook::PosixMemalign => hooks.posix_memalign,
+            Hook::AlignedAlloc => hooks.aligned_alloc,
+            Hook::Memalign => hooks.memalign,
+            Hook::Valloc => hooks.valloc,
+            Hook::Pvalloc => hooks.pvalloc,
+            Hook::New => hooks.new,
+            Hook::NewArray => hooks.new_array,
+        };
+        hook as u64 + 1
+    }
+}
+
+/// Stores the settings, then switches sampling on. Called once by `boot`, before the program's
+/// first thread.
+pub fn start(settings: &Settings) {
+    LG_PERIOD.store(settings.lg_period, Relaxed);
+    MOST_FRAMES.store(settings.most_frames, Relaxed);
+    THREAD_NAMES.store(settings.thread_names, Relaxed);
+    START_MS.store(sys::monotonic_ms(), Relaxed);
+    HOOKS.store(core::ptr::from_ref(settings.hooks).cast_mut(), Relaxed);
+    watch_forks();
+    // Release: pairs with `is_active`.
+    ACTIVE.store(settings.active, Release);
+    // The calling thread looks at its next allocation.
+    tls::current().countdown.store(0, Relaxed);
+}
+
+fn is_active() -> bool {
+    // Acquire: pairs with the release in `start`.
+    ACTIVE.load(Acquire) && !arena::exhausted()
+}
+
+/// Milliseconds since [`start`].
+pub fn uptime_ms() -> u64 {
+    sys::monotonic_ms().saturating_sub(START_MS.load(Relaxed))
+}
+
+/// log2 of the mean bytes between samples.
+pub fn lg_period() -> u8 {
+    LG_PERIOD.load(Relaxed)
+}
+
+/// Takes `size` bytes from the thread's countdown, for functions without a hot twin. True when it
+/// ran out, and a sample is due.
+#[inline]
+pub fn count_down(size: usize) -> bool {
+    let countdown = &tls::current().countdown;
+    let before = countdown.load(Relaxed);
+    countdown.store(before.wrapping_sub(size as u64), Relaxed);
+    before < size as u64
+}
+
+/// False: the address is certainly not sampled.
+#[inline(always)]
+pub fn may_be_sampled(address: usize) -> bool {
+    LIVE.maybe_contains(address)
+}
+
+/// A sample in the making: the thread is inside our code until it is recorded or dropped.
+pub struct Sampling {
+    thread: *mut Thread,
+    guard: Guard,
+    exact: bool,
+}
+
+/// The countdown ran out at an allocation of `size` bytes. `None`: not to be sampled, for this
+/// thread is only looking (dormant, first allocation, inside us already).
+pub fn enter_event(size: usize) -> Option<Sampling> {
+    let tls = tls::current();
+    let left = tls.countdown.load(Relaxed);
+    let Some(mut guard) = tls.enter() else {
+        diag::count(Counter::Reentered);
+        return None;
+    };
+    guard.rearm(DORMANT);
+    if !is_active() {
+        return None;
+    }
+    let thread = thread_of(tls)?;
+    // SAFETY: the guard makes us the only user of this thread's block.
+    let (due, countdown) = unsafe { (*thread).draw(left, size as u64, lg_period()) };
+    guard.rearm(countdown);
+    due.then_some(Sampling { thread, guard, exact: false })
+}
+
+/// Exact mode: every allocation.
+pub fn enter_exact(size: usize) -> Option<Sampling> {
+    let tls = tls::current();
+    let Some(mut guard) = tls.enter() else {
+        diag::count(Counter::Reentered);
+        return None;
+    };
+    if !is_active() {
+        return None;
+    }
+    guard.rearm(tls::PARKED);
+    let thread = thread_of(tls)?;
+    // SAFETY: as above.
+    unsafe { (*thread).note_bytes(size as u64) };
+    Some(Sampling { thread, guard, exact: true })
+}
+
+fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
+    abandon_if_wiped();
+    let known = tls.thread.load(Relaxed);
+    if !known.is_null() {
+        return Some(known);
+    }
+    let found = thread::find_or_make();
+    match found {
+        Some(thread) => tls.thread.store(thread, Relaxed),
+        None => diag::count(Counter::ThreadNotTracked),
+    }
+    found
+}
+
+impl Sampling {
+    /// Records the block that was made. Returns the bytes that the thread allocated since its
+    /// last sample.
+    pub fn record(&self, address: usize, size: usize, hook: Hook, registers: Registers) -> u64 {
+        // SAFETY: the guard inside `self` makes us the only user of this thread's block.
+        let thread = unsafe { &mut *self.thread };
+        let lg_period = if self.exact { 0 } else { lg_period() };
+        let most = MOST_FRAMES.load(Relaxed) as usize;
+        let frames = thread.unwind(hook.address(), registers, most);
+        let Some(stack) = STACKS.intern(frames) else {
+            diag::count(Counter::StackNotStored);
+            return thread.take_bytes();
+        };
+        let weight = sampler::weight(size, lg_period);
+        let sample = Sample {
+            addr: address,
+            size,
+            weighted_bytes: weight.bytes,
+            birth_ms: uptime_ms(),
+            lg_period,
+            stack,
+            thread: thread.uid(THREAD_NAMES.load(Relaxed)),
+        };
+        match LIVE.insert(sample) {
+            Insert::New => STACKS.note_alloc(stack, &weight),
+            Insert::Replaced(stale) => {
+                diag::count(Counter::StaleReplaced);
+                STACKS.note_alloc(stack, &weight);
+                forget(&stale);
+            }
+            Insert::Full => diag::count(Counter::SampleNotStored),
+        }
+        thread.take_bytes()
+    }
+
+    /// The proof that the thread is inside our code, for whoever goes on from here.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+}
+
+/// Takes the record of `address` away, if there is one. Not to be called while the thread is busy.
+pub fn detach(address: usize) -> Option<Sample> {
+    let _guard = tls::current().enter()?;
+    if abandon_if_wiped() {
+        return None;
+    }
+    LIVE.remove(address)
+}
+
+/// Puts a detached record back: its block was not freed after all.
+pub fn attach(sample: Sample) {
+    let Some(_guard) = tls::current().enter() else {
+        return;
+    };
+    if let Insert::Full = LIVE.insert(sample) {
+        diag::count(Counter::SampleNotStored);
+    }
+}
+
+/// The block of a detached record is free: notes how long it lived.
+pub fn forget(sample: &Sample) {
+    STACKS.note_free(sample.stack, uptime_ms().saturating_sub(sample.birth_ms));
+}
+
+/// A signal handler frees a sampled block while its thread is inside our tables: record and block
+/// go when the thread leaves them.
+pub fn free_later(address: usize) {
+    let thread = tls::current().thread.load(Relaxed);
+    // SAFETY: the block of this very thread; the pending list is made for being filled from
+    // handlers, see `thread`.
+    let kept = !thread.is_null() && unsafe { Thread::pend(thread, address) };
+    diag::count(if kept { Counter::FreeDeferred } else { Counter::FreeLost });
+}
+
+/// Blocks that handlers left behind on this thread, to be freed by the caller one by one.
+pub fn next_pending() -> Option<usize> {
+    let thread = tls::current().thread.load(Relaxed);
+    if thread.is_null() {
+        return None;
+    }
+    // SAFETY: the block of this very thread.
+    unsafe { Thread::take_pending(thread) }
+}
+
+fn watch_forks() {
+    let Some(word) = sys::mmap_anon(sys::PAGE) else {
+        return;
+    };
+    // SAFETY: the page is ours; WIPEONFORK (Linux 4.14) changes only what a child sees of it.
+    if unsafe { sys::madvise(word, sys::PAGE, libc::MADV_WIPEONFORK) } != 0 {
+        // SAFETY: never published.
+        unsafe { sys::munmap(word, sys::PAGE) };
+        return;
+    }
+    FORK_WORD.store(word.as_ptr().cast(), Relaxed);
+    announce_fork();
+}
+
+/// Our handlers ran in the child: what it inherited is whole.
+pub fn announce_fork() {
+    // SAFETY: null, or the page that `watch_forks` mapped for good.
+    if let Some(word) = unsafe { FORK_WORD.load(Relaxed).as_ref() } {
+        word.store(1, Relaxed);
+    }
+}
+
+/// In the child of a fork that ran no handlers: abandons what another thread of the parent may
+/// have left half-written, and starts afresh. True when it did.
+fn abandon_if_wiped() -> bool {
+    // SAFETY: null, or the page that `watch_forks` mapped for good.
+    let Some(word) = (unsafe { FORK_WORD.load(Relaxed).as_ref() }) else {
+        return false;
+    };
+    if word.load(Relaxed) != 0 {
+        return false;
+    }
+    word.store(1, Relaxed);
+    // SAFETY: WIPEONFORK zeroed the word, so this is a new process, whose only thread we are; all
+    // pointers into the arena are dropped here.
+    unsafe {
+        arena::abandon();
+        STACKS.abandon();
+        LIVE.abandon();
+        unwind::abandon();
+    }
+    thread::abandon();
+    tls::current().thread.store(core::ptr::null_mut(), Relaxed);
+    diag::count(Counter::ForkAbandoned);
+    true
+}

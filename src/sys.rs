@@ -26,6 +26,12 @@ mod arch;
 #[path = "sys/x86_64.rs"]
 mod arch;
 
+mod signal;
+mod thread;
+
+pub use signal::{consume_signal, pending_signals, set_signal_mask};
+pub use thread::{exit_group, set_thread_name, spawn};
+
 use arch::syscall;
 
 /// The granule in which we ask the kernel for memory. Where the kernel's own pages are larger it

@@ -1,1 +1,40 @@
-//! x
+//! `libmalloscope.so`: expands the hooks into the exported C symbols, starts them, and nothing else.
+#![no_std]
+#![allow(unsafe_code)]
+
+use core::ffi::{c_char, c_int};
+
+rooms::export_hooks!();
+
+/// Runs before `main`; glibc passes the arguments of main to it.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static START: unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char) = start;
+
+unsafe extern "C" fn start(
+    _count: c_int,
+    _arguments: *const *const c_char,
+    environment: *const *const c_char,
+) {
+    // SAFETY: glibc passes the environment as third argument to `.init_array` functions.
+    unsafe { rooms::boot::start(environment, &HOOKS) }
+}
+
+// The prebuilt `core` names this function in its unwind tables. Nothing of ours unwinds (panics
+// abort, and no C++ exception passes a frame of ours), so it is never called.
+core::arch::global_asm!(
+    ".hidden rust_eh_personality",
+    ".globl rust_eh_personality",
+    ".type rust_eh_personality,@function",
+    "rust_eh_personality:",
+    "ud2",
+    ".size rust_eh_personality, . - rust_eh_personality",
+);
+
+/// Unreachable by lint: the rooms do not panic. Should it happen, ending the thread's work in a
+/// loop or an abort would both harm the program; abort at least leaves a trace.
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    // SAFETY: abort(3) has no precondition.
+    unsafe { libc::abort() }
+}

@@ -1,1 +1,76 @@
-//! (being written)
+//! When a dump is due. Each trigger decides *when*, and hands the reason to the dumper.
+//!
+//! Called by `hooks::cold` after each sample, by `boot` with the configuration, and by the exit
+//! handler. May take no table lock.
+//!
+//! `interval` follows jemalloc: bytes are added up at samples only, each thread's since its last
+//! one, and several intervals crossed at once make one dump. `high water` here is a new maximum of
+//! the estimated live bytes, by at least a twentieth, so that growth to any size makes a bounded
+//! number of dumps.
+
+pub mod dumper;
+pub mod exit;
+pub mod signals;
+
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicU64};
+
+use crate::config::Config;
+use crate::dump::Reason;
+use crate::recorder::LIVE;
+use crate::tls::Guard;
+
+/// Bytes between two interval dumps; 0 is off. Written by [`start`].
+static INTERVAL: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes allocated since the last interval dump. Any sampling thread adds.
+static ALLOCATED: AtomicU64 = AtomicU64::new(0);
+
+/// Dump on a new maximum? Written by [`start`].
+static HIGH_WATER: AtomicBool = AtomicBool::new(false);
+
+/// The maximum that was last dumped, in bytes. The thread that raises it makes the dump.
+static PEAK: AtomicU64 = AtomicU64::new(0);
+
+/// A maximum below this makes no dump: one sample would.
+const LEAST_PEAK: u64 = 1 << 20;
+
+/// Arms the triggers that the configuration asks for. Called by `boot` before sampling begins.
+pub fn start(config: &'static Config) {
+    dumper::start(config);
+    let interval = u32::try_from(config.lg_prof_interval)
+        .ok()
+        .and_then(|lg| 1u64.checked_shl(lg));
+    INTERVAL.store(interval.unwrap_or(0), Relaxed);
+    HIGH_WATER.store(config.prof_gdump, Relaxed);
+}
+
+/// A sample was recorded, `bytes` after the thread's last one. The guard proves that the thread
+/// is inside our code, so that nothing of what a dump does is sampled.
+pub fn after_sample(_inside: &Guard, bytes: u64) {
+    let interval = INTERVAL.load(Relaxed);
+    if interval != 0 && crosses(interval, bytes) {
+        dumper::request(Reason::Interval);
+    }
+    if HIGH_WATER.load(Relaxed) && is_new_peak(LIVE.total_weighted_bytes()) {
+        dumper::request(Reason::HighWater);
+    }
+}
+
+fn crosses(interval: u64, bytes: u64) -> bool {
+    let now = ALLOCATED.fetch_add(bytes, Relaxed).wrapping_add(bytes);
+    if now < interval {
+        return false;
+    }
+    // Of the threads that cross together, the one that takes the intervals out makes the dump.
+    ALLOCATED
+        .compare_exchange(now, now % interval, Relaxed, Relaxed)
+        .is_ok()
+}
+
+fn is_new_peak(live: u64) -> bool {
+    let peak = PEAK.load(Relaxed);
+    live >= LEAST_PEAK
+        && live > peak.saturating_add(peak / 20)
+        && PEAK.compare_exchange(peak, live, Relaxed, Relaxed).is_ok()
+}

@@ -1,0 +1,276 @@
+//! Entries of the cold twins: they save what the unwinder needs of the caller and call `cold`.
+//!
+//! Jumped to from the hooks, so the stack looks as if the program had called them: the return
+//! address on top, `rbp` and `rbx` still the program's. These three are all the unwinder starts
+//! from (every rule it knows finds the frame by rsp, rbp or rbx), and a pointer to them is passed
+//! as the last argument.
+//!
+//! # Safety
+//! Naked functions with the System V calling convention; each balances the stack and its CFI.
+#![allow(unsafe_code)]
+
+use core::arch::naked_asm;
+
+use super::cold;
+use super::forward::{self, FORWARD, Forward};
+use crate::next::{Functions, REAL};
+use crate::tls::COUNTDOWN;
+use crate::unwind::Registers;
+
+/// What an entry leaves on the stack, lowest address first; the caller's stack begins behind it.
+#[repr(C)]
+pub struct Context {
+    bx: u64,
+    bp: u64,
+    return_address: u64,
+}
+
+impl Context {
+    /// The registers of the program at the return from the hook.
+    pub fn registers(&self) -> Registers {
+        Registers {
+            pc: self.return_address,
+            sp: core::ptr::from_ref(self).wrapping_add(1) as u64,
+            bp: self.bp,
+            bx: self.bx,
+        }
+    }
+}
+
+macro_rules! entries {
+    ($($name:ident ($context:literal) => $target:path;)+) => {$(
+        #[doc = concat!("Saves the caller's registers for [`", stringify!($target), "`].")]
+        ///
+        /// # Safety
+        /// Reached by a jump from the hook, with the arguments of that C function.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            naked_asm!(
+                ".cfi_startproc",
+                "push rbp",
+                ".cfi_adjust_cfa_offset 8",
+                ".cfi_rel_offset rbp, 0",
+                "push rbx",
+                ".cfi_adjust_cfa_offset 8",
+                ".cfi_rel_offset rbx, 0",
+                concat!("mov ", $context, ", rsp"),
+                "push rax",
+                ".cfi_adjust_cfa_offset 8",
+                "call {target}",
+                "add rsp, 24",
+                ".cfi_adjust_cfa_offset -24",
+                "ret",
+                ".cfi_endproc",
+                target = sym $target,
+            )
+        }
+    )+};
+}
+
+// The register named is the one behind the function's own arguments.
+entries! {
+    malloc_event("rsi") => cold::malloc_event;
+    calloc_event("rdx") => cold::calloc_event;
+    realloc_marked("rdx") => cold::realloc_marked;
+    realloc_event("rdx") => cold::realloc_event;
+    realloc_checked("rdx") => cold::realloc_checked;
+    malloc_exact("rsi") => cold::malloc_exact;
+    calloc_exact("rdx") => cold::calloc_exact;
+    reallocarray("rcx") => cold::reallocarray;
+    posix_memalign("rcx") => cold::posix_memalign;
+    aligned_alloc("rdx") => cold::aligned_alloc;
+    memalign("rdx") => cold::memalign;
+    valloc("rsi") => cold::valloc;
+    pvalloc("rsi") => cold::pvalloc;
+    dlclose("rsi") => cold::dlclose;
+}
+
+macro_rules! operator_entries {
+    ($($name:ident ($context:literal): $field:ident;)+) => {$(
+        #[doc = concat!("Saves the caller's registers for `cold::", stringify!($name), "`; goes on to the operator itself if that made no block.")]
+        ///
+        /// # Safety
+        /// Reached by a jump from the hook, with the arguments of that C++ operator.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            naked_asm!(
+                ".cfi_startproc",
+                "push rbp",
+                ".cfi_adjust_cfa_offset 8",
+                ".cfi_rel_offset rbp, 0",
+                "push rbx",
+                ".cfi_adjust_cfa_offset 8",
+                ".cfi_rel_offset rbx, 0",
+                "mov rax, rsp",
+                "push rdi",
+                "push rsi",
+                "push rdx",
+                ".cfi_adjust_cfa_offset 24",
+                concat!("mov ", $context, ", rax"),
+                "call {target}",
+                "test rax, rax",
+                "pop rdx",
+                "pop rsi",
+                "pop rdi",
+                ".cfi_adjust_cfa_offset -24",
+                "lea rsp, [rsp + 16]",
+                ".cfi_adjust_cfa_offset -16",
+                "jz 2f",
+                "ret",
+                "2:",
+                "jmp qword ptr [rip + {real} + {operator}]",
+                ".cfi_endproc",
+                target = sym cold::$name,
+                real = sym REAL,
+                operator = const core::mem::offset_of!(Functions, $field),
+            )
+        }
+    )+};
+}
+
+operator_entries! {
+    new_event("rsi"): new;
+    new_array_event("rsi"): new_array;
+    new_nothrow_event("rdx"): new_nothrow;
+    new_array_nothrow_event("rdx"): new_array_nothrow;
+    new_aligned_event("rdx"): new_aligned;
+    new_array_aligned_event("rdx"): new_array_aligned;
+    new_aligned_nothrow_event("rcx"): new_aligned_nothrow;
+    new_array_aligned_nothrow_event("rcx"): new_array_aligned_nothrow;
+}
+
+macro_rules! counted {
+    ($($name:ident: $field:ident else $event:ident;)+) => {$(
+        #[doc = concat!("The hot twin of `", stringify!($field), "` when the next allocator's own does not pass through malloc.")]
+        ///
+        /// # Safety
+        /// As the C++ function of that name.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            naked_asm!(
+                ".cfi_startproc",
+                "mov rax, qword ptr [rip + malloscope_tls@gottpoff]",
+                "sub qword ptr fs:[rax + {countdown}], rdi",
+                "jb {event}",
+                "jmp qword ptr [rip + {real} + {target}]",
+                ".cfi_endproc",
+                countdown = const COUNTDOWN,
+                event = sym $event,
+                real = sym REAL,
+                target = const core::mem::offset_of!(Functions, $field),
+            )
+        }
+    )+};
+}
+
+counted! {
+    count_new: new else new_event;
+    count_new_array: new_array else new_array_event;
+    count_new_nothrow: new_nothrow else new_nothrow_event;
+    count_new_array_nothrow: new_array_nothrow else new_array_nothrow_event;
+    count_new_aligned: new_aligned else new_aligned_event;
+    count_new_array_aligned: new_array_aligned else new_array_aligned_event;
+    count_new_aligned_nothrow: new_aligned_nothrow else new_aligned_nothrow_event;
+    count_new_array_aligned_nothrow: new_array_aligned_nothrow else new_array_aligned_nothrow_event;
+}
+
+macro_rules! checked {
+    ($($name:ident: $field:ident;)+) => {$(
+        #[doc = concat!("The hot twin of `", stringify!($field), "` when the next allocator's own does not pass through free.")]
+        ///
+        /// A marked pointer goes on unsized: the size the program states is not the size class that
+        /// the aligned block lies in, and jemalloc would file it under the wrong one.
+        ///
+        /// # Safety
+        /// As the C++ function of that name.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            naked_asm!(
+                ".cfi_startproc",
+                "test edi, {mark}",
+                "jz {marked}",
+                "jmp qword ptr [rip + {real} + {target}]",
+                ".cfi_endproc",
+                mark = const super::MARK,
+                marked = sym cold::free_marked,
+                real = sym REAL,
+                target = const core::mem::offset_of!(Functions, $field),
+            )
+        }
+    )+};
+}
+
+checked! {
+    check_delete: delete;
+    check_delete_array: delete_array;
+    check_delete_sized: delete_sized;
+    check_delete_array_sized: delete_array_sized;
+    check_delete_nothrow: delete_nothrow;
+    check_delete_array_nothrow: delete_array_nothrow;
+    check_delete_aligned: delete_aligned;
+    check_delete_array_aligned: delete_array_aligned;
+    check_delete_sized_aligned: delete_sized_aligned;
+    check_delete_array_sized_aligned: delete_array_sized_aligned;
+    check_delete_aligned_nothrow: delete_aligned_nothrow;
+    check_delete_array_aligned_nothrow: delete_array_aligned_nothrow;
+}
+
+macro_rules! bootstrap {
+    ($($name:ident: $field:ident;)+) => {$(
+        #[doc = concat!("Resolves the next allocator, then goes where `", stringify!($field), "` goes from now on.")]
+        ///
+        /// # Safety
+        /// Jumped to from the hook.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            naked_asm!(
+                ".cfi_startproc",
+                "push rdi",
+                ".cfi_adjust_cfa_offset 8",
+                "push rsi",
+                ".cfi_adjust_cfa_offset 8",
+                "push rdx",
+                ".cfi_adjust_cfa_offset 8",
+                "call {resolve}",
+                "pop rdx",
+                ".cfi_adjust_cfa_offset -8",
+                "pop rsi",
+                ".cfi_adjust_cfa_offset -8",
+                "pop rdi",
+                ".cfi_adjust_cfa_offset -8",
+                "jmp qword ptr [rip + {forward} + {target}]",
+                ".cfi_endproc",
+                resolve = sym forward::bootstrap,
+                forward = sym FORWARD,
+                target = const core::mem::offset_of!(Forward, $field),
+            )
+        }
+    )+};
+}
+
+bootstrap! {
+    boot_malloc: malloc;
+    boot_calloc: calloc;
+    boot_realloc: realloc;
+    boot_free: free;
+    boot_new: new;
+    boot_new_array: new_array;
+    boot_new_nothrow: new_nothrow;
+    boot_new_array_nothrow: new_array_nothrow;
+    boot_new_aligned: new_aligned;
+    boot_new_array_aligned: new_array_aligned;
+    boot_new_aligned_nothrow: new_aligned_nothrow;
+    boot_new_array_aligned_nothrow: new_array_aligned_nothrow;
+    boot_delete: delete;
+    boot_delete_array: delete_array;
+    boot_delete_sized: delete_sized;
+    boot_delete_array_sized: delete_array_sized;
+    boot_delete_nothrow: delete_nothrow;
+    boot_delete_array_nothrow: delete_array_nothrow;
+    boot_delete_aligned: delete_aligned;
+    boot_delete_array_aligned: delete_array_aligned;
+    boot_delete_sized_aligned: delete_sized_aligned;
+    boot_delete_array_sized_aligned: delete_array_sized_aligned;
+    boot_delete_aligned_nothrow: delete_aligned_nothrow;
+    boot_delete_array_aligned_nothrow: delete_array_aligned_nothrow;
+}

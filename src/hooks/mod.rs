@@ -1,0 +1,198 @@
+//! The C symbols that the preloaded library exports, as a macro that `preload/` expands, so that
+//! tests, benches and fuzz targets can link this crate without replacing their own malloc.
+//!
+//! The hot twins are naked functions. An allocation takes its size from the thread's countdown and
+//! jumps to the next allocator; when the subtraction borrows (unsigned: this catches absurd sizes
+//! too), it jumps to the cold twin in `entry`. A free looks at the low twelve bits of the pointer:
+//! a sampled block is page-aligned, or a chunk that glibc mapped for itself (page + 16); anything
+//! else cannot be sampled and jumps on. Four, six and three instructions, one TLS word, no other
+//! memory, no flag that says "initialised": the countdown starts at zero, so a thread's first
+//! allocation is its initialisation, and the jump targets start at bootstrap functions.
+//!
+//! May not: allocate, lock, call the system, panic, touch the stack.
+//!
+//! Source: SysV ABI for x86-64 (argument registers, `fs`), the Itanium C++ ABI (mangled names).
+
+pub mod cold;
+pub mod entry;
+pub mod forward;
+
+/// Expands to the exported C symbols and the table of their addresses, `HOOKS`.
+#[macro_export]
+macro_rules! export_hooks {
+    () => {
+        $crate::export_hooks!(@counted malloc, "rdi", malloc_event);
+        $crate::export_hooks!(@array calloc);
+        $crate::export_hooks!(@resized realloc);
+        $crate::export_hooks!(@released free);
+        $crate::export_hooks!(@alias free: cfree, free_sized, free_aligned_sized);
+        $crate::export_hooks!(@entry
+            reallocarray, posix_memalign, aligned_alloc, memalign, valloc, pvalloc, dlclose);
+        $crate::export_hooks!(@real malloc_usable_size);
+        $crate::export_hooks!(@forward
+            new = _Znwm,
+            new_array = _Znam,
+            new_nothrow = _ZnwmRKSt9nothrow_t,
+            new_array_nothrow = _ZnamRKSt9nothrow_t,
+            new_aligned = _ZnwmSt11align_val_t,
+            new_array_aligned = _ZnamSt11align_val_t,
+            new_aligned_nothrow = _ZnwmSt11align_val_tRKSt9nothrow_t,
+            new_array_aligned_nothrow = _ZnamSt11align_val_tRKSt9nothrow_t,
+            delete = _ZdlPv,
+            delete_array = _ZdaPv,
+            delete_sized = _ZdlPvm,
+            delete_array_sized = _ZdaPvm,
+            delete_nothrow = _ZdlPvRKSt9nothrow_t,
+            delete_array_nothrow = _ZdaPvRKSt9nothrow_t,
+            delete_aligned = _ZdlPvSt11align_val_t,
+            delete_array_aligned = _ZdaPvSt11align_val_t,
+            delete_sized_aligned = _ZdlPvmSt11align_val_t,
+            delete_array_sized_aligned = _ZdaPvmSt11align_val_t,
+            delete_aligned_nothrow = _ZdlPvSt11align_val_tRKSt9nothrow_t,
+            delete_array_aligned_nothrow = _ZdaPvSt11align_val_tRKSt9nothrow_t);
+
+        /// Where the hooks are: the first frame of every stack.
+        pub static HOOKS: $crate::hooks::HookAddresses = $crate::hooks::HookAddresses {
+            malloc: malloc as *const (),
+            calloc: calloc as *const (),
+            realloc: realloc as *const (),
+            reallocarray: reallocarray as *const (),
+            posix_memalign: posix_memalign as *const (),
+            aligned_alloc: aligned_alloc as *const (),
+            memalign: memalign as *const (),
+            valloc: valloc as *const (),
+            pvalloc: pvalloc as *const (),
+            new: _Znwm as *const (),
+            new_array: _Znam as *const (),
+        };
+    };
+    (@function $symbol:ident { $($body:tt)* }) => {
+        #[doc = concat!("The C symbol `", stringify!($symbol), "`.")]
+        ///
+        /// # Safety
+        /// Called with that function's C prototype.
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $symbol() {
+            core::arch::naked_asm!(".cfi_startproc", $($body)*)
+        }
+    };
+    (@counted $symbol:ident, $size:literal, $event:ident) => {
+        $crate::export_hooks!(@function $symbol {
+            "mov rax, qword ptr [rip + malloscope_tls@gottpoff]",
+            concat!("sub qword ptr fs:[rax + {countdown}], ", $size),
+            "jb {event}",
+            "jmp qword ptr [rip + {forward} + {target}]",
+            ".cfi_endproc",
+            countdown = const $crate::tls::COUNTDOWN,
+            event = sym $crate::hooks::entry::$event,
+            forward = sym $crate::hooks::forward::FORWARD,
+            target = const core::mem::offset_of!($crate::hooks::forward::Forward, $symbol),
+        });
+    };
+    // The product must be tested for overflow before it is believed; r8 is no argument here.
+    (@array $symbol:ident) => {
+        $crate::export_hooks!(@function $symbol {
+            "mov rax, rdi",
+            "mul rsi",
+            "jo {event}",
+            "mov r8, qword ptr [rip + malloscope_tls@gottpoff]",
+            "sub qword ptr fs:[r8 + {countdown}], rax",
+            "jb {event}",
+            "jmp qword ptr [rip + {forward} + {target}]",
+            ".cfi_endproc",
+            countdown = const $crate::tls::COUNTDOWN,
+            event = sym $crate::hooks::entry::calloc_event,
+            forward = sym $crate::hooks::forward::FORWARD,
+            target = const core::mem::offset_of!($crate::hooks::forward::Forward, $symbol),
+        });
+    };
+    (@resized $symbol:ident) => {
+        $crate::export_hooks!(@function $symbol {
+            "test edi, {mark}",
+            "jz {marked}",
+            "mov rax, qword ptr [rip + malloscope_tls@gottpoff]",
+            "sub qword ptr fs:[rax + {countdown}], rsi",
+            "jb {event}",
+            "jmp qword ptr [rip + {forward} + {target}]",
+            ".cfi_endproc",
+            mark = const $crate::hooks::MARK,
+            countdown = const $crate::tls::COUNTDOWN,
+            marked = sym $crate::hooks::entry::realloc_marked,
+            event = sym $crate::hooks::entry::realloc_event,
+            forward = sym $crate::hooks::forward::FORWARD,
+            target = const core::mem::offset_of!($crate::hooks::forward::Forward, $symbol),
+        });
+    };
+    (@released $symbol:ident) => {
+        $crate::export_hooks!(@function $symbol {
+            "test edi, {mark}",
+            "jz {marked}",
+            "jmp qword ptr [rip + {forward} + {target}]",
+            ".cfi_endproc",
+            mark = const $crate::hooks::MARK,
+            marked = sym $crate::hooks::cold::free_marked,
+            forward = sym $crate::hooks::forward::FORWARD,
+            target = const core::mem::offset_of!($crate::hooks::forward::Forward, free),
+        });
+    };
+    (@alias $of:ident: $($symbol:ident),+) => {$(
+        $crate::export_hooks!(@function $symbol {
+            "jmp {of}",
+            ".cfi_endproc",
+            of = sym $of,
+        });
+    )+};
+    (@entry $($symbol:ident),+) => {$(
+        $crate::export_hooks!(@function $symbol {
+            "jmp {entry}",
+            ".cfi_endproc",
+            entry = sym $crate::hooks::entry::$symbol,
+        });
+    )+};
+    (@real $symbol:ident) => {
+        $crate::export_hooks!(@function $symbol {
+            "mov rax, qword ptr [rip + {real} + {target}]",
+            "test rax, rax",
+            "jz {unresolved}",
+            "jmp rax",
+            ".cfi_endproc",
+            real = sym $crate::next::REAL,
+            target = const core::mem::offset_of!($crate::next::Functions, $symbol),
+            unresolved = sym $crate::hooks::cold::$symbol,
+        });
+    };
+    (@forward $($field:ident = $symbol:ident),+) => {$(
+        $crate::export_hooks!(@function $symbol {
+            "jmp qword ptr [rip + {forward} + {target}]",
+            ".cfi_endproc",
+            forward = sym $crate::hooks::forward::FORWARD,
+            target = const core::mem::offset_of!($crate::hooks::forward::Forward, $field),
+        });
+    )+};
+}
+
+/// The low bits that a sampled block never has, so that everything else is told apart by one test:
+/// page-aligned, or 16 above a page (glibc puts its 16-byte header in front of a mapped chunk).
+pub const MARK: u32 = 0xfef;
+
+/// The addresses of the exported hooks. A pointer into a hook is frame 0 of the stacks sampled
+/// there: the profile's readers drop everything up to a function of such a name.
+#[allow(missing_docs, reason = "each field is the symbol of its name")]
+pub struct HookAddresses {
+    pub malloc: *const (),
+    pub calloc: *const (),
+    pub realloc: *const (),
+    pub reallocarray: *const (),
+    pub posix_memalign: *const (),
+    pub aligned_alloc: *const (),
+    pub memalign: *const (),
+    pub valloc: *const (),
+    pub pvalloc: *const (),
+    pub new: *const (),
+    pub new_array: *const (),
+}
+
+// SAFETY: addresses of code, never written, never dereferenced.
+#[allow(unsafe_code)]
+unsafe impl Sync for HookAddresses {}

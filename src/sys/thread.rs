@@ -1,0 +1,93 @@
+//! A thread that libc does not know, and the end of the process.
+//!
+//! Called by `trigger`. Source: clone(2), "C library/kernel differences"; on x86-64 the raw call
+//! takes flags, stack, parent tid, child tid, TLS.
+#![allow(unsafe_code)]
+
+use core::arch::naked_asm;
+use core::ffi::CStr;
+use core::sync::atomic::AtomicU32;
+
+use super::{arch::syscall, as_arg};
+
+/// Shares everything a thread shares; the kernel clears the word at the child tid's address and
+/// wakes its futex when the thread is gone.
+const FLAGS: i32 = libc::CLONE_VM
+    | libc::CLONE_FS
+    | libc::CLONE_FILES
+    | libc::CLONE_SIGHAND
+    | libc::CLONE_THREAD
+    | libc::CLONE_SYSVSEM
+    | libc::CLONE_SETTLS
+    | libc::CLONE_CHILD_CLEARTID;
+
+/// Starts a thread at `entry`, which ends when `entry` returns. Its id, or `-errno`.
+///
+/// # Safety
+/// `stack_top` is 16-aligned and the end of a stack that is this thread's alone, as is the memory
+/// around `tls`; both live until the kernel has zeroed `gone`. `entry` uses nothing of libc that
+/// looks at thread-local state.
+pub unsafe fn spawn(
+    stack_top: *mut u8,
+    tls: *mut u8,
+    gone: &'static AtomicU32,
+    entry: extern "C" fn(),
+) -> isize {
+    // SAFETY: as promised by the caller.
+    unsafe { clone(FLAGS as usize, stack_top, gone, tls, entry) }
+}
+
+/// rdi flags, rsi stack, rdx child tid, rcx TLS, r8 entry. The child begins with rax 0 on its own
+/// stack; r9 survives the call in both.
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+unsafe extern "C" fn clone(
+    flags: usize,
+    stack_top: *mut u8,
+    gone: &'static AtomicU32,
+    tls: *mut u8,
+    entry: extern "C" fn(),
+) -> isize {
+    naked_asm!(
+        ".cfi_startproc",
+        "mov r9, r8",
+        "mov r10, rdx",
+        "mov r8, rcx",
+        "xor edx, edx",
+        "mov eax, {clone}",
+        "syscall",
+        "test rax, rax",
+        "jz 2f",
+        "ret",
+        "2:",
+        ".cfi_undefined rip",
+        "xor ebp, ebp",
+        "call r9",
+        "xor edi, edi",
+        "mov eax, {exit}",
+        "syscall",
+        "ud2",
+        ".cfi_endproc",
+        clone = const libc::SYS_clone,
+        exit = const libc::SYS_exit,
+    )
+}
+
+/// Names the calling thread, at most 15 bytes.
+pub fn set_thread_name(name: &CStr) {
+    // SAFETY: the kernel reads a terminated string.
+    unsafe {
+        syscall(
+            libc::SYS_prctl,
+            [as_arg(libc::PR_SET_NAME), name.as_ptr() as usize, 0, 0, 0, 0],
+        )
+    };
+}
+
+/// Ends the process at once, without any handler.
+pub fn exit_group(status: i32) -> ! {
+    loop {
+        // SAFETY: exit_group(2) does not return.
+        unsafe { syscall(libc::SYS_exit_group, [as_arg(status), 0, 0, 0, 0, 0]) };
+    }
+}

@@ -1,0 +1,52 @@
+//! The last dump, and the leak summary.
+//!
+//! Called through `__cxa_atexit`, registered by our constructor: the handlers run last registered
+//! first, so this one comes after the program's own handlers and static destructors. Nothing of
+//! ours is torn down: whoever still frees after us finds everything in place.
+//!
+//! Source for the words of the summary: what jemalloc 5.3 prints, `research` figures.
+
+use crate::config::Config;
+use crate::diag::{self, Decimal};
+use crate::dump::{self, Reason};
+use crate::{recorder, sys, tls};
+
+use super::dumper;
+
+/// The process exits.
+pub fn at_exit(config: &Config) {
+    let Some(guard) = tls::current().enter() else {
+        return;
+    };
+    if config.prof_final {
+        dumper::write_now(Reason::Final);
+    }
+    let leaked = config.prof_leak && config.prof_final && summarize();
+    drop(guard);
+    if leaked && config.prof_leak_error {
+        diag::message(&["Exiting with error code because memory leaks were detected"]);
+        sys::exit_group(1);
+    }
+}
+
+/// Says what is still live; true when anything is.
+fn summarize() -> bool {
+    let live = dump::estimate(&recorder::STACKS, &recorder::LIVE);
+    if live.stacks == 0 {
+        return false;
+    }
+    let plural = |one, many, number| if number == 1 { one } else { many };
+    diag::message(&[
+        "Leak approximation summary: ~",
+        Decimal::new(live.bytes).as_str(),
+        plural(" byte", " bytes", live.bytes),
+        ", ~",
+        Decimal::new(live.objects).as_str(),
+        plural(" object", " objects", live.objects),
+        ", >= ",
+        Decimal::new(live.stacks).as_str(),
+        plural(" context", " contexts", live.stacks),
+    ]);
+    diag::message(&["Run jeprof on dump output for leak detail"]);
+    true
+}

@@ -1,0 +1,33 @@
+//! Signals kept away from a thread while it writes a dump.
+//!
+//! Used by `dumper` and `exit`. A dump may cross RLIMIT_FSIZE, which sends SIGXFSZ to the writer;
+//! and a handler of the program that interrupted us would run on top of our locks. glibc's own two
+//! signals, 32 and 33, stay open: `setuid` in another thread waits for every thread to take one.
+//!
+
+use crate::sys;
+
+/// The kernel's sigset on a 64-bit machine: bit n-1 is signal n.
+type Set = u64;
+
+const SIGXFSZ: Set = 1 << (libc::SIGXFSZ - 1);
+const GLIBC: Set = 1 << 31 | 1 << 32;
+
+/// Runs `work` with every signal blocked but glibc's own; SIGXFSZ that `work` drew is taken away.
+pub fn blocked(work: impl FnOnce()) {
+    let before = sys::set_signal_mask(!GLIBC);
+    let pending = sys::pending_signals();
+    work();
+    if pending & SIGXFSZ == 0 && sys::pending_signals() & SIGXFSZ != 0 {
+        sys::consume_signal(SIGXFSZ);
+    }
+    sys::set_signal_mask(before);
+}
+
+/// Runs `work` with all signals blocked, for the moment of starting a thread that inherits it.
+pub fn all_blocked<T>(work: impl FnOnce() -> T) -> T {
+    let before = sys::set_signal_mask(!0);
+    let result = work();
+    sys::set_signal_mask(before);
+    result
+}
