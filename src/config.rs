@@ -1,1 +1,358 @@
-//! (being written)
+//! What the user asked for: one table of options, from which the struct, the parser, the help text
+//! and the README's table are made. Called by `boot` at start, read by every cold room.
+//!
+//! The grammar is that of jemalloc's `MALLOC_CONF`, and so are the messages: `key:value` pairs
+//! between commas, keys of letters, digits and `_`, later pairs win, what cannot be read is said in
+//! one line and the rest goes on. [`parse`] is pure; [`load`] is what prints. `Config` is plain
+//! data: nothing here allocates. Source: jemalloc 5.3.0, `malloc_conf_next` and
+//! `malloc_conf_init_helper` in `jemalloc.c`.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod help;
+mod message;
+mod value;
+
+pub use help::{help, table_markdown};
+pub use message::Message;
+pub use value::Text;
+use value::{Clip, Count, Fault, Flag, Path, Resolution, Rule, Within};
+
+/// Where a conf string came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Our own variable: every key in it is ours.
+    MalloscopeConf,
+    /// jemalloc's variable: only the profiler's keys are ours, the others raise no message.
+    MallocConf,
+}
+
+/// One row of the table.
+pub(crate) struct Opt {
+    pub(crate) key: &'static str,
+    pub(crate) default: &'static str,
+    pub(crate) values: &'static str,
+    pub(crate) help: &'static [&'static str],
+    set: fn(&mut Config, &[u8]) -> Result<(), Fault>,
+}
+
+/// How a rule of the table reads in the help.
+macro_rules! values {
+    (Flag) => {
+        "`true`, `false`"
+    };
+    (Path) => {
+        "text"
+    };
+    (Resolution) => {
+        "`default`, `high`"
+    };
+    (Count) => {
+        "-1 or more"
+    };
+    (Clip($min:literal, $max:literal)) => {
+        concat!(stringify!($min), " to ", stringify!($max), ", clipped")
+    };
+    (Within($min:literal, $max:literal)) => {
+        concat!(stringify!($min), " to ", stringify!($max))
+    };
+}
+
+/// The default of a field, as a value.
+macro_rules! initial {
+    (Path $default:literal) => {
+        Text::new($default)
+    };
+    ($rule:ident $default:literal) => {
+        $default
+    };
+}
+
+macro_rules! options {
+    (
+        options { $(
+            $(#[doc = $help:literal])+
+            $field:ident: $type:ty = $default:literal, $rule:ident $(($($range:tt)*))?;
+        )* }
+        refused { $(
+            $(#[doc = $refused_help:literal])+
+            $refused:ident = $quiet:literal, $refused_rule:ident, $instead:literal;
+        )* }
+    ) => {
+        /// The options in force.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Config { $(
+            $(#[doc = $help])+
+            pub $field: $type,
+        )* }
+
+        impl Config {
+            /// What holds when nothing is configured: dormant.
+            pub const DEFAULT: Config =
+                Config { $($field: initial!($rule $default)),* };
+        }
+
+        pub(crate) const OPTIONS: &[Opt] = &[
+            $(Opt {
+                key: stringify!($field),
+                default: stringify!($default),
+                values: values!($rule $(($($range)*))?),
+                help: &[$($help),+],
+                set: |config, value| {
+                    config.$field = ($rule $(($($range)*))?).read(value)?;
+                    Ok(())
+                },
+            },)*
+            $(Opt {
+                key: stringify!($refused),
+                default: stringify!($quiet),
+                values: values!($refused_rule),
+                help: &[$($refused_help),+],
+                set: |_, value| {
+                    let asks = $refused_rule.read(value)? != $quiet;
+                    if asks { Err(Fault::Refused($instead)) } else { Ok(()) }
+                },
+            },)*
+        ];
+    };
+}
+
+options! {
+    options {
+        /// Profile. Cannot be switched on later.
+        prof: bool = false, Flag;
+        /// Sample from the start; with `false`, be ready to.
+        prof_active: bool = true, Flag;
+        /// Sample in threads that start later.
+        prof_thread_active_init: bool = true, Flag;
+        /// Mean bytes between two samples, as a power of two. 0 records every allocation.
+        lg_prof_sample: u8 = 19, Clip(0, 63);
+        /// Mean bytes allocated between two dumps, as a power of two. -1: none.
+        lg_prof_interval: i8 = -1, Within(-1, 63);
+        /// How the names of the dumps begin, directory included; empty: no dump but on demand.
+        /// `jeprof` when `MALLOC_CONF` configures us.
+        prof_prefix: Text = "malloscope", Path;
+        /// Write the allocations since the start into the dumps, beside what is live.
+        prof_accum: bool = false, Flag;
+        /// Dump at exit.
+        prof_final: bool = false, Flag;
+        /// Say at the final dump what is still live. Switches `prof` on.
+        prof_leak: bool = false, Flag;
+        /// As `prof_leak`, and exit with status 1 if anything is.
+        prof_leak_error: bool = false, Flag;
+        /// Dump whenever the estimate of live bytes is 5 % above its last maximum.
+        prof_gdump: bool = false, Flag;
+        /// Frames kept of a stack, from the leaf.
+        prof_bt_max: u32 = 128, Clip(1, 1024);
+        /// Write the names of the threads into the dumps.
+        prof_sys_thread_name: bool = false, Flag;
+        /// Put the number of the pid namespace into the names of the dumps.
+        prof_pid_namespace: bool = false, Flag;
+        /// Correct for the sampling in the file, as its readers expect. `false` writes the bare
+        /// samples.
+        prof_unbias: bool = true, Flag;
+        /// Dumps of this process to keep; the oldest go first. 0: all.
+        prof_keep: u32 = 0, Within(0, 4294967295);
+        /// Most memory in bytes that the profiler takes for itself. When it is reached sampling
+        /// stops, and the dump says so.
+        prof_mem_max: u64 = 268435456, Within(4194304, 1099511627776);
+        /// List every live sample in the dumps, by address and size.
+        prof_dump_live: bool = false, Flag;
+        /// Write the command line into the dumps.
+        prof_cmdline: bool = true, Flag;
+        /// Say where the configuration came from and what was set.
+        confirm_conf: bool = false, Flag;
+        /// Abort the program when the configuration is not understood.
+        abort_conf: bool = false, Flag;
+        /// Abort the program when a dump cannot be written.
+        abort: bool = false, Flag;
+    }
+    refused {
+        /// Not supported.
+        prof_log = false, Flag, "use prof_accum:true and the dumps themselves";
+        /// Not supported.
+        prof_recent_alloc_max = 0, Count, "use prof_dump_live:true for the samples that are live";
+        /// Not supported.
+        prof_stats = false, Flag, "the dumps hold the sizes of each stack";
+        /// Not supported.
+        prof_time_resolution = "default", Resolution, "times are kept in milliseconds";
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl Config {
+    /// Mean bytes between two interval dumps, if they were asked for.
+    pub fn interval_bytes(&self) -> Option<u64> {
+        u32::try_from(self.lg_prof_interval)
+            .ok()
+            .and_then(|lg| 1_u64.checked_shl(lg))
+    }
+
+    fn is_default_prefix(&self) -> bool {
+        self.prof_prefix == Self::DEFAULT.prof_prefix
+    }
+}
+
+/// One step of reading a conf string.
+enum Next<'a> {
+    Pair {
+        key: &'a [u8],
+        value: &'a [u8],
+        comma_at_end: bool,
+    },
+    Stop(Option<Message<'a>>),
+}
+
+/// Takes the first pair off `text`.
+fn next_pair<'a>(text: &mut &'a [u8]) -> Next<'a> {
+    let whole = *text;
+    let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let end = whole
+        .iter()
+        .position(|byte| !is_key(byte))
+        .unwrap_or(whole.len());
+    let (key, rest) = whole.split_at_checked(end).unwrap_or((whole, &[]));
+    let value = match rest.split_first() {
+        Some((b':', value)) => value,
+        Some(_) => return Next::Stop(Some(Message::Malformed)),
+        None if key.is_empty() => return Next::Stop(None),
+        None => return Next::Stop(Some(Message::EndsWithKey)),
+    };
+    let mut parts = value.splitn(2, |&byte| byte == b',');
+    let value = parts.next().unwrap_or_default();
+    let rest = parts.next();
+    *text = rest.unwrap_or_default();
+    Next::Pair {
+        key,
+        value,
+        comma_at_end: rest.is_some_and(<[u8]>::is_empty),
+    }
+}
+
+/// Whether `key` is for us to understand.
+fn is_ours(source: Source, key: &[u8]) -> bool {
+    source == Source::MalloscopeConf
+        || key.starts_with(b"prof")
+        || key.starts_with(b"lg_prof")
+        || [&b"confirm_conf"[..], b"abort_conf", b"abort"].contains(&key)
+}
+
+fn set<'a>(config: &mut Config, key: &'a [u8], value: &'a [u8]) -> Message<'a> {
+    let Some(option) = OPTIONS.iter().find(|option| option.key.as_bytes() == key) else {
+        return Message::InvalidPair { key, value };
+    };
+    match (option.set)(config, value) {
+        Ok(()) => Message::Set { key, value },
+        Err(Fault::Invalid) => Message::InvalidValue { key, value },
+        Err(Fault::OutOfRange) => Message::OutOfRange { key, value },
+        Err(Fault::Refused(instead)) => Message::Refused {
+            key: option.key,
+            instead,
+        },
+    }
+}
+
+/// Reads `text` on top of what `config` holds. Everything that is to be said goes to `report`, in
+/// the order of the string.
+pub fn parse(
+    source: Source,
+    text: &[u8],
+    config: &mut Config,
+    report: &mut dyn FnMut(Message<'_>),
+) {
+    if source == Source::MallocConf && config.is_default_prefix() {
+        config.prof_prefix = Text::new("jeprof");
+    }
+    // As with jemalloc, confirm_conf holds for the whole string, wherever in it it stands.
+    each_pair(source, text, &mut |key, value| {
+        if key == b"confirm_conf" {
+            set(config, key, value);
+        }
+    });
+    let confirm = config.confirm_conf;
+    if confirm {
+        report(Message::Source { source, text });
+    }
+    let stop = each_pair(source, text, &mut |key, value| {
+        let message = set(config, key, value);
+        if confirm || !matches!(message, Message::Set { .. }) {
+            report(message);
+        }
+    });
+    if let Some(message) = stop {
+        report(message);
+    }
+}
+
+/// Calls `f` for each pair that is ours; what is wrong with the form of the string comes back.
+fn each_pair<'a>(
+    source: Source,
+    text: &'a [u8],
+    f: &mut dyn FnMut(&'a [u8], &'a [u8]),
+) -> Option<Message<'a>> {
+    let mut rest = text;
+    loop {
+        match next_pair(&mut rest) {
+            Next::Stop(message) => return message,
+            Next::Pair {
+                key,
+                value,
+                comma_at_end,
+            } => {
+                if is_ours(source, key) {
+                    f(key, value);
+                }
+                if comma_at_end {
+                    return Some(Message::EndsWithComma);
+                }
+            }
+        }
+    }
+}
+
+/// What options imply for each other, once all are read.
+pub fn settle(config: &mut Config, report: &mut dyn FnMut(Message<'_>)) {
+    config.prof_leak |= config.prof_leak_error;
+    if config.prof_leak && !config.prof {
+        // As jemalloc: the leak report alone, without the dumps on the way.
+        config.prof = true;
+        config.prof_gdump = false;
+        config.lg_prof_interval = -1;
+    }
+    if config.prof_leak_error && !config.prof_final {
+        report(Message::LeakErrorWithoutFinal);
+    }
+}
+
+/// The configuration from the two variables, of which `malloc_conf` counts only where ours is
+/// unset. What is wrong is printed; with `abort_conf` the program ends for it.
+pub fn load(malloscope_conf: Option<&[u8]>, malloc_conf: Option<&[u8]>) -> Config {
+    let mut config = Config::DEFAULT;
+    let mut wrong = false;
+    let mut report = |message: Message<'_>| {
+        wrong |= message.is_error();
+        message.print();
+    };
+    match (malloscope_conf, malloc_conf) {
+        (Some(text), _) => parse(Source::MalloscopeConf, text, &mut config, &mut report),
+        (None, Some(text)) => parse(Source::MallocConf, text, &mut config, &mut report),
+        (None, None) => {}
+    }
+    settle(&mut config, &mut report);
+    if wrong && config.abort_conf {
+        message::abort();
+    }
+    config
+}
+
+#[cfg(test)]
+mod tests;

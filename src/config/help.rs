@@ -1,0 +1,60 @@
+//! The table of options as text: for `malloscope help` and the README. Called by tools and tests,
+//! never by the preloaded library.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::fmt::{Result, Write};
+
+use super::{OPTIONS, Opt};
+
+impl Opt {
+    fn default_text(&self) -> &'static str {
+        self.default.trim_matches('"')
+    }
+
+    fn write_help(&self, out: &mut dyn Write) -> Result {
+        for (at, line) in self.help.iter().enumerate() {
+            out.write_str(if at == 0 { line.trim() } else { line })?;
+        }
+        Ok(())
+    }
+}
+
+/// The README's table.
+pub fn table_markdown(out: &mut dyn Write) -> Result {
+    out.write_str("| Option | Default | Values | Meaning |\n|---|---|---|---|\n")?;
+    for option in OPTIONS {
+        write!(
+            out,
+            "| `{}` | `{}` | {} | ",
+            option.key,
+            option.default_text(),
+            option.values
+        )?;
+        option.write_help(out)?;
+        out.write_str(" |\n")?;
+    }
+    Ok(())
+}
+
+/// The options for a terminal, one paragraph each.
+pub fn help(out: &mut dyn Write) -> Result {
+    for option in OPTIONS {
+        write!(out, "{}:{}  (", option.key, option.default_text())?;
+        for part in option.values.split('`') {
+            out.write_str(part)?;
+        }
+        out.write_str(")\n   ")?;
+        for line in option.help {
+            for part in line.split('`') {
+                out.write_str(part)?;
+            }
+        }
+        out.write_str("\n")?;
+    }
+    Ok(())
+}

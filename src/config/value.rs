@@ -1,0 +1,234 @@
+//! How the value of an option is read: one rule per kind. Called by `config` alone.
+//!
+//! Booleans are exactly `true` and `false`; numbers are decimal, 0x hexadecimal or 0 octal, and
+//! nothing may follow them. Source: `CONF_HANDLE_*` and `malloc_strtoumax` of jemalloc 5.3.0.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+/// The longest text, as Linux's PATH_MAX with its terminator.
+const MOST: usize = 4096;
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It cannot be read.
+    Invalid,
+    /// It can, but it is too large or too small.
+    OutOfRange,
+    /// It asks for what we do not have; the text says what to use.
+    Refused(&'static str),
+}
+
+/// A kind of value.
+pub(crate) trait Rule {
+    /// What it is once read.
+    type Value;
+    /// Reads it.
+    fn read(&self, text: &[u8]) -> Result<Self::Value, Fault>;
+}
+
+/// `true` or `false`.
+pub(crate) struct Flag;
+
+/// A number that is brought into its range in silence when it is too large or small; below zero it
+/// is refused nevertheless.
+pub(crate) struct Clip<T>(pub(crate) T, pub(crate) T);
+
+/// A number that must lie in its range.
+pub(crate) struct Within<T>(pub(crate) T, pub(crate) T);
+
+/// -1 or a count.
+pub(crate) struct Count;
+
+/// Text, cut to what a path can be.
+pub(crate) struct Path;
+
+/// jemalloc's two clocks.
+pub(crate) struct Resolution;
+
+impl Rule for Flag {
+    type Value = bool;
+
+    fn read(&self, text: &[u8]) -> Result<bool, Fault> {
+        match text {
+            b"true" => Ok(true),
+            b"false" => Ok(false),
+            _ => Err(Fault::Invalid),
+        }
+    }
+}
+
+impl<T: Copy + Into<i128> + TryFrom<i128>> Rule for Clip<T> {
+    type Value = T;
+
+    fn read(&self, text: &[u8]) -> Result<T, Fault> {
+        let n = number(text).ok_or(Fault::Invalid)?;
+        if n < 0 {
+            return Err(Fault::OutOfRange);
+        }
+        T::try_from(n.max(self.0.into()).min(self.1.into())).map_err(|_| Fault::OutOfRange)
+    }
+}
+
+impl<T: Copy + Into<i128> + TryFrom<i128>> Rule for Within<T> {
+    type Value = T;
+
+    fn read(&self, text: &[u8]) -> Result<T, Fault> {
+        let n = number(text).ok_or(Fault::Invalid)?;
+        if n < self.0.into() || n > self.1.into() {
+            return Err(Fault::OutOfRange);
+        }
+        T::try_from(n).map_err(|_| Fault::OutOfRange)
+    }
+}
+
+impl Rule for Count {
+    type Value = i64;
+
+    fn read(&self, text: &[u8]) -> Result<i64, Fault> {
+        Within(-1, i64::MAX).read(text)
+    }
+}
+
+impl Rule for Path {
+    type Value = Text;
+
+    fn read(&self, text: &[u8]) -> Result<Text, Fault> {
+        Ok(Text::cut(text))
+    }
+}
+
+impl Rule for Resolution {
+    type Value = &'static str;
+
+    fn read(&self, text: &[u8]) -> Result<&'static str, Fault> {
+        ["default", "high"]
+            .into_iter()
+            .find(|name| name.as_bytes() == text)
+            .ok_or(Fault::Invalid)
+    }
+}
+
+/// A number as strtoumax with base 0 reads it, if it is all of `text` and its magnitude fits in 64
+/// bits.
+fn number(text: &[u8]) -> Option<i128> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    let (base, digits) = match digits {
+        [b'0', b'x' | b'X', rest @ ..] => (16, rest),
+        [b'0', rest @ ..] if !rest.is_empty() => (8, rest),
+        _ => (10, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let magnitude = digits.iter().try_fold(0_u64, |sum, &digit| {
+        let digit = char::from(digit).to_digit(base)?;
+        sum.checked_mul(base.into())?.checked_add(digit.into())
+    })?;
+    Some(if negative {
+        -i128::from(magnitude)
+    } else {
+        magnitude.into()
+    })
+}
+
+/// Text of an option, kept in place.
+#[derive(Clone)]
+pub struct Text {
+    bytes: [u8; MOST],
+    len: usize,
+}
+
+impl Text {
+    /// The text of a literal, which must be shorter than a path may be.
+    pub(crate) const fn new(text: &str) -> Self {
+        Self::cut(text.as_bytes())
+    }
+
+    /// As much of `text` as a path can hold.
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "iterators are not const; both are below `len`"
+    )]
+    const fn cut(text: &[u8]) -> Self {
+        let mut bytes = [0; MOST];
+        let len = if text.len() < MOST {
+            text.len()
+        } else {
+            MOST - 1
+        };
+        let mut at = 0;
+        while at < len {
+            bytes[at] = text[at];
+            at += 1;
+        }
+        Self { bytes, len }
+    }
+
+    /// The text; it need not be UTF-8.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Text {}
+
+impl core::fmt::Debug for Text {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "\"{}\"", self.as_bytes().escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_three_bases() {
+        for (text, value) in [
+            ("0", 0),
+            ("00", 0),
+            ("19", 19),
+            ("+19", 19),
+            ("-1", -1),
+            ("0x1F", 31),
+            ("0X1f", 31),
+            ("017", 15),
+            ("-0x10", -16),
+            ("18446744073709551615", i128::from(u64::MAX)),
+        ] {
+            assert_eq!(number(text.as_bytes()), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number() {
+        let none = [
+            "", "-", "0x", "08", "1k", "1 ", " 1", "--1", "1_000", "1.5", "a", "0b1",
+        ];
+        for text in none.into_iter().chain(["18446744073709551616"]) {
+            assert_eq!(number(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_is_cut_like_a_path() {
+        assert_eq!(Text::new("abc").as_bytes(), b"abc");
+        assert_eq!(Text::cut(&[b'x'; 5000]).as_bytes(), [b'x'; MOST - 1]);
+        assert_eq!(format!("{:?}", Text::cut(b"a\xff")), "\"a\\xff\"");
+    }
+}
