@@ -18,6 +18,7 @@ use core::ffi::{c_int, c_void};
 use super::MARK;
 use super::entry::Context;
 use super::forward::{self, Mode};
+use super::spare;
 use crate::diag::{self, Counter};
 use crate::next::{self, Block, Functions};
 use crate::recorder::{self, Hook, Sampling};
@@ -84,19 +85,29 @@ unsafe fn marked_block(shape: Shape, plain: impl Fn() -> Block) -> Block {
 /// `shape.align` is a power of two.
 unsafe fn aligned_block(next: &Functions, shape: Shape) -> Block {
     let align = shape.align.max(ALIGN);
+    if align == ALIGN
+        && let Some(block) = spare::take(shape.size)
+    {
+        if shape.zeroed {
+            // SAFETY: a spare of this class holds that many bytes, and was taken out for us.
+            unsafe { core::ptr::write_bytes(block, 0, shape.size) };
+        }
+        return block;
+    }
+    let size = spare::rounded(shape.size);
     // SAFETY: the calls have the alignment they ask for: a power of two, at least a page.
     unsafe {
         if shape.zeroed {
             let by_itself = next
-                .mallocx(shape.size, MALLOCX_ALIGN | MALLOCX_ZERO)
-                .or_else(|| next.mi_zalloc_aligned(shape.size, align));
+                .mallocx(size, MALLOCX_ALIGN | MALLOCX_ZERO)
+                .or_else(|| next.mi_zalloc_aligned(size, align));
             if let Some(block) = by_itself {
                 return block;
             }
         }
         let block = next
-            .memalign(align, shape.size)
-            .or_else(|| next.aligned_alloc(align, shape.size))
+            .memalign(align, size)
+            .or_else(|| next.aligned_alloc(align, size))
             .unwrap_or(core::ptr::null_mut());
         if shape.zeroed && !block.is_null() {
             core::ptr::write_bytes(block, 0, shape.size);
@@ -333,12 +344,25 @@ fn free_sampled(block: Block) {
         // The thread holds one of our locks below this signal handler.
         return recorder::free_later(block as usize);
     }
-    if let Some(sample) = recorder::detach(block as usize) {
-        recorder::forget(&sample);
+    let sample = recorder::detach(block as usize);
+    if let Some(sample) = &sample {
+        recorder::forget(sample);
     }
-    // SAFETY: the program frees its block; the record of it is gone.
-    unsafe { next::allocator().free(block) };
+    if !sample.is_some_and(|sample| keep(block, sample.size)) {
+        // SAFETY: the program frees its block; the record of it is gone.
+        unsafe { next::allocator().free(block) };
+    }
     free_pending();
+}
+
+/// Keeps a freed sampled block for the next sample of its size.
+fn keep(block: Block, size: usize) -> bool {
+    if forward::mode() != Mode::Marked || block as usize % ALIGN != 0 {
+        return false;
+    }
+    // SAFETY: the block is not freed yet.
+    let usable = unsafe { next::allocator().malloc_usable_size(block) }.unwrap_or(0);
+    spare::keep(block, size, usable)
 }
 
 /// reallocarray(3)

@@ -16,6 +16,7 @@
 pub mod cold;
 pub mod entry;
 pub mod forward;
+pub mod spare;
 
 /// Expands to the exported C symbols and the table of their addresses, `HOOKS`.
 #[macro_export]
