@@ -2,8 +2,11 @@
 
 pub mod amount;
 pub mod colour;
+pub mod dot;
+pub mod folded;
 pub mod names;
 mod node_label;
 pub mod svg;
+pub mod text;
 pub mod text_width;
 pub mod xml;

@@ -51,9 +51,19 @@ fn rows(profile: &NamedProfile, by_cumulative: bool) -> Vec<Row<'_>> {
     let sums = profile.sums();
     let frames = profile.frames.iter().zip(sums);
     let mut rows: Vec<Row<'_>> = frames
-        .map(|(frame, (flat, cumulative))| Row { flat, cumulative, name: &frame.name })
+        .map(|(frame, (flat, cumulative))| Row {
+            flat,
+            cumulative,
+            name: &frame.name,
+        })
         .collect();
-    let key = |row: &Row<'_>| if by_cumulative { row.cumulative } else { row.flat };
+    let key = |row: &Row<'_>| {
+        if by_cumulative {
+            row.cumulative
+        } else {
+            row.flat
+        }
+    };
     rows.sort_by(|a, b| {
         let by_value = key(b).partial_cmp(&key(a)).unwrap_or(Ordering::Equal);
         by_value.then_with(|| a.name.cmp(b.name))

@@ -1,0 +1,353 @@
+//! The call graph as one SVG file that needs nothing beside it. Called by the binaries; a pure
+//! writer: it places the boxes through [`Engine`], and the same graph gives the same bytes.
+//!
+//! The look is jeprof's: the letters of a box follow its flat value, the width of an arrow the
+//! value of the call. Beyond it: colour by cumulative value, whole names as tooltips, light and
+//! dark, search and zoom by a script inside. Names are hostile input and pass `xml::escape`.
+
+use std::fmt::{self, Write};
+
+use super::amount::{amount, percent};
+use super::node_label::{self, Label};
+use super::text_width::{self, FONT_FAMILY};
+use super::{colour, xml};
+use crate::graph::{Edge, Graph, Node};
+use crate::layout::{Engine, Link, Placement, Point, Request, Route, Size};
+use crate::units::Unit;
+
+const CSS: &str = include_str!("assets/graph.css");
+const SCRIPT: &str = include_str!("assets/graph.js");
+
+const MARGIN: f64 = 16.0;
+const AMOUNT_SIZE: f64 = 9.0;
+
+/// What the picture says beside the graph.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Caption<'a> {
+    /// Whose profile it is.
+    pub program: &'a str,
+    /// How values are written.
+    pub unit: Unit,
+}
+
+/// The whole file.
+pub fn render(graph: &Graph, caption: &Caption<'_>, engine: &dyn Engine) -> String {
+    let labels: Vec<Label> = graph
+        .nodes
+        .iter()
+        .map(|node| node_label::label(graph, node, caption.unit))
+        .collect();
+    let picture = Picture {
+        graph,
+        caption,
+        placement: engine.place(&request(graph, &labels, caption.unit)),
+        labels,
+    };
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    let _ = picture.write(&mut out);
+    out
+}
+
+fn request(graph: &Graph, labels: &[Label], unit: Unit) -> Request {
+    let links = graph.edges.iter().map(|edge| Link {
+        from: edge.from,
+        to: edge.to,
+        weight: edge.value.abs(),
+        label: Size {
+            width: text_width::width(&amount(edge.value, unit), AMOUNT_SIZE),
+            height: AMOUNT_SIZE * 1.2,
+        },
+    });
+    Request {
+        boxes: labels.iter().map(|label| label.size).collect(),
+        links: links.collect(),
+    }
+}
+
+struct Picture<'a> {
+    graph: &'a Graph,
+    caption: &'a Caption<'a>,
+    labels: Vec<Label>,
+    placement: Placement,
+}
+
+impl Picture<'_> {
+    fn write(&self, out: &mut String) -> fmt::Result {
+        let legend = self.legend();
+        let legend_size = legend.size();
+        let below_legend = MARGIN + legend_size.height + MARGIN;
+        let content = self.placement.size;
+        let width = content.width.max(legend_size.width) + 2.0 * MARGIN;
+        let height = below_legend + content.height + MARGIN;
+        let left = MARGIN + (width - 2.0 * MARGIN - content.width) / 2.0;
+        self.head(out, width, height)?;
+        writeln!(out, "<g id=\"viewport\">")?;
+        legend.write(out)?;
+        writeln!(
+            out,
+            "<g transform=\"translate({left:.1} {below_legend:.1})\">"
+        )?;
+        // Light edges first, so that the heavy ones lie on top.
+        for (edge, route) in self.graph.edges.iter().zip(&self.placement.routes).rev() {
+            self.edge(out, edge, route)?;
+        }
+        for (edge, route) in self.graph.edges.iter().zip(&self.placement.routes).rev() {
+            self.amount(out, edge, route)?;
+        }
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            self.node(out, node, &self.labels[index], self.placement.boxes[index])?;
+        }
+        writeln!(out, "</g>\n</g>")?;
+        writeln!(out, "<script><![CDATA[\n{SCRIPT}]]></script>\n</svg>")
+    }
+
+    fn head(&self, out: &mut String, width: f64, height: f64) -> fmt::Result {
+        let title = format!(
+            "{}; {}",
+            self.caption.program,
+            amount(self.graph.total, self.caption.unit)
+        );
+        writeln!(
+            out,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+             <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}pt\" height=\"{height:.0}pt\" \
+             viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"{FONT_FAMILY}\">\n\
+             <title>{}</title>\n<style>\n{CSS}{}</style>\n\
+             <rect class=\"paper\" width=\"{width:.0}\" height=\"{height:.0}\"/>",
+            xml::escape(&title),
+            colour::css()
+        )
+    }
+
+    fn legend(&self) -> Legend {
+        let Graph { total, shown, .. } = *self.graph;
+        let unit = self.caption.unit;
+        let mut lines = vec![format!("Total: {}", amount(total, unit))];
+        if shown != total {
+            let share = percent(shown, total);
+            lines.push(format!("Focusing on: {} ({share})", amount(shown, unit)));
+        }
+        if self.graph.dropped_nodes > 0 || self.graph.dropped_edges > 0 {
+            lines.push(format!(
+                "Dropped: {} boxes (of at most {}), {} calls (of at most {})",
+                self.graph.dropped_nodes,
+                amount(self.graph.node_limit, unit),
+                self.graph.dropped_edges,
+                amount(self.graph.edge_limit, unit),
+            ));
+        }
+        if self.graph.edges.iter().any(|edge| edge.residual) {
+            lines.push("Dashed: by way of dropped boxes".to_owned());
+        }
+        if self.graph.nodes.is_empty() {
+            lines.push("Nothing to draw".to_owned());
+        }
+        Legend {
+            program: self.caption.program.to_owned(),
+            lines,
+        }
+    }
+
+    fn node(&self, out: &mut String, node: &Node, label: &Label, middle: Point) -> fmt::Result {
+        let Size { width, height } = label.size;
+        let (left, top) = (middle.x - width / 2.0, middle.y - height / 2.0);
+        let class = colour::class(node.cumulative, self.graph.shown);
+        writeln!(
+            out,
+            "<g class=\"node {class}\"><title>{}</title>\
+             <rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>",
+            xml::escape(&self.node_tooltip(node))
+        )?;
+        for line in &label.lines {
+            write!(
+                out,
+                "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"{:.1}\" text-anchor=\"middle\" data-room=\"{:.1}\">",
+                middle.x,
+                top + line.baseline,
+                line.font_size,
+                width - 4.0
+            )?;
+            for span in &line.spans {
+                let text = xml::escape(&span.text);
+                if span.dim {
+                    write!(out, "<tspan class=\"dim\">{text}</tspan>")?;
+                } else {
+                    out.push_str(&text);
+                }
+            }
+            writeln!(out, "</text>")?;
+        }
+        writeln!(out, "</g>")
+    }
+
+    fn node_tooltip(&self, node: &Node) -> String {
+        let value = |v: f64| self.value(v);
+        let mut text = node.frame.full.clone();
+        if let Some(module) = &node.frame.module {
+            text += &format!("\nin {module}");
+        }
+        if let Some(file) = &node.frame.file {
+            text += &format!("\nat {file}");
+            if let Some(line) = node.frame.line {
+                text += &format!(":{line}");
+            }
+        }
+        text += &format!(
+            "\nflat: {}\ncumulative: {}",
+            value(node.flat),
+            value(node.cumulative)
+        );
+        if let Some(samples) = node.samples {
+            text += &format!("\nfrom {samples} samples");
+        }
+        text
+    }
+
+    fn value(&self, value: f64) -> String {
+        let share = percent(value, self.graph.shown);
+        format!("{} ({share})", amount(value, self.caption.unit))
+    }
+
+    fn edge_tooltip(&self, edge: &Edge) -> String {
+        let name = |index: usize| &self.graph.nodes[index].frame.full;
+        let arrow = if edge.residual { "⇢" } else { "→" };
+        let value = self.value(edge.value);
+        format!("{} {arrow} {}\n{value}", name(edge.from), name(edge.to))
+    }
+
+    /// Points; jeprof's are at most 2 wide, which hides the hot path in a big picture.
+    fn edge_width(&self, edge: &Edge) -> f64 {
+        let share = if self.graph.shown == 0.0 {
+            0.0
+        } else {
+            (edge.value / self.graph.shown).abs().min(1.0)
+        };
+        0.8 + 5.2 * share
+    }
+
+    fn edge(&self, out: &mut String, edge: &Edge, route: &Route) -> fmt::Result {
+        let width = self.edge_width(edge);
+        let head = 5.0 + width * 1.4;
+        let Some((line, tip)) = shorten(&route.points, head * 0.8) else {
+            return Ok(());
+        };
+        let class = colour::class(edge.value, self.graph.shown);
+        let residual = if edge.residual { " residual" } else { "" };
+        writeln!(
+            out,
+            "<g class=\"edge {class}{residual}\"><title>{}</title>\
+             <path d=\"{}\" stroke-width=\"{width:.1}\"/><path class=\"head\" d=\"{}\"/></g>",
+            xml::escape(&self.edge_tooltip(edge)),
+            path(&line),
+            arrow_head(&line, tip, head)
+        )
+    }
+
+    fn amount(&self, out: &mut String, edge: &Edge, route: &Route) -> fmt::Result {
+        writeln!(
+            out,
+            "<text class=\"amount\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">\
+             {}<title>{}</title></text>",
+            route.label.x,
+            route.label.y + AMOUNT_SIZE * 0.35,
+            xml::escape(&amount(edge.value, self.caption.unit)),
+            xml::escape(&self.edge_tooltip(edge))
+        )
+    }
+}
+
+/// Takes `length` off the end of a curve to make room for the arrow's head; gives the rest and
+/// the old end. The last stretch is taken as running towards its end, as all engines draw it.
+fn shorten(points: &[Point], length: f64) -> Option<(Vec<Point>, Point)> {
+    let [.., control, tip] = *points else {
+        return None;
+    };
+    let (dx, dy) = (tip.x - control.x, tip.y - control.y);
+    let distance = dx.hypot(dy);
+    let mut line = points.to_vec();
+    if distance > 0.0
+        && let [.., control, end] = line.as_mut_slice()
+    {
+        let share = length / distance;
+        let back = Point {
+            x: tip.x - dx * share,
+            y: tip.y - dy * share,
+        };
+        *end = back;
+        // A control beyond the new end would draw a spike.
+        if share > 0.9 {
+            *control = back;
+        }
+    }
+    Some((line, tip))
+}
+
+fn path(points: &[Point]) -> String {
+    let mut out = String::new();
+    for (index, point) in points.iter().enumerate() {
+        out += match index {
+            0 => "M",
+            1 => "C",
+            _ => " ",
+        };
+        let _ = write!(out, "{:.1},{:.1}", point.x, point.y);
+    }
+    out
+}
+
+/// A triangle from the end of the line to the tip.
+fn arrow_head(line: &[Point], tip: Point, size: f64) -> String {
+    let end = line.last().copied().unwrap_or(tip);
+    let (dx, dy) = (tip.x - end.x, tip.y - end.y);
+    let distance = dx.hypot(dy).max(f64::MIN_POSITIVE);
+    let (dx, dy) = (dx / distance * size, dy / distance * size);
+    let (x, y) = (tip.x - dx, tip.y - dy);
+    let half = 0.42;
+    format!(
+        "M{:.1},{:.1}L{:.1},{:.1}L{:.1},{:.1}Z",
+        tip.x,
+        tip.y,
+        x - dy * half,
+        y + dx * half,
+        x + dy * half,
+        y - dx * half
+    )
+}
+
+/// Text at the top left.
+struct Legend {
+    program: String,
+    lines: Vec<String>,
+}
+
+const PROGRAM_SIZE: f64 = 17.0;
+const LEGEND_SIZE: f64 = 13.0;
+const LEGEND_LINE: f64 = 17.0;
+
+impl Legend {
+    fn size(&self) -> Size {
+        // Bold letters are wider than the table says.
+        let program = text_width::width(&self.program, PROGRAM_SIZE) * 1.1;
+        let lines = self.lines.iter().map(|l| text_width::width(l, LEGEND_SIZE));
+        Size {
+            width: lines.fold(program, f64::max),
+            height: PROGRAM_SIZE + self.lines.len() as f64 * LEGEND_LINE,
+        }
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        let mut y = MARGIN + PROGRAM_SIZE * 0.8;
+        let program = xml::escape(&self.program);
+        writeln!(
+            out,
+            "<g class=\"legend\"><text class=\"program\" x=\"{MARGIN}\" y=\"{y:.1}\">{program}</text>"
+        )?;
+        for line in &self.lines {
+            y += LEGEND_LINE;
+            let line = xml::escape(line);
+            writeln!(out, "<text x=\"{MARGIN}\" y=\"{y:.1}\">{line}</text>")?;
+        }
+        writeln!(out, "</g>")
+    }
+}
