@@ -60,7 +60,7 @@ pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddre
         return;
     }
     CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
-    arena::set_ceiling(config.prof_mem_max);
+    arena::set_ceiling(usize::try_from(config.prof_mem_max).unwrap_or(usize::MAX));
     unwind::init();
     recorder::reseed(seed());
     forward::install(mode(config.lg_prof_sample), Missing::AskAgain);
@@ -103,14 +103,19 @@ unsafe fn configure(environment: *const *const c_char) -> Option<&'static Config
     if own.is_none() && jemalloc.is_none() {
         return None;
     }
-    let config = arena::alloc(core::alloc::Layout::new::<Config>())?.cast::<Config>();
+    let place = arena::alloc(core::alloc::Layout::new::<Config>())?.cast::<Config>();
+    let config = config::load(own, jemalloc);
+    if own.is_none() && config.prof && next::has_own_profiler() {
+        diag::message(&[
+            "MALLOC_CONF configures the jemalloc of this program; MALLOSCOPE_CONF would configure us",
+        ]);
+        return None;
+    }
     // SAFETY: fresh memory of the right layout, nobody else's, never freed.
-    let config = unsafe {
-        config.write(Config::default());
-        &mut *config.as_ptr()
-    };
-    config::load(own, jemalloc, config);
-    Some(config)
+    unsafe {
+        place.write(config);
+        Some(place.as_ref())
+    }
 }
 
 /// The value of an environment variable. The array is read directly: programs such as bash bring
@@ -165,7 +170,7 @@ unsafe extern "C" fn at_exit(_argument: *mut c_void) {
 /// program's own handlers, so it runs after theirs. The thread stays busy until the fork is over:
 /// what it allocates meanwhile is not sampled, what it frees waits.
 unsafe extern "C" fn prepare() {
-    tls::current().busy.fetch_add(1, Relaxed);
+    tls::current().before_fork();
     recorder::STACKS.lock_all();
     recorder::LIVE.lock_all();
 }
@@ -191,5 +196,5 @@ unsafe fn unlock() {
         recorder::LIVE.unlock_all();
         recorder::STACKS.unlock_all();
     }
-    tls::current().busy.fetch_sub(1, Relaxed);
+    tls::current().after_fork();
 }

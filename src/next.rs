@@ -21,7 +21,7 @@
 //! the names they were looked up by.
 #![allow(unsafe_code)]
 
-use core::ffi::{c_int, c_void};
+use core::ffi::{c_char, c_int, c_void};
 use core::mem::transmute;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
 
@@ -152,6 +152,23 @@ pub fn is_shadowed() -> bool {
     SHADOWED.load(Relaxed)
 }
 
+/// Is the next allocator a jemalloc that profiles by itself?
+pub fn has_own_profiler() -> bool {
+    let mut profiles = false;
+    let mut length = size_of::<bool>();
+    // SAFETY: mallctl(3) writes at most `length` bytes, the size of the bool that `config.prof` is.
+    let answer = unsafe {
+        allocator().mallctl(
+            c"config.prof".as_ptr(),
+            (&raw mut profiles).cast(),
+            &raw mut length,
+            core::ptr::null_mut(),
+            0,
+        )
+    };
+    answer == Some(0) && profiles
+}
+
 /// The functions of the next allocator, resolved now if they were not.
 #[inline(always)]
 pub fn allocator() -> &'static Functions {
@@ -217,6 +234,9 @@ impl Functions {
         rallocx(block: Block, size: usize, flags: c_int) -> Block);
     call!(/// mimalloc's mi_zalloc_aligned
         mi_zalloc_aligned(size: usize, align: usize) -> Block);
+    call!(/// jemalloc's mallctl
+        mallctl(name: *const c_char, old: *mut c_void, old_length: *mut usize,
+            new: *mut c_void, new_length: usize) -> c_int);
     call!(/// dlclose(3)
         dlclose(handle: *mut c_void) -> c_int);
 }

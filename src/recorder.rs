@@ -184,6 +184,8 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
     let tls = tls::current();
     let left = tls.countdown.load(Relaxed);
     let Some(mut guard) = tls.enter() else {
+        // Only an absurd size gets here: a busy thread's countdown is parked.
+        tls.countdown.store(tls::PARKED, Relaxed);
         diag::count(Counter::Reentered);
         return None;
     };

@@ -49,7 +49,9 @@ pub struct Tls {
     pub thread: AtomicPtr<Thread>,
     /// Above zero while the thread is inside our cold code.
     pub busy: AtomicU32,
-    reserved: [u32; 11],
+    /// The countdown as it was before a fork in progress.
+    before_fork: AtomicU64,
+    reserved: [u64; 4],
     /// Bytes left before the next sample; below zero (unsigned borrow) calls the cold path.
     pub countdown: AtomicU64,
 }
@@ -103,6 +105,22 @@ impl Tls {
         let rearm = self.countdown.load(Relaxed);
         self.countdown.store(PARKED, Relaxed);
         Some(Guard { tls: self, rearm })
+    }
+
+    /// As [`Tls::enter`], without a guard: from before a fork until [`Tls::after_fork`].
+    pub fn before_fork(&self) {
+        if self.busy.fetch_add(1, Relaxed) == 0 {
+            let countdown = self.countdown.swap(PARKED, Relaxed);
+            self.before_fork.store(countdown, Relaxed);
+        }
+    }
+
+    /// Ends [`Tls::before_fork`].
+    pub fn after_fork(&self) {
+        if self.busy.fetch_sub(1, Relaxed) == 1 {
+            let countdown = self.before_fork.load(Relaxed);
+            self.countdown.store(countdown, Relaxed);
+        }
     }
 
     /// Is the thread inside our cold code?

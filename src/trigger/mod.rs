@@ -38,10 +38,7 @@ const LEAST_PEAK: u64 = 1 << 20;
 /// Arms the triggers that the configuration asks for. Called by `boot` before sampling begins.
 pub fn start(config: &'static Config) {
     dumper::start(config);
-    let interval = u32::try_from(config.lg_prof_interval)
-        .ok()
-        .and_then(|lg| 1u64.checked_shl(lg));
-    INTERVAL.store(interval.unwrap_or(0), Relaxed);
+    INTERVAL.store(config.interval_bytes().unwrap_or(0), Relaxed);
     HIGH_WATER.store(config.prof_gdump, Relaxed);
 }
 
