@@ -9,10 +9,12 @@ use regex::Regex;
 
 use crate::argv::{self, Refusal};
 use crate::filter::Filter;
+use crate::graph::Trim;
 use crate::model::ValueKind;
 use crate::naming::Granularity;
 use crate::stacks::Selection;
 use crate::units::Unit;
+use crate::view::text;
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub enum Output {
 pub struct Cli {
     /// Sort by cumulative data
     #[arg(long)]
-    pub cum: bool,
+    cum: bool,
     /// Subtract <BASE> from <profiles> before display; stacks cancel out by name
     #[arg(long)]
     pub base: Option<PathBuf>,
@@ -83,11 +85,11 @@ pub struct Cli {
     alloc_objects: bool,
     /// Display space in bytes
     #[arg(long = "show_bytes", help_heading = "Heap value")]
-    pub show_bytes: bool,
+    show_bytes: bool,
 
     /// Show at most so many nodes
     #[arg(long, help_heading = "Call graph", default_value_t = 80)]
-    pub nodecount: usize,
+    nodecount: usize,
     /// Hide nodes below <F>*total
     #[arg(
         long,
@@ -95,7 +97,7 @@ pub struct Cli {
         default_value_t = 0.005,
         value_name = "F"
     )]
-    pub nodefraction: f64,
+    nodefraction: f64,
     /// Hide edges below <F>*total
     #[arg(
         long,
@@ -103,10 +105,10 @@ pub struct Cli {
         default_value_t = 0.001,
         value_name = "F"
     )]
-    pub edgefraction: f64,
+    edgefraction: f64,
     /// Max incoming/outgoing edges per node
     #[arg(long, help_heading = "Call graph", default_value_t = 8)]
-    pub maxdegree: usize,
+    maxdegree: usize,
     /// Focus on backtraces with nodes matching <REGEXP>
     #[arg(long, help_heading = "Call graph", value_name = "REGEXP")]
     focus: Option<Regex>,
@@ -212,9 +214,27 @@ impl Cli {
         }
     }
 
-    /// The unit of the text report.
+    /// What the numbers count.
     pub fn unit(&self) -> Unit {
         Unit::new(self.selection().value, self.show_bytes)
+    }
+
+    /// How the table is printed.
+    pub fn text_options(&self) -> text::Options {
+        text::Options {
+            unit: self.unit(),
+            by_cumulative: self.cum,
+        }
+    }
+
+    /// How much of the graph is dropped.
+    pub fn trim(&self) -> Trim {
+        Trim {
+            node_count: self.nodecount,
+            node_fraction: self.nodefraction,
+            edge_fraction: self.edgefraction,
+            max_degree: self.maxdegree,
+        }
     }
 }
 

@@ -62,7 +62,10 @@ fn matches(site: &Site<'_>, re: &Regex) -> bool {
 
 /// `file:line` as `addr2line` prints it.
 pub fn place(file: &str, line: Option<u32>) -> String {
-    format!("{file}:{}", line.unwrap_or(0))
+    match line {
+        Some(line) => format!("{file}:{line}"),
+        None => format!("{file}:?"),
+    }
 }
 
 /// The stack of `sample`, leaf first, without the allocator's frames: everything up to and
@@ -183,4 +186,120 @@ fn is_inner(name: &str) -> bool {
             | "__builtin_vec_new"
     );
     exact || name.contains("TCMalloc") || name.starts_with("tcmalloc::")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A profile with one stack, leaf first: each location is a module and its lines, innermost
+    /// first, parted by `<`.
+    fn profile(stack: &[(&str, &str)]) -> Profile {
+        let mut profile = Profile::default();
+        let mut sample = Sample::default();
+        for (at, (module, lines)) in stack.iter().enumerate() {
+            profile.mappings.push(Mapping {
+                path: (*module).into(),
+                ..Mapping::default()
+            });
+            let line = |name: &str| Line {
+                function: name.into(),
+                ..Line::default()
+            };
+            let lines = lines
+                .split('<')
+                .filter(|l| !l.is_empty())
+                .map(line)
+                .collect();
+            let address = 0x1000 + at as u64;
+            let mapping = Some(at);
+            profile.locations.push(Location {
+                address,
+                mapping,
+                lines,
+                ..Location::default()
+            });
+            sample.stack.push(LocationId(at as u32));
+        }
+        profile.samples.push(sample);
+        profile
+    }
+
+    fn names(profile: &Profile) -> Vec<&str> {
+        let sites = outside_allocator(profile, &profile.samples[0]);
+        sites
+            .iter()
+            .map(|s| s.line.map_or("?", |l| &l.function))
+            .collect()
+    }
+
+    #[test]
+    fn everything_up_to_the_outermost_allocator_frame_goes() {
+        let nested = profile(&[
+            ("/jemalloc", "prof_backtrace"),
+            ("/a", "malloc"),
+            ("/b", "operator new(unsigned long)"),
+            ("/app", "leak"),
+            ("/app", "main"),
+        ]);
+        assert_eq!(names(&nested), ["leak", "main"]);
+        let jemalloc = profile(&[
+            ("/a", "je_malloc_default"),
+            ("/a", "je_malloc"),
+            ("/app", "f"),
+        ]);
+        assert_eq!(names(&jemalloc), ["f"]);
+    }
+
+    #[test]
+    fn an_inlined_allocator_leaves_its_caller() {
+        let inlined = profile(&[("/a", "malloc<wrapper<outer"), ("/app", "main")]);
+        assert_eq!(names(&inlined), ["wrapper", "outer", "main"]);
+    }
+
+    #[test]
+    fn namesakes_of_an_allocator_stay() {
+        for name in [
+            "os::malloc",
+            "my_malloc",
+            "operator newer",
+            "new",
+            "mallocator",
+            "_new",
+        ] {
+            let stack = profile(&[("/app", name), ("/app", "main")]);
+            assert_eq!(names(&stack), [name, "main"]);
+        }
+    }
+
+    #[test]
+    fn an_allocator_without_names_is_known_by_its_module() {
+        let stripped = profile(&[
+            ("/usr/lib/libmalloscope.so", ""),
+            ("/usr/lib/libmalloscope.so", ""),
+            ("/app", "f"),
+            ("/usr/lib/libjemalloc.so.2", "a_thread_of_the_allocator"),
+        ]);
+        assert_eq!(names(&stripped), ["f", "a_thread_of_the_allocator"]);
+        assert!(names(&profile(&[("/x", "malloc")])).is_empty());
+    }
+
+    #[test]
+    fn focus_and_ignore_look_at_names_places_and_addresses() {
+        let mut stack = profile(&[("/app", "leak"), ("/app", "main")]);
+        stack.locations[1].lines[0].file = Some("/src/main.c".into());
+        stack.locations[1].lines[0].line = Some(7);
+        let sites = outside_allocator(&stack, &stack.samples[0]);
+        let keeps = |focus: &str, ignore: &str| {
+            let re = |s: &str| (!s.is_empty()).then(|| Regex::new(s).unwrap());
+            Filter {
+                focus: re(focus),
+                ignore: re(ignore),
+            }
+            .keeps(&sites)
+        };
+        assert!(keeps("", "") && keeps("^leak$", "") && keeps("main.c:7$", ""));
+        assert!(keeps("0000000000001001", ""));
+        assert!(!keeps("leak|nothing", "main") && !keeps("nothing", ""));
+    }
 }

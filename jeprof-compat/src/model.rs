@@ -67,6 +67,8 @@ pub struct Location {
     pub mapping: Option<usize>,
     /// Innermost inlined function first; empty until symbolized or when no name was found.
     pub lines: Vec<Line>,
+    /// Where the function starts in memory, when that is known though its name is not.
+    pub function_start: Option<u64>,
     /// A frame of a managed runtime: named by the dump itself, its address means nothing.
     pub managed: bool,
 }
@@ -104,6 +106,8 @@ pub struct Mapping {
     pub end: u64,
     /// Offset in the file.
     pub offset: u64,
+    /// Where offset 0 of the file lies in memory, mapped or not: offsets printed count from here.
+    pub base: u64,
     /// Executable pages.
     pub executable: bool,
     /// Path as the kernel named it, or a pseudo-name such as `[vdso]`.

@@ -88,13 +88,13 @@ impl Namesakes {
             name.push_str(" (inline)");
         }
         let file = line.file.as_deref();
-        let at = file.map_or("??:0".to_owned(), |f| place(f, line.line));
+        let at = file.map_or("??:?".to_owned(), |f| place(f, line.line));
         let address = site.location.address;
         let name = match granularity {
             Granularity::Functions => name,
             Granularity::Lines => format!("{name} {at}"),
             Granularity::Addresses => format!("{address:016x} {name} {at}"),
-            Granularity::Files => file.map_or_else(|| bare(site), str::to_owned),
+            Granularity::Files => file.map_or_else(|| bare(site, address), str::to_owned),
         };
         let managed = site.location.managed;
         Frame {
@@ -138,31 +138,158 @@ fn is_shared(bodies: &BTreeSet<Body>) -> bool {
 }
 
 fn unresolved(site: &Site<'_>, granularity: Granularity) -> Frame {
-    let bare = bare(site);
+    let address = site.location.address;
+    let function = bare(site, site.location.function_start.unwrap_or(address));
     let name = match granularity {
-        Granularity::Addresses => format!("{:016x} {bare}", site.location.address),
-        _ => bare.clone(),
+        Granularity::Addresses => format!("{address:016x} {}", bare(site, address)),
+        _ => function.clone(),
     };
     Frame {
         name,
-        full: bare,
+        full: function,
         kind: FrameKind::Unresolved,
         ..Frame::default()
     }
 }
 
-/// `libfoo.so+0x1234` counts from the start of the file as it is mapped, so that it is the
-/// same in every run; memory without a file has only its address.
-fn bare(site: &Site<'_>) -> String {
-    let address = site.location.address;
+/// `libfoo.so+0x1234` counts from where the file is loaded, so that it is the same in every run;
+/// memory without a file has only its address.
+fn bare(site: &Site<'_>, address: u64) -> String {
     match site.mapping {
         Some(m) if m.path.starts_with('/') || m.path == "[vdso]" => {
-            let offset = address.wrapping_sub(m.start).wrapping_add(m.offset);
             let deleted = if m.deleted { " (deleted)" } else { "" };
-            format!("{}{deleted}+{offset:#x}", m.file_name())
+            format!(
+                "{}{deleted}+{:#x}",
+                m.file_name(),
+                address.wrapping_sub(m.base)
+            )
         }
         Some(m) if m.path.is_empty() => format!("[anon] {address:#018x}"),
         Some(m) => format!("{} {address:#018x}", m.path),
         None => format!("{address:#018x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Mapping;
+
+    fn line(full: &str, short: &str, start: u64) -> Line {
+        let short = (short != full).then(|| short.to_owned());
+        Line {
+            function: full.into(),
+            short,
+            start: Some(start),
+            ..Line::default()
+        }
+    }
+
+    /// One mapping a module, one location a line.
+    fn profile(build_id: &str, lines: &[(&str, Line)]) -> Profile {
+        let mut profile = Profile::default();
+        for (at, (module, line)) in lines.iter().enumerate() {
+            profile.mappings.push(Mapping {
+                path: (*module).to_owned(),
+                build_id: Some(build_id.into()),
+                ..Mapping::default()
+            });
+            profile.locations.push(Location {
+                address: 0x10 + at as u64,
+                mapping: Some(at),
+                lines: vec![line.clone()],
+                ..Location::default()
+            });
+        }
+        profile
+    }
+
+    fn names(profiles: &[&Profile]) -> Vec<String> {
+        let namesakes = Namesakes::collect(profiles.iter().copied());
+        let locations = profiles.iter().flat_map(|p| p.locations.iter());
+        let site = |location| Site {
+            id: crate::model::LocationId(0),
+            depth: 0,
+            location,
+            line: location.lines.first(),
+            mapping: None,
+        };
+        let frame = |location| {
+            namesakes
+                .frame(&site(location), Granularity::Functions)
+                .name
+        };
+        locations.map(frame).collect()
+    }
+
+    #[test]
+    fn one_function_at_two_addresses_is_no_namesake() {
+        let f = line("f(int)", "f", 0x100);
+        assert_eq!(
+            names(&[&profile("1", &[("/a", f.clone()), ("/a", f)])]),
+            ["f", "f"]
+        );
+    }
+
+    #[test]
+    fn overloads_keep_their_parameters() {
+        let (a, b) = (line("f(int)", "f", 0x100), line("f(long)", "f", 0x200));
+        assert_eq!(
+            names(&[&profile("1", &[("/a", a), ("/a", b)])]),
+            ["f(int)", "f(long)"]
+        );
+    }
+
+    #[test]
+    fn statics_of_one_name_get_their_address() {
+        let (a, b) = (line("init", "init", 0x100), line("init", "init", 0x200));
+        let two_files = profile(
+            "1",
+            &[("/a", a.clone()), ("/b", a.clone()), ("/c", b.clone())],
+        );
+        assert_eq!(names(&[&two_files]), ["init@100", "init@100", "init@200"]);
+        assert_eq!(
+            names(&[&profile("1", &[("/a", a), ("/a", b)])]),
+            ["init@100", "init@200"]
+        );
+    }
+
+    #[test]
+    fn another_build_is_the_same_function() {
+        let before = profile("1", &[("/a", line("f", "f", 0x100))]);
+        let after = profile("2", &[("/a", line("f", "f", 0x180))]);
+        assert_eq!(names(&[&before, &after]), ["f", "f"]);
+    }
+
+    #[test]
+    fn what_has_no_name_says_where_it_is() {
+        let location = Location {
+            address: 0x7f10,
+            ..Location::default()
+        };
+        let bare = |path: &str, deleted| {
+            let mapping = Mapping {
+                start: 0x7f00,
+                base: 0x6f00,
+                path: path.into(),
+                deleted,
+                ..Mapping::default()
+            };
+            let id = crate::model::LocationId(0);
+            let site = Site {
+                id,
+                depth: 0,
+                location: &location,
+                line: None,
+                mapping: Some(&mapping),
+            };
+            Namesakes::default()
+                .frame(&site, Granularity::Functions)
+                .name
+        };
+        assert_eq!(bare("/lib/libfoo.so", false), "libfoo.so+0x1010");
+        assert_eq!(bare("/lib/a b.so", true), "a b.so (deleted)+0x1010");
+        assert_eq!(bare("", false), "[anon] 0x0000000000007f10");
+        assert_eq!(bare("[heap]", false), "[heap] 0x0000000000007f10");
     }
 }

@@ -134,6 +134,8 @@ struct Builder<'a> {
     namesakes: Namesakes,
     by_name: HashMap<String, FrameId>,
     by_stack: HashMap<Vec<FrameId>, usize>,
+    /// Sum of the sizes of everything that went into each stack.
+    gross: Vec<f64>,
     out: NamedProfile,
 }
 
@@ -148,6 +150,7 @@ impl<'a> Builder<'a> {
             namesakes: Namesakes::collect(profiles),
             by_name: HashMap::new(),
             by_stack: HashMap::new(),
+            gross: Vec::new(),
             out: NamedProfile {
                 value: selection.value,
                 ..NamedProfile::default()
@@ -173,6 +176,7 @@ impl<'a> Builder<'a> {
     fn add_stack(&mut self, frames: Vec<FrameId>, value: f64, samples: Option<u64>) {
         let Some(&at) = self.by_stack.get(&frames) else {
             self.by_stack.insert(frames.clone(), self.out.stacks.len());
+            self.gross.push(value.abs());
             self.out.stacks.push(NamedStack {
                 frames,
                 value,
@@ -180,6 +184,7 @@ impl<'a> Builder<'a> {
             });
             return;
         };
+        self.gross[at] += value.abs();
         let stack = &mut self.out.stacks[at];
         stack.value += value;
         stack.samples = stack.samples.zip(samples).map(|(a, b)| a + b);
@@ -200,8 +205,11 @@ impl<'a> Builder<'a> {
         id
     }
 
+    /// What a base cancels leaves a rest behind the last digit: that is nothing too.
     fn finish(mut self) -> NamedProfile {
-        self.out.stacks.retain(|s| s.value != 0.0);
+        let mut gross = self.gross.into_iter();
+        let stacks = &mut self.out.stacks;
+        stacks.retain(|s| gross.next().is_some_and(|g| s.value.abs() > 1e-9 * g));
         self.out
     }
 }

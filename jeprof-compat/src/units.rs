@@ -1,5 +1,7 @@
 //! Numbers as `jeprof` prints them, digit for digit. Called by the views.
 
+use std::fmt;
+
 use crate::model::ValueKind;
 
 /// What a printed number counts.
@@ -39,6 +41,12 @@ impl Unit {
             Unit::Bytes => "B",
             Unit::Objects => "objects",
         }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -49,6 +49,14 @@ fn cpp(name: &str) -> Option<Name> {
     if !name.starts_with("_Z") {
         return None;
     }
+    if let Some((what, target)) = thunk(name) {
+        let target = cpp(&target)?;
+        let short = target.short.map(|s| format!("{what} to {s}"));
+        return Some(Name {
+            full: format!("{what} to {}", target.full),
+            short,
+        });
+    }
     let symbol = Symbol::new(name).ok()?;
     let full = symbol.demangle().ok()?;
     let bare = DemangleOptions::new().no_params().no_return_type();
@@ -61,6 +69,20 @@ fn cpp(name: &str) -> Option<Name> {
     }
     let short = Some(short).filter(|s| *s != full && !s.is_empty());
     Some(Name { full, short })
+}
+
+/// The function behind a thunk, which `cpp_demangle` names in words of its own: `_ZThn8_` and
+/// `_ZTv0_n24_` stand before the function's own mangled name.
+fn thunk(name: &str) -> Option<(&'static str, String)> {
+    let digits = |c: char| c.is_ascii_digit() || c == 'n';
+    let (what, rest) = if let Some(rest) = name.strip_prefix("_ZTh") {
+        ("non-virtual thunk", rest)
+    } else {
+        let offset = name.strip_prefix("_ZTv")?.trim_start_matches(digits);
+        ("virtual thunk", offset.strip_prefix('_')?)
+    };
+    let target = rest.trim_start_matches(digits).strip_prefix('_')?;
+    Some((what, format!("_Z{target}")))
 }
 
 #[cfg(test)]
@@ -93,6 +115,17 @@ mod tests {
         let (full, short) = both("_ZN3foo3barEi.part.0");
         assert_eq!(full, "foo::bar(int) [clone .part.0]");
         assert_eq!(short, "foo::bar [clone .part.0]");
+    }
+
+    #[test]
+    fn thunks_name_their_target() {
+        let (full, short) = both("_ZThn8_N12LIRGenerator8block_doEP10BlockBegin");
+        assert_eq!(
+            full,
+            "non-virtual thunk to LIRGenerator::block_do(BlockBegin*)"
+        );
+        assert_eq!(short, "non-virtual thunk to LIRGenerator::block_do");
+        assert_eq!(both("_ZTv0_n24_N3foo3barEv").1, "virtual thunk to foo::bar");
     }
 
     #[test]

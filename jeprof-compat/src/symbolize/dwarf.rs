@@ -88,3 +88,61 @@ fn best_name(dwarf: Option<String>, symbol: Option<&Symbol>) -> Option<String> {
         (None, _) => symbol.map(|s| s.name.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(name: &str, line: u32) -> RawFrame {
+        let name = Some(name.to_owned()).filter(|n| !n.is_empty());
+        RawFrame {
+            name,
+            file: Some("/src/a.c".into()),
+            line: Some(line),
+        }
+    }
+
+    fn symbol(name: &str) -> Option<Symbol> {
+        Some(Symbol {
+            name: name.into(),
+            start: 0x40,
+        })
+    }
+
+    #[test]
+    fn only_the_outermost_function_is_not_inlined() {
+        let lines = merge(
+            vec![raw("in", 1), raw("mid", 2), raw("out", 3)],
+            symbol("out"),
+        );
+        let seen: Vec<_> = lines
+            .iter()
+            .map(|l| (&*l.function, l.inlined, l.start))
+            .collect();
+        let none = None;
+        assert_eq!(
+            seen,
+            [
+                ("in", true, none),
+                ("mid", true, none),
+                ("out", false, Some(0x40))
+            ]
+        );
+    }
+
+    #[test]
+    fn the_symbol_table_completes_what_dwarf_says() {
+        assert_eq!(
+            merge(vec![raw("bar", 1)], symbol("_ZN3foo3barEi"))[0].function,
+            "foo::bar(int)"
+        );
+        assert_eq!(
+            merge(vec![raw("f", 1)], symbol("f.part.0"))[0].function,
+            "f"
+        );
+        let bare = merge(vec![raw("", 9)], symbol("asm_label"));
+        assert_eq!((&*bare[0].function, bare[0].line), ("asm_label", Some(9)));
+        assert_eq!(merge(Vec::new(), symbol("f"))[0].function, "f");
+        assert!(merge(Vec::new(), None).is_empty());
+    }
+}

@@ -94,7 +94,8 @@ impl Locator {
         let program = self.program.as_deref().filter(|p| stands_for(p, module));
         let mut reason = None;
         for candidate in program.into_iter().chain([path]) {
-            match check(candidate, module) {
+            let given = program == Some(candidate);
+            match check(candidate, module, given) {
                 Ok(image) => return Ok(image),
                 Err(why) => reason = reason.or(Some(why)),
             }
@@ -191,9 +192,9 @@ fn stands_for(program: &Path, module: &Mapping) -> bool {
     }
 }
 
-fn check(path: &Path, module: &Mapping) -> Result<Image, String> {
+fn check(path: &Path, module: &Mapping, given: bool) -> Result<Image, String> {
     let wanted = module.build_id.as_deref();
-    if wanted.is_none() && module.deleted {
+    if wanted.is_none() && module.deleted && !given {
         return Err("was deleted, and without a build id its successor cannot be trusted".into());
     }
     let image = elf::open(path, |elf| read_image(path, elf)).map_err(|e| root_cause(&e))?;
@@ -254,4 +255,112 @@ fn crc32(bytes: &[u8]) -> u32 {
 /// `/usr/lib/debug` and `/lib/x` make `/usr/lib/debug/lib/x`.
 fn under(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data/leaky")
+            .join(name)
+    }
+
+    fn id_of(name: &str) -> String {
+        elf::open(&data(name), |elf| elf::build_id(elf))
+            .unwrap()
+            .unwrap()
+    }
+
+    fn module(path: &Path, build_id: Option<&str>) -> Mapping {
+        Mapping {
+            path: path.display().to_string(),
+            build_id: build_id.map(str::to_owned),
+            ..Mapping::default()
+        }
+    }
+
+    fn locate(locator: &Locator, module: &Mapping) -> Result<Found, String> {
+        locator.locate(Path::new(&module.path), module)
+    }
+
+    #[test]
+    fn a_file_with_dwarf_needs_no_other() {
+        let path = data("leaky");
+        let found = locate(&Locator::default(), &module(&path, Some(&id_of("leaky")))).unwrap();
+        assert_eq!(found.image.as_ref(), Some(&path));
+        assert_eq!(found.dwarf.as_ref(), Some(&path));
+        assert_eq!(found.debug, None);
+    }
+
+    #[test]
+    fn another_build_is_not_believed() {
+        let path = data("leaky");
+        let warning = locate(&Locator::default(), &module(&path, Some("00ff"))).unwrap_err();
+        assert!(warning.contains("the one that ran had 00ff"), "{warning}");
+        let mut gone = module(&path, None);
+        gone.deleted = true;
+        assert!(
+            locate(&Locator::default(), &gone)
+                .unwrap_err()
+                .contains("was deleted")
+        );
+        gone.build_id = Some(id_of("leaky"));
+        assert!(locate(&Locator::default(), &gone).is_ok());
+    }
+
+    #[test]
+    fn a_debuglink_leads_to_the_debug_file() {
+        let found = locate(&Locator::default(), &module(&data("stripped"), None)).unwrap();
+        assert_eq!(found.debug.as_ref(), Some(&data("leaky.debug")));
+        assert_eq!(found.dwarf, found.debug);
+    }
+
+    #[test]
+    fn a_debug_file_alone_is_found_by_build_id() {
+        let root = std::env::temp_dir().join(format!("malloscope-locate-{}", std::process::id()));
+        let id = id_of("leaky");
+        let dir = root.join(".build-id").join(&id[..2]);
+        fs::create_dir_all(&dir).unwrap();
+        let debug = dir.join(format!("{}.debug", &id[2..]));
+        fs::copy(data("leaky.debug"), &debug).unwrap();
+        let locator = Locator {
+            debug_roots: vec![root.clone()],
+            ..Locator::default()
+        };
+        let mut gone = module(Path::new("/nowhere/leaky"), Some(&id));
+        gone.offset = 0x1000;
+        let found = locate(&locator, &gone).unwrap();
+        assert_eq!((&found.image, &found.dwarf), (&None, &Some(debug)));
+        // The executable mapping starts at file offset 0x1000, which is also its address.
+        assert_eq!(found.addresses(&gone, &[0x1234]), [Some(0x1234)]);
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn the_program_stands_for_its_build_id_or_its_name() {
+        let program = data("leaky");
+        let locator = Locator {
+            program: Some(program.clone()),
+            ..Locator::default()
+        };
+        let elsewhere = Path::new("/opt/leaky/leaky");
+        let image = |m: &Mapping| locate(&locator, m).ok().and_then(|f| f.image);
+        assert_eq!(image(&module(elsewhere, None)), Some(program.clone()));
+        assert_eq!(
+            image(&module(Path::new("/x"), Some(&id_of("leaky")))),
+            Some(program)
+        );
+        assert_eq!(image(&module(elsewhere, Some("00ff"))), None);
+        assert_eq!(image(&module(Path::new("/opt/leaky/lib"), None)), None);
+    }
+
+    #[test]
+    fn what_is_no_program_is_said_so() {
+        let locator = Locator::default();
+        let reason = |path: &Path| locate(&locator, &module(path, None)).unwrap_err();
+        assert!(reason(&data("leaky.heap")).contains("is not an ELF file"));
+        assert!(reason(Path::new("/nowhere/x")).contains("is not on this machine"));
+    }
 }

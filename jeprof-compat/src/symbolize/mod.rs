@@ -8,6 +8,7 @@
 mod demangle;
 mod dwarf;
 mod elf;
+mod functions;
 mod locate;
 mod symtab;
 mod vdso;
@@ -42,10 +43,18 @@ struct Request {
     askers: Vec<(usize, LocationId, u64)>,
 }
 
+/// What is known of one address.
+#[derive(Clone, Default)]
+struct Named {
+    lines: Vec<Line>,
+    /// How far the address is from the start of its function, for a function without a name.
+    distance: Option<u64>,
+}
+
 #[derive(Default)]
 struct Answer {
-    /// One list of lines for each offset of the request; none at all when nothing was found.
-    lines: Vec<Vec<Line>>,
+    /// One for each offset of the request; none at all when nothing was found.
+    names: Vec<Named>,
     build_id: Option<String>,
     warning: Option<String>,
 }
@@ -97,9 +106,9 @@ fn answer(request: &Request, locator: &Locator) -> Answer {
     };
     let addresses = found.addresses(&request.module, &request.offsets);
     let build_id = found.build_id.clone();
-    match lines(&found, &addresses) {
-        Ok(lines) => Answer {
-            lines,
+    match names(&found, &addresses) {
+        Ok(names) => Answer {
+            names,
             build_id,
             warning: None,
         },
@@ -114,8 +123,9 @@ fn answer(request: &Request, locator: &Locator) -> Answer {
     }
 }
 
-/// DWARF says most; the symbol tables fill in what it does not know.
-fn lines(found: &locate::Found, addresses: &[Option<u64>]) -> anyhow::Result<Vec<Vec<Line>>> {
+/// DWARF says most; the symbol tables fill in what it does not know, and the unwind tables say
+/// at least where a function starts.
+fn names(found: &locate::Found, addresses: &[Option<u64>]) -> anyhow::Result<Vec<Named>> {
     let known: Vec<u64> = addresses.iter().copied().flatten().collect();
     let mut symbols = vec![None; known.len()];
     for file in found.symbol_files() {
@@ -125,29 +135,45 @@ fn lines(found: &locate::Found, addresses: &[Option<u64>]) -> anyhow::Result<Vec
         .dwarf
         .as_ref()
         .and_then(|d| dwarf::Dwarf::open(d, found.alt.as_deref()));
-    let mut named = known.iter().zip(symbols).map(|(&address, symbol)| {
+    let lines = known.iter().zip(symbols).map(|(&address, symbol)| {
         let frames = dwarf
             .as_ref()
             .map(|d| d.frames(address))
             .unwrap_or_default();
-        dwarf::merge(frames, symbol)
+        Named {
+            lines: dwarf::merge(frames, symbol),
+            distance: None,
+        }
     });
-    let lines = addresses
+    let mut named: Vec<Named> = lines.collect();
+    if let Some(image) = found
+        .image
+        .as_ref()
+        .filter(|_| named.iter().any(|n| n.lines.is_empty()))
+    {
+        let distances = elf::open(image, |elf| functions::distances(elf, &known))?;
+        for (name, distance) in named.iter_mut().zip(distances) {
+            name.distance = distance;
+        }
+    }
+    let mut named = named.into_iter();
+    let all = addresses
         .iter()
         .map(|a| a.and_then(|_| named.next()).unwrap_or_default());
-    Ok(lines.collect())
+    Ok(all.collect())
 }
 
 fn apply(profiles: &mut [Profile], request: &Request, answer: Answer) {
-    if answer.lines.is_empty() && answer.build_id.is_none() {
+    if answer.names.is_empty() && answer.build_id.is_none() {
         return;
     }
     for &(profile, id, offset) in &request.askers {
         let profile = &mut profiles[profile];
         let location = &mut profile.locations[id.0 as usize];
         let found = request.offsets.binary_search(&offset).ok();
-        if let Some(lines) = found.and_then(|at| answer.lines.get(at)) {
-            location.lines = lines.clone();
+        if let Some(named) = found.and_then(|at| answer.names.get(at)) {
+            location.lines = named.lines.clone();
+            location.function_start = named.distance.map(|d| location.address.wrapping_sub(d));
         }
         let mapping = location.mapping.and_then(|m| profile.mappings.get_mut(m));
         if let Some(mapping) = mapping {

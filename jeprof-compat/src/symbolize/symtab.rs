@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 
-use object::{Object, ObjectSection, ObjectSymbol, SectionIndex, SectionKind, SymbolKind};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionIndex, SymbolKind};
 
 /// A name and where it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,10 +134,15 @@ fn keep_better<'a>(best: &mut Option<Candidate<'a>>, new: Candidate<'a>) {
     }
 }
 
+/// The section's flags are asked, not its contents: in a debug file there are none.
 fn in_code_section<'a>(elf: &impl Object<'a>, label: &Candidate<'_>, address: u64) -> bool {
     let section = label.section.and_then(|i| elf.section_by_index(i).ok());
     section.is_some_and(|s| {
-        s.kind() == SectionKind::Text && address.wrapping_sub(s.address()) < s.size()
+        let code = match s.flags() {
+            SectionFlags::Elf { sh_flags, .. } => (sh_flags & object::elf::SHF_EXECINSTR).0 != 0,
+            _ => false,
+        };
+        code && address.wrapping_sub(s.address()) < s.size()
     })
 }
 
@@ -150,4 +155,84 @@ fn to_symbol(candidate: Candidate<'_>) -> Option<Symbol> {
         name: name.to_owned(),
         start: candidate.start,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object::write::{Object as Writer, Symbol as Sym, SymbolSection};
+    use object::{Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolScope};
+
+    /// Sixteen pages of code with these symbols: name, start, size, global.
+    fn image(symbols: &[(&str, u64, u64, bool)]) -> Vec<u8> {
+        let mut file = Writer::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+        let text = file.section_id(object::write::StandardSection::Text);
+        file.append_section_data(text, &[0x90; 0x1000], 16);
+        for &(name, value, size, global) in symbols {
+            file.add_symbol(Sym {
+                name: name.into(),
+                value,
+                size,
+                kind: SymbolKind::Text,
+                scope: if global {
+                    SymbolScope::Dynamic
+                } else {
+                    SymbolScope::Compilation
+                },
+                weak: false,
+                section: SymbolSection::Section(text),
+                flags: SymbolFlags::None,
+            });
+        }
+        file.write().unwrap()
+    }
+
+    fn names(symbols: &[(&str, u64, u64, bool)], addresses: &[u64]) -> Vec<String> {
+        let image = image(symbols);
+        let elf = object::File::parse(&*image).unwrap();
+        let mut out = vec![None; addresses.len()];
+        fill(&elf, addresses, &mut out);
+        out.into_iter()
+            .map(|s| s.map_or("-".to_owned(), |s| s.name))
+            .collect()
+    }
+
+    #[test]
+    fn a_name_ends_where_its_symbol_ends() {
+        let symbols = [("f", 0x10, 0x10, true), ("g", 0x40, 0x10, false)];
+        let found = names(&symbols, &[0xf, 0x10, 0x1f, 0x20, 0x3f, 0x40, 0x50]);
+        assert_eq!(found, ["-", "f", "f", "-", "-", "g", "-"]);
+    }
+
+    #[test]
+    fn a_label_reaches_to_the_next_symbol_and_not_beyond_its_section() {
+        let symbols = [
+            ("label", 0x100, 0, true),
+            ("f", 0x200, 0x10, true),
+            ("late", 0xff0, 0, true),
+        ];
+        let found = names(&symbols, &[0xff, 0x100, 0x1ff, 0x200, 0x210, 0xff8, 0x1008]);
+        assert_eq!(found, ["-", "label", "label", "f", "-", "late", "-"]);
+    }
+
+    #[test]
+    fn the_innermost_symbol_and_the_plainest_alias_win() {
+        let symbols = [
+            ("outer", 0x100, 0x100, true),
+            ("inner", 0x120, 0x10, false),
+            ("__libc_alias", 0x300, 0x10, true),
+            ("alias", 0x300, 0x10, true),
+            ("a", 0x300, 0x10, false),
+        ];
+        let found = names(&symbols, &[0x110, 0x125, 0x130, 0x300]);
+        assert_eq!(found, ["outer", "inner", "outer", "alias"]);
+    }
+
+    #[test]
+    fn versions_are_cut_off() {
+        assert_eq!(
+            names(&[("memcpy@@GLIBC_2.14", 0, 8, true)], &[0]),
+            ["memcpy"]
+        );
+    }
 }

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
-use super::{Answer, dwarf, elf, symtab};
+use super::{Answer, Named, dwarf, elf, symtab};
 use crate::model::Mapping;
 
 /// Names for offsets in the vdso; nothing when ours is another one.
@@ -20,16 +20,17 @@ fn lines(module: &Mapping, offsets: &[u64]) -> Option<Answer> {
         return None;
     }
     let segments = elf::segments(&elf);
-    let address = |&o: &u64| elf::address_of(&segments, o - o.min(module.offset)).unwrap_or(o);
+    let address = |&o: &u64| elf::address_of(&segments, o).unwrap_or(o);
     let addresses: Vec<u64> = offsets.iter().map(address).collect();
     let mut symbols = vec![None; addresses.len()];
     symtab::fill(&elf, &addresses, &mut symbols);
-    let lines = symbols
-        .into_iter()
-        .map(|s| dwarf::merge(Vec::new(), s))
-        .collect();
+    let named = |symbol| Named {
+        lines: dwarf::merge(Vec::new(), symbol),
+        distance: None,
+    };
+    let names = symbols.into_iter().map(named).collect();
     Some(Answer {
-        lines,
+        names,
         build_id,
         warning: None,
     })

@@ -1,0 +1,83 @@
+//! `jeprof-compat`: the options and the text of jemalloc's `jeprof`, without Perl, binutils or
+//! Graphviz. Parses, runs, and turns the result into an exit code; data goes to stdout, talk to
+//! stderr.
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use jeprof_compat::cli::{self, Cli, Output, Stop};
+use jeprof_compat::graph::Graph;
+use jeprof_compat::layout::Layered;
+use jeprof_compat::load::Loaded;
+use jeprof_compat::stacks::NamedProfile;
+use jeprof_compat::symbolize::Locator;
+use jeprof_compat::view::svg::Caption;
+use jeprof_compat::view::{dot, folded, svg, text};
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os().skip(1)) {
+        Ok(cli) => finish(run(&cli)),
+        Err(Stop::Answer(answer)) => {
+            finish(writeln!(io::stdout(), "{}", answer.trim_end()).map_err(Into::into))
+        }
+        Err(Stop::Error(error)) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A reader that went away (`| head`) has seen enough: no error.
+fn finish(result: Result<()>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    let io_error = error.downcast_ref::<io::Error>();
+    if io_error.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("jeprof-compat: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let locator = Locator {
+        program: cli.program.clone(),
+        ..Locator::default()
+    };
+    let loaded = Loaded::load(&cli.profiles, cli.base.as_deref(), &locator)?;
+    for warning in &loaded.warnings {
+        eprintln!("jeprof-compat: {warning}");
+    }
+    let named = loaded.select(&cli.selection());
+    let mut out = BufWriter::new(io::stdout().lock());
+    match cli.output() {
+        Output::Text => text::write(&named, cli.text_options(), &mut out)?,
+        Output::Collapsed => folded::write(&named, &mut out)?,
+        Output::Svg | Output::Dot => out.write_all(picture(cli, &named)?.as_bytes())?,
+    }
+    Ok(out.flush()?)
+}
+
+fn picture(cli: &Cli, named: &NamedProfile) -> Result<String> {
+    let graph = Graph::build(named, &cli.trim());
+    if graph.nodes.is_empty() {
+        bail!("No nodes to print");
+    }
+    let unit = cli.unit();
+    eprintln!(
+        "Dropping nodes with <= {} {unit}; edges with <= {} abs({unit})",
+        unit.format(graph.node_limit),
+        unit.format(graph.edge_limit),
+    );
+    let program = cli.program.as_ref().map(|p| p.display().to_string());
+    let caption = Caption {
+        program: program.as_deref().unwrap_or_default(),
+        unit,
+    };
+    Ok(match cli.output() {
+        Output::Dot => dot::render(&graph, &caption),
+        _ => svg::render(&graph, &caption, &Layered),
+    })
+}
