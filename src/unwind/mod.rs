@@ -1,1 +1,250 @@
-//! (being written)
+//! Native stacks: from the registers at a hook to a buffer of return addresses.
+//!
+//! `recorder` calls [`unwind`] once per sample, `boot` calls [`init`], the hook of `dlclose` calls [`bump_generation`] before and after.
+//! On the path of a sample there is no lock, no call into libc but `_dl_find_object`, no allocation (except the table of rules, once), no
+//! panic, and at most 2 KiB of the caller's stack. Memory is read only where `stack_memory` found it readable, so neither wrong unwind
+//! information nor garbage in a frame pointer can fault; the worst is a stack that ends early ([`End`]) or, behind code without unwind
+//! information, with a wrong frame.
+//!
+//! Most frames take the short way: address -> `rule_cache` -> the architecture's `step`. An address that is not in the cache is
+//! worked out by `modules` and `eh_frame`, once per process and generation.
+//!
+//! Code of a JIT has no unwind information (if it was registered with `__register_frame`, only libgcc knows); it is stepped over by frame
+//! pointer, as far as that leads up the stack to something that may be a return address.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+#[cfg(target_arch = "x86_64")]
+#[path = "x86_64.rs"]
+mod arch;
+pub mod eh_frame;
+pub mod expression;
+pub mod modules;
+pub mod rule;
+pub mod rule_cache;
+pub mod stack_memory;
+
+pub use arch::Registers;
+
+use arch::Left;
+use rule::{Rule, Step};
+use rule_cache::{ADDRESS_BITS, INTERRUPTED, RuleCache};
+use stack_memory::{StackBounds, StackMemory};
+
+/// Nothing is ever mapped below (vm.mmap_min_addr).
+const LOWEST_CODE: u64 = 4096;
+
+/// Why a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At the outermost frame.
+    Complete,
+    /// The buffer was full.
+    Truncated,
+    /// At code nothing is known about, and the frame pointer led nowhere.
+    NoInfo,
+    /// The next frame would lie outside the stack, or on a page that cannot be read.
+    BadMemory,
+}
+
+/// What a thread keeps from one unwind to the next. Zeroed memory is a valid one; about 2.6 KiB, so it belongs into the arena.
+pub struct ThreadUnwinder {
+    stack: StackBounds,
+    context: eh_frame::Context,
+}
+
+impl ThreadUnwinder {
+    /// What zeroed memory is.
+    pub const fn new() -> ThreadUnwinder {
+        ThreadUnwinder {
+            stack: StackBounds::new(),
+            context: eh_frame::Context::new(),
+        }
+    }
+
+    /// To be called when a new thread takes over the block of one that ended: its stack may be another.
+    pub fn forget_stack(&mut self) {
+        self.stack = StackBounds::new();
+    }
+}
+
+impl Default for ThreadUnwinder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Prepares the unwinder; called from the constructor, on the main thread. Without it no module is known.
+pub fn init() {
+    stack_memory::record_main_thread();
+    modules::init();
+}
+
+/// Forgets all rules: called before and after a library is closed.
+pub fn bump_generation() {
+    rule_cache::bump_generation();
+}
+
+/// Reads the list of loaded objects anew, on a glibc (before 2.35) that does not answer without a lock; elsewhere it does nothing. To be
+/// called outside the sampled paths after `dlopen` and `dlclose`, by one that excludes a `dlclose` at the same time.
+pub fn refresh_modules() {
+    if modules::refresh() {
+        rule_cache::bump_generation();
+    }
+}
+
+/// Forgets what lay in the arena.
+///
+/// # Safety
+/// As `arena::abandon`, with which it is called.
+#[allow(unsafe_code)]
+pub unsafe fn abandon() {
+    // SAFETY: the same contract.
+    unsafe { rule_cache::abandon() };
+}
+
+/// Walks the stack of the calling thread from `registers` up and fills `out` with return addresses, the first being `registers.pc`; where
+/// a signal interrupted, the address is that of the interrupted instruction. The answer is how many, and why no more.
+pub fn unwind(state: &mut ThreadUnwinder, registers: Registers, out: &mut [u64]) -> (usize, End) {
+    let Some(rules) = rule_cache::get() else {
+        return (0, End::NoInfo);
+    };
+    let mut walk = Walk {
+        memory: state.stack.memory(registers.sp as usize, 0),
+        state,
+        rules,
+        generation: rule_cache::generation(),
+        registers,
+        out,
+        length: 0,
+    };
+    let end = walk.run();
+    (walk.length, end)
+}
+
+/// A walk under way.
+struct Walk<'a> {
+    state: &'a mut ThreadUnwinder,
+    rules: &'static RuleCache,
+    generation: u64,
+    registers: Registers,
+    memory: StackMemory,
+    out: &'a mut [u64],
+    length: usize,
+}
+
+impl Walk<'_> {
+    fn run(&mut self) -> End {
+        loop {
+            match self.frame(0) {
+                Ok(Left::Return) => {}
+                Ok(left) => {
+                    if let Err(end) = self.arrive(left) {
+                        return end;
+                    }
+                }
+                Err(end) => return end,
+            }
+        }
+    }
+
+    /// Records the frame the registers describe, and leaves it. `context`: address of the interrupted registers if a signal
+    /// interrupted this very frame.
+    #[inline(always)]
+    fn frame(&mut self, context: u64) -> Result<Left, End> {
+        let pc = self.registers.pc;
+        let Some(slot) = self.out.get_mut(self.length) else {
+            return Err(End::Truncated);
+        };
+        *slot = pc;
+        self.length += 1;
+        let mark = if context == 0 { 0 } else { INTERRUPTED };
+        let key = pc ^ self.generation ^ mark;
+        let rule = match self.rules.find(key) {
+            Some(rule) => rule,
+            None => self.work_out(key, pc, context != 0)?,
+        };
+        arch::step(&mut self.registers, rule, &mut self.memory, context)
+    }
+
+    /// After a step that was no plain return.
+    #[cold]
+    #[inline(never)]
+    fn arrive(&mut self, left: Left) -> Result<(), End> {
+        let mut left = left;
+        loop {
+            left = match left {
+                Left::Return => return Ok(()),
+                Left::Guess => return self.check_guess(),
+                Left::Interrupted(context) => {
+                    let sp = self.registers.sp as usize;
+                    self.memory = self.state.stack.memory(sp, arch::RED_ZONE);
+                    self.frame(context)?
+                }
+            }
+        }
+    }
+
+    /// A frame pointer led here. Worth a frame is what was met before in another way, code outside all modules (of a JIT again), and
+    /// what follows a call.
+    fn check_guess(&self) -> Result<(), End> {
+        let pc = self.registers.pc;
+        let is_known = self.rules.find(pc ^ self.generation).is_some();
+        if pc == 0 {
+            return Err(End::Complete);
+        }
+        let is_address = (LOWEST_CODE..1 << ADDRESS_BITS).contains(&pc);
+        let is_plausible = || match modules::find(pc - 1) {
+            Some(_) => arch::follows_call(pc) || arch::is_signal_return(pc),
+            None => arch::is_code(pc - 1),
+        };
+        if is_known || is_address && is_plausible() {
+            Ok(())
+        } else {
+            Err(End::NoInfo)
+        }
+    }
+
+    /// The rule for an address the cache does not have. Where there can be no code the frame is taken back, unless it is the first.
+    #[cold]
+    #[inline(never)]
+    fn work_out(&mut self, key: u64, pc: u64, is_interrupted: bool) -> Result<Rule, End> {
+        let is_address = (LOWEST_CODE..1 << ADDRESS_BITS).contains(&pc);
+        // A call may be the last instruction of its function: look the call up, not what follows it.
+        let lookup = if is_interrupted {
+            pc
+        } else {
+            pc.wrapping_sub(1)
+        };
+        let module = modules::find(lookup).filter(|_| is_address);
+        if module.is_none() && !(is_address && arch::is_code(lookup)) {
+            if self.length > 1 {
+                self.length -= 1;
+            }
+            return Err(if pc == 0 { End::Complete } else { End::NoInfo });
+        }
+        let context = &mut self.state.context;
+        let rule = module
+            .and_then(|module| module.tables())
+            .and_then(|tables| eh_frame::find_rule(context, &tables, lookup))
+            .unwrap_or_else(|| without_information(pc, module.is_some() && !is_interrupted));
+        self.rules.insert(key, rule);
+        Ok(rule)
+    }
+}
+
+/// The rule for code no table speaks of. In a module a return address follows a call; one that does not was put on the stack by hand, as
+/// makecontext(3) and its like do at the bottom of a fiber's stack.
+fn without_information(pc: u64, is_return_into_module: bool) -> Rule {
+    Rule::pack(if arch::is_signal_return(pc) {
+        Step::Signal
+    } else if is_return_into_module && !arch::follows_call(pc) {
+        Step::End
+    } else {
+        Step::FramePointer
+    })
+}

@@ -1,0 +1,281 @@
+//! Which loaded object holds an address, and where its unwind tables are.
+//!
+//! `unwind` asks on a sampled path, so no lock of the loader may be taken: glibc 2.35 and later answer by `_dl_find_object`, which takes
+//! none, does not allocate and may be called in a signal handler. It is looked up at start ([`init`]), as we must load under older
+//! glibc too. There the list comes from a table of our own that [`refresh`] fills outside the sampled paths; readers of the table
+//! compare a version number before and after (a sequence lock).
+//!
+//! # Safety
+//! Tables are read where the loader mapped them. They go with `dlclose`, which must not be called while code of the object is still on
+//! a stack; the hook of `dlclose` raises the generation, so that no rule is made of old addresses later.
+//!
+//! Sources: `dlfcn.h` and `elf/dl-find_object.c` of glibc 2.36; LSB core 5.0, 10.6.2 (`.eh_frame_hdr`).
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::mem;
+use core::ops::Range;
+use core::ptr;
+use core::slice;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicUsize, fence};
+
+use libc::{Elf64_Ehdr, Elf64_Phdr};
+
+use crate::diag::{self, Counter};
+use crate::elf;
+use crate::sync::SpinLock;
+
+/// `_dl_find_object`, or 0. Written once by `init`, before sampling begins; Relaxed, as code is there before its address is known.
+static FIND_OBJECT: AtomicUsize = AtomicUsize::new(0);
+
+/// More objects than this are not listed where the table is needed.
+const MOST_MODULES: usize = 1024;
+/// The table: start, end and header of each module, ended by zeros. Written by `refresh` under `REFRESHING`. Relaxed: `VERSION` orders it.
+static MODULES: [[AtomicUsize; 3]; MOST_MODULES] =
+    [const { [const { AtomicUsize::new(0) }; 3] }; MOST_MODULES];
+/// Odd while the table is being written. `refresh` increments it before and after, with the fences of a sequence lock.
+static VERSION: AtomicUsize = AtomicUsize::new(0);
+static REFRESHING: SpinLock = SpinLock::new();
+/// A reader that meets a writer this often gives up: it may have interrupted it.
+const ATTEMPTS: usize = 8;
+
+/// glibc's `struct dl_find_object` on x86-64 and aarch64; the reserved words end it.
+#[repr(C)]
+struct Found {
+    flags: u64,
+    start: usize,
+    end: usize,
+    link_map: usize,
+    eh_frame_header: usize,
+    reserved: [u64; 8],
+}
+
+/// A loaded object that holds some address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// Its first address, where the ELF header is.
+    start: usize,
+    end: usize,
+    /// `.eh_frame_hdr`, or 0.
+    header: usize,
+}
+
+/// The unwind tables of one module.
+pub struct Tables<'a> {
+    /// `.eh_frame_hdr`, to the end of its segment.
+    pub header: &'a [u8],
+    /// Sorted by the first word: start of a function and its entry, both relative to the header.
+    pub rows: &'a [[[u8; 4]; 2]],
+    /// From `.eh_frame` to the end of its segment.
+    pub eh_frame: &'a [u8],
+    /// Where `.eh_frame` is.
+    pub eh_frame_address: u64,
+}
+
+/// Finds `_dl_find_object`; without it, makes the table. Called once, from the constructor.
+pub fn init() {
+    let found = elf::all().find_map(|object| object.symbol(b"_dl_find_object"));
+    FIND_OBJECT.store(found.map_or(0, |symbol| symbol.addr), Relaxed);
+    refresh();
+}
+
+/// Reads the loader's list anew where the table is in use; says whether it is. Not for a sampled path: it takes a lock of ours, and the
+/// loader's list must not be changing (see `elf`).
+pub fn refresh() -> bool {
+    if FIND_OBJECT.load(Relaxed) != 0 {
+        return false;
+    }
+    list_modules();
+    true
+}
+
+fn list_modules() {
+    let _guard = REFRESHING.lock();
+    let version = VERSION.load(Relaxed);
+    VERSION.store(version.wrapping_add(1), Relaxed);
+    // Pairs with the Acquire fence in `listed`: who saw a word written below sees the odd version too.
+    fence(Release);
+    let mut rows = MODULES.iter();
+    for module in elf::all().filter_map(|object| Module::of(&object)) {
+        match rows.next() {
+            Some(row) => module.store(row),
+            None => diag::count(Counter::ModuleNotListed),
+        }
+    }
+    for row in rows {
+        Module {
+            start: 0,
+            end: 0,
+            header: 0,
+        }
+        .store(row);
+    }
+    // Release: pairs with the first load in `listed`.
+    VERSION.store(version.wrapping_add(2), Release);
+}
+
+/// The module that holds `pc`.
+pub fn find(pc: u64) -> Option<Module> {
+    match FIND_OBJECT.load(Relaxed) {
+        0 => (0..ATTEMPTS).find_map(|_| listed(pc)).flatten(),
+        function => ask_loader(function, pc),
+    }
+}
+
+fn ask_loader(function: usize, pc: u64) -> Option<Module> {
+    let mut found = mem::MaybeUninit::<Found>::zeroed();
+    // SAFETY: `function` is `_dl_find_object` of this process' ld.so, which has this signature (dlfcn.h) and fills `found` in if it
+    // returns 0. `Found` is at least as large as glibc's.
+    let found = unsafe {
+        let find: extern "C" fn(usize, *mut Found) -> i32 = mem::transmute(function);
+        if find(pc as usize, found.as_mut_ptr()) != 0 {
+            return None;
+        }
+        found.assume_init()
+    };
+    Some(Module {
+        start: found.start,
+        end: found.end,
+        header: found.eh_frame_header,
+    })
+}
+
+/// The answer of our table: the outer `None` if it was being written meanwhile.
+fn listed(pc: u64) -> Option<Option<Module>> {
+    // Acquire: pairs with the Release store that ends `list_modules`.
+    let before = VERSION.load(Acquire);
+    let module = MODULES
+        .iter()
+        .map(Module::load)
+        .take_while(|module| module.end != 0)
+        .find(|module| (module.start..module.end).contains(&(pc as usize)));
+    // Pairs with the Release fence in `list_modules`.
+    fence(Acquire);
+    (before % 2 == 0 && VERSION.load(Relaxed) == before).then_some(module)
+}
+
+impl Module {
+    /// What the loader's list says of `object`.
+    pub fn of(object: &elf::Object) -> Option<Module> {
+        let segments = object.program_headers();
+        let address = |segment: &Elf64_Phdr| object.base().wrapping_add(segment.p_vaddr as usize);
+        let loaded = || {
+            segments
+                .iter()
+                .filter(|segment| segment.p_type == libc::PT_LOAD)
+        };
+        let header = segments
+            .iter()
+            .find(|segment| segment.p_type == libc::PT_GNU_EH_FRAME);
+        Some(Module {
+            start: loaded().map(address).min()? & !0xfff,
+            end: loaded()
+                .map(|segment| address(segment).wrapping_add(segment.p_memsz as usize))
+                .max()?,
+            header: header.map_or(0, address),
+        })
+    }
+
+    fn store(&self, [start, end, header]: &[AtomicUsize; 3]) {
+        start.store(self.start, Relaxed);
+        end.store(self.end, Relaxed);
+        header.store(self.header, Relaxed);
+    }
+
+    fn load([start, end, header]: &[AtomicUsize; 3]) -> Module {
+        Module {
+            start: start.load(Relaxed),
+            end: end.load(Relaxed),
+            header: header.load(Relaxed),
+        }
+    }
+
+    /// Where it is loaded.
+    pub fn addresses(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// Its unwind tables, in the one encoding linkers write: `.eh_frame` relative to the header, sorted rows of 32-bit offsets.
+    pub fn tables(&self) -> Option<Tables<'static>> {
+        let header = self.from(self.header)?;
+        Tables::parse(header, |address| self.from(address))
+    }
+
+    /// The bytes from `address` to the end of the file-backed segment it lies in.
+    fn from(&self, address: usize) -> Option<&'static [u8]> {
+        let (segments, bias) = self.segments()?;
+        let end_of = |segment: &Elf64_Phdr| {
+            let start = bias.wrapping_add(segment.p_vaddr as usize);
+            let end = start.checked_add(segment.p_filesz as usize)?;
+            let is_readable = segment.p_type == libc::PT_LOAD && segment.p_flags & libc::PF_R != 0;
+            (is_readable && (start..end).contains(&address)).then_some(end)
+        };
+        let end = segments.iter().find_map(end_of)?;
+        // SAFETY: the range lies within a readable segment of an object that is loaded (head of this file); unwind tables are not
+        // written once they are relocated.
+        Some(unsafe { slice::from_raw_parts(address as *const u8, end - address) })
+    }
+
+    /// The program headers and what is added to their addresses.
+    fn segments(&self) -> Option<(&'static [Elf64_Phdr], usize)> {
+        // SAFETY: the loader maps an object from its first segment on, which begins with the ELF header if linkers made the file; the
+        // magic number is checked before anything of it is believed.
+        let header = unsafe { ptr::read_unaligned(self.start as *const Elf64_Ehdr) };
+        let is_elf = header.e_ident.starts_with(b"\x7fELF")
+            && usize::from(header.e_phentsize) == size_of::<Elf64_Phdr>();
+        let first = self.start.checked_add(header.e_phoff as usize)? as *const Elf64_Phdr;
+        let count = usize::from(header.e_phnum);
+        let end = (first as usize).checked_add(count * size_of::<Elf64_Phdr>())?;
+        if !is_elf || !first.is_aligned() || end > self.end {
+            return None;
+        }
+        // SAFETY: within the object (checked above), in its first pages: program headers follow the ELF header.
+        let segments = unsafe { slice::from_raw_parts(first, count) };
+        let lowest = segments
+            .iter()
+            .find(|segment| segment.p_type == libc::PT_LOAD)?;
+        Some((
+            segments,
+            self.start.wrapping_sub(lowest.p_vaddr as usize & !0xfff),
+        ))
+    }
+}
+
+impl<'a> Tables<'a> {
+    /// Where `.eh_frame_hdr` is.
+    pub fn header_address(&self) -> u64 {
+        self.header.as_ptr() as u64
+    }
+
+    /// Reads `.eh_frame_hdr`. `section` gives the bytes from an address to the end of its segment.
+    pub fn parse(
+        header: &'a [u8],
+        section: impl Fn(usize) -> Option<&'a [u8]>,
+    ) -> Option<Tables<'a>> {
+        /// Version 1; pcrel and sdata4; udata4; datarel and sdata4.
+        const ENCODING: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
+        let header_address = header.as_ptr() as usize;
+        let (encoding, rest) = header.split_first_chunk::<4>()?;
+        let (offset, rest) = rest.split_first_chunk::<4>()?;
+        let (count, rest) = rest.split_first_chunk::<4>()?;
+        if *encoding != ENCODING {
+            return None;
+        }
+        let eh_frame_address =
+            (header_address + 4).wrapping_add_signed(i32::from_le_bytes(*offset) as isize);
+        let (words, _) = rest.as_chunks::<4>();
+        let (rows, _) = words.as_chunks::<2>();
+        Some(Tables {
+            rows: rows.get(..u32::from_le_bytes(*count) as usize)?,
+            eh_frame: section(eh_frame_address)?,
+            header,
+            eh_frame_address: eh_frame_address as u64,
+        })
+    }
+}

@@ -1,0 +1,307 @@
+//! One step of unwinding as data: a rule packed into 64 bits.
+//!
+//! `eh_frame` makes rules, `rule_cache` keeps them, the file of the architecture carries them out. A rule holds for one exact address,
+//! so whatever an expression makes of the program counter (the stubs of a PLT) is already worked out in it. Pure: no unsafe, no state.
+//!
+//! Offsets are kept in words of eight bytes, as everything that is saved on an x86-64 stack is aligned to eight:
+//! ```text
+//! bit 63              40 39            24 23             8 7    6 5    4 3   0
+//!    | CFA offset  (24) | bx offset (16) | bp offset (16) | bx   | bp   | kind |
+//! ```
+//! Of a dereferencing rule the CFA field holds offset (16) and addend (8), of one by another register offset (20) and number (4).
+//! What does not fit is no rule, and the stack ends there.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+/// The registers that are followed from frame to frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// Stack pointer.
+    Sp,
+    /// Frame pointer (rbp).
+    Bp,
+    /// rbx: `_dl_runtime_resolve` finds its caller by it.
+    Bx,
+}
+
+/// How the canonical frame address, the stack pointer after the return, is found. Offsets in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cfa {
+    /// `base + offset`.
+    Plus(Base, i64),
+    /// `*(base + offset) + addend`: functions that align their stack, and hand-written code that keeps the old pointer there.
+    Load(Base, i64, i64),
+    /// DWARF register `.0` plus offset; known only where a signal interrupted the code.
+    Other(u8, i64),
+}
+
+/// Where the caller's value of a register is. Offsets in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// Still in the register.
+    Same,
+    /// At `CFA + offset`.
+    AtCfa(i64),
+    /// At `bp + offset`: functions that align their stack.
+    AtBp(i64),
+}
+
+/// A rule taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// An ordinary frame; the return address stands just below the CFA.
+    Frame {
+        /// Where the frame ends.
+        cfa: Cfa,
+        /// The caller's frame pointer.
+        bp: Saved,
+        /// The caller's rbx.
+        bx: Saved,
+    },
+    /// Code without unwind information: the frame pointer is the only hope.
+    FramePointer,
+    /// The trampoline a signal handler returns to; the interrupted registers lie on the stack.
+    Signal,
+    /// The outermost frame.
+    End,
+    /// There is unwind information, and it says something these rules cannot.
+    Unknown,
+}
+
+/// The kinds as the hot loop sees them.
+pub mod kind {
+    /// [`Cfa::Plus`](super::Cfa::Plus) of the stack pointer; the following ones of bp and bx.
+    pub const SP: u64 = 0;
+    #[allow(missing_docs)]
+    pub const BP: u64 = 1;
+    #[allow(missing_docs)]
+    pub const BX: u64 = 2;
+    /// [`Cfa::Load`](super::Cfa::Load) by the stack pointer; the following ones by bp and bx.
+    pub const LOAD_SP: u64 = 3;
+    #[allow(missing_docs)]
+    pub const LOAD_BP: u64 = 4;
+    #[allow(missing_docs)]
+    pub const LOAD_BX: u64 = 5;
+    /// [`Cfa::Other`](super::Cfa::Other).
+    pub const OTHER: u64 = 6;
+    /// [`Step::FramePointer`](super::Step::FramePointer).
+    pub const FRAME_POINTER: u64 = 7;
+    /// [`Step::Signal`](super::Step::Signal).
+    pub const SIGNAL: u64 = 8;
+    /// [`Step::End`](super::Step::End).
+    pub const END: u64 = 9;
+    /// [`Step::Unknown`](super::Step::Unknown).
+    pub const UNKNOWN: u64 = 10;
+}
+
+const SAME: u64 = 0;
+const AT_CFA: u64 = 1;
+const AT_BP: u64 = 2;
+
+/// A packed [`Step`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule(u64);
+
+impl Rule {
+    /// Packs `step`; `Unknown` if an offset does not fit or is no multiple of eight.
+    pub fn pack(step: Step) -> Rule {
+        let packed = match step {
+            Step::Frame { cfa, bp, bx } => pack_frame(cfa, bp, bx),
+            Step::FramePointer => Some(kind::FRAME_POINTER),
+            Step::Signal => Some(kind::SIGNAL),
+            Step::End => Some(kind::END),
+            Step::Unknown => None,
+        };
+        Rule(packed.unwrap_or(kind::UNKNOWN))
+    }
+
+    /// From [`bits`](Rule::bits).
+    pub fn from_bits(bits: u64) -> Rule {
+        Rule(bits)
+    }
+
+    /// The word itself.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// One of [`kind`].
+    #[inline(always)]
+    pub fn kind(self) -> u64 {
+        self.0 & 15
+    }
+
+    /// Offset of the CFA in bytes, of the kinds up to `BX`.
+    #[inline(always)]
+    pub fn cfa_offset(self) -> i64 {
+        (self.0 as i64 >> 40) << 3
+    }
+
+    /// Where the caller's bp is.
+    #[inline(always)]
+    pub fn bp(self) -> Saved {
+        saved(self.0 >> 4, (self.0 << 40) as i64 >> 48)
+    }
+
+    /// Where the caller's rbx is.
+    #[inline(always)]
+    pub fn bx(self) -> Saved {
+        saved(self.0 >> 6, (self.0 << 24) as i64 >> 48)
+    }
+
+    /// Everything.
+    pub fn unpack(self) -> Step {
+        let cfa = match self.kind() {
+            kind::SP => Cfa::Plus(Base::Sp, self.cfa_offset()),
+            kind::BP => Cfa::Plus(Base::Bp, self.cfa_offset()),
+            kind::BX => Cfa::Plus(Base::Bx, self.cfa_offset()),
+            kind::LOAD_SP => self.load(Base::Sp),
+            kind::LOAD_BP => self.load(Base::Bp),
+            kind::LOAD_BX => self.load(Base::Bx),
+            kind::OTHER => Cfa::Other((self.0 >> 40 & 15) as u8, (self.0 as i64 >> 44) << 3),
+            kind::FRAME_POINTER => return Step::FramePointer,
+            kind::SIGNAL => return Step::Signal,
+            kind::END => return Step::End,
+            _ => return Step::Unknown,
+        };
+        Step::Frame {
+            cfa,
+            bp: self.bp(),
+            bx: self.bx(),
+        }
+    }
+
+    fn load(self, base: Base) -> Cfa {
+        Cfa::Load(
+            base,
+            (self.0 as i64 >> 48) << 3,
+            ((self.0 << 16) as i64 >> 56) << 3,
+        )
+    }
+}
+
+#[inline(always)]
+fn saved(how: u64, words: i64) -> Saved {
+    match how & 3 {
+        SAME => Saved::Same,
+        AT_CFA => Saved::AtCfa(words << 3),
+        _ => Saved::AtBp(words << 3),
+    }
+}
+
+fn pack_frame(cfa: Cfa, bp: Saved, bx: Saved) -> Option<u64> {
+    let (kind, cfa) = match cfa {
+        Cfa::Plus(base, offset) => (kind::SP + base as u64, words(offset, 24)?),
+        Cfa::Load(base, offset, addend) => (
+            kind::LOAD_SP + base as u64,
+            words(offset, 16)? << 8 | words(addend, 8)?,
+        ),
+        Cfa::Other(register @ 0..16, offset) => {
+            (kind::OTHER, words(offset, 20)? << 4 | u64::from(register))
+        }
+        Cfa::Other(..) => return None,
+    };
+    let (bp_how, bp) = pack_saved(bp)?;
+    let (bx_how, bx) = pack_saved(bx)?;
+    Some(kind | bp_how << 4 | bx_how << 6 | bp << 8 | bx << 24 | cfa << 40)
+}
+
+fn pack_saved(saved: Saved) -> Option<(u64, u64)> {
+    Some(match saved {
+        Saved::Same => (SAME, 0),
+        Saved::AtCfa(offset) => (AT_CFA, words(offset, 16)?),
+        Saved::AtBp(offset) => (AT_BP, words(offset, 16)?),
+    })
+}
+
+/// `offset` in words, as a two's complement number of `bits` bits.
+fn words(offset: i64, bits: u32) -> Option<u64> {
+    let words = offset >> 3;
+    let fits = offset & 7 == 0 && words >> (bits - 1) == words >> 63;
+    fits.then_some(words as u64 & ((1 << bits) - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn multiple(bits: u32) -> impl Strategy<Value = i64> {
+        let end = 1_i64 << (bits - 1);
+        (-end..end).prop_map(|words| words * 8)
+    }
+
+    fn any_base() -> impl Strategy<Value = Base> {
+        prop_oneof![Just(Base::Sp), Just(Base::Bp), Just(Base::Bx)]
+    }
+
+    fn any_cfa() -> impl Strategy<Value = Cfa> {
+        prop_oneof![
+            (any_base(), multiple(24)).prop_map(|(base, offset)| Cfa::Plus(base, offset)),
+            (any_base(), multiple(16), multiple(8))
+                .prop_map(|(base, offset, addend)| Cfa::Load(base, offset, addend)),
+            (0_u8..16, multiple(20)).prop_map(|(register, offset)| Cfa::Other(register, offset)),
+        ]
+    }
+
+    fn any_saved() -> impl Strategy<Value = Saved> {
+        prop_oneof![
+            Just(Saved::Same),
+            multiple(16).prop_map(Saved::AtCfa),
+            multiple(16).prop_map(Saved::AtBp),
+        ]
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (any_cfa(), any_saved(), any_saved())
+                .prop_map(|(cfa, bp, bx)| Step::Frame { cfa, bp, bx }),
+            1 => prop_oneof![
+                Just(Step::FramePointer),
+                Just(Step::Signal),
+                Just(Step::End),
+                Just(Step::Unknown)
+            ],
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_fits_comes_back(step in any_step()) {
+            prop_assert_eq!(Rule::pack(step).unpack(), step);
+        }
+
+        #[test]
+        fn what_does_not_fit_is_unknown(offset in any::<i64>(), register in any::<u8>()) {
+            for cfa in [Cfa::Plus(Base::Sp, offset), Cfa::Load(Base::Bp, offset, 0), Cfa::Other(register, offset)] {
+                let step = Step::Frame { cfa, bp: Saved::AtCfa(offset), bx: Saved::Same };
+                let back = Rule::pack(step).unpack();
+                prop_assert!(back == step || back == Step::Unknown);
+                if offset % 8 != 0 {
+                    prop_assert_eq!(back, Step::Unknown);
+                }
+            }
+        }
+
+        #[test]
+        fn any_word_is_some_rule(bits in any::<u64>()) {
+            let step = Rule::from_bits(bits).unpack();
+            prop_assert_eq!(Rule::pack(step).unpack(), step);
+        }
+    }
+
+    #[test]
+    fn the_widest_frames_fit() {
+        let wide = (1 << 26) - 8;
+        let step = Step::Frame {
+            cfa: Cfa::Plus(Base::Sp, wide),
+            bp: Saved::AtCfa(-16),
+            bx: Saved::AtCfa(-(1 << 18)),
+        };
+        assert_eq!(Rule::pack(step).unpack(), step);
+    }
+}

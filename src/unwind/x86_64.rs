@@ -1,0 +1,293 @@
+//! What the unwinder knows of x86-64: its registers, how a rule is carried out, the kernel's signal frame, a few machine instructions.
+//!
+//! Used by the other files of this room through `super::arch`; another architecture puts a file of the same names beside this one.
+//! Reads memory through `StackMemory` alone, and code bytes only after asking the kernel.
+//!
+//! Sources: System V psABI for AMD64 3.4 and 6.2 (frames, DWARF register numbers), `arch/x86/include/uapi/asm/sigcontext.h` of Linux
+//! (layout of the signal frame), glibc `sysdeps/unix/sysv/linux/x86_64/ucontext_i.sym`.
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::arch::asm;
+
+use crate::sys;
+use crate::unwind::End;
+use crate::unwind::rule::{Base, Cfa, Rule, Saved, Step, kind};
+use crate::unwind::stack_memory::StackMemory;
+
+/// The registers a walk starts from and carries along.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registers {
+    /// Return address into the caller of the hook.
+    pub pc: u64,
+    /// rsp after that return.
+    pub sp: u64,
+    /// rbp.
+    pub bp: u64,
+    /// rbx.
+    pub bx: u64,
+}
+
+/// How a frame was left.
+pub enum Left {
+    /// By a return address that unwind information led to.
+    Return,
+    /// By one that a frame pointer led to: it may be anything.
+    Guess,
+    /// To the code a signal interrupted; its registers are at this address.
+    Interrupted(u64),
+}
+
+/// DWARF number of rip, the return address.
+pub const RETURN_ADDRESS: u16 = 16;
+/// DWARF number of rbp.
+pub const BP: u16 = 6;
+/// DWARF number of rbx.
+pub const BX: u16 = 3;
+/// DWARF number of rsp.
+pub const SP: u16 = 7;
+/// Registers that unwind information may speak of (the general ones and rip): room for them in gimli's table.
+pub const DWARF_REGISTERS: usize = 17;
+/// A leaf function may keep data this far below the stack pointer (psABI 3.2.2).
+pub const RED_ZONE: usize = 128;
+/// The return address stands this far from the CFA, in every frame.
+pub const RETURN_ADDRESS_AT: i64 = -8;
+
+/// Where the words of the general registers are in the kernel's `ucontext`, by DWARF number.
+const IN_UCONTEXT: [u64; 16] = [
+    144, 136, 152, 128, 112, 104, 120, 160, 40, 48, 56, 64, 72, 80, 88, 96,
+];
+const PC_IN_UCONTEXT: u64 = 168;
+
+/// `mov $15, %rax; syscall`: what a signal handler returns to. libgcc and gdb know it by these bytes as well.
+const SIGRETURN: u128 = 0x05_0f_00_00_00_0f_c0_c7_48;
+const SIGRETURN_BYTES: u32 = 9;
+
+/// Address of the thread's control block.
+#[inline(always)]
+pub fn thread_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: the psABI puts the address of the control block at fs:0; reading it changes nothing.
+    unsafe {
+        asm!("mov {}, fs:0", out(reg) pointer, options(nostack, readonly, preserves_flags));
+    }
+    pointer
+}
+
+impl Registers {
+    /// The registers at this very place: for a walk of one's own stack outside the hooks.
+    #[inline(always)]
+    pub fn here() -> Registers {
+        let (pc, sp, bp, bx);
+        // SAFETY: reads four registers.
+        unsafe {
+            asm!(
+                "lea {pc}, [rip]", "mov {sp}, rsp", "mov {bp}, rbp", "mov {bx}, rbx",
+                pc = out(reg) pc, sp = out(reg) sp, bp = out(reg) bp, bx = out(reg) bx,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
+        Registers { pc, sp, bp, bx }
+    }
+
+    fn base(&self, base: Base) -> u64 {
+        match base {
+            Base::Sp => self.sp,
+            Base::Bp => self.bp,
+            Base::Bx => self.bx,
+        }
+    }
+}
+
+/// Leaves one frame: `registers` become those of its caller. `context` is the address of the interrupted registers if the frame is the
+/// one a signal interrupted, else 0.
+#[inline(always)]
+pub fn step(
+    registers: &mut Registers,
+    rule: Rule,
+    memory: &mut StackMemory,
+    context: u64,
+) -> Result<Left, End> {
+    let base = match rule.kind() {
+        kind::SP => registers.sp,
+        kind::BP => registers.bp,
+        kind::BX => registers.bx,
+        _ => return uncommon(registers, rule, memory, context),
+    };
+    leave(
+        registers,
+        rule,
+        base.wrapping_add_signed(rule.cfa_offset()),
+        memory,
+    )
+}
+
+/// The registers of the caller, given where the frame ends.
+#[inline(always)]
+fn leave(
+    registers: &mut Registers,
+    rule: Rule,
+    cfa: u64,
+    memory: &mut StackMemory,
+) -> Result<Left, End> {
+    // Strict growth: a walk cannot turn in a circle. (`read` refuses what is not aligned.)
+    if cfa <= registers.sp {
+        return Err(End::BadMemory);
+    }
+    let at = cfa.wrapping_add_signed(RETURN_ADDRESS_AT);
+    let pc = memory.read(at as usize).ok_or(End::BadMemory)?;
+    let bp = saved(registers.bp, rule.bp(), cfa, registers.bp, memory)?;
+    let bx = saved(registers.bx, rule.bx(), cfa, registers.bp, memory)?;
+    *registers = Registers {
+        pc,
+        sp: cfa,
+        bp,
+        bx,
+    };
+    Ok(Left::Return)
+}
+
+#[inline(always)]
+fn saved(now: u64, how: Saved, cfa: u64, bp: u64, memory: &mut StackMemory) -> Result<u64, End> {
+    let at = match how {
+        Saved::Same => return Ok(now),
+        Saved::AtCfa(offset) => cfa.wrapping_add_signed(offset),
+        Saved::AtBp(offset) => bp.wrapping_add_signed(offset),
+    };
+    memory.read(at as usize).ok_or(End::BadMemory)
+}
+
+#[cold]
+#[inline(never)]
+fn uncommon(
+    registers: &mut Registers,
+    rule: Rule,
+    memory: &mut StackMemory,
+    context: u64,
+) -> Result<Left, End> {
+    match rule.unpack() {
+        Step::Frame { cfa, .. } => {
+            let cfa = find_cfa(registers, cfa, memory, context)?;
+            leave(registers, rule, cfa, memory)
+        }
+        Step::FramePointer => follow_frame_pointer(registers, memory),
+        Step::Signal => interrupted(registers, memory),
+        Step::End => Err(End::Complete),
+        Step::Unknown => Err(End::NoInfo),
+    }
+}
+
+fn find_cfa(
+    registers: &Registers,
+    cfa: Cfa,
+    memory: &mut StackMemory,
+    context: u64,
+) -> Result<u64, End> {
+    match cfa {
+        Cfa::Plus(base, offset) => Ok(registers.base(base).wrapping_add_signed(offset)),
+        Cfa::Load(base, offset, addend) => {
+            let at = registers.base(base).wrapping_add_signed(offset);
+            let value = memory.read(at as usize).ok_or(End::BadMemory)?;
+            Ok(value.wrapping_add_signed(addend))
+        }
+        Cfa::Other(register, offset) => {
+            let place = IN_UCONTEXT.get(usize::from(register));
+            let (0.., Some(place)) = (context, place) else {
+                return Err(End::NoInfo);
+            };
+            if context == 0 {
+                return Err(End::NoInfo);
+            }
+            let value = read_context(context, *place).ok_or(End::BadMemory)?;
+            Ok(value.wrapping_add_signed(offset))
+        }
+    }
+}
+
+/// A frame of code that says nothing: `push %rbp; mov %rsp, %rbp` is assumed, and believed only if it leads up the stack.
+fn follow_frame_pointer(registers: &mut Registers, memory: &mut StackMemory) -> Result<Left, End> {
+    // The psABI marks the outermost frame so (3.4.1).
+    if registers.bp == 0 {
+        return Err(End::Complete);
+    }
+    if registers.bp < registers.sp || !memory.reaches(registers.bp as usize) {
+        return Err(End::NoInfo);
+    }
+    let bp = memory.read(registers.bp as usize).ok_or(End::NoInfo)?;
+    let above = registers.bp.wrapping_add(8);
+    let pc = memory.read(above as usize).ok_or(End::NoInfo)?;
+    *registers = Registers {
+        pc,
+        sp: above.wrapping_add(8),
+        bp,
+        bx: registers.bx,
+    };
+    Ok(Left::Guess)
+}
+
+/// The stack pointer stands at the kernel's `ucontext` when a handler has returned to the trampoline.
+fn interrupted(registers: &mut Registers, memory: &mut StackMemory) -> Result<Left, End> {
+    let context = registers.sp;
+    let mut word = |place: u64| {
+        let at = context.wrapping_add(place);
+        memory.read(at as usize).ok_or(End::BadMemory)
+    };
+    let [_, _, _, bx_at, _, _, bp_at, sp_at, ..] = IN_UCONTEXT;
+    *registers = Registers {
+        pc: word(PC_IN_UCONTEXT)?,
+        sp: word(sp_at)?,
+        bp: word(bp_at)?,
+        bx: word(bx_at)?,
+    };
+    Ok(Left::Interrupted(context))
+}
+
+/// A word of the signal frame. It may lie on another stack than the interrupted code, hence not by `StackMemory`.
+fn read_context(context: u64, place: u64) -> Option<u64> {
+    let at = context.wrapping_add(place) as usize;
+    if !at.is_multiple_of(8) || !sys::readable(at) {
+        return None;
+    }
+    // SAFETY: aligned, and just found readable; the frame is in use as long as its handler has not returned.
+    Some(unsafe { core::ptr::read_volatile(at as *const u64) })
+}
+
+/// Sixteen bytes of code, if they can be read.
+fn code(at: u64) -> Option<u128> {
+    let at = at as usize;
+    if !sys::readable(at) || !sys::readable(at.wrapping_add(8)) {
+        return None;
+    }
+    let bytes = core::array::from_fn(|index| {
+        // SAFETY: both halves were just found readable; byte by byte and volatile, as garbage may name any place, this stack included.
+        unsafe { core::ptr::read_volatile((at + index) as *const u8) }
+    });
+    Some(u128::from_le_bytes(bytes))
+}
+
+/// Whether there is memory at `pc` at all.
+pub fn is_code(pc: u64) -> bool {
+    sys::readable(pc as usize)
+}
+
+/// Whether a signal handler returns to `pc`, by its instructions: some C libraries and runtimes have no unwind information there.
+pub fn is_signal_return(pc: u64) -> bool {
+    code(pc).is_some_and(|bytes| bytes & ((1 << (SIGRETURN_BYTES * 8)) - 1) == SIGRETURN)
+}
+
+/// Whether a call instruction ends at `pc`, so that it may be a return address.
+pub fn follows_call(pc: u64) -> bool {
+    let Some(bytes) = code(pc.wrapping_sub(16)) else {
+        return false;
+    };
+    let byte = |before: u32| (bytes >> (128 - before * 8)) as u8;
+    // call *reg or *mem: ff with 2 in the middle field of the next byte; 2 to 7 bytes long by its operand.
+    let indirect = |length: u32| byte(length) == 0xff && byte(length - 1) >> 3 & 7 == 2;
+    byte(5) == 0xe8 || (2..=7).any(indirect)
+}

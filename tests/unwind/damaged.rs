@@ -1,0 +1,125 @@
+//! Unwind tables of random bytes, and real ones with errors: no panic, no read outside, whatever the answer.
+
+use malloscope::elf;
+use malloscope::unwind::eh_frame::{Context, find_rule};
+use malloscope::unwind::modules::{self, Module, Tables};
+use proptest::prelude::*;
+
+use crate::harness::init;
+
+/// An `.eh_frame_hdr` of one row and its `.eh_frame`, as linkers lay them out.
+fn image(eh_frame: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![1, 0x1b, 0x03, 0x3b];
+    bytes.extend(16_i32.to_le_bytes());
+    bytes.extend(1_u32.to_le_bytes());
+    bytes.extend((-4096_i32).to_le_bytes());
+    bytes.extend(20_i32.to_le_bytes());
+    bytes.extend(eh_frame);
+    bytes
+}
+
+fn look_up(image: &[u8], pc: u64) {
+    let start = image.as_ptr() as usize;
+    let section = |address: usize| image.get(address.checked_sub(start)?..);
+    let mut context = Box::new(Context::new());
+    if let Some(tables) = Tables::parse(image, section) {
+        let _ = find_rule(&mut context, &tables, pc);
+    }
+}
+
+/// A CIE and an FDE whose instructions are `instructions`, for the 4096 bytes before the image.
+fn entry(instructions: &[u8]) -> Vec<u8> {
+    // Version 1, "zR", code alignment 1, data alignment -8, return address 16; pointers pcrel and sdata4; CFA = r7 + 8, r16 at CFA - 8.
+    let cie = b"\0\0\0\0\x01zR\0\x01\x78\x10\x01\x1b\x0c\x07\x08\x90\x01\0\0";
+    let mut bytes = (cie.len() as u32).to_le_bytes().to_vec();
+    bytes.extend(cie);
+    let length = (4 + 4 + 4 + 1 + instructions.len()) as u32;
+    bytes.extend(length.to_le_bytes());
+    bytes.extend((bytes.len() as u32).to_le_bytes());
+    // The image begins 20 bytes before these, the code 4096 before the image.
+    bytes.extend((-4096 - 20 - bytes.len() as i32).to_le_bytes());
+    bytes.extend(4096_u32.to_le_bytes());
+    bytes.push(0);
+    bytes.extend(instructions);
+    bytes
+}
+
+/// The same with the row pointing at the FDE.
+fn image_of_entry(instructions: &[u8]) -> Vec<u8> {
+    let mut bytes = image(&entry(instructions));
+    bytes[16..20].copy_from_slice(&(20_i32 + 24).to_le_bytes());
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn random_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..400), before in 0_u64..5000) {
+        look_up(&bytes, (bytes.as_ptr() as u64).saturating_sub(before));
+        let image = image(&bytes);
+        look_up(&image, image.as_ptr() as u64 - before);
+    }
+
+    #[test]
+    fn random_instructions(bytes in proptest::collection::vec(any::<u8>(), 0..60), before in 1_u64..4096) {
+        let image = image_of_entry(&bytes);
+        look_up(&image, image.as_ptr() as u64 - before);
+    }
+
+    #[test]
+    fn random_counts(count: u32, offset: i32, row: [i32; 2]) {
+        let mut image = image_of_entry(&[0]);
+        image[4..8].copy_from_slice(&offset.to_le_bytes());
+        image[8..12].copy_from_slice(&count.to_le_bytes());
+        image[12..16].copy_from_slice(&row[0].to_le_bytes());
+        image[16..20].copy_from_slice(&row[1].to_le_bytes());
+        look_up(&image, image.as_ptr() as u64 - 64);
+    }
+
+    #[test]
+    fn real_tables_with_errors(errors in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..200), at: prop::sample::Index) {
+        init();
+        let object = elf::all().find(|object| object.name().ends_with(b"libc.so.6")).expect("libc");
+        let module = Module::of(&object).expect("a module");
+        let real = module.tables().expect("tables");
+        // The rows refer to the real place, so the damaged copy pretends to be there.
+        let mut eh_frame = real.eh_frame[..(64 << 10).min(real.eh_frame.len())].to_vec();
+        let mut rows = real.rows.to_vec();
+        for (place, byte) in &errors {
+            eh_frame[place.index(60_000)] = *byte;
+            let row = place.index(rows.len());
+            rows[row][usize::from(byte & 1)][usize::from(byte >> 1 & 3)] ^= byte;
+        }
+        let tables = Tables { rows: &rows, eh_frame: &eh_frame, ..real };
+        let mut context = Box::new(Context::new());
+        let [start, _] = rows[at.index(rows.len())];
+        let pc = real.header_address().wrapping_add_signed(i64::from(i32::from_le_bytes(start)));
+        let _ = find_rule(&mut context, &tables, pc.wrapping_add(at.index(64) as u64));
+    }
+}
+
+#[test]
+fn the_made_up_entry_is_a_good_one() {
+    use malloscope::unwind::rule::{Base, Cfa, Saved, Step};
+    // advance 1; CFA offset 16; rbp at CFA - 16
+    let image = image_of_entry(b"\x41\x0e\x10\x86\x02");
+    let start = image.as_ptr() as usize;
+    let tables = Tables::parse(&image, |address| image.get(address - start..)).expect("tables");
+    let mut context = Box::new(Context::new());
+    let rule = find_rule(&mut context, &tables, start as u64 - 100).expect("a rule");
+    let expected = Step::Frame { cfa: Cfa::Plus(Base::Sp, 16), bp: Saved::AtCfa(-16), bx: Saved::Same };
+    assert_eq!(rule.unpack(), expected);
+    assert!(find_rule(&mut context, &tables, start as u64).is_none(), "behind the function");
+}
+
+#[test]
+fn the_table_of_our_own_lists_what_the_loader_answers() {
+    init();
+    for object in elf::all() {
+        let Some(ours) = Module::of(&object) else { continue };
+        let Some(loaders) = modules::find(ours.addresses().start as u64) else { continue };
+        assert_eq!(ours.tables().map(|tables| tables.header_address()), loaders.tables().map(|tables| tables.header_address()));
+        assert_eq!(ours.addresses().start, loaders.addresses().start);
+    }
+}

@@ -1,0 +1,14 @@
+//! The native unwinder against libgcc's and framehop's, frame for frame, and against memory that is not there.
+//!
+//! The programs under `tests/programs` are compiled when the tests run and loaded with `dlopen`; each calls back into a hook at places
+//! that are hard to unwind from.
+#![allow(unsafe_code)]
+
+mod damaged;
+mod harness;
+mod jit;
+mod oracle;
+mod ordinary;
+mod reload;
+mod signals;
+mod stacks;
