@@ -1,0 +1,157 @@
+//! The places in a program's own code that hold the most: who is to blame when a wrapper calls
+//! malloc. Called by `summary`; pure.
+
+use std::collections::HashMap;
+
+use crate::stacks::{Frame, FrameId, NamedProfile, NamedStack};
+
+/// A place that asks for memory.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CallSite {
+    /// The frame a person can act on.
+    pub(super) frame: Frame,
+    /// Who calls it, in most of the cases.
+    pub(super) caller: Option<Frame>,
+    /// What is live there.
+    pub(super) value: f64,
+}
+
+/// Modules of which no function is ever the culprit.
+const GLUE_MODULES: [&str; 10] = [
+    "libc.so",
+    "libc-",
+    "ld-linux",
+    "ld-",
+    "libstdc++.so",
+    "libc++.so",
+    "libc++abi.so",
+    "libm.so",
+    "libpthread",
+    "libgcc_s.so",
+];
+
+/// Wrappers around malloc inside the runtimes and libraries that everybody uses.
+const WRAPPERS: [&str; 21] = [
+    "os::malloc",
+    "os::realloc",
+    "AllocateHeap",
+    "ReallocateHeap",
+    "Chunk::operator new",
+    "Arena::grow",
+    "ruby_xmalloc",
+    "ruby_xcalloc",
+    "ruby_xrealloc",
+    "rb_xmalloc",
+    "rb_xcalloc",
+    "rb_xrealloc",
+    "objspace_x",
+    "PyMem_",
+    "PyObject_Malloc",
+    "_PyMem_",
+    "CRYPTO_malloc",
+    "CRYPTO_zalloc",
+    "CRYPTO_realloc",
+    "g_malloc",
+    "g_realloc",
+];
+
+/// Names that many programs give to a malloc of their own.
+const OWN_WRAPPERS: [&str; 6] = [
+    "xmalloc", "xcalloc", "xrealloc", "xstrdup", "zmalloc", "zcalloc",
+];
+
+/// The biggest call sites, largest first.
+pub(super) fn biggest(profile: &NamedProfile, count: usize) -> Vec<CallSite> {
+    let mut sums: HashMap<FrameId, f64> = HashMap::new();
+    let mut callers: HashMap<FrameId, HashMap<FrameId, f64>> = HashMap::new();
+    for stack in &profile.stacks {
+        let at = culprit(profile, stack);
+        let id = stack.frames[at];
+        *sums.entry(id).or_default() += stack.value;
+        // Recursion does not explain who calls.
+        let caller = stack.frames[at..].iter().find(|frame| **frame != id);
+        if let Some(caller) = caller {
+            *callers.entry(id).or_default().entry(*caller).or_default() += stack.value;
+        }
+    }
+    let mut sites: Vec<(FrameId, f64)> = sums.into_iter().filter(|s| s.1 > 0.0).collect();
+    sites.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    sites.truncate(count);
+    sites
+        .into_iter()
+        .map(|(id, value)| CallSite {
+            frame: profile.frame(id).clone(),
+            caller: callers.get(&id).and_then(|c| main_caller(profile, c)),
+            value,
+        })
+        .collect()
+}
+
+/// The first frame that is not glue; the leaf when all are.
+fn culprit(profile: &NamedProfile, stack: &NamedStack) -> usize {
+    let is_culprit = |frame: &FrameId| !is_glue(profile.frame(*frame));
+    stack.frames.iter().position(is_culprit).unwrap_or(0)
+}
+
+fn is_glue(frame: &Frame) -> bool {
+    let module = frame.module.as_deref().unwrap_or_default();
+    GLUE_MODULES.iter().any(|glue| module.starts_with(glue))
+        || WRAPPERS
+            .iter()
+            .any(|wrapper| frame.name.starts_with(wrapper))
+        || OWN_WRAPPERS.contains(&frame.name.as_str())
+}
+
+fn main_caller(profile: &NamedProfile, callers: &HashMap<FrameId, f64>) -> Option<Frame> {
+    let most = callers
+        .iter()
+        .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)))?;
+    Some(profile.frame(*most.0).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::tests::profile;
+
+    fn names(profile: &NamedProfile) -> Vec<(String, String, f64)> {
+        let name = |frame: Frame| frame.name;
+        biggest(profile, 2)
+            .into_iter()
+            .map(|s| {
+                (
+                    s.frame.name,
+                    s.caller.map(name).unwrap_or_default(),
+                    s.value,
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn wrappers_are_not_to_blame() {
+        let mut profile = profile(&[
+            "main;parse;xmalloc 10",
+            "main;load;strdup 20",
+            "main;parse;parse;xmalloc 15",
+            "main;small 1",
+        ]);
+        let strdup = profile.frames.iter_mut().find(|f| f.name == "strdup");
+        strdup.unwrap().module = Some("libc.so.6".to_owned());
+        assert_eq!(
+            names(&profile),
+            [
+                ("parse".to_owned(), "main".to_owned(), 25.0),
+                ("load".to_owned(), "main".to_owned(), 20.0)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stack_of_glue_alone_blames_its_leaf() {
+        assert_eq!(
+            names(&profile(&["xmalloc 3"])),
+            [("xmalloc".to_owned(), String::new(), 3.0)]
+        );
+    }
+}

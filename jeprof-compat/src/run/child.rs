@@ -1,0 +1,83 @@
+//! Starts the program, stands by while it runs, and takes its end. Called by `run`.
+//!
+//! Signals: what a terminal sends reaches the program by itself, because it is in our process
+//! group, so we only survive it; everything else was meant for the program and is passed on.
+
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
+use std::thread;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_process, waitid};
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+
+use super::{Plan, environment};
+
+/// Runs the program to its end.
+pub(super) fn run(plan: &Plan) -> io::Result<ExitStatus> {
+    let preload = environment::preload(&plan.library, std::env::var_os(environment::PRELOAD));
+    let mut command = Command::new(&plan.program.path);
+    command
+        .arg0(&plan.program.typed)
+        .args(&plan.arguments)
+        .env(environment::PRELOAD, preload)
+        .env(environment::CONF, &plan.configuration.text);
+    // Before the start: a signal in between would kill us and leave the program alone.
+    let mut signals = Signals::new([SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
+    let handle = signals.handle();
+    let mut child = command.spawn()?;
+    let pid = Pid::from_child(&child);
+    let forwarder = thread::spawn(move || {
+        for signal in signals.forever() {
+            forward(pid, signal);
+        }
+    });
+    // The dead child keeps its pid until it is waited for in earnest: nobody else gets a signal.
+    let dead = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), dead) {}
+    handle.close();
+    // It cannot fail: it does not panic.
+    let _ = forwarder.join();
+    child.wait()
+}
+
+fn forward(pid: Pid, signal: i32) {
+    let from_terminal = matches!(signal, SIGINT | SIGQUIT) && in_foreground();
+    if from_terminal {
+        return;
+    }
+    if let Some(signal) = Signal::from_named_raw(signal) {
+        // The program may have ended just now.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// True when a terminal sends its signals to us and so to the program too.
+fn in_foreground() -> bool {
+    let group = rustix::termios::tcgetpgrp(io::stderr())
+        .or_else(|_| rustix::termios::tcgetpgrp(io::stdin()));
+    group.is_ok_and(|group| group == getpgrp())
+}
+
+/// What a shell would make of it.
+pub(super) fn exit_code(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or(status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
+    // Exit codes have eight bits.
+    code as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_killed_program_shows_its_signal() {
+        assert_eq!(exit_code(ExitStatus::from_raw(7 << 8)), 7);
+        assert_eq!(exit_code(ExitStatus::from_raw(9)), 137);
+        assert_eq!(exit_code(ExitStatus::from_raw(0)), 0);
+    }
+}

@@ -1,0 +1,180 @@
+//! `malloscope run`: starts a program under the profiler, waits for it, and says what was found.
+//! Called by `bin/malloscope`. Everything it says goes to stderr; stdout belongs to the program.
+//!
+//! ```text
+//! program (what will run) + library (what is preloaded) + directory -> plan -> child -> summary
+//! ```
+
+mod call_sites;
+mod child;
+mod environment;
+mod library;
+mod program;
+mod summary;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+
+use environment::Configuration;
+use program::Program;
+
+/// Exit code for what goes wrong before the program starts, as in `env` and `timeout`.
+const FAILED: u8 = 125;
+
+/// Run a program under the profiler and name what it does not give back
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Where the dumps go; made when it is not there [default: malloscope-<command>-<time>]
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// The program and its arguments
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    command: Vec<OsString>,
+}
+
+/// Runs the program; the answer is the exit code to pass on: the program's, 128 and the signal
+/// that killed it, 127 when it was not found, 126 when it could not be run, 125 for our own
+/// failures.
+pub fn run(args: &Args) -> u8 {
+    match prepare(args) {
+        Ok(Ok(plan)) => start(&plan),
+        Ok(Err(missing)) => {
+            say(&missing);
+            missing.exit_code()
+        }
+        Err(error) => {
+            say(&format_args!("{error:#}"));
+            FAILED
+        }
+    }
+}
+
+/// Everything that is known before the start.
+struct Plan {
+    program: Program,
+    arguments: Vec<OsString>,
+    library: PathBuf,
+    configuration: Configuration,
+}
+
+/// The inner error is the program's, and so is its exit code.
+fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
+    let (name, arguments) = args.command.split_first().context("no command")?;
+    let program = match Program::find(name) {
+        Ok(program) => program,
+        Err(missing) => return Ok(Err(missing)),
+    };
+    let library = library::find()?;
+    let directory = match &args.output {
+        Some(directory) => directory.clone(),
+        None => default_directory(&program),
+    };
+    let directory = absolute(&directory)?;
+    let configuration = Configuration::new(&directory, &environment::Inherited::read())?;
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+    Ok(Ok(Plan {
+        program,
+        arguments: arguments.to_vec(),
+        library,
+        configuration,
+    }))
+}
+
+fn start(plan: &Plan) -> u8 {
+    for warning in plan.program.warnings() {
+        say(&warning);
+    }
+    say(&format_args!(
+        "running {} with {}; dumps go to {}.*",
+        plan.program.name(),
+        plan.library.display(),
+        shown(&plan.configuration.prefix).display(),
+    ));
+    // In a directory that was used before, other runs' dumps are not ours.
+    let before = summary::dumps(&plan.configuration.prefix);
+    let status = match child::run(plan) {
+        Ok(status) => status,
+        Err(error) => {
+            say(&format_args!("{}: {error}", plan.program.name()));
+            return program::start_error(&error);
+        }
+    };
+    summary::print(plan, &before);
+    child::exit_code(status)
+}
+
+/// One line of ours between those of the program.
+fn say(line: &dyn fmt::Display) {
+    eprintln!("malloscope: {line}");
+}
+
+/// The dumps' prefix must hold wherever the program changes its directory to.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("no such directory: {}", path.display()))
+}
+
+/// A path as the user would type it here.
+fn shown(path: &Path) -> &Path {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path)
+}
+
+/// `malloscope-java-20261121-093005`, with a number behind it when that is taken.
+fn default_directory(program: &Program) -> PathBuf {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let stamp = stamp(now.map_or(0, |d| d.as_secs()));
+    // What the grammar of the configuration cannot carry does not get into a name of ours.
+    let name: String = program
+        .name()
+        .chars()
+        .map(|c| if c == ',' || c.is_control() { '_' } else { c })
+        .collect();
+    let base = format!("malloscope-{name}-{stamp}");
+    let taken = (2..).map(|n| format!("{base}-{n}"));
+    let mut names = std::iter::once(base.clone()).chain(taken);
+    let free = names.find(|name| !Path::new(name).exists());
+    PathBuf::from(free.unwrap_or(base))
+}
+
+/// UTC as `yyyymmdd-hhmmss`. Days to dates after Howard Hinnant, `civil_from_days`.
+fn stamp(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = (shifted_month + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stamp;
+
+    #[test]
+    fn stamps_are_dates() {
+        assert_eq!(stamp(0), "19700101-000000");
+        assert_eq!(stamp(951_782_399), "20000228-235959");
+        assert_eq!(stamp(951_782_400), "20000229-000000");
+        assert_eq!(stamp(951_868_800), "20000301-000000");
+        assert_eq!(stamp(1_795_253_405), "20261121-093005");
+        assert_eq!(stamp(4_102_444_799), "20991231-235959");
+    }
+}
