@@ -2,10 +2,11 @@
 //! Graphviz. Parses, runs, and turns the result into an exit code; data goes to stdout, talk to
 //! stderr.
 
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use jeprof_compat::cli::{self, Cli, Output, Stop};
 use jeprof_compat::graph::Graph;
 use jeprof_compat::layout::Layered;
@@ -42,6 +43,9 @@ fn finish(result: Result<()>) -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
+    if let Some(program) = &cli.program {
+        fs::metadata(program).with_context(|| program.display().to_string())?;
+    }
     let locator = Locator {
         program: cli.program.clone(),
         ..Locator::default()

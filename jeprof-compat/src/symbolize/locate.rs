@@ -188,7 +188,11 @@ impl Found {
 fn stands_for(program: &Path, module: &Mapping) -> bool {
     match &module.build_id {
         Some(id) => has_build_id(program, id),
-        None => program.file_name().is_some_and(|n| n == module.file_name()),
+        None => {
+            let real = fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
+            let names = [program.file_name(), real.file_name()];
+            names.into_iter().flatten().any(|n| n == module.file_name())
+        }
     }
 }
 

@@ -27,7 +27,10 @@ __attribute__((noinline)) void buy(double n) {
 }
 
 static __attribute__((noinline)) void namesake() {
-    for (int i = 0; i < 32; i++) sink = malloc(50000);
+    for (int i = 0; i < 64; i++) {
+        sink = malloc(50000);
+        if (i % 2) free(sink);
+    }
     sink = nullptr;
 }
 
@@ -41,9 +44,9 @@ __attribute__((noinline)) int recurse(int depth) {
     return below + 1;
 }
 
-int main() {
+int main(int argc, char **) {
     shop::Basket<double, 5000>().fill();
-    shop::buy(100);
+    shop::buy(argc > 1 ? 20 : 100);
     shop::buy(50.0);
     namesake();
     other_file();
