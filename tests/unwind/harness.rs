@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ffi::{CString, c_void};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 
 use malloscope::unwind::{self, End, Registers, ThreadUnwinder};
 
@@ -55,7 +55,11 @@ pub fn difference(ours: &Stack, libgcc: &[u64]) -> Option<String> {
     if callers == expected && !callers.is_empty() && ours.end == End::Complete {
         return None;
     }
-    let both = callers.iter().zip(expected).take_while(|(a, b)| a == b).count();
+    let both = callers
+        .iter()
+        .zip(expected)
+        .take_while(|(a, b)| a == b)
+        .count();
     let describe = |frames: &[u64]| frames.iter().map(|pc| place(*pc)).collect::<Vec<_>>();
     Some(format!(
         "end {:?}, equal for {both} frames, then ours {:?} but libgcc {:?}",
@@ -110,24 +114,34 @@ impl Program {
 pub fn compile(source: &str, name: &str, flags: &[&str]) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs");
     let library = directory().join(format!("lib{name}.so"));
-    let compiler = if source.ends_with(".cpp") { "g++" } else { "cc" };
+    // Under another name first: two runs of the tests may do this at once.
+    let unfinished = directory().join(format!("{name}.{}", std::process::id()));
+    let compiler = if source.ends_with(".cpp") {
+        "g++"
+    } else {
+        "cc"
+    };
     let status = Command::new(compiler)
         .args(["-shared", "-fPIC", "-O2", "-fomit-frame-pointer", "-o"])
-        .arg(&library)
+        .arg(&unfinished)
         .arg(root.join(source))
         .args(flags)
-        .env_remove("LD_BIND_NOW")
         .status()
         .expect("a compiler");
     assert!(status.success(), "{source} does not compile");
+    std::fs::rename(unfinished, &library).expect("the compiler's output");
     library
 }
 
-/// Where this run's libraries go.
+/// Where the libraries go.
 pub fn directory() -> PathBuf {
-    let directory = std::env::temp_dir().join(format!("malloscope-unwind-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).expect("a directory");
-    directory
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// `deep.cpp`, which takes the compiler some seconds: once for all tests.
+pub fn deep() -> Program {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    Program::load(LIBRARY.get_or_init(|| compile("deep.cpp", "deep", &[])))
 }
 
 thread_local! {
@@ -148,7 +162,10 @@ pub fn taken() -> Vec<(Stack, Vec<u64>)> {
 /// Asserts that all pairs agree, and that there are at least `least`.
 pub fn assert_agreement(pairs: &[(Stack, Vec<u64>)], least: usize) {
     assert!(pairs.len() >= least, "only {} stacks", pairs.len());
-    let differences: Vec<_> = pairs.iter().filter_map(|(ours, libgcc)| difference(ours, libgcc)).collect();
+    let differences: Vec<_> = pairs
+        .iter()
+        .filter_map(|(ours, libgcc)| difference(ours, libgcc))
+        .collect();
     assert!(
         differences.is_empty(),
         "{} of {} stacks differ, the first: {}",

@@ -2,9 +2,9 @@
 
 use std::ptr;
 
-use malloscope::unwind::{self, End, Registers, ThreadUnwinder};
+use malloscope::unwind::{End, Registers};
 
-use crate::harness::{init, ours, place};
+use crate::harness::{ours, place};
 
 /// Executable memory that holds `code`.
 fn executable(code: &[u8]) -> usize {
@@ -20,7 +20,10 @@ fn executable(code: &[u8]) -> usize {
         );
         assert_ne!(page, libc::MAP_FAILED);
         ptr::copy_nonoverlapping(code.as_ptr(), page.cast(), code.len());
-        assert_eq!(libc::mprotect(page, 4096, libc::PROT_READ | libc::PROT_EXEC), 0);
+        assert_eq!(
+            libc::mprotect(page, 4096, libc::PROT_READ | libc::PROT_EXEC),
+            0
+        );
         page as usize
     }
 }
@@ -35,7 +38,8 @@ extern "C" fn hook() {
 }
 
 fn seen() -> crate::harness::Stack {
-    SEEN.with(|seen| seen.borrow_mut().pop()).expect("the hook ran")
+    SEEN.with(|seen| seen.borrow_mut().pop())
+        .expect("the hook ran")
 }
 
 #[test]
@@ -46,12 +50,25 @@ fn frames_with_a_frame_pointer_are_followed() {
     let call: extern "C" fn(extern "C" fn()) = unsafe { std::mem::transmute(code) };
     call(hook);
     let stack = seen();
-    let at = stack.frames.iter().position(|pc| *pc == code as u64 + 10).expect("the frame of the code");
-    assert_eq!(stack.end, End::Complete, "{:?}", stack.frames.iter().map(|pc| place(*pc)).collect::<Vec<_>>());
+    let at = stack
+        .frames
+        .iter()
+        .position(|pc| *pc == code as u64 + 10)
+        .expect("the frame of the code");
+    assert_eq!(
+        stack.end,
+        End::Complete,
+        "{:?}",
+        stack.frames.iter().map(|pc| place(*pc)).collect::<Vec<_>>()
+    );
     // What is above agrees with a stack taken here, but for the address within this function.
     let own = ours(Registers::here());
     assert_eq!(stack.frames[at + 2..], own.frames[1..]);
-    assert!(malloscope::elf::own().expect("found").contains(stack.frames[at + 1] as usize));
+    assert!(
+        malloscope::elf::own()
+            .expect("found")
+            .contains(stack.frames[at + 1] as usize)
+    );
 }
 
 /// Calls the hook with rbp holding `garbage`.
@@ -62,7 +79,11 @@ fn with_garbage(garbage: u64) -> crate::harness::Stack {
     let call: extern "C" fn(extern "C" fn(), u64) = unsafe { std::mem::transmute(code) };
     call(hook, garbage);
     let stack = seen();
-    assert_eq!(stack.frames.last(), Some(&(code as u64 + 6)), "nothing is believed behind the garbage {garbage:#x}");
+    assert_eq!(
+        stack.frames.last(),
+        Some(&(code as u64 + 6)),
+        "nothing is believed behind the garbage {garbage:#x}"
+    );
     stack
 }
 
@@ -98,14 +119,25 @@ fn garbage_in_the_frame_pointer_is_not_followed() {
     for garbage in garbage {
         assert_eq!(with_garbage(garbage).end, End::NoInfo, "{garbage:#x}");
     }
-    assert_eq!(with_garbage(0).end, End::Complete, "zero marks the outermost frame");
+    assert_eq!(
+        with_garbage(0).end,
+        End::Complete,
+        "zero marks the outermost frame"
+    );
 }
 
 #[test]
 fn what_looks_like_a_frame_but_is_no_return_address_is_not_believed() {
     // On the stack, aligned, above: but the word over it is data, or code that does not follow a call.
     let function = jump_over as fn() as usize as u64;
-    for pc in [0x10, function, function + 1, 0x4141_4141_4141, 1 << 46, u64::MAX] {
+    for pc in [
+        0x10,
+        function,
+        function + 1,
+        0x4141_4141_4141,
+        1 << 46,
+        u64::MAX,
+    ] {
         let frame = std::hint::black_box([0_u64, pc]);
         let stack = with_garbage(&raw const frame as u64);
         assert_eq!(stack.end, End::NoInfo, "{pc:#x}");
@@ -115,30 +147,3 @@ fn what_looks_like_a_frame_but_is_no_return_address_is_not_believed() {
 }
 
 fn jump_over() {}
-
-#[test]
-fn any_registers_at_all_are_survived() {
-    init();
-    let mut unwinder = Box::new(ThreadUnwinder::new());
-    let mut out = [0; 64];
-    let here = Registers::here();
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = || {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random
-    };
-    for _ in 0..20_000 {
-        let mut any = |near: u64| match next() % 4 {
-            0 => near,
-            1 => near.wrapping_add_signed((next() as i64 >> 50) * 8),
-            2 => near.wrapping_add(next() % 4096),
-            _ => next() >> (next() % 64),
-        };
-        let registers = Registers { pc: any(here.pc), sp: any(here.sp), bp: any(here.bp), bx: any(here.bx) };
-        let (length, _) = unwind::unwind(&mut unwinder, registers, &mut out);
-        assert!((1..=out.len()).contains(&length));
-        assert_eq!(out[0], registers.pc);
-    }
-}

@@ -4,7 +4,6 @@
 //! that are hard to unwind from.
 #![allow(unsafe_code)]
 
-mod damaged;
 mod harness;
 mod jit;
 mod oracle;

@@ -6,32 +6,34 @@ use std::thread;
 
 use malloscope::unwind::{End, Registers};
 
+use crate::harness::{self, Program, assert_agreement, compile, deep, ours, take, taken};
 use crate::oracle;
-use crate::harness::{self, Program, assert_agreement, compile, ours, take, taken};
 
 #[test]
 fn deep_stacks_of_many_functions() {
-    let program = Program::load(&compile("deep.cpp", "deep", &[]));
+    let program = deep();
     for seed in 0..400 {
         program.run()(seed, 5 + seed as i32 % 25, take as extern "C" fn());
     }
     let pairs = taken();
     assert_agreement(&pairs, 400);
     let addresses: HashSet<_> = pairs.iter().flat_map(|(ours, _)| &ours.frames).collect();
-    assert!(addresses.len() > 300, "only {} different return addresses", addresses.len());
+    assert!(
+        addresses.len() > 300,
+        "only {} different return addresses",
+        addresses.len()
+    );
     assert!(pairs.iter().any(|(ours, _)| ours.frames.len() > 50));
 }
 
 #[test]
 fn the_same_on_several_threads_at_once() {
-    let library = compile("deep.cpp", "deep-threads", &["-O1"]);
     let threads: Vec<_> = (0..4)
         .map(|thread| {
-            let library = library.clone();
             thread::Builder::new()
                 .stack_size(512 << 10)
                 .spawn(move || {
-                    let program = Program::load(&library);
+                    let program = deep();
                     for seed in 0..200 {
                         program.run()(seed * 7 + thread, 12, take as extern "C" fn());
                     }
@@ -40,7 +42,9 @@ fn the_same_on_several_threads_at_once() {
                 .expect("a thread")
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().expect("agreement"));
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().expect("agreement"));
 }
 
 #[test]
@@ -55,7 +59,9 @@ fn functions_that_align_their_stack() {
 #[test]
 fn lazy_binding() {
     let callee = compile("lazy_callee.c", "lazy_callee", &[]);
-    let directory = callee.parent().expect("a directory").to_str().expect("a path");
+    let directory = harness::directory();
+    let directory = directory.to_str().expect("a path");
+    assert!(callee.starts_with(directory));
     let flags = [
         "-Wl,-z,lazy",
         &format!("-L{directory}"),
@@ -67,7 +73,10 @@ fn lazy_binding() {
     let pairs = taken();
     assert_agreement(&pairs, 1);
     let has_resolver = |frame: &u64| harness::place(*frame).contains("ld-linux");
-    assert!(pairs[0].0.frames.iter().any(has_resolver), "bound at load time");
+    assert!(
+        pairs[0].0.frames.iter().any(has_resolver),
+        "bound at load time"
+    );
 }
 
 #[test]
@@ -75,9 +84,15 @@ fn depth_is_that_of_the_buffer() {
     let whole = ours(Registers::here());
     assert_eq!(whole.end, End::Complete);
     let mut short = [0; 3];
-    assert_eq!(harness::walk(Registers::here(), &mut short), (3, End::Truncated));
+    assert_eq!(
+        harness::walk(Registers::here(), &mut short),
+        (3, End::Truncated)
+    );
     assert_eq!(short[1..], whole.frames[1..3]);
-    assert_eq!(harness::walk(Registers::here(), &mut []), (0, End::Truncated));
+    assert_eq!(
+        harness::walk(Registers::here(), &mut []),
+        (0, End::Truncated)
+    );
     let mut exact = vec![0; whole.frames.len()];
     let (length, end) = harness::walk(Registers::here(), &mut exact);
     assert_eq!((length, end), (whole.frames.len(), End::Complete));
@@ -94,7 +109,7 @@ fn framehop_says_the_same() {
         let pair = (ours(registers), oracle::framehop(registers));
         FRAMEHOP.with(|pairs| pairs.borrow_mut().push(pair));
     }
-    let program = Program::load(&compile("deep.cpp", "deep-framehop", &[]));
+    let program = deep();
     for seed in 1000..1050 {
         program.run()(seed, 20, hook as extern "C" fn());
     }

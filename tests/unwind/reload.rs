@@ -21,10 +21,16 @@ fn rules_of_a_closed_library_are_forgotten() {
         let pairs = taken();
         assert_agreement(&pairs, 1);
         let inner = pairs[0].0.frames[1];
-        at_the_same_address += usize::from(seen.insert(inner, which).is_some_and(|other| other != which));
+        at_the_same_address += usize::from(
+            seen.insert(inner, which)
+                .is_some_and(|other| other != which),
+        );
         unwind::bump_generation();
         program.close();
         unwind::bump_generation();
     }
-    assert!(at_the_same_address > 0, "the loader never used an address twice");
+    assert!(
+        at_the_same_address > 0,
+        "the loader never used an address twice"
+    );
 }

@@ -3,7 +3,7 @@
 
 use std::ptr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use malloscope::unwind::{self, End, Registers, ThreadUnwinder};
 
@@ -11,7 +11,7 @@ use crate::harness::{DEPTH, Program, Stack, compile, difference, init, place};
 use crate::oracle::libgcc_into;
 
 /// Stacks to take in each mode.
-const WANTED: usize = 3000;
+const WANTED: usize = 8000;
 
 /// What a handler may use: made before, as a handler cannot allocate.
 struct Workspace {
@@ -27,7 +27,6 @@ struct Workspace {
 static WORKSPACE: AtomicPtr<Workspace> = AtomicPtr::new(ptr::null_mut());
 static STOP: AtomicI32 = AtomicI32::new(0);
 static SERIAL: Mutex<()> = Mutex::new(());
-static ALLOCATED_IN_HANDLER: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn handler(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: set by `interrupt_much` for its own thread, which is the only one with the signal unblocked.
@@ -41,12 +40,18 @@ extern "C" fn handler(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_voi
     let interrupted = unsafe { &*context.cast::<libc::ucontext_t>() };
     let sp = interrupted.uc_mcontext.gregs[libc::REG_RSP as usize] as u64;
     workspace.on_another_stack += usize::from(sp.abs_diff(registers.sp) > 1 << 20);
-    workspace.interrupted.push(interrupted.uc_mcontext.gregs[libc::REG_RIP as usize] as u64);
+    workspace
+        .interrupted
+        .push(interrupted.uc_mcontext.gregs[libc::REG_RIP as usize] as u64);
     let is_equal = end == End::Complete && agree(&workspace.ours[1..length], &workspace.libgcc);
     if !is_equal {
-        ALLOCATED_IN_HANDLER.fetch_add(1, Ordering::Relaxed);
-        let stack = Stack { frames: workspace.ours[..length].to_vec(), end };
-        workspace.differences.push((stack, workspace.libgcc.clone()));
+        let stack = Stack {
+            frames: workspace.ours[..length].to_vec(),
+            end,
+        };
+        workspace
+            .differences
+            .push((stack, workspace.libgcc.clone()));
     }
     workspace.taken += 1;
     if workspace.taken == WANTED {
@@ -86,10 +91,19 @@ fn interrupt_much(flags: &[&str], name: &str, handler_flags: i32) -> Box<Workspa
         event.sigev_signo = libc::SIGPROF;
         event.sigev_notify_thread_id = libc::gettid();
         let mut timer: libc::timer_t = std::mem::zeroed();
-        assert_eq!(libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer), 0);
+        assert_eq!(
+            libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer),
+            0
+        );
         // No multiple of anything the loop does.
-        let period = libc::timespec { tv_sec: 0, tv_nsec: 99_371 };
-        let setting = libc::itimerspec { it_interval: period, it_value: period };
+        let period = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 99_371,
+        };
+        let setting = libc::itimerspec {
+            it_interval: period,
+            it_value: period,
+        };
         assert_eq!(libc::timer_settime(timer, 0, &setting, ptr::null_mut()), 0);
         program.run()(3, 4, STOP.as_ptr());
         assert_eq!(libc::timer_delete(timer), 0);
@@ -101,10 +115,24 @@ fn interrupt_much(flags: &[&str], name: &str, handler_flags: i32) -> Box<Workspa
 /// Where libgcc stops short in hand-written code of PLTs without unwind information we may go on; anything else is wrong.
 fn assert_equal(workspace: &Workspace) {
     assert!(workspace.taken >= WANTED);
-    let told: Vec<_> = workspace.differences.iter().filter_map(|(ours, libgcc)| difference(ours, libgcc)).collect();
-    assert!(told.is_empty(), "{} of {} differ, the first: {}", told.len(), workspace.taken, told[0]);
+    let told: Vec<_> = workspace
+        .differences
+        .iter()
+        .filter_map(|(ours, libgcc)| difference(ours, libgcc))
+        .collect();
+    assert!(
+        told.is_empty(),
+        "{} of {} differ, the first: {}",
+        told.len(),
+        workspace.taken,
+        told[0]
+    );
     let places: std::collections::HashSet<_> = workspace.interrupted.iter().collect();
-    assert!(places.len() > 50, "only {} places interrupted", places.len());
+    assert!(
+        places.len() > 50,
+        "only {} places interrupted",
+        places.len()
+    );
 }
 
 #[test]
@@ -112,19 +140,35 @@ fn handlers_on_the_interrupted_stack() {
     let workspace = interrupt_much(&[], "busy", 0);
     assert_equal(&workspace);
     assert_eq!(workspace.on_another_stack, 0);
-    let has = |name: &str| workspace.interrupted.iter().any(|pc| place(*pc).contains(name));
-    assert!(has("vdso") || !malloscope::elf::all().any(|object| object.name().starts_with(b"linux-vdso")));
+    let has = |name: &str| {
+        workspace
+            .interrupted
+            .iter()
+            .any(|pc| place(*pc).contains(name))
+    };
+    assert!(
+        has("vdso")
+            || !malloscope::elf::all().any(|object| object.name().starts_with(b"linux-vdso"))
+    );
 }
 
 #[test]
 fn handlers_on_a_stack_of_their_own() {
     let size = 256 << 10;
     let mut space = vec![0_u8; size + (4 << 20)];
-    let stack = libc::stack_t { ss_sp: space.as_mut_ptr().cast(), ss_flags: 0, ss_size: size };
+    let stack = libc::stack_t {
+        ss_sp: space.as_mut_ptr().cast(),
+        ss_flags: 0,
+        ss_size: size,
+    };
     // SAFETY: the memory outlives its use: it is taken back below.
     assert_eq!(unsafe { libc::sigaltstack(&stack, ptr::null_mut()) }, 0);
     let workspace = interrupt_much(&["-O1"], "busy-alternate", libc::SA_ONSTACK);
-    let none = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
+    let none = libc::stack_t {
+        ss_sp: ptr::null_mut(),
+        ss_flags: libc::SS_DISABLE,
+        ss_size: 0,
+    };
     // SAFETY: no handler runs any more.
     assert_eq!(unsafe { libc::sigaltstack(&none, ptr::null_mut()) }, 0);
     assert_equal(&workspace);

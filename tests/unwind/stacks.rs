@@ -7,7 +7,7 @@ use std::thread;
 
 use malloscope::unwind::{End, Registers};
 
-use crate::harness::{Program, Stack, assert_agreement, compile, difference, ours, take, taken};
+use crate::harness::{Stack, assert_agreement, deep, difference, ours, take, taken};
 use crate::oracle::libgcc;
 
 /// Memory with a hole on either side.
@@ -33,7 +33,10 @@ impl Island {
             assert_ne!(whole, libc::MAP_FAILED);
             libc::mprotect(whole, PAGE, libc::PROT_NONE);
             libc::mprotect(whole.byte_add(PAGE + length), PAGE, libc::PROT_NONE);
-            Island { start: whole.byte_add(PAGE).cast(), length }
+            Island {
+                start: whole.byte_add(PAGE).cast(),
+                length,
+            }
         }
     }
 }
@@ -86,7 +89,7 @@ fn fibers_unwind_to_their_start() {
     on_fiber(&island, || {
         let pair = (ours(Registers::here()), libgcc());
         assert_eq!(difference(&pair.0, &pair.1), None);
-        let program = Program::load(&compile("deep.cpp", "deep-fiber", &[]));
+        let program = deep();
         for seed in 0..20 {
             program.run()(seed, 5, take as extern "C" fn());
         }
@@ -97,12 +100,26 @@ fn fibers_unwind_to_their_start() {
 #[test]
 fn a_chain_that_points_past_the_fiber_ends_there() {
     let island = Island::new(64 << 10);
-    let (start, end) = (island.start as u64, island.start as u64 + island.length as u64);
+    let (start, end) = (
+        island.start as u64,
+        island.start as u64 + island.length as u64,
+    );
     on_fiber(&island, move || {
         let here = Registers::here();
         // Into the hole, at its edges, and far beyond.
-        for bp in [end - 8, end, end + 8, end + PAGE as u64 - 8, end + (1 << 21), start - 8] {
-            let stack = ours(Registers { bp, pc: jit_address(), ..here });
+        for bp in [
+            end - 8,
+            end,
+            end + 8,
+            end + PAGE as u64 - 8,
+            end + (1 << 21),
+            start - 8,
+        ] {
+            let stack = ours(Registers {
+                bp,
+                pc: jit_address(),
+                ..here
+            });
             assert_eq!(stack.frames.len(), 1, "{stack:?} by {bp:#x}");
             assert_eq!(stack.end, End::NoInfo);
         }
@@ -141,11 +158,13 @@ fn the_smallest_threads() {
     // SAFETY: sysconf(3) has no precondition.
     let smallest = unsafe { libc::sysconf(libc::_SC_THREAD_STACK_MIN) } as usize;
     for _ in 0..4 {
-        let thread = thread::Builder::new().stack_size(smallest + (48 << 10)).spawn(|| {
-            let Stack { frames, end } = ours(Registers::here());
-            assert_eq!(end, End::Complete);
-            frames.len()
-        });
+        let thread = thread::Builder::new()
+            .stack_size(smallest + (48 << 10))
+            .spawn(|| {
+                let Stack { frames, end } = ours(Registers::here());
+                assert_eq!(end, End::Complete);
+                frames.len()
+            });
         assert!(thread.expect("a thread").join().expect("a stack") > 3);
     }
 }

@@ -1,11 +1,12 @@
-//! Unwind tables of random bytes, and real ones with errors: no panic, no read outside, whatever the answer.
+//! The unwinder among garbage: tables of random bytes, real ones with errors, any registers at all. No panic, no fault, whatever the
+//! answer. Apart from the other tests, because it fills the process' table of rules with nonsense.
 
 use malloscope::elf;
 use malloscope::unwind::eh_frame::{Context, find_rule};
 use malloscope::unwind::modules::{self, Module, Tables};
+use malloscope::unwind::rule::{Base, Cfa, Saved, Step};
+use malloscope::unwind::{self, Registers, ThreadUnwinder};
 use proptest::prelude::*;
-
-use crate::harness::init;
 
 /// An `.eh_frame_hdr` of one row and its `.eh_frame`, as linkers lay them out.
 fn image(eh_frame: &[u8]) -> Vec<u8> {
@@ -79,7 +80,7 @@ proptest! {
 
     #[test]
     fn real_tables_with_errors(errors in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..200), at: prop::sample::Index) {
-        init();
+        unwind::init();
         let object = elf::all().find(|object| object.name().ends_with(b"libc.so.6")).expect("libc");
         let module = Module::of(&object).expect("a module");
         let real = module.tables().expect("tables");
@@ -101,25 +102,70 @@ proptest! {
 
 #[test]
 fn the_made_up_entry_is_a_good_one() {
-    use malloscope::unwind::rule::{Base, Cfa, Saved, Step};
     // advance 1; CFA offset 16; rbp at CFA - 16
     let image = image_of_entry(b"\x41\x0e\x10\x86\x02");
     let start = image.as_ptr() as usize;
     let tables = Tables::parse(&image, |address| image.get(address - start..)).expect("tables");
     let mut context = Box::new(Context::new());
     let rule = find_rule(&mut context, &tables, start as u64 - 100).expect("a rule");
-    let expected = Step::Frame { cfa: Cfa::Plus(Base::Sp, 16), bp: Saved::AtCfa(-16), bx: Saved::Same };
+    let expected = Step::Frame {
+        cfa: Cfa::Plus(Base::Sp, 16),
+        bp: Saved::AtCfa(-16),
+        bx: Saved::Same,
+    };
     assert_eq!(rule.unpack(), expected);
-    assert!(find_rule(&mut context, &tables, start as u64).is_none(), "behind the function");
+    assert!(
+        find_rule(&mut context, &tables, start as u64).is_none(),
+        "behind the function"
+    );
 }
 
 #[test]
 fn the_table_of_our_own_lists_what_the_loader_answers() {
-    init();
+    unwind::init();
     for object in elf::all() {
-        let Some(ours) = Module::of(&object) else { continue };
-        let Some(loaders) = modules::find(ours.addresses().start as u64) else { continue };
-        assert_eq!(ours.tables().map(|tables| tables.header_address()), loaders.tables().map(|tables| tables.header_address()));
+        let Some(ours) = Module::of(&object) else {
+            continue;
+        };
+        let Some(loaders) = modules::find(ours.addresses().start as u64) else {
+            continue;
+        };
+        assert_eq!(
+            ours.tables().map(|tables| tables.header_address()),
+            loaders.tables().map(|tables| tables.header_address())
+        );
         assert_eq!(ours.addresses().start, loaders.addresses().start);
+    }
+}
+
+#[test]
+fn any_registers_at_all_are_survived() {
+    unwind::init();
+    let mut unwinder = Box::new(ThreadUnwinder::new());
+    let mut out = [0; 64];
+    let here = Registers::here();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
+    for _ in 0..20_000 {
+        let mut any = |near: u64| match next() % 4 {
+            0 => near,
+            1 => near.wrapping_add_signed((next() as i64 >> 50) * 8),
+            2 => near.wrapping_add(next() % 4096),
+            _ => next() >> (next() % 64),
+        };
+        let registers = Registers {
+            pc: any(here.pc),
+            sp: any(here.sp),
+            bp: any(here.bp),
+            bx: any(here.bx),
+        };
+        let (length, _) = unwind::unwind(&mut unwinder, registers, &mut out);
+        assert!((1..=out.len()).contains(&length));
+        assert_eq!(out[0], registers.pc);
     }
 }
