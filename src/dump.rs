@@ -1,1 +1,181 @@
-//! (being written)
+//! A snapshot of the tables becomes a file.
+//!
+//! Called by `trigger`, on the thread that crossed it or on a thread of ours, inside our guard and
+//! with signals blocked. Allocates nothing but a few regions of the arena, which it gives back;
+//! takes table locks only while the snapshot is copied; asks neither libc nor the loader for
+//! anything. A dump that fails is one line on stderr and a counter, and the program goes on.
+//!
+//! The layout is jemalloc's threaded `heap_v2` with our lines as comments: see `profile-format`.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod body;
+mod file;
+mod keep;
+mod snapshot;
+
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::config::Config;
+use crate::diag::{self, Counter};
+use crate::live_table::LiveTable;
+use crate::stack_table::StackTable;
+use file::{Errno, Name, PATH, Path};
+use snapshot::{Snapshot, Sums};
+
+/// Why a dump is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// So many bytes were allocated.
+    Interval = 0,
+    /// A new maximum of live bytes.
+    HighWater = 1,
+    /// The process exits.
+    Final = 2,
+}
+
+impl Reason {
+    /// The reason whose `as u8` is `code`.
+    pub fn from_code(code: u8) -> Option<Reason> {
+        [Reason::Interval, Reason::HighWater, Reason::Final]
+            .into_iter()
+            .find(|reason| *reason as u8 == code)
+    }
+
+    fn letter(self) -> u8 {
+        match self {
+            Reason::Interval => b'i',
+            Reason::HighWater => b'u',
+            Reason::Final => b'f',
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Reason::Interval => "interval",
+            Reason::HighWater => "high_water",
+            Reason::Final => "final",
+        }
+    }
+}
+
+/// What a dump is made from.
+pub struct Request<'a> {
+    /// Why.
+    pub reason: Reason,
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// The stacks.
+    pub stacks: &'a StackTable,
+    /// The live samples.
+    pub live: &'a LiveTable,
+    /// Since the profiler started.
+    pub uptime_ms: u64,
+    /// log2 of the mean bytes between samples, now.
+    pub lg_period: u8,
+    /// The name of a thread by its number, padded with NUL.
+    pub thread_name: &'a dyn Fn(u32) -> [u8; 16],
+}
+
+/// Dumps written so far by this process and those it was forked from, as jemalloc counts: one
+/// number for all, one for each trigger. Written by the one who writes a dump.
+static SEQ: AtomicU64 = AtomicU64::new(0);
+static NUMBERS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+/// Room for the paths, the lines read from `/proc`, and the bytes on their way to the file.
+const SCRATCH: usize = 2 * PATH + LINE + BUFFER;
+const LINE: usize = 16 << 10;
+const BUFFER: usize = 64 << 10;
+
+/// Writes a dump. Nothing is written for a process without a single sample, nor without a prefix.
+pub fn write(request: &Request<'_>) {
+    if request.config.prof_prefix.as_bytes().is_empty() || request.stacks.is_empty() {
+        return;
+    }
+    let Some(mut scratch) = snapshot::Scratch::map(SCRATCH) else {
+        return fail(request, &[], Errno(libc::ENOMEM));
+    };
+    let Some(mut snapshot) = Snapshot::take(request.live) else {
+        return fail(request, &[], Errno(libc::ENOMEM));
+    };
+    let (path, rest) = scratch.bytes().split_at_mut_checked(PATH).unwrap_or_default();
+    let (temporary, rest) = rest.split_at_mut_checked(PATH).unwrap_or_default();
+    let (line, buffer) = rest.split_at_mut_checked(LINE).unwrap_or_default();
+    let mut path = Path::new(path);
+    let mut temporary = Path::new(temporary);
+    let name = next_name(request);
+    let written = file::write(name, &mut path, &mut temporary, buffer, &mut |file| {
+        body::write(request, &mut snapshot, line, file)
+    });
+    match written {
+        Ok(seq) => {
+            SEQ.fetch_max(seq + 1, Relaxed);
+            keep::note(request.config.prof_keep, Name { seq, ..name }, &mut path);
+        }
+        Err(errno) => fail(request, path.as_bytes(), errno),
+    }
+}
+
+fn next_name<'a>(request: &Request<'a>) -> Name<'a> {
+    let number = NUMBERS
+        .get(request.reason as usize)
+        .filter(|_| request.reason != Reason::Final)
+        .map(|number| number.fetch_add(1, Relaxed));
+    Name {
+        prefix: request.config.prof_prefix.as_bytes(),
+        pid_namespace: request.config.prof_pid_namespace,
+        seq: SEQ.fetch_add(1, Relaxed),
+        letter: request.reason.letter(),
+        number,
+    }
+}
+
+fn fail(request: &Request<'_>, path: &[u8], errno: Errno) {
+    diag::count(Counter::DumpFailed);
+    diag::message_bytes(&[
+        b"cannot write heap profile \"",
+        path,
+        b"\": ",
+        file::describe(errno).as_bytes(),
+    ]);
+    if request.config.abort {
+        crate::sys::abort();
+    }
+}
+
+/// In the child of a fork: the dumps of the parent are not ours to remove.
+pub fn after_fork() {
+    keep::forget();
+}
+
+/// What is live, in all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Live {
+    /// Estimated bytes.
+    pub bytes: u64,
+    /// Estimated blocks.
+    pub objects: u64,
+    /// Stacks that own them.
+    pub stacks: u64,
+}
+
+/// Adds up what is live.
+pub fn estimate(live: &LiveTable) -> Live {
+    let Some(mut snapshot) = Snapshot::take(live) else {
+        return Live::default();
+    };
+    snapshot.sort_by_stack();
+    let sums = Sums::of(snapshot.samples());
+    let stacks = snapshot.samples().chunk_by(|a, b| a.stack == b.stack).count();
+    Live {
+        bytes: sums.bytes,
+        objects: sums.objects_fx.div_ceil(crate::sampler::ONE_OBJECT),
+        stacks: stacks as u64,
+    }
+}

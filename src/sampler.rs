@@ -19,8 +19,8 @@
 //!
 //! The hooks subtract sizes from an unsigned counter and sample on borrow: when `counter < size`.
 //! Let G be the real distance to the mark. A block of s bytes covers it when s > G, for whole s the
-//! same as s > floor(G). Hence the counter is floor(G), zero included; ceil(G) would lose every
-//! block of exactly that many bytes, 6 % of all blocks of 16 bytes.
+//! same as s > floor(G). Hence the counter is floor(G), zero included; ceil(G) would make each
+//! gap a byte too long: nothing at N = 2^19, a sixteenth of all samples at N = 16.
 //!
 //! N = 1 (`lg_prof_sample:0`) is not sampled at all: each call is recorded with weight 1.
 #![deny(

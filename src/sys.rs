@@ -19,10 +19,13 @@ use core::ffi::CStr;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", not(miri)))]
 #[path = "sys/aarch64.rs"]
 mod arch;
-#[cfg(target_arch = "x86_64")]
+#[cfg(miri)]
+#[path = "sys/miri.rs"]
+mod arch;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[path = "sys/x86_64.rs"]
 mod arch;
 
@@ -30,7 +33,7 @@ mod signal;
 mod thread;
 
 pub use signal::{consume_signal, pending_signals, set_signal_mask};
-pub use thread::{exit_group, set_thread_name, spawn};
+pub use thread::{abort, exit_group, set_thread_name, spawn};
 
 use arch::syscall;
 
@@ -413,7 +416,8 @@ pub fn thread_name(name: &mut [u8; 16]) -> usize {
         .unwrap_or(name.len())
 }
 
-#[cfg(test)]
+// Miri has no kernel to test against.
+#[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
 

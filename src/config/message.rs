@@ -1,6 +1,5 @@
 //! What reading the configuration may have to say, in jemalloc's words with our prefix. Called by
 //! `config` and its tests.
-#![allow(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -9,7 +8,7 @@
 )]
 
 use super::Source;
-use crate::diag;
+use crate::{diag, sys};
 
 /// One line to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +101,5 @@ impl<'a> Message<'a> {
 /// Ends the program for `abort_conf`, as jemalloc does.
 pub(super) fn abort() -> ! {
     diag::message(&["Abort (abort_conf:true) on invalid conf value (see above)."]);
-    // SAFETY: abort(3) may be called anywhere.
-    unsafe { libc::abort() }
+    sys::abort()
 }

@@ -35,13 +35,23 @@ pub fn pending_signals() -> u64 {
 
 /// Takes a blocked, pending signal of `set` away; returns at once when there is none.
 pub fn consume_signal(set: u64) {
-    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let at_once = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: the kernel reads the set and the timeout and, the info pointer being null, writes
     // nothing.
     unsafe {
         syscall(
             libc::SYS_rt_sigtimedwait,
-            [&raw const set as usize, 0, &raw const at_once as usize, SIGSET_BYTES, 0, 0],
+            [
+                &raw const set as usize,
+                0,
+                &raw const at_once as usize,
+                SIGSET_BYTES,
+                0,
+                0,
+            ],
         )
     };
 }

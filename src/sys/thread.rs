@@ -79,9 +79,22 @@ pub fn set_thread_name(name: &CStr) {
     unsafe {
         syscall(
             libc::SYS_prctl,
-            [as_arg(libc::PR_SET_NAME), name.as_ptr() as usize, 0, 0, 0, 0],
+            [
+                as_arg(libc::PR_SET_NAME),
+                name.as_ptr() as usize,
+                0,
+                0,
+                0,
+                0,
+            ],
         )
     };
+}
+
+/// Ends the process by SIGABRT, when the user asked for that.
+pub fn abort() -> ! {
+    // SAFETY: abort(3) may be called anywhere.
+    unsafe { libc::abort() }
 }
 
 /// Ends the process at once, without any handler.

@@ -62,6 +62,7 @@ pub fn start(config: &'static Config) {
 pub fn after_fork() {
     WRITER.store(FREE, Relaxed);
     PID.store(sys::getpid().unsigned_abs(), Relaxed);
+    dump::after_fork();
 }
 
 /// Writes a dump for `reason`, or has it written.

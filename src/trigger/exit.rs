@@ -31,7 +31,7 @@ pub fn at_exit(config: &Config) {
 
 /// Says what is still live; true when anything is.
 fn summarize() -> bool {
-    let live = dump::estimate(&recorder::STACKS, &recorder::LIVE);
+    let live = dump::estimate(&recorder::LIVE);
     if live.stacks == 0 {
         return false;
     }

@@ -1,0 +1,226 @@
+//! The lines of a dump, in order.
+//!
+//! Called by `dump` with a snapshot and an open file.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::ffi::CStr;
+
+use profile_format::heap_v2::{self, Counts, Estimate, StackFacts};
+use profile_format::{epochs, maps, unbias};
+
+use super::Request;
+use super::file::{Errno, Writer as File};
+use super::snapshot::{self, Snapshot, Sums};
+use crate::live_table::Sample;
+use crate::sampler::ONE_OBJECT;
+use crate::stack_table::{StackId, StackTotals};
+use crate::{arena, diag, process, sys};
+
+const MAPS: &CStr = c"/proc/self/maps";
+
+type Writer<'a, 'b> = heap_v2::Writer<&'a mut File<'b>>;
+type Result = core::result::Result<(), Errno>;
+
+/// Writes the whole dump. `line` is room for what is read from `/proc`.
+pub fn write(
+    request: &Request<'_>,
+    snapshot: &mut Snapshot,
+    line: &mut [u8],
+    file: &mut File<'_>,
+) -> Result {
+    let lg_period = snapshot.least_lg_period().unwrap_or(request.lg_period);
+    let counting = Counting {
+        period: 1u64.checked_shl(u32::from(lg_period)).unwrap_or(u64::MAX),
+        unbias: request.config.prof_unbias,
+        accumulate: request.config.prof_accum,
+    };
+    let mut out = heap_v2::Writer::new(file, counting.period)?;
+    facts(request, line, &mut out)?;
+    head(request, snapshot, &counting, &mut out)?;
+    snapshot.sort_by_stack();
+    let mut rest = snapshot.samples();
+    for id in (0..request.stacks.len()).map(StackId) {
+        let own = snapshot::take_stack(&mut rest, id);
+        stack(request, id, own, &counting, &mut out)?;
+    }
+    if request.config.prof_dump_live {
+        for sample in snapshot.samples() {
+            let stack = u64::from(sample.stack.0);
+            out.live(sample.addr as u64, sample.size as u64, stack)?;
+        }
+    }
+    build_ids(line, &mut out)?;
+    out.begin_maps()?;
+    copy_maps(line, &mut out)?;
+    out.finish().map(|_| ())
+}
+
+/// How sums become the counts that readers scale.
+struct Counting {
+    period: u64,
+    unbias: bool,
+    accumulate: bool,
+}
+
+impl Counting {
+    fn counts(&self, live: &Sums, totals: Option<&StackTotals>) -> Counts {
+        let totals = totals.filter(|_| self.accumulate).copied().unwrap_or_default();
+        let pair = |samples, sampled, objects_fx, bytes| {
+            if self.unbias {
+                unbias::distort(objects_fx, bytes, self.period)
+            } else {
+                (samples, sampled)
+            }
+        };
+        let (objects, bytes) =
+            pair(live.samples, live.sampled_bytes, live.objects_fx, live.bytes);
+        // What freed samples really measured is not kept; their estimate is.
+        let (accumulated_objects, accumulated_bytes) =
+            unbias::distort(totals.objects_fx, totals.bytes, self.period);
+        Counts { objects, bytes, accumulated_objects, accumulated_bytes }
+    }
+}
+
+fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Writer<'_, '_>) -> Result {
+    out.number("pid", u64::from(sys::getpid().unsigned_abs()))?;
+    if request.config.prof_cmdline {
+        let command = process::command(line).trim_suffix_nul();
+        out.words("command", command.split(|byte| *byte == 0))?;
+    }
+    out.fact("host", process::host(line))?;
+    let now = sys::realtime_ms();
+    out.number("start_unix_ms", now.saturating_sub(request.uptime_ms))?;
+    out.number("time_unix_ms", now)?;
+    out.number("uptime_ms", request.uptime_ms)?;
+    out.fact("trigger", request.reason.name().as_bytes())?;
+    out.number("period_bytes", 1u64.checked_shl(u32::from(request.lg_period)).unwrap_or(u64::MAX))?;
+    let memory = process::memory(line);
+    out.number("rss_bytes", memory.rss)?;
+    out.number("rss_anonymous_bytes", memory.anonymous)?;
+    out.number("rss_file_bytes", memory.file)?;
+    out.number("rss_shared_bytes", memory.shared)?;
+    out.number("rss_peak_bytes", memory.peak)?;
+    out.number("virtual_bytes", memory.virtual_size)?;
+    if let Some(limit) = process::cgroup_limit() {
+        out.number("cgroup_limit_bytes", limit)?;
+    }
+    out.number("threads", u64::from(process::threads()))?;
+    out.number("profiler_bytes", arena::used() as u64)?;
+    if arena::exhausted() {
+        out.fact("sampling", b"stopped: prof_mem_max is reached")?;
+    }
+    for (name, count) in diag::counters() {
+        out.counter(name, count)?;
+    }
+    let elapsed = request.uptime_ms;
+    out.epochs(epochs::width_ms(elapsed), epochs::count(elapsed))
+}
+
+/// The totals of the whole and of each thread.
+fn head(
+    request: &Request<'_>,
+    snapshot: &mut Snapshot,
+    counting: &Counting,
+    out: &mut Writer<'_, '_>,
+) -> Result {
+    let grand = (0..request.stacks.len()).fold(StackTotals::default(), |sum, id| {
+        let totals = request.stacks.totals(StackId(id));
+        StackTotals {
+            objects_fx: sum.objects_fx.saturating_add(totals.objects_fx),
+            bytes: sum.bytes.saturating_add(totals.bytes),
+            ..sum
+        }
+    });
+    out.total(counting.counts(&Sums::of(snapshot.samples()), Some(&grand)))?;
+    snapshot.sort_by_thread();
+    for (uid, samples) in Snapshot::by_thread(snapshot.samples()) {
+        let name = (request.thread_name)(uid);
+        let counts = counting.counts(&Sums::of(samples), None);
+        out.thread(u64::from(uid), counts, name.trim_suffix_nul())?;
+    }
+    Ok(())
+}
+
+fn stack(
+    request: &Request<'_>,
+    id: StackId,
+    own: &[Sample],
+    counting: &Counting,
+    out: &mut Writer<'_, '_>,
+) -> Result {
+    let totals = request.stacks.totals(id);
+    let frames = request.stacks.frames(id);
+    let live = Sums::of(own);
+    let births = snapshot::births(own, epochs::width_ms(request.uptime_ms));
+    let facts = StackFacts {
+        id: u64::from(id.0),
+        live: estimate(live.samples, live.objects_fx, live.bytes),
+        variance: live.variance as u128,
+        accumulated: estimate(totals.samples, totals.objects_fx, totals.bytes),
+        sizes: (live.samples != 0).then_some((live.least, live.most)),
+        births: &births,
+        lifetimes: &totals.freed,
+    };
+    if live.bytes == 0 {
+        return out.stack_facts(&facts, Some(frames));
+    }
+    out.stack(frames)?;
+    out.total(counting.counts(&live, Some(&totals)))?;
+    for (uid, samples) in Snapshot::by_thread(own) {
+        out.thread(u64::from(uid), counting.counts(&Sums::of(samples), None), b"")?;
+    }
+    out.stack_facts(&facts, None)
+}
+
+fn estimate(samples: u64, objects_fx: u64, bytes: u64) -> Estimate {
+    let milli = u128::from(objects_fx) * 1000 / u128::from(ONE_OBJECT);
+    Estimate { samples, objects_milli: u64::try_from(milli).unwrap_or(u64::MAX), bytes }
+}
+
+/// The build id of every file whose first page is mapped.
+fn build_ids(line: &mut [u8], out: &mut Writer<'_, '_>) -> Result {
+    let Some(memory) = process::SelfMemory::open() else {
+        return Ok(());
+    };
+    let mut result = Ok(());
+    process::lines(MAPS, line, &mut |line| {
+        let Some(mapping) = maps::parse(line) else {
+            return;
+        };
+        let is_file = mapping.path.starts_with(b"/") || mapping.path == b"[vdso]";
+        if result.is_ok() && is_file && mapping.offset == 0 {
+            let mut id = [0; process::BUILD_ID];
+            if let Some(id) = memory.build_id(mapping.start, &mut id) {
+                result = out.build_id(mapping.start, id, mapping.path);
+            }
+        }
+    });
+    result
+}
+
+fn copy_maps(line: &mut [u8], out: &mut Writer<'_, '_>) -> Result {
+    let mut result = Ok(());
+    process::copy(MAPS, line, &mut |piece| {
+        if result.is_ok() {
+            result = out.raw(piece);
+        }
+    });
+    result
+}
+
+/// Text that the kernel ends with NUL.
+trait TrimNul {
+    fn trim_suffix_nul(&self) -> &[u8];
+}
+
+impl TrimNul for [u8] {
+    fn trim_suffix_nul(&self) -> &[u8] {
+        let length = self.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        self.get(..length).unwrap_or_default()
+    }
+}

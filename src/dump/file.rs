@@ -1,0 +1,298 @@
+//! The file of a dump: its name, its bytes, and how it appears all at once.
+//!
+//! Called by `dump`. Written to a temporary name beside the final one, synced, then renamed so
+//! that an existing file is never replaced (in a restarted container the pid is the same again, and
+//! the old dumps are the evidence): a reader never sees half a file, and a kill at any moment
+//! leaves the dumps before it whole. Whatever fails, the temporary file is removed.
+//!
+//! Names follow jemalloc (`src/prof_sys.c`): `<prefix>[.<pid namespace>].<pid>.<seq>.<letter><n>.heap`.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::ffi::CStr;
+
+use profile_format::sink::Sink;
+
+use crate::diag::Decimal;
+use crate::{process, sys};
+
+/// Longest path, with its NUL.
+pub const PATH: usize = 4096;
+
+/// Names tried until one is free.
+const ATTEMPTS: u64 = 10_000;
+
+/// `-errno` of a call that failed, positive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+fn check(result: isize) -> Result<isize, Errno> {
+    if result < 0 {
+        return Err(Errno(i32::try_from(-result).unwrap_or(libc::EIO)));
+    }
+    Ok(result)
+}
+
+/// A path under construction, NUL-terminated.
+pub struct Path<'a> {
+    bytes: &'a mut [u8],
+    len: usize,
+}
+
+impl<'a> Path<'a> {
+    /// An empty path in `bytes`.
+    pub fn new(bytes: &'a mut [u8]) -> Path<'a> {
+        Path { bytes, len: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    fn push(&mut self, part: &[u8]) -> Result<(), Errno> {
+        let end = self.len + part.len();
+        // One byte stays for the NUL.
+        let room = self.bytes.len().saturating_sub(1);
+        let place = self.bytes.get_mut(self.len..end).filter(|_| end <= room);
+        place.ok_or(Errno(libc::ENAMETOOLONG))?.copy_from_slice(part);
+        self.len = end;
+        Ok(())
+    }
+
+    fn push_number(&mut self, number: u64) -> Result<(), Errno> {
+        self.push(Decimal::new(number).as_str().as_bytes())
+    }
+
+    /// The path so far.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    fn as_c_str(&mut self) -> Result<&CStr, Errno> {
+        let end = self.bytes.get_mut(self.len).ok_or(Errno(libc::ENAMETOOLONG))?;
+        *end = 0;
+        let whole = self.bytes.get(..=self.len).unwrap_or_default();
+        CStr::from_bytes_with_nul(whole).map_err(|_| Errno(libc::EINVAL))
+    }
+}
+
+/// What a dump is called.
+#[derive(Clone, Copy)]
+pub struct Name<'a> {
+    /// With its directory.
+    pub prefix: &'a [u8],
+    /// Put the pid namespace's number into the name.
+    pub pid_namespace: bool,
+    /// Of all dumps of this process.
+    pub seq: u64,
+    /// Of the trigger.
+    pub letter: u8,
+    /// Of the dumps of this trigger; the final one has none.
+    pub number: Option<u64>,
+}
+
+impl Name<'_> {
+    /// Writes the name into `path`, with `suffix` behind it.
+    fn write(&self, path: &mut Path<'_>, suffix: &[u8]) -> Result<(), Errno> {
+        path.clear();
+        path.push(self.prefix)?;
+        if let Some(namespace) = self.pid_namespace.then(process::pid_namespace).flatten() {
+            path.push(b".")?;
+            path.push_number(namespace)?;
+        }
+        path.push(b".")?;
+        path.push_number(u64::from(sys::getpid().unsigned_abs()))?;
+        path.push(b".")?;
+        path.push_number(self.seq)?;
+        path.push(&[b'.', self.letter])?;
+        if let Some(number) = self.number {
+            path.push_number(number)?;
+        }
+        path.push(b".heap")?;
+        path.push(suffix)
+    }
+
+    /// Removes the dump of this name.
+    pub fn remove(&self, path: &mut Path<'_>) -> Result<(), Errno> {
+        self.write(path, b"")?;
+        check(sys::unlink(path.as_c_str()?)).map(|_| ())
+    }
+}
+
+/// An open temporary file with a buffer in front of it.
+pub struct Writer<'a> {
+    fd: i32,
+    buffer: &'a mut [u8],
+    filled: usize,
+}
+
+impl Writer<'_> {
+    fn flush(&mut self) -> Result<(), Errno> {
+        let filled = core::mem::take(&mut self.filled);
+        let bytes = self.buffer.get(..filled).unwrap_or_default();
+        check(sys::write_all(self.fd, bytes)).map(|_| ())
+    }
+}
+
+impl Sink for Writer<'_> {
+    type Error = Errno;
+
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
+        while !bytes.is_empty() {
+            if self.filled == self.buffer.len() {
+                self.flush()?;
+            }
+            let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
+            let length = room.len().min(bytes.len());
+            let (now, later) = bytes.split_at(length);
+            room.get_mut(..length).unwrap_or_default().copy_from_slice(now);
+            self.filled += length;
+            bytes = later;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file by `body` and gives it `name`, or the next free number of `seq`; the number it
+/// got. On failure `path` holds the name that could not be written.
+pub fn write(
+    mut name: Name<'_>,
+    path: &mut Path<'_>,
+    temporary: &mut Path<'_>,
+    buffer: &mut [u8],
+    body: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), Errno>,
+) -> Result<u64, Errno> {
+    name.write(path, b"")?;
+    name.write(temporary, b".tmp")?;
+    let fd = create(temporary.as_c_str()?)?;
+    let written = fill(fd, buffer, body);
+    let closed = check(sys::close(fd)).map(|_| ());
+    let named = written.and(closed).and_then(|()| {
+        for _ in 0..ATTEMPTS {
+            name.write(path, b"")?;
+            let renamed = sys::rename_noreplace(temporary.as_c_str()?, path.as_c_str()?);
+            match check(renamed) {
+                Err(Errno(libc::EEXIST)) => name.seq += 1,
+                other => return other.map(|_| name.seq),
+            }
+        }
+        Err(Errno(libc::EEXIST))
+    });
+    if named.is_err() {
+        sys::unlink(temporary.as_c_str()?);
+    }
+    named
+}
+
+/// Creates the temporary file. One that is there already was left by a process of the same pid
+/// that was killed; a link there is removed, never followed.
+fn create(path: &CStr) -> Result<i32, Errno> {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
+    let open = || check(sys::open(path, flags, 0o600));
+    let fd = open().or_else(|errno| match errno {
+        Errno(libc::EEXIST) => {
+            sys::unlink(path);
+            open()
+        }
+        _ => Err(errno),
+    })?;
+    i32::try_from(fd).map_err(|_| Errno(libc::EIO))
+}
+
+fn fill(
+    fd: i32,
+    buffer: &mut [u8],
+    body: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let mut writer = Writer { fd, buffer, filled: 0 };
+    body(&mut writer)?;
+    writer.flush()?;
+    match check(sys::fsync(fd)) {
+        // Not every file system can; the bytes are written all the same.
+        Err(Errno(libc::EINVAL | libc::ENOSYS)) => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+/// What an errno means, in strerror's words for those that a dump meets.
+pub fn describe(errno: Errno) -> &'static str {
+    match errno.0 {
+        libc::ENOENT => "No such file or directory",
+        libc::EACCES => "Permission denied",
+        libc::EPERM => "Operation not permitted",
+        libc::ENOSPC => "No space left on device",
+        libc::EDQUOT => "Disk quota exceeded",
+        libc::EFBIG => "File too large",
+        libc::EROFS => "Read-only file system",
+        libc::ENOTDIR => "Not a directory",
+        libc::EMFILE => "Too many open files",
+        libc::ENFILE => "Too many open files in system",
+        libc::ENAMETOOLONG => "File name too long",
+        libc::ELOOP => "Too many levels of symbolic links",
+        libc::EEXIST => "File exists",
+        libc::EIO => "Input/output error",
+        libc::ENOMEM => "Cannot allocate memory",
+        _ => "the kernel refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn write_file(prefix: &[u8], body: &[u8]) -> (Result<u64, Errno>, Vec<u8>) {
+        let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
+        let mut path = Path::new(&mut path);
+        let name = Name { prefix, pid_namespace: false, seq: 3, letter: b'i', number: Some(1) };
+        let result = write(name, &mut path, &mut Path::new(&mut temporary), &mut buffer, &mut |writer| {
+            writer.write(body)
+        });
+        (result, path.as_bytes().to_vec())
+    }
+
+    fn directory(name: &str) -> std::path::PathBuf {
+        let directory = std::env::temp_dir().join(format!("malloscope-{name}-{}", std::process::id()));
+        fs::remove_dir_all(&directory).ok();
+        fs::create_dir_all(&directory).expect("a directory");
+        directory
+    }
+
+    #[test]
+    fn the_file_appears_whole_and_replaces_nothing() {
+        let directory = directory("file");
+        let prefix = directory.join("x").into_os_string().into_encoded_bytes();
+        let (first, path) = write_file(&prefix, b"a body longer than the buffer");
+        assert_eq!(first, Ok(3));
+        assert!(path.ends_with(format!(".{}.3.i1.heap", std::process::id()).as_bytes()));
+        assert_eq!(write_file(&prefix, b"another").0, Ok(4));
+        let path = String::from_utf8(path).expect("UTF-8");
+        assert_eq!(fs::read(path).expect("a file"), b"a body longer than the buffer");
+        assert_eq!(fs::read_dir(&directory).expect("entries").count(), 2, "no temporary file stays");
+        fs::remove_dir_all(directory).expect("removal");
+    }
+
+    #[test]
+    fn failures_say_why_and_leave_nothing() {
+        assert_eq!(write_file(b"/nowhere/x", b"").0, Err(Errno(libc::ENOENT)));
+        assert_eq!(write_file(&[b'x'; PATH], b"").0, Err(Errno(libc::ENAMETOOLONG)));
+        let directory = directory("failing");
+        let prefix = directory.join("x").into_os_string().into_encoded_bytes();
+        let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
+        let name = Name { prefix: &prefix, pid_namespace: false, seq: 0, letter: b'f', number: None };
+        let failed = write(
+            name,
+            &mut Path::new(&mut path),
+            &mut Path::new(&mut temporary),
+            &mut buffer,
+            &mut |_| Err(Errno(libc::ENOSPC)),
+        );
+        assert_eq!(failed, Err(Errno(libc::ENOSPC)));
+        assert_eq!(fs::read_dir(&directory).expect("entries").count(), 0);
+        fs::remove_dir_all(directory).expect("removal");
+    }
+}

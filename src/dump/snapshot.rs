@@ -1,0 +1,188 @@
+//! The live samples at one moment, copied out of the live table and sorted, so that a dump can be
+//! written stack by stack in one pass without holding a lock.
+//!
+//! Called by `dump`. Memory comes from the arena for the duration of one dump; when there is none,
+//! there is no snapshot. Shards are copied one after the other, so a block freed meanwhile may
+//! still be there and one born meanwhile may be missing; nothing is seen half.
+//!
+//! # Safety
+//! The region holds plain `Sample`s, written before they are read.
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::ptr::NonNull;
+
+use crate::arena;
+use crate::live_table::{LiveTable, Sample};
+use crate::sampler;
+use crate::stack_table::StackId;
+
+/// Births are told apart by at most this many epochs.
+pub const EPOCHS: usize = profile_format::epochs::MOST as usize;
+
+/// Samples that may come up while the table is being copied.
+const SLACK: usize = 1024;
+
+/// Memory of the arena for the duration of one dump.
+pub struct Scratch {
+    region: NonNull<u8>,
+    bytes: usize,
+}
+
+impl Scratch {
+    /// `bytes` zeroed bytes, in whole pages.
+    pub fn map(bytes: usize) -> Option<Scratch> {
+        let bytes = bytes.next_multiple_of(crate::sys::PAGE);
+        Some(Scratch { region: arena::map(bytes)?, bytes })
+    }
+
+    /// The memory.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: mapped by `map` with this length, and borrowed mutably.
+        unsafe { core::slice::from_raw_parts_mut(self.region.as_ptr(), self.bytes) }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `map` with this length; what was handed out borrows from `self`.
+        unsafe { arena::unmap(self.region, self.bytes) };
+    }
+}
+
+/// A copy of the live samples.
+pub struct Snapshot {
+    memory: Scratch,
+    len: usize,
+}
+
+impl Snapshot {
+    /// Copies the live table; `None` when there is no memory for it.
+    pub fn take(live: &LiveTable) -> Option<Snapshot> {
+        let expected = live.len();
+        let room = expected + expected / 8 + SLACK;
+        let memory = Scratch::map(room * size_of::<Sample>())?;
+        let first = memory.region.cast::<Sample>();
+        let mut len = 0;
+        live.for_each(&mut |sample| {
+            if len < room {
+                // SAFETY: `len` is below the number of samples the region holds; page-aligned.
+                unsafe { first.add(len).write(*sample) };
+                len += 1;
+            }
+        });
+        Some(Snapshot { memory, len })
+    }
+
+    /// The samples, in the order last sorted by.
+    pub fn samples(&self) -> &[Sample] {
+        // SAFETY: `len` samples were written by `take`.
+        unsafe { core::slice::from_raw_parts(self.memory.region.cast().as_ptr(), self.len) }
+    }
+
+    fn samples_mut(&mut self) -> &mut [Sample] {
+        // SAFETY: as above, and the snapshot is borrowed mutably.
+        unsafe { core::slice::from_raw_parts_mut(self.memory.region.cast().as_ptr(), self.len) }
+    }
+
+    /// Samples of one thread stand together.
+    pub fn sort_by_thread(&mut self) {
+        self.samples_mut().sort_unstable_by_key(|sample| sample.thread);
+    }
+
+    /// Samples of one stack stand together, within it those of one thread, by address.
+    pub fn sort_by_stack(&mut self) {
+        self.samples_mut()
+            .sort_unstable_by_key(|sample| (sample.stack.0, sample.thread, sample.addr));
+    }
+
+    /// The smallest period any live sample was drawn with, as a binary logarithm.
+    pub fn least_lg_period(&self) -> Option<u8> {
+        self.samples().iter().map(|sample| sample.lg_period).min()
+    }
+
+    /// Runs of samples of one thread; sort by thread or stack first.
+    pub fn by_thread(samples: &[Sample]) -> impl Iterator<Item = (u32, &[Sample])> {
+        samples
+            .chunk_by(|a, b| a.thread == b.thread)
+            .filter_map(|run| Some((run.first()?.thread, run)))
+    }
+}
+
+/// The samples of `stack` at the beginning of `rest`, which is sorted by stack; they are taken off.
+pub fn take_stack<'a>(rest: &mut &'a [Sample], stack: StackId) -> &'a [Sample] {
+    let length = rest.iter().take_while(|sample| sample.stack == stack).count();
+    let (own, others) = rest.split_at_checked(length).unwrap_or_default();
+    *rest = others;
+    own
+}
+
+/// Sums of some samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// Real samples.
+    pub samples: u64,
+    /// Bytes of the samples themselves, not scaled.
+    pub sampled_bytes: u64,
+    /// Estimated blocks, in 1/256.
+    pub objects_fx: u64,
+    /// Estimated bytes.
+    pub bytes: u64,
+    /// Variance of the estimated bytes, in bytes squared: the sum of s^2 (1-p)/p^2.
+    pub variance: f64,
+    /// Smallest size.
+    pub least: u64,
+    /// Largest size.
+    pub most: u64,
+}
+
+impl Sums {
+    /// Adds up `samples`.
+    pub fn of(samples: &[Sample]) -> Sums {
+        let start = Sums { least: u64::MAX, ..Sums::default() };
+        samples.iter().fold(start, |sums, sample| {
+            let size = sample.size as u64;
+            let weight = sampler::weight(sample.size, sample.lg_period);
+            Sums {
+                samples: sums.samples + 1,
+                sampled_bytes: sums.sampled_bytes.saturating_add(size),
+                objects_fx: sums.objects_fx.saturating_add(weight.objects_fx),
+                bytes: sums.bytes.saturating_add(weight.bytes),
+                variance: sums.variance + variance(sample),
+                least: sums.least.min(size),
+                most: sums.most.max(size),
+            }
+        })
+    }
+}
+
+/// What one sample of size s adds to the variance of the estimate. A sampled block stands for s/p
+/// with probability p, so the estimate of its bytes has variance s^2 (1-p)/p; seen only when it was
+/// sampled, that is estimated without bias by s^2 (1-p)/p^2.
+fn variance(sample: &Sample) -> f64 {
+    let p = sampler::probability(sample.size, sample.lg_period);
+    if p <= 0.0 {
+        return 0.0;
+    }
+    let scaled = sample.size as f64 / p;
+    scaled * scaled * (1.0 - p)
+}
+
+/// Live samples and their estimated bytes by birth epoch of `width_ms`.
+pub fn births(samples: &[Sample], width_ms: u64) -> [(u64, u64); EPOCHS] {
+    let mut births = [(0, 0); EPOCHS];
+    for sample in samples {
+        // One born after the dump began belongs to the last epoch.
+        let epoch = (sample.birth_ms / width_ms.max(1)).min(EPOCHS as u64 - 1);
+        if let Some((count, bytes)) = births.get_mut(epoch as usize) {
+            *count += 1;
+            *bytes += sample.weighted_bytes;
+        }
+    }
+    births
+}
