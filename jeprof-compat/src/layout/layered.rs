@@ -7,7 +7,7 @@ use dagre::graph::{Graph, GraphOptions};
 use dagre::{EdgeLabel, LayoutOptions, NodeLabel};
 
 use super::bands::{Band, Bands, Content, Item, Seat};
-use super::{Engine, Link, Placement, Request, acyclic, pack, route, settle, uncross};
+use super::{Engine, Link, Placement, Request, acyclic, parts, route, settle, uncross};
 
 /// Room on the right of a box for a link to itself.
 pub(super) const LOOP_WIDTH: f64 = 18.0;
@@ -24,17 +24,23 @@ type Dagre = Graph<NodeLabel, EdgeLabel>;
 
 impl Engine for Layered {
     fn place(&self, request: &Request) -> Placement {
-        if request.boxes.is_empty() {
-            return Placement::default();
-        }
-        let turned = acyclic::turned(request.boxes.len(), &request.links);
-        let ordered = order(request, &turned);
-        let mut bands = bands(request, &turned, &ordered);
-        uncross::uncross(&mut bands);
-        settle::settle(&mut bands);
-        pack::pack(&mut bands);
-        route::draw(request, &turned, &mut bands)
+        let parts = parts::split(request).into_iter();
+        let placed = parts.map(|part| {
+            let placement = layers(&part.request);
+            (part, placement)
+        });
+        parts::arrange(request, placed.collect())
     }
+}
+
+/// Lays out boxes that links join.
+fn layers(request: &Request) -> Placement {
+    let turned = acyclic::turned(request.boxes.len(), &request.links);
+    let ordered = order(request, &turned);
+    let mut bands = bands(request, &turned, &ordered);
+    uncross::uncross(&mut bands);
+    settle::settle(&mut bands);
+    route::draw(request, &turned, &mut bands)
 }
 
 /// Runs dagre. Its boxes carry the room for links to themselves, and those links stay out.

@@ -5,14 +5,15 @@
 //! behind the same trait, because a [`Route`] has the shape of Graphviz's splines.
 //!
 //! ```text
-//! links -> acyclic (which links to turn) -> dagre (ranks, and the order within each)
-//!       -> uncross (better order) -> settle (x of everything, heavy links straight) -> pack -> route (curves that miss all boxes)
+//! links -> parts (what no link joins) -> acyclic (which links to turn) -> dagre (ranks, order)
+//!       -> uncross (better order) -> settle (x, heavy links straight) -> route (curves that miss
+//!       all boxes) -> parts (side by side)
 //! ```
 
 mod acyclic;
 mod bands;
 mod layered;
-mod pack;
+mod parts;
 mod route;
 mod settle;
 mod uncross;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::stacks::{Frame, FrameId, NamedProfile, NamedStack};
+use crate::stacks::{Frame, FrameId, FrameKind, NamedProfile, NamedStack};
 
 /// A place that asks for memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,10 +87,16 @@ pub(super) fn biggest(profile: &NamedProfile, count: usize) -> Vec<CallSite> {
         .collect()
 }
 
-/// The first frame that is not glue; the leaf when all are.
+/// The first frame that is not glue and has a name; when there is none, the first that is not
+/// glue, else the leaf.
 fn culprit(profile: &NamedProfile, stack: &NamedStack) -> usize {
-    let is_culprit = |frame: &FrameId| !is_glue(profile.frame(*frame));
-    stack.frames.iter().position(is_culprit).unwrap_or(0)
+    let first = |wanted: &dyn Fn(&Frame) -> bool| {
+        let mut frames = stack.frames.iter();
+        frames.position(|id| wanted(profile.frame(*id)))
+    };
+    first(&|frame| !is_glue(frame) && frame.kind != FrameKind::Unresolved)
+        .or_else(|| first(&|frame| !is_glue(frame)))
+        .unwrap_or(0)
 }
 
 fn is_glue(frame: &Frame) -> bool {
@@ -144,6 +150,17 @@ mod tests {
                 ("parse".to_owned(), "main".to_owned(), 25.0),
                 ("load".to_owned(), "main".to_owned(), 20.0)
             ]
+        );
+    }
+
+    #[test]
+    fn a_name_tells_more_than_an_address() {
+        let mut profile = profile(&["main;deflateInit2_;libruby.so+0xd8460 3"]);
+        let bare = profile.frames.iter_mut().find(|f| f.name.contains("+0x"));
+        bare.unwrap().kind = FrameKind::Unresolved;
+        assert_eq!(
+            names(&profile),
+            [("deflateInit2_".to_owned(), "main".to_owned(), 3.0)]
         );
     }
 

@@ -60,19 +60,22 @@ pub(super) fn label(graph: &Graph, node: &Node, unit: Unit) -> Label {
     }
     let figure = (main * 0.75).max(SMALLEST);
     let value = |v: f64| format!("{} ({})", amount(v, unit), percent(v, graph.shown));
-    let text = value(node.flat);
-    builder.push(
-        vec![Span {
-            text,
-            dim: node.flat == 0.0,
-        }],
-        figure,
-    );
-    if node.flat != node.cumulative {
-        let text = format!("of {}", value(node.cumulative));
+    for text in figures(node, value) {
         builder.push(vec![Span { text, dim: false }], figure);
     }
     builder.finish(main)
+}
+
+/// jeprof's two lines, or one where nothing is flat.
+fn figures(node: &Node, value: impl Fn(f64) -> String) -> Vec<String> {
+    let cumulative = value(node.cumulative);
+    if node.flat == node.cumulative {
+        vec![cumulative]
+    } else if node.flat == 0.0 {
+        vec![format!("0 of {cumulative}")]
+    } else {
+        vec![value(node.flat), format!("of {cumulative}")]
+    }
 }
 
 #[derive(Default)]

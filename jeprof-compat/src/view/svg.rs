@@ -74,10 +74,10 @@ struct Picture<'a> {
 
 impl Picture<'_> {
     fn write(&self, out: &mut String) -> fmt::Result {
-        let legend = self.legend();
+        let content = self.placement.size;
+        let legend = self.legend(content);
         let legend_size = legend.size();
         let below_legend = MARGIN + legend_size.height + MARGIN;
-        let content = self.placement.size;
         let width = content.width.max(legend_size.width) + 2.0 * MARGIN;
         let height = below_legend + content.height + MARGIN;
         let left = MARGIN + (width - 2.0 * MARGIN - content.width) / 2.0;
@@ -120,11 +120,12 @@ impl Picture<'_> {
         )
     }
 
-    fn legend(&self) -> Legend {
+    fn legend(&self, content: Size) -> Legend {
         let Graph { total, shown, .. } = *self.graph;
         let unit = self.caption.unit;
         let mut lines = vec![format!("Total: {}", amount(total, unit))];
-        if shown != total {
+        // The sums were made in another order.
+        if (shown - total).abs() > 1e-9 * total.abs() {
             let share = percent(shown, total);
             lines.push(format!("Focusing on: {} ({share})", amount(shown, unit)));
         }
@@ -146,6 +147,8 @@ impl Picture<'_> {
         Legend {
             program: self.caption.program.to_owned(),
             lines,
+            // A big picture is looked at from afar.
+            scale: (content.width.max(content.height) / 1000.0).clamp(1.0, 2.5),
         }
     }
 
@@ -319,6 +322,7 @@ fn arrow_head(line: &[Point], tip: Point, size: f64) -> String {
 struct Legend {
     program: String,
     lines: Vec<String>,
+    scale: f64,
 }
 
 const PROGRAM_SIZE: f64 = 17.0;
@@ -329,24 +333,27 @@ impl Legend {
     fn size(&self) -> Size {
         // Bold letters are wider than the table says.
         let program = text_width::width(&self.program, PROGRAM_SIZE) * 1.1;
-        let lines = self.lines.iter().map(|l| text_width::width(l, LEGEND_SIZE));
+        let lines = self.lines.iter();
+        let widths = lines.map(|line| text_width::width(line, LEGEND_SIZE));
         Size {
-            width: lines.fold(program, f64::max),
-            height: PROGRAM_SIZE + self.lines.len() as f64 * LEGEND_LINE,
+            width: self.scale * widths.fold(program, f64::max),
+            height: self.scale * (PROGRAM_SIZE + self.lines.len() as f64 * LEGEND_LINE),
         }
     }
 
     fn write(&self, out: &mut String) -> fmt::Result {
-        let mut y = MARGIN + PROGRAM_SIZE * 0.8;
+        let mut y = PROGRAM_SIZE * 0.8;
         let program = xml::escape(&self.program);
         writeln!(
             out,
-            "<g class=\"legend\"><text class=\"program\" x=\"{MARGIN}\" y=\"{y:.1}\">{program}</text>"
+            "<g class=\"legend\" transform=\"translate({MARGIN} {MARGIN}) scale({:.2})\">\
+             <text class=\"program\" y=\"{y:.1}\">{program}</text>",
+            self.scale
         )?;
         for line in &self.lines {
             y += LEGEND_LINE;
             let line = xml::escape(line);
-            writeln!(out, "<text x=\"{MARGIN}\" y=\"{y:.1}\">{line}</text>")?;
+            writeln!(out, "<text y=\"{y:.1}\">{line}</text>")?;
         }
         writeln!(out, "</g>")
     }
