@@ -12,7 +12,7 @@ out=$(cd "$out" && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 conf="prof:true,lg_prof_interval:30,lg_prof_sample:17,prof_final:true,prof_prefix:$out/leak"
 
-(cd "$root" && cargo build --release --quiet)
+(cd "$root" && cargo build --release --quiet -p preload && cargo build --release --quiet -p jeprof-compat)
 library=$target/release/libmalloscope.so
 jeprof_compat=$target/release/jeprof-compat
 
