@@ -213,3 +213,97 @@ impl<'a> Builder<'a> {
         self.out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Line, Location, Sample, StackFacts, Values};
+
+    /// Stacks as `leaf<caller<root` with a value and a number of samples.
+    fn profile(stacks: &[(&str, f64, u64)]) -> Profile {
+        let mut profile = Profile::default();
+        for &(stack, value, samples) in stacks {
+            let mut sample = Sample {
+                values: Values {
+                    inuse_space: value,
+                    ..Values::default()
+                },
+                facts: (samples > 0).then(|| StackFacts {
+                    samples,
+                    ..StackFacts::default()
+                }),
+                ..Sample::default()
+            };
+            for name in stack.split('<').filter(|n| !n.is_empty()) {
+                sample
+                    .stack
+                    .push(LocationId(profile.locations.len() as u32));
+                let line = Line {
+                    function: name.into(),
+                    ..Line::default()
+                };
+                let address = profile.locations.len() as u64;
+                profile.locations.push(Location {
+                    address,
+                    lines: vec![line],
+                    ..Location::default()
+                });
+            }
+            profile.samples.push(sample);
+        }
+        profile
+    }
+
+    fn build(parts: &[(&Profile, f64)]) -> NamedProfile {
+        let parts: Vec<_> = parts
+            .iter()
+            .map(|&(profile, sign)| Part { profile, sign })
+            .collect();
+        NamedProfile::build(&parts, &Selection::default())
+    }
+
+    fn sums<'a>(profile: &'a NamedProfile, name: &str) -> (f64, f64) {
+        let at = profile
+            .frames
+            .iter()
+            .position(|f: &'a Frame| f.name == name)
+            .unwrap();
+        profile.sums()[at]
+    }
+
+    #[test]
+    fn equal_names_are_one_stack() {
+        let one = profile(&[("f<main", 10.0, 1), ("f<main", 5.0, 2), ("g<main", 1.0, 1)]);
+        let named = build(&[(&one, 1.0)]);
+        assert_eq!(named.stacks.len(), 2);
+        assert_eq!(
+            (named.stacks[0].value, named.stacks[0].samples),
+            (15.0, Some(3))
+        );
+        assert_eq!(sums(&named, "main"), (0.0, 16.0));
+    }
+
+    #[test]
+    fn recursion_counts_once_a_stack() {
+        let named = build(&[(&profile(&[("f<g<f<main", 8.0, 0)]), 1.0)]);
+        assert_eq!(sums(&named, "f"), (8.0, 8.0));
+        assert_eq!(named.stacks[0].frames.len(), 4);
+        assert_eq!(named.stacks[0].samples, None);
+    }
+
+    #[test]
+    fn a_base_cancels_by_name() {
+        let before = profile(&[("f<main", 0.3, 1), ("gone<main", 2.0, 1)]);
+        let after = profile(&[("f<main", 0.1, 1), ("f<main", 0.2, 1), ("new<main", 4.0, 1)]);
+        let named = build(&[(&after, 1.0), (&before, -1.0)]);
+        let values: Vec<f64> = named.stacks.iter().map(|s| s.value).collect();
+        assert_eq!(values, [4.0, -2.0]);
+        assert!((named.total - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_only_the_allocator_did_is_in_the_total_alone() {
+        let named = build(&[(&profile(&[("malloc", 8.0, 0), ("malloc<f", 2.0, 0)]), 1.0)]);
+        assert_eq!((named.total, named.shown()), (10.0, 2.0));
+    }
+}
