@@ -11,6 +11,7 @@
 //!
 //! Code of a JIT has no unwind information (if it was registered with `__register_frame`, only libgcc knows); it is stepped over by frame
 //! pointer, as far as that leads up the stack to something that may be a return address.
+#![allow(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -101,7 +102,6 @@ pub fn refresh_modules() {
 ///
 /// # Safety
 /// As `arena::abandon`, with which it is called.
-#[allow(unsafe_code)]
 pub unsafe fn abandon() {
     // SAFETY: the same contract.
     unsafe { rule_cache::abandon() };
@@ -140,21 +140,41 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn run(&mut self) -> End {
         loop {
-            match self.frame(0) {
-                Ok(Left::Return) => {}
-                Ok(left) => {
-                    if let Err(end) = self.arrive(left) {
-                        return end;
-                    }
-                }
-                Err(end) => return end,
+            self.plain_frames();
+            let left = self.frame(0).and_then(|left| self.arrive(left));
+            if let Err(end) = left {
+                return end;
             }
         }
     }
 
+    /// The short way, as far as it leads: frames whose rule is known and plain, on memory that is known. The first other one is left
+    /// to `frame`.
+    #[inline(always)]
+    fn plain_frames(&mut self) {
+        let end = self.memory.end() as u64;
+        let mut registers = self.registers;
+        let free = self.out.get_mut(self.length..).unwrap_or_default();
+        let mut recorded = 0;
+        for slot in free {
+            let Some(rule) = self.rules.find(registers.pc ^ self.generation) else {
+                break;
+            };
+            // SAFETY: `StackMemory::end` says so of the stack pointer of the walk, and it only grows in this loop.
+            let Some(caller) = (unsafe { arch::plain_step(&registers, rule, end) }) else {
+                break;
+            };
+            *slot = registers.pc;
+            recorded += 1;
+            registers = caller;
+        }
+        self.registers = registers;
+        self.length += recorded;
+    }
+
     /// Records the frame the registers describe, and leaves it. `context`: address of the interrupted registers if a signal
     /// interrupted this very frame.
-    #[inline(always)]
+    #[inline(never)]
     fn frame(&mut self, context: u64) -> Result<Left, End> {
         let pc = self.registers.pc;
         let Some(slot) = self.out.get_mut(self.length) else {
@@ -171,11 +191,8 @@ impl Walk<'_> {
         arch::step(&mut self.registers, rule, &mut self.memory, context)
     }
 
-    /// After a step that was no plain return.
-    #[cold]
-    #[inline(never)]
-    fn arrive(&mut self, left: Left) -> Result<(), End> {
-        let mut left = left;
+    /// After a step that was not made in the short way.
+    fn arrive(&mut self, mut left: Left) -> Result<(), End> {
         loop {
             left = match left {
                 Left::Return => return Ok(()),

@@ -9,7 +9,8 @@
 //!    | CFA offset  (24) | bx offset (16) | bp offset (16) | bx   | bp   | kind |
 //! ```
 //! Of a dereferencing rule the CFA field holds offset (16) and addend (8), of one by another register offset (20) and number (4).
-//! What does not fit is no rule, and the stack ends there.
+//! In the first three kinds, nearly all there are, registers are saved below the CFA or not at all (offset 0), so that the hot loop need
+//! not ask how. What does not fit is no rule, and the stack ends there.
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -72,35 +73,34 @@ pub enum Step {
     Unknown,
 }
 
-/// The kinds as the hot loop sees them.
-pub mod kind {
-    /// [`Cfa::Plus`](super::Cfa::Plus) of the stack pointer; the following ones of bp and bx.
-    pub const SP: u64 = 0;
-    #[allow(missing_docs)]
-    pub const BP: u64 = 1;
-    #[allow(missing_docs)]
-    pub const BX: u64 = 2;
-    /// [`Cfa::Load`](super::Cfa::Load) by the stack pointer; the following ones by bp and bx.
-    pub const LOAD_SP: u64 = 3;
-    #[allow(missing_docs)]
-    pub const LOAD_BP: u64 = 4;
-    #[allow(missing_docs)]
-    pub const LOAD_BX: u64 = 5;
-    /// [`Cfa::Other`](super::Cfa::Other).
-    pub const OTHER: u64 = 6;
-    /// [`Step::FramePointer`](super::Step::FramePointer).
-    pub const FRAME_POINTER: u64 = 7;
-    /// [`Step::Signal`](super::Step::Signal).
-    pub const SIGNAL: u64 = 8;
-    /// [`Step::End`](super::Step::End).
-    pub const END: u64 = 9;
-    /// [`Step::Unknown`](super::Step::Unknown).
-    pub const UNKNOWN: u64 = 10;
-}
+/// By the stack pointer, by bp, by bx: [`Cfa::Plus`], registers saved below the CFA or not at all.
+const PLAIN: u64 = 0;
+/// The same with registers saved in another way.
+const ODD: u64 = 3;
+/// [`Cfa::Load`].
+const LOAD: u64 = 6;
+const OTHER: u64 = 9;
+const FRAME_POINTER: u64 = 10;
+const SIGNAL: u64 = 11;
+const END: u64 = 12;
+const UNKNOWN: u64 = 13;
 
 const SAME: u64 = 0;
 const AT_CFA: u64 = 1;
 const AT_BP: u64 = 2;
+
+/// A frame as nearly all are: one of the first three kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plain {
+    /// What the CFA is counted from.
+    pub base: Base,
+    /// Offset of the CFA in bytes.
+    pub cfa: i64,
+    /// Offset of the caller's bp from the CFA in bytes, negative; 0: still in the register.
+    pub bp: i64,
+    /// The same of bx.
+    pub bx: i64,
+}
 
 /// A packed [`Step`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,103 +111,123 @@ impl Rule {
     pub fn pack(step: Step) -> Rule {
         let packed = match step {
             Step::Frame { cfa, bp, bx } => pack_frame(cfa, bp, bx),
-            Step::FramePointer => Some(kind::FRAME_POINTER),
-            Step::Signal => Some(kind::SIGNAL),
-            Step::End => Some(kind::END),
+            Step::FramePointer => Some(FRAME_POINTER),
+            Step::Signal => Some(SIGNAL),
+            Step::End => Some(END),
             Step::Unknown => None,
         };
-        Rule(packed.unwrap_or(kind::UNKNOWN))
+        Rule(packed.unwrap_or(UNKNOWN))
     }
 
     /// From [`bits`](Rule::bits).
+    #[inline(always)]
     pub fn from_bits(bits: u64) -> Rule {
         Rule(bits)
     }
 
     /// The word itself.
+    #[inline(always)]
     pub fn bits(self) -> u64 {
         self.0
     }
 
-    /// One of [`kind`].
+    /// The frame, if it is a plain one: for the hot loop.
     #[inline(always)]
-    pub fn kind(self) -> u64 {
-        self.0 & 15
-    }
-
-    /// Offset of the CFA in bytes, of the kinds up to `BX`.
-    #[inline(always)]
-    pub fn cfa_offset(self) -> i64 {
-        (self.0 as i64 >> 40) << 3
-    }
-
-    /// Where the caller's bp is.
-    #[inline(always)]
-    pub fn bp(self) -> Saved {
-        saved(self.0 >> 4, (self.0 << 40) as i64 >> 48)
-    }
-
-    /// Where the caller's rbx is.
-    #[inline(always)]
-    pub fn bx(self) -> Saved {
-        saved(self.0 >> 6, (self.0 << 24) as i64 >> 48)
+    pub fn plain(self) -> Option<Plain> {
+        Some(Plain {
+            base: match self.kind() {
+                0 => Base::Sp,
+                1 => Base::Bp,
+                2 => Base::Bx,
+                _ => return None,
+            },
+            cfa: self.cfa_offset(),
+            bp: self.bp_offset(),
+            bx: self.bx_offset(),
+        })
     }
 
     /// Everything.
     pub fn unpack(self) -> Step {
         let cfa = match self.kind() {
-            kind::SP => Cfa::Plus(Base::Sp, self.cfa_offset()),
-            kind::BP => Cfa::Plus(Base::Bp, self.cfa_offset()),
-            kind::BX => Cfa::Plus(Base::Bx, self.cfa_offset()),
-            kind::LOAD_SP => self.load(Base::Sp),
-            kind::LOAD_BP => self.load(Base::Bp),
-            kind::LOAD_BX => self.load(Base::Bx),
-            kind::OTHER => Cfa::Other((self.0 >> 40 & 15) as u8, (self.0 as i64 >> 44) << 3),
-            kind::FRAME_POINTER => return Step::FramePointer,
-            kind::SIGNAL => return Step::Signal,
-            kind::END => return Step::End,
+            kind @ PLAIN..LOAD => Cfa::Plus(base(kind), self.cfa_offset()),
+            kind @ LOAD..OTHER => {
+                let addend = ((self.0 << 16) as i64 >> 56) << 3;
+                Cfa::Load(base(kind), (self.0 as i64 >> 48) << 3, addend)
+            }
+            OTHER => Cfa::Other((self.0 >> 40 & 15) as u8, (self.0 as i64 >> 44) << 3),
+            FRAME_POINTER => return Step::FramePointer,
+            SIGNAL => return Step::Signal,
+            END => return Step::End,
             _ => return Step::Unknown,
         };
         Step::Frame {
             cfa,
-            bp: self.bp(),
-            bx: self.bx(),
+            bp: saved(self.0 >> 4, self.bp_offset()),
+            bx: saved(self.0 >> 6, self.bx_offset()),
         }
     }
 
-    fn load(self, base: Base) -> Cfa {
-        Cfa::Load(
-            base,
-            (self.0 as i64 >> 48) << 3,
-            ((self.0 << 16) as i64 >> 56) << 3,
-        )
+    #[inline(always)]
+    fn kind(self) -> u64 {
+        self.0 & 15
+    }
+
+    #[inline(always)]
+    fn cfa_offset(self) -> i64 {
+        (self.0 as i64 >> 40) << 3
+    }
+
+    #[inline(always)]
+    fn bp_offset(self) -> i64 {
+        i64::from((self.0 >> 8) as i16) << 3
+    }
+
+    #[inline(always)]
+    fn bx_offset(self) -> i64 {
+        i64::from((self.0 >> 24) as i16) << 3
     }
 }
 
-#[inline(always)]
-fn saved(how: u64, words: i64) -> Saved {
+fn base(kind: u64) -> Base {
+    match kind % 3 {
+        0 => Base::Sp,
+        1 => Base::Bp,
+        _ => Base::Bx,
+    }
+}
+
+fn saved(how: u64, offset: i64) -> Saved {
     match how & 3 {
         SAME => Saved::Same,
-        AT_CFA => Saved::AtCfa(words << 3),
-        _ => Saved::AtBp(words << 3),
+        AT_CFA => Saved::AtCfa(offset),
+        _ => Saved::AtBp(offset),
     }
 }
 
 fn pack_frame(cfa: Cfa, bp: Saved, bx: Saved) -> Option<u64> {
+    let (bp_how, bp_offset) = pack_saved(bp)?;
+    let (bx_how, bx_offset) = pack_saved(bx)?;
+    let is_plain = |saved| matches!(saved, Saved::Same | Saved::AtCfa(..0));
     let (kind, cfa) = match cfa {
-        Cfa::Plus(base, offset) => (kind::SP + base as u64, words(offset, 24)?),
+        Cfa::Plus(base, offset) => {
+            let kind = if is_plain(bp) && is_plain(bx) {
+                PLAIN
+            } else {
+                ODD
+            };
+            (kind + base as u64, words(offset, 24)?)
+        }
         Cfa::Load(base, offset, addend) => (
-            kind::LOAD_SP + base as u64,
+            LOAD + base as u64,
             words(offset, 16)? << 8 | words(addend, 8)?,
         ),
         Cfa::Other(register @ 0..16, offset) => {
-            (kind::OTHER, words(offset, 20)? << 4 | u64::from(register))
+            (OTHER, words(offset, 20)? << 4 | u64::from(register))
         }
         Cfa::Other(..) => return None,
     };
-    let (bp_how, bp) = pack_saved(bp)?;
-    let (bx_how, bx) = pack_saved(bx)?;
-    Some(kind | bp_how << 4 | bx_how << 6 | bp << 8 | bx << 24 | cfa << 40)
+    Some(kind | bp_how << 4 | bx_how << 6 | bp_offset << 8 | bx_offset << 24 | cfa << 40)
 }
 
 fn pack_saved(saved: Saved) -> Option<(u64, u64)> {
@@ -226,6 +246,7 @@ fn words(offset: i64, bits: u32) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -284,6 +305,22 @@ mod tests {
                 if offset % 8 != 0 {
                     prop_assert_eq!(back, Step::Unknown);
                 }
+            }
+        }
+
+        #[test]
+        fn the_plain_form_says_the_same(base in any_base(), cfa in multiple(24), bp in multiple(16), bx in multiple(16)) {
+            let saved = |offset| if offset == 0 { Saved::Same } else { Saved::AtCfa(offset) };
+            let step = Step::Frame { cfa: Cfa::Plus(base, cfa), bp: saved(bp), bx: saved(bx) };
+            let plain = (bp <= 0 && bx <= 0).then_some(Plain { base, cfa, bp, bx });
+            prop_assert_eq!(Rule::pack(step).plain(), plain);
+        }
+
+        #[test]
+        fn only_plain_frames_have_a_plain_form(step in any_step()) {
+            if let Some(plain) = Rule::pack(step).plain() {
+                let Step::Frame { cfa, .. } = step else { panic!("{step:?}") };
+                prop_assert_eq!(cfa, Cfa::Plus(plain.base, plain.cfa));
             }
         }
 

@@ -122,10 +122,11 @@ impl RuleCache {
 
     #[inline(always)]
     fn set(&self, key: u64) -> &[Entry; 2] {
-        // Fibonacci hashing: the high bits of the product depend on all of the key. The shift keeps the index below SETS.
-        let index = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SETS.trailing_zeros());
-        // SAFETY: 15 bits are left, and there are 2^15 sets.
-        unsafe { self.sets.get_unchecked(index as usize) }
+        // Multiplicative hashing: bits 27 to 41 of the product depend on all lower bits of the address. (A multiplier of 32 bits is
+        // part of the instruction.)
+        let index = key.wrapping_mul(0x61c8_8647) >> 27;
+        // SAFETY: the remainder is below SETS.
+        unsafe { self.sets.get_unchecked(index as usize % SETS) }
     }
 
     fn wipe(&self) {
@@ -172,17 +173,26 @@ mod tests {
         let tag = generation();
         let home = |pc: u64| table.set(pc ^ tag) as *const _;
         let first = 0x5555_0000_1000;
-        let second = (first + 1..).find(|pc| home(*pc) == home(first)).expect("another");
+        let second = (first + 1..)
+            .find(|pc| home(*pc) == home(first))
+            .expect("another");
         let (a, b) = (Rule::pack(Step::End), Rule::pack(Step::FramePointer));
         table.insert(first ^ tag, a);
         table.insert(second ^ tag, b);
-        assert_eq!((table.find(first ^ tag), table.find(second ^ tag)), (Some(a), Some(b)));
+        assert_eq!(
+            (table.find(first ^ tag), table.find(second ^ tag)),
+            (Some(a), Some(b))
+        );
     }
 
     #[test]
     fn no_key_is_zero() {
         assert_ne!(in_key(0), 0);
         assert_ne!(in_key(GENERATIONS - 1), in_key(GENERATIONS));
-        assert_eq!(in_key(0), in_key(GENERATIONS), "after which the table is wiped");
+        assert_eq!(
+            in_key(0),
+            in_key(GENERATIONS),
+            "after which the table is wiped"
+        );
     }
 }

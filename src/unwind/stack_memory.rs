@@ -103,7 +103,7 @@ impl StackBounds {
         // The page of the top itself holds the control block, or the program's arguments.
         StackBounds {
             thread,
-            low: high & !(PAGE - 1),
+            low: page_of(high),
             high,
         }
     }
@@ -130,9 +130,9 @@ impl StackBounds {
 
 /// The stack memory of one walk.
 pub struct StackMemory {
-    /// `[start, start + length)` is readable.
+    /// Known to be readable: `[start, end)`. What lies between the stack pointer of the walk and `end` always belongs to it.
     start: usize,
-    length: usize,
+    end: usize,
     /// What may be asked for at all.
     floor: usize,
     limit: usize,
@@ -142,7 +142,7 @@ impl StackMemory {
     fn known(floor: usize, high: usize) -> StackMemory {
         StackMemory {
             start: floor,
-            length: high - floor,
+            end: high,
             floor,
             limit: high,
         }
@@ -151,56 +151,70 @@ impl StackMemory {
     fn foreign(floor: usize) -> StackMemory {
         StackMemory {
             start: floor,
-            length: 0,
+            end: floor,
             floor,
             limit: floor.saturating_add(FOREIGN_STACK),
         }
     }
 
-    /// The word at `addr`, which must be aligned and within the stack.
+    /// Everything from the stack pointer of the walk to here can be read.
     #[inline(always)]
+    pub fn end(&self) -> usize {
+        self.end
+    }
+
+    /// The word at `addr`, which must be aligned and within the stack.
     pub fn read(&mut self, addr: usize) -> Option<u64> {
-        let is_known = addr.wrapping_sub(self.start) < self.length && addr.is_multiple_of(WORD);
-        if !is_known && !self.probe(addr) {
+        if !addr.is_multiple_of(WORD) || !(self.is_known(addr) || self.probe(addr)) {
             return None;
         }
         // SAFETY: aligned, and its page was found readable: by `extend_to` for this thread's own stack, else just now.
         Some(unsafe { ptr::read_volatile(addr as *const u64) })
     }
 
-    /// Whether `addr` is on the same stack as what was read so far: no hole in between, and not too far. For steps that rest on a guess.
-    pub fn reaches(&mut self, addr: usize) -> bool {
-        let is_own = self.length == self.limit - self.floor;
-        for _ in 0..WIDEST_GUESS {
-            let end = self.start + self.length;
-            if addr < end {
-                return true;
-            }
-            if is_own || !sys::readable(end) {
-                return false;
-            }
-            self.length = (end & !(PAGE - 1)) + PAGE - self.start;
+    /// The walk has come to the stack pointer `sp`; the word below was read.
+    pub fn advance(&mut self, sp: usize) {
+        if sp > self.end {
+            // Over pages nobody asked for: what is known begins anew with the page of that word.
+            self.start = sp;
+            self.end = page_of(sp - 1) + PAGE;
         }
-        false
     }
 
-    /// Whether the word at `addr` can be read after all, on a page not met yet.
-    #[cold]
-    #[inline(never)]
+    /// Whether `addr` is on the same stack as what was read so far: no hole in between, and not too far. For steps that rest on a guess.
+    pub fn reaches(&mut self, addr: usize) -> bool {
+        let pages = if self.is_own() { 0 } else { WIDEST_GUESS };
+        for _ in 0..pages {
+            if addr < self.end || !sys::readable(self.end) {
+                break;
+            }
+            self.end = page_of(self.end) + PAGE;
+        }
+        self.is_known(addr)
+    }
+
+    fn is_known(&self, addr: usize) -> bool {
+        (self.start..self.end).contains(&addr)
+    }
+
+    /// What is known of one's own stack is all there is of it.
+    fn is_own(&self) -> bool {
+        self.end == self.limit
+    }
+
+    /// Whether the word at `addr`, on a page not met yet, can be read after all.
     fn probe(&mut self, addr: usize) -> bool {
-        let allowed = addr >= self.floor && addr < self.limit && addr.is_multiple_of(WORD);
-        // What is known of one's own stack is all there is of it.
-        let is_own = self.length == self.limit - self.floor;
-        if !allowed || is_own || !sys::readable(addr) {
+        let is_allowed = (self.floor..self.limit).contains(&addr);
+        if !is_allowed || self.is_own() || !sys::readable(addr) {
             return false;
         }
-        let page = addr & !(PAGE - 1);
-        let end = page + PAGE;
-        // A walk goes upwards: the page that follows widens the known part, a jump begins a new one.
-        if page != self.start + self.length {
-            self.start = page.max(self.floor);
+        if page_of(addr) <= self.end && addr >= self.end {
+            self.end = page_of(addr) + PAGE;
         }
-        self.length = end - self.start;
         true
     }
+}
+
+fn page_of(addr: usize) -> usize {
+    addr & !(PAGE - 1)
 }

@@ -14,10 +14,11 @@
 )]
 
 use core::arch::asm;
+use core::ptr::read_volatile;
 
 use crate::sys;
 use crate::unwind::End;
-use crate::unwind::rule::{Base, Cfa, Rule, Saved, Step, kind};
+use crate::unwind::rule::{Base, Cfa, Rule, Saved, Step};
 use crate::unwind::stack_memory::StackMemory;
 
 /// The registers a walk starts from and carries along.
@@ -96,6 +97,7 @@ impl Registers {
         Registers { pc, sp, bp, bx }
     }
 
+    #[inline(always)]
     fn base(&self, base: Base) -> u64 {
         match base {
             Base::Sp => self.sp,
@@ -105,82 +107,87 @@ impl Registers {
     }
 }
 
-/// Leaves one frame: `registers` become those of its caller. `context` is the address of the interrupted registers if the frame is the
-/// one a signal interrupted, else 0.
+/// Leaves a frame of the common kind: the caller's registers, or `None` if anything is out of the ordinary, which [`step`] then tells.
+///
+/// # Safety
+/// Everything from `registers.sp` to `end` can be read.
 #[inline(always)]
+pub unsafe fn plain_step(registers: &Registers, rule: Rule, end: u64) -> Option<Registers> {
+    let plain = rule.plain()?;
+    let cfa = registers.base(plain.base).wrapping_add_signed(plain.cfa);
+    let at = cfa.wrapping_add_signed(RETURN_ADDRESS_AT);
+    // With `at` not below the stack pointer the CFA is above it: a walk cannot turn in a circle.
+    if at < registers.sp || cfa > end || !cfa.is_multiple_of(8) {
+        return None;
+    }
+    let word = |offset: i64, now: u64| {
+        let at = cfa.wrapping_add_signed(offset);
+        if offset == 0 {
+            return Some(now);
+        }
+        if at < registers.sp {
+            return None;
+        }
+        // SAFETY: aligned, as the CFA and all offsets are; not below the stack pointer; below the CFA, since the offset is negative,
+        // and so below `end`.
+        Some(unsafe { read_volatile(at as *const u64) })
+    };
+    Some(Registers {
+        pc: word(RETURN_ADDRESS_AT, 0)?,
+        bp: word(plain.bp, registers.bp)?,
+        bx: word(plain.bx, registers.bx)?,
+        sp: cfa,
+    })
+}
+
+/// Leaves one frame of any kind: `registers` become those of its caller. `context` is the address of the interrupted registers if the
+/// frame is the one a signal interrupted, else 0.
 pub fn step(
     registers: &mut Registers,
     rule: Rule,
     memory: &mut StackMemory,
     context: u64,
 ) -> Result<Left, End> {
-    let base = match rule.kind() {
-        kind::SP => registers.sp,
-        kind::BP => registers.bp,
-        kind::BX => registers.bx,
-        _ => return uncommon(registers, rule, memory, context),
-    };
-    leave(
-        registers,
-        rule,
-        base.wrapping_add_signed(rule.cfa_offset()),
-        memory,
-    )
-}
-
-/// The registers of the caller, given where the frame ends.
-#[inline(always)]
-fn leave(
-    registers: &mut Registers,
-    rule: Rule,
-    cfa: u64,
-    memory: &mut StackMemory,
-) -> Result<Left, End> {
-    // Strict growth: a walk cannot turn in a circle. (`read` refuses what is not aligned.)
-    if cfa <= registers.sp {
-        return Err(End::BadMemory);
-    }
-    let at = cfa.wrapping_add_signed(RETURN_ADDRESS_AT);
-    let pc = memory.read(at as usize).ok_or(End::BadMemory)?;
-    let bp = saved(registers.bp, rule.bp(), cfa, registers.bp, memory)?;
-    let bx = saved(registers.bx, rule.bx(), cfa, registers.bp, memory)?;
-    *registers = Registers {
-        pc,
-        sp: cfa,
-        bp,
-        bx,
-    };
-    Ok(Left::Return)
-}
-
-#[inline(always)]
-fn saved(now: u64, how: Saved, cfa: u64, bp: u64, memory: &mut StackMemory) -> Result<u64, End> {
-    let at = match how {
-        Saved::Same => return Ok(now),
-        Saved::AtCfa(offset) => cfa.wrapping_add_signed(offset),
-        Saved::AtBp(offset) => bp.wrapping_add_signed(offset),
-    };
-    memory.read(at as usize).ok_or(End::BadMemory)
-}
-
-#[cold]
-#[inline(never)]
-fn uncommon(
-    registers: &mut Registers,
-    rule: Rule,
-    memory: &mut StackMemory,
-    context: u64,
-) -> Result<Left, End> {
     match rule.unpack() {
-        Step::Frame { cfa, .. } => {
+        Step::Frame { cfa, bp, bx } => {
             let cfa = find_cfa(registers, cfa, memory, context)?;
-            leave(registers, rule, cfa, memory)
+            leave(registers, cfa, (bp, bx), memory)
         }
         Step::FramePointer => follow_frame_pointer(registers, memory),
         Step::Signal => interrupted(registers, memory),
         Step::End => Err(End::Complete),
         Step::Unknown => Err(End::NoInfo),
     }
+}
+
+/// The registers of the caller, given where the frame ends and the others are saved.
+fn leave(
+    registers: &mut Registers,
+    cfa: u64,
+    (bp, bx): (Saved, Saved),
+    memory: &mut StackMemory,
+) -> Result<Left, End> {
+    // Strict growth, as in `plain_step`.
+    if cfa <= registers.sp {
+        return Err(End::BadMemory);
+    }
+    let mut word = |saved: Saved, now: u64| {
+        let at = match saved {
+            Saved::Same => return Ok(now),
+            Saved::AtCfa(offset) => cfa.wrapping_add_signed(offset),
+            Saved::AtBp(offset) => registers.bp.wrapping_add_signed(offset),
+        };
+        memory.read(at as usize).ok_or(End::BadMemory)
+    };
+    let caller = Registers {
+        pc: word(Saved::AtCfa(RETURN_ADDRESS_AT), 0)?,
+        sp: cfa,
+        bp: word(bp, registers.bp)?,
+        bx: word(bx, registers.bx)?,
+    };
+    memory.advance(cfa as usize);
+    *registers = caller;
+    Ok(Left::Return)
 }
 
 fn find_cfa(
@@ -197,10 +204,7 @@ fn find_cfa(
             Ok(value.wrapping_add_signed(addend))
         }
         Cfa::Other(register, offset) => {
-            let place = IN_UCONTEXT.get(usize::from(register));
-            let (0.., Some(place)) = (context, place) else {
-                return Err(End::NoInfo);
-            };
+            let place = IN_UCONTEXT.get(usize::from(register)).ok_or(End::NoInfo)?;
             if context == 0 {
                 return Err(End::NoInfo);
             }
@@ -228,6 +232,7 @@ fn follow_frame_pointer(registers: &mut Registers, memory: &mut StackMemory) -> 
         bp,
         bx: registers.bx,
     };
+    memory.advance(registers.sp as usize);
     Ok(Left::Guess)
 }
 
@@ -255,7 +260,7 @@ fn read_context(context: u64, place: u64) -> Option<u64> {
         return None;
     }
     // SAFETY: aligned, and just found readable; the frame is in use as long as its handler has not returned.
-    Some(unsafe { core::ptr::read_volatile(at as *const u64) })
+    Some(unsafe { read_volatile(at as *const u64) })
 }
 
 /// Sixteen bytes of code, if they can be read.
@@ -266,7 +271,7 @@ fn code(at: u64) -> Option<u128> {
     }
     let bytes = core::array::from_fn(|index| {
         // SAFETY: both halves were just found readable; byte by byte and volatile, as garbage may name any place, this stack included.
-        unsafe { core::ptr::read_volatile((at + index) as *const u8) }
+        unsafe { read_volatile((at + index) as *const u8) }
     });
     Some(u128::from_le_bytes(bytes))
 }

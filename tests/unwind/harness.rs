@@ -8,7 +8,7 @@ use std::sync::{Once, OnceLock};
 
 use malloscope::unwind::{self, End, Registers, ThreadUnwinder};
 
-use crate::oracle::libgcc;
+use crate::oracle::{Framehop, libgcc_into};
 
 /// Room for more frames than any test makes.
 pub const DEPTH: usize = 1024;
@@ -45,6 +45,25 @@ pub fn ours(registers: Registers) -> Stack {
     let (length, end) = walk(registers, &mut frames);
     frames.truncate(length);
     Stack { frames, end }
+}
+
+/// libgcc's stack of the caller, with the frames of the unwinder itself on top.
+#[inline(never)]
+pub fn libgcc() -> Vec<u64> {
+    let mut frames = Vec::with_capacity(DEPTH);
+    libgcc_into(&mut frames);
+    frames
+}
+
+/// framehop's stack from `registers`.
+pub fn framehop(registers: Registers) -> Vec<u64> {
+    thread_local! {
+        static FRAMEHOP: RefCell<Framehop> = RefCell::new(Framehop::new());
+    }
+    let mut frames = vec![0; DEPTH];
+    let length = FRAMEHOP.with(|framehop| framehop.borrow_mut().walk(registers, &mut frames));
+    frames.truncate(length);
+    frames
 }
 
 /// Compares our frames from the second on (the first is the place in the caller where the registers were taken) with libgcc's.

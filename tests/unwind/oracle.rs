@@ -1,6 +1,5 @@
 //! Two other unwinders, asked the same questions. Also used by the bench.
 
-use std::cell::RefCell;
 use std::ops::Deref;
 
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
@@ -9,17 +8,8 @@ use malloscope::elf;
 use malloscope::unwind::Registers;
 use malloscope::unwind::modules::Module;
 
-const DEPTH: usize = 1024;
-
-/// libgcc's stack of the caller, with the frames of the unwinder itself on top.
-#[inline(never)]
-pub fn libgcc() -> Vec<u64> {
-    let mut frames = Vec::with_capacity(DEPTH);
-    libgcc_into(&mut frames);
-    frames
-}
-
-/// The same without an allocation, for signal handlers: up to the capacity of `frames`.
+/// libgcc's stack of the caller, with the frames of the unwinder itself on top, up to the capacity of `frames`: no allocation, for
+/// signal handlers.
 #[inline(never)]
 pub fn libgcc_into(frames: &mut Vec<u64>) {
     // SAFETY: the lock that is not taken guards the symbolication, and addresses are all that is taken here.
@@ -107,15 +97,4 @@ impl Framehop {
         }
         length
     }
-}
-
-/// framehop's stack from `registers`.
-pub fn framehop(registers: Registers) -> Vec<u64> {
-    thread_local! {
-        static FRAMEHOP: RefCell<Framehop> = RefCell::new(Framehop::new());
-    }
-    let mut frames = vec![0; DEPTH];
-    let length = FRAMEHOP.with(|framehop| framehop.borrow_mut().walk(registers, &mut frames));
-    frames.truncate(length);
-    frames
 }

@@ -6,8 +6,7 @@ use std::thread;
 
 use malloscope::unwind::{End, Registers};
 
-use crate::harness::{self, Program, assert_agreement, compile, deep, ours, take, taken};
-use crate::oracle;
+use crate::harness::{self, Program, assert_agreement, compile, deep, framehop, ours, take, taken};
 
 #[test]
 fn deep_stacks_of_many_functions() {
@@ -106,7 +105,7 @@ fn framehop_says_the_same() {
     }
     extern "C" fn hook() {
         let registers = Registers::here();
-        let pair = (ours(registers), oracle::framehop(registers));
+        let pair = (ours(registers), framehop(registers));
         FRAMEHOP.with(|pairs| pairs.borrow_mut().push(pair));
     }
     let program = deep();

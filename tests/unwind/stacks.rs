@@ -7,8 +7,7 @@ use std::thread;
 
 use malloscope::unwind::{End, Registers};
 
-use crate::harness::{Stack, assert_agreement, deep, difference, ours, take, taken};
-use crate::oracle::libgcc;
+use crate::harness::{Stack, assert_agreement, deep, difference, libgcc, ours, take, taken};
 
 /// Memory with a hole on either side.
 struct Island {
