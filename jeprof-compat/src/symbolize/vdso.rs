@@ -49,3 +49,38 @@ fn own_image() -> Option<Vec<u8>> {
         .ok()?;
     Some(image)
 }
+
+#[cfg(test)]
+mod tests {
+    use object::{Object, ObjectSymbol};
+
+    use super::*;
+
+    /// The module and the offset of one function; a machine without a vdso has none.
+    fn gettime() -> Option<(Mapping, u64)> {
+        let image = own_image()?;
+        let elf = object::File::parse(&*image).unwrap();
+        let mut symbols = elf.dynamic_symbols();
+        let symbol = symbols.find(|s| s.name() == Ok("__vdso_clock_gettime"))?;
+        let module = Mapping {
+            path: "[vdso]".into(),
+            build_id: elf::build_id(&elf),
+            ..Mapping::default()
+        };
+        Some((module, symbol.address()))
+    }
+
+    #[test]
+    fn only_the_same_vdso_gives_names() {
+        let Some((mut module, offset)) = gettime() else {
+            println!("skipped: no vdso here");
+            return;
+        };
+        let names = answer(&module, &[offset + 1]).names;
+        assert!(names[0].lines[0].function.contains("clock_gettime"));
+        module.build_id = Some("00".into());
+        assert!(answer(&module, &[offset]).names.is_empty());
+        module.build_id = None;
+        assert!(answer(&module, &[offset]).names.is_empty());
+    }
+}
