@@ -12,7 +12,7 @@ use super::{Engine, Link, Placement, Request, acyclic, parts, route, settle, unc
 /// Room on the right of a box for a link to itself.
 pub(super) const LOOP_WIDTH: f64 = 18.0;
 /// Between a line and its label.
-pub(super) const LABEL_GAP: f64 = 4.0;
+pub(super) const LABEL_GAP: f64 = 5.5;
 /// A link that passes a row takes this much on either side of its middle.
 const LINE: f64 = 3.0;
 

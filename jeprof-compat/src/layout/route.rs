@@ -11,9 +11,11 @@ use super::settle::keep_apart;
 use super::{Link, Placement, Point, Request, Route, Size};
 
 /// Gap between two rows: grows with the farthest way that a link goes sideways in it.
-const MIN_GAP: f64 = 14.0;
+const MIN_GAP: f64 = 20.0;
 const MAX_GAP: f64 = 80.0;
 const SLOPE: f64 = 0.1;
+/// The last stretch before a box, straight so that an arrow's head points the way it came.
+const STUB: f64 = 8.0;
 /// Links leave a box at least this far from its corners, as a share of its width.
 const CORNER: f64 = 0.12;
 /// Distance of two links where they meet a box.
@@ -137,7 +139,8 @@ fn curve(request: &Request, bands: &Bands, ports: &Ports, index: usize, turned: 
         y: first.top + request.boxes[upper].height,
     };
     let mut points = vec![start];
-    line_to(&mut points, first.bottom);
+    // The head is at the start of a link that was turned.
+    line_to(&mut points, first.bottom + if turned { STUB } else { 0.0 });
     let mut label = start;
     for &(row, place) in &chain[1..chain.len() - 1] {
         let band = &bands.bands[row];
@@ -161,7 +164,15 @@ fn curve(request: &Request, bands: &Bands, ports: &Ports, index: usize, turned: 
         x: ports.lower[index],
         y: bands.bands[bands.boxes[lower].0].top,
     };
-    s_to(&mut points, end);
+    let stub = if turned { 0.0 } else { STUB };
+    s_to(
+        &mut points,
+        Point {
+            y: end.y - stub,
+            ..end
+        },
+    );
+    line_to(&mut points, end.y);
     if turned {
         points.reverse();
     }

@@ -28,8 +28,12 @@ const FAILED: u8 = 125;
 /// Run a program under the profiler and name what it does not give back
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Where the dumps go; made when it is not there [default: malloscope-<command>-<time>]
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        help = "Where the dumps go; made when it is not there [default: malloscope-COMMAND-TIME]"
+    )]
     output: Option<PathBuf>,
     /// The program and its arguments
     #[arg(

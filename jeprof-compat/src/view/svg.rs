@@ -113,7 +113,7 @@ impl Picture<'_> {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}pt\" height=\"{height:.0}pt\" \
              viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"{FONT_FAMILY}\">\n\
-             <title>{}</title>\n<style>\n{CSS}{}</style>\n\
+             <title>{}</title>\n<style>\n{}{CSS}</style>\n\
              <rect class=\"paper\" width=\"{width:.0}\" height=\"{height:.0}\"/>",
             xml::escape(&title),
             colour::css()
@@ -129,15 +129,7 @@ impl Picture<'_> {
             let share = percent(shown, total);
             lines.push(format!("Focusing on: {} ({share})", amount(shown, unit)));
         }
-        if self.graph.dropped_nodes > 0 || self.graph.dropped_edges > 0 {
-            lines.push(format!(
-                "Dropped: {} boxes (of at most {}), {} calls (of at most {})",
-                self.graph.dropped_nodes,
-                amount(self.graph.node_limit, unit),
-                self.graph.dropped_edges,
-                amount(self.graph.edge_limit, unit),
-            ));
-        }
+        lines.extend(self.dropped());
         if self.graph.edges.iter().any(|edge| edge.residual) {
             lines.push("Dashed: by way of dropped boxes".to_owned());
         }
@@ -150,6 +142,27 @@ impl Picture<'_> {
             // A big picture is looked at from afar.
             scale: (content.width.max(content.height) / 1000.0).clamp(1.0, 2.5),
         }
+    }
+
+    /// `Dropped: 12 boxes up to 2.0 MB, 5 calls up to 402.9 KB`.
+    fn dropped(&self) -> Option<String> {
+        let unit = self.caption.unit;
+        let part = |count: usize, [one, many]: [&str; 2], limit: f64| {
+            let name = if count == 1 { one } else { many };
+            let limit = amount(limit, unit);
+            (count > 0).then(|| format!("{count} {name} up to {limit}"))
+        };
+        let Graph {
+            dropped_nodes,
+            dropped_edges,
+            ..
+        } = *self.graph;
+        let parts = [
+            part(dropped_nodes, ["box", "boxes"], self.graph.node_limit),
+            part(dropped_edges, ["call", "calls"], self.graph.edge_limit),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| format!("Dropped: {}", parts.join(", ")))
     }
 
     fn node(&self, out: &mut String, node: &Node, label: &Label, middle: Point) -> fmt::Result {
@@ -239,8 +252,10 @@ impl Picture<'_> {
         let residual = if edge.residual { " residual" } else { "" };
         writeln!(
             out,
-            "<g class=\"edge {class}{residual}\"><title>{}</title>\
+            "<g class=\"edge {class}{residual}\" data-ends=\"{} {}\"><title>{}</title>\
              <path d=\"{}\" stroke-width=\"{width:.1}\"/><path class=\"head\" d=\"{}\"/></g>",
+            edge.from,
+            edge.to,
             xml::escape(&self.edge_tooltip(edge)),
             path(&line),
             arrow_head(&line, tip, head)

@@ -151,6 +151,14 @@
     action();
   });
 
+  // Under the pointer, the calls of a box stand out.
+  for (const edge of document.querySelectorAll(".edge")) {
+    for (const end of edge.dataset.ends.split(" ")) {
+      nodes[end].addEventListener("pointerenter", () => edge.classList.add("near"));
+      nodes[end].addEventListener("pointerleave", () => edge.classList.remove("near"));
+    }
+  }
+
   // Where another font stands in, text that came out too wide is squeezed into its box.
   for (const text of document.querySelectorAll("text[data-room]")) {
     const room = Number(text.dataset.room);

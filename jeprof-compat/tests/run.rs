@@ -1,0 +1,184 @@
+//! `malloscope run` against real programs: what they get, what comes back, what is said. The
+//! library preloaded here is libc itself, which changes nothing; a copied dump stands for what the
+//! profiler would write.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A directory that is gone when the test ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("run-{name}"));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a directory");
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn libc() -> String {
+    let maps = fs::read_to_string("/proc/self/maps").expect("maps");
+    let mut paths = maps.lines().filter_map(|line| line.split(' ').next_back());
+    let found = paths.find(|path| path.contains("/libc.so.6") || path.contains("/libc-2."));
+    found.expect("glibc").to_owned()
+}
+
+fn malloscope(scratch: &Scratch) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_malloscope"));
+    command
+        .current_dir(&scratch.0)
+        .env("MALLOSCOPE_LIB", libc())
+        .env_remove("MALLOSCOPE_CONF")
+        .env_remove("MALLOC_CONF")
+        .env_remove("LD_PRELOAD")
+        .arg("run");
+    command
+}
+
+fn run(scratch: &Scratch, arguments: &[&str]) -> Output {
+    let mut command = malloscope(scratch);
+    command.args(arguments).output().expect("malloscope starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+#[test]
+fn the_exit_code_is_the_programs() {
+    let scratch = Scratch::new("exit");
+    let code = |arguments: &[&str]| run(&scratch, arguments).status.code();
+    assert_eq!(code(&["-o", "d", "true"]), Some(0));
+    assert_eq!(code(&["-o", "d", "--", "sh", "-c", "exit 7"]), Some(7));
+    assert_eq!(code(&["-o", "d", "sh", "-c", "kill -9 $$"]), Some(137));
+    assert_eq!(code(&["-o", "d", "no-such-program"]), Some(127));
+    fs::write(scratch.0.join("data"), "no program").expect("a file");
+    assert_eq!(code(&["-o", "d", "./data"]), Some(126));
+    assert_eq!(code(&["-o", "a,b", "true"]), Some(125));
+}
+
+#[test]
+fn the_program_gets_its_arguments_and_our_variables() {
+    let scratch = Scratch::new("environment");
+    let show = "echo \"$#:$1:$2\"; echo \"$LD_PRELOAD\"; echo \"$MALLOSCOPE_CONF\"";
+    let output = run(
+        &scratch,
+        &["-o", "d", "sh", "-c", show, "sh", "-x", "--cum=a b"],
+    );
+    let stdout = text(&output.stdout);
+    let lines: Vec<&str> = stdout.lines().collect();
+    let prefix = scratch.0.join("d/malloscope");
+    assert_eq!(lines[0], "2:-x:--cum=a b");
+    assert_eq!(lines[1], libc());
+    assert!(lines[2].starts_with("prof:true,prof_final:true,"));
+    assert!(lines[2].ends_with(&format!(",prof_prefix:{}", prefix.display())));
+    assert_eq!(lines.len(), 3, "stdout is the program's alone");
+}
+
+#[test]
+fn what_the_user_set_is_kept() {
+    let scratch = Scratch::new("kept");
+    let output = malloscope(&scratch)
+        .env("LD_PRELOAD", libc())
+        .env("MALLOSCOPE_CONF", "lg_prof_sample:12")
+        .args(["-o", "d", "sh", "-c"])
+        .arg("echo \"$LD_PRELOAD\"; echo \"$MALLOSCOPE_CONF\"")
+        .output()
+        .expect("malloscope starts");
+    let stdout = text(&output.stdout);
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!(lines[0], format!("{0}:{0}", libc()));
+    assert!(lines[1].ends_with(",lg_prof_sample:12"));
+}
+
+#[test]
+fn the_summary_names_the_biggest_call_sites_of_new_dumps() {
+    let scratch = Scratch::new("summary");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/leaky");
+    fs::create_dir(scratch.0.join("d")).expect("a directory");
+    let old = scratch.0.join("d/malloscope.1.0.f.heap");
+    fs::copy(data.join("leaky.heap"), old).expect("an old dump");
+    let script =
+        "cp $0/less.heap d/malloscope.7.0.i0.heap; cp $0/leaky.heap d/malloscope.7.1.f.heap";
+    let data = data.display().to_string();
+    let output = run(&scratch, &["-o", "d", "sh", "-c", script, &data]);
+    let said = text(&output.stderr);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("malloscope: running "), "{said}");
+    assert_eq!(
+        lines[1],
+        "malloscope: 2 dumps; the most is live in d/malloscope.7.1.f.heap: 10.1 MB"
+    );
+    assert_eq!(lines[2], "malloscope: biggest call sites:");
+    assert_eq!(
+        lines[3..8].iter().filter(|l| l.starts_with("  ")).count(),
+        5
+    );
+    assert!(lines[8].starts_with("malloscope: call graph: "), "{said}");
+    assert!(lines[8].ends_with(" > d/malloscope.7.1.f.svg"), "{said}");
+    assert_eq!(lines.len(), 9);
+}
+
+#[test]
+fn a_run_without_dumps_says_so() {
+    let scratch = Scratch::new("none");
+    let said = text(&run(&scratch, &["true"]).stderr);
+    assert!(said.contains("no dump was written"), "{said}");
+    let mut made = fs::read_dir(&scratch.0).expect("a directory");
+    let name = made
+        .next()
+        .expect("an entry")
+        .expect("an entry")
+        .file_name();
+    assert!(name.to_string_lossy().starts_with("malloscope-true-20"));
+}
+
+#[test]
+fn a_missing_library_is_named() {
+    let scratch = Scratch::new("missing");
+    let output = malloscope(&scratch)
+        .env("MALLOSCOPE_LIB", "/nowhere/lib.so")
+        .arg("true")
+        .output()
+        .expect("malloscope starts");
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("MALLOSCOPE_LIB names /nowhere/lib.so"));
+}
+
+/// Signals meant for the program reach it, and it decides about its end.
+#[test]
+fn signals_are_passed_on() {
+    let scratch = Scratch::new("signals");
+    for (signal, script, code) in [
+        ("TERM", "echo ready; exec sleep 60", 143),
+        ("INT", "trap 'exit 9' INT; echo ready; sleep 20 & wait", 9),
+        ("USR1", "trap 'exit 8' USR1; echo ready; sleep 20 & wait", 8),
+    ] {
+        let mut child = malloscope(&scratch)
+            .args(["-o", "d", "sh", "-c", script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("malloscope starts");
+        let mut ready = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        stdout.read_line(&mut ready).expect("a line");
+        let pid = child.id().to_string();
+        let kill = Command::new("kill").args(["-s", signal, &pid]).status();
+        assert!(kill.expect("kill").success());
+        let status = child.wait().expect("an end");
+        assert_eq!(status.signal(), None);
+        assert_eq!(status.code(), Some(code), "{signal}");
+    }
+}
