@@ -13,9 +13,8 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use crate::config::{self, Config};
-use crate::hooks::HookAddresses;
 use crate::hooks::forward::{self, Missing, Mode};
-use crate::recorder::{self, Settings};
+use crate::recorder::{self, HookAddresses, Settings};
 use crate::trigger::{self, dumper, exit};
 use crate::{arena, diag, next, sys, tls, unwind};
 
@@ -129,7 +128,10 @@ unsafe fn variable(environment: *const *const c_char, name: &[u8]) -> Option<&'s
     unsafe {
         while !at.is_null() && !(*at).is_null() {
             let entry = CStr::from_ptr(*at).to_bytes();
-            if let Some(value) = entry.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"=")) {
+            if let Some(value) = entry
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix(b"="))
+            {
                 return Some(value);
             }
             at = at.add(1);
@@ -152,7 +154,12 @@ fn register_handlers(config: &'static Config) {
     // SAFETY: functions of this library, which is never unloaded; no DSO handle, for the same
     // reason. Failure (no memory) leaves us without the handler: the fork word then tells.
     unsafe {
-        __register_atfork(Some(prepare), Some(parent), Some(child), core::ptr::null_mut());
+        __register_atfork(
+            Some(prepare),
+            Some(parent),
+            Some(child),
+            core::ptr::null_mut(),
+        );
         if config.prof_final || config.prof_leak {
             __cxa_atexit(at_exit, core::ptr::null_mut(), core::ptr::null_mut());
         }

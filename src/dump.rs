@@ -104,7 +104,10 @@ pub fn write(request: &Request<'_>) {
     let Some(mut snapshot) = Snapshot::take(request.live) else {
         return fail(request, &[], Errno(libc::ENOMEM));
     };
-    let (path, rest) = scratch.bytes().split_at_mut_checked(PATH).unwrap_or_default();
+    let (path, rest) = scratch
+        .bytes()
+        .split_at_mut_checked(PATH)
+        .unwrap_or_default();
     let (temporary, rest) = rest.split_at_mut_checked(PATH).unwrap_or_default();
     let (line, buffer) = rest.split_at_mut_checked(LINE).unwrap_or_default();
     let mut path = Path::new(path);
@@ -172,7 +175,10 @@ pub fn estimate(live: &LiveTable) -> Live {
     };
     snapshot.sort_by_stack();
     let sums = Sums::of(snapshot.samples());
-    let stacks = snapshot.samples().chunk_by(|a, b| a.stack == b.stack).count();
+    let stacks = snapshot
+        .samples()
+        .chunk_by(|a, b| a.stack == b.stack)
+        .count();
     Live {
         bytes: sums.bytes,
         objects: sums.objects_fx.div_ceil(crate::sampler::ONE_OBJECT),

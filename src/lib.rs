@@ -1,4 +1,43 @@
-//! The profiler behind `libmalloscope.so`.
+//! The profiler behind `libmalloscope.so`: a sampling heap profiler that is loaded into other
+//! people's processes.
+//!
+//! No C symbol is exported from here; `preload/` expands the hooks, so tests, benches and fuzz
+//! targets link this crate without replacing their own malloc.
+//!
+//! ```text
+//! env -> config -> boot
+//! malloc -> hooks -> tls, sampler -(rarely)-> recorder -> unwind -> stack_table, live_table
+//! free   -> hooks -> live_table? -(rarely)-> recorder
+//!           hooks -> trigger -> dump <- snapshot of the tables -> profile-format -> FILE
+//! ```
+//!
+//! What a room may do depends on how often its code runs:
+//!
+//! | | rooms | allocate | lock | syscall | panic |
+//! |---|---|---|---|---|---|
+//! | hot | `hooks`, `next`, `tls`, `sampler` | never | never | never | impossible |
+//! | warm | `recorder`, `unwind`, the tables | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe | impossible |
+//! | cold | `config`, `trigger`, `dump`, `process`, `boot` | arena only | table locks only inside a snapshot | yes | no |
+//!
+//! Everywhere: errno is what it was, failure means "as if not sampled" and a counter in `diag`,
+//! zero-initialised state means "off", no loader lock on the sampled path, no teardown at exit.
+//!
+//! A room uses only rooms on lines above its own (a test holds the sources against this):
+//! ```text
+//! sys
+//! sync diag
+//! arena elf sampler tls
+//! config next process stack_table unwind
+//! live_table
+//! recorder
+//! dump
+//! trigger
+//! hooks
+//! boot
+//! ```
+//!
+//! To get to know it, read `sampler`, `hooks`, `recorder`, `stack_table`, `dump`, then
+//! `profile-format`, in this order.
 #![cfg_attr(not(test), no_std)]
 
 pub mod arena;

@@ -23,7 +23,10 @@
 
 use core::ffi::{c_char, c_int, c_void};
 use core::mem::transmute;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use crate::elf::{self, Object};
 

@@ -289,7 +289,11 @@ mod tests {
         let (stop, wait) = std::sync::mpsc::channel::<()>();
         let before = threads();
         let thread = std::thread::spawn(move || wait.recv());
-        assert!(threads() > before || before > 2, "{before} then {}", threads());
+        assert!(
+            threads() > before || before > 2,
+            "{before} then {}",
+            threads()
+        );
         drop(stop);
         assert!(thread.join().is_ok());
         assert_eq!(
@@ -301,38 +305,59 @@ mod tests {
 
     #[test]
     fn lines_come_whole_whatever_the_buffer() {
-        let whole = std::fs::read("/proc/self/status").expect("status");
-        let names = |text: &[u8]| {
-            text.split(|byte| *byte == b'\n')
-                .filter_map(|line| line.split(|byte| *byte == b':').next().map(<[u8]>::to_vec))
-                .filter(|name| !name.is_empty())
-                .collect::<Vec<_>>()
-        };
-        let mut seen = Vec::new();
-        let mut buffer = [0; 300];
-        assert!(lines(c"/proc/self/status", &mut buffer, &mut |line| {
-            seen.extend(names(line));
-        }));
-        assert_eq!(seen, names(&whole));
+        let file = std::env::temp_dir().join(format!("malloscope-lines-{}", std::process::id()));
+        let text = (0..300)
+            .map(|n| "x".repeat(n % 90) + "\n")
+            .collect::<String>();
+        let overlong = "y".repeat(500) + "\n";
+        std::fs::write(&file, text.clone() + &overlong + &text).expect("a file");
+        let path = std::ffi::CString::new(file.to_str().expect("UTF-8")).expect("a path");
+        for size in [91, 100, 128, 400] {
+            let mut seen = String::new();
+            assert!(lines(&path, &mut vec![0; size], &mut |line| {
+                seen += std::str::from_utf8(line).expect("UTF-8");
+                seen += "\n";
+            }));
+            assert_eq!(
+                seen,
+                text.clone() + &text,
+                "buffer of {size}; the long line is passed over"
+            );
+        }
+        std::fs::remove_file(file).expect("removal");
     }
 
     #[test]
     fn memory_is_what_status_says() {
         let memory = memory(&mut [0; 1024]);
-        assert!(memory.rss > 0 && memory.rss <= memory.virtual_size && memory.rss <= memory.peak * 2);
+        assert!(
+            memory.rss > 0 && memory.rss <= memory.virtual_size && memory.rss <= memory.peak * 2
+        );
         assert!(memory.anonymous + memory.file <= memory.rss * 2);
     }
 
     #[test]
     fn the_build_id_of_libc_is_found() {
         let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
-        let line = maps.lines().find(|line| line.ends_with("libc.so.6")).expect("libc");
+        let line = maps
+            .lines()
+            .find(|line| line.ends_with("libc.so.6"))
+            .expect("libc");
         let start = u64::from_str_radix(line.split('-').next().expect("start"), 16).expect("hex");
         let mut id = [0; BUILD_ID];
-        let id = SelfMemory::open().expect("mem").build_id(start, &mut id).expect("id").to_vec();
+        let id = SelfMemory::open()
+            .expect("mem")
+            .build_id(start, &mut id)
+            .expect("id")
+            .to_vec();
         assert_eq!(id.len(), 20);
         let file = std::fs::read(line.split_whitespace().last().expect("path")).expect("file");
         assert!(file.windows(20).any(|window| window == id));
-        assert!(SelfMemory::open().expect("mem").build_id(4096, &mut [0; BUILD_ID]).is_none());
+        assert!(
+            SelfMemory::open()
+                .expect("mem")
+                .build_id(4096, &mut [0; BUILD_ID])
+                .is_none()
+        );
     }
 }

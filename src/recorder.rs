@@ -23,11 +23,10 @@
 
 mod thread;
 
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64};
 
 use crate::diag::{self, Counter};
-use crate::hooks::HookAddresses;
 use crate::live_table::{Insert, LiveTable, Sample};
 use crate::sampler;
 use crate::stack_table::StackTable;
@@ -68,6 +67,26 @@ static HOOKS: AtomicPtr<HookAddresses> = AtomicPtr::new(core::ptr::null_mut());
 /// A word that a child made by a fork without our handlers finds wiped to zero (MADV_WIPEONFORK).
 /// Null before `boot` and where the kernel cannot do it. Written by `boot`.
 static FORK_WORD: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The addresses of the exported hooks. A pointer into a hook is frame 0 of the stacks sampled
+/// there: the profile's readers drop everything up to a function of such a name.
+#[allow(missing_docs, reason = "each field is the symbol of its name")]
+pub struct HookAddresses {
+    pub malloc: *const (),
+    pub calloc: *const (),
+    pub realloc: *const (),
+    pub reallocarray: *const (),
+    pub posix_memalign: *const (),
+    pub aligned_alloc: *const (),
+    pub memalign: *const (),
+    pub valloc: *const (),
+    pub pvalloc: *const (),
+    pub new: *const (),
+    pub new_array: *const (),
+}
+
+// SAFETY: addresses of code, never written, never dereferenced.
+unsafe impl Sync for HookAddresses {}
 
 /// What `boot` found in the configuration.
 pub struct Settings {
@@ -197,7 +216,11 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
     // SAFETY: the guard makes us the only user of this thread's block.
     let (due, countdown) = unsafe { (*thread).draw(left, size as u64, lg_period()) };
     guard.rearm(countdown);
-    due.then_some(Sampling { thread, guard, exact: false })
+    due.then_some(Sampling {
+        thread,
+        guard,
+        exact: false,
+    })
 }
 
 /// Exact mode: every allocation.
@@ -214,18 +237,22 @@ pub fn enter_exact(size: usize) -> Option<Sampling> {
     let thread = thread_of(tls)?;
     // SAFETY: as above.
     unsafe { (*thread).note_bytes(size as u64) };
-    Some(Sampling { thread, guard, exact: true })
+    Some(Sampling {
+        thread,
+        guard,
+        exact: true,
+    })
 }
 
 fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
     abandon_if_wiped();
-    let known = tls.thread.load(Relaxed);
+    let known = tls.thread.load(Relaxed).cast::<Thread>();
     if !known.is_null() {
         return Some(known);
     }
     let found = thread::find_or_make();
     match found {
-        Some(thread) => tls.thread.store(thread, Relaxed),
+        Some(thread) => tls.thread.store(thread.cast(), Relaxed),
         None => diag::count(Counter::ThreadNotTracked),
     }
     found
@@ -299,16 +326,20 @@ pub fn forget(sample: &Sample) {
 /// A signal handler frees a sampled block while its thread is inside our tables: record and block
 /// go when the thread leaves them.
 pub fn free_later(address: usize) {
-    let thread = tls::current().thread.load(Relaxed);
+    let thread = tls::current().thread.load(Relaxed).cast::<Thread>();
     // SAFETY: the block of this very thread; the pending list is made for being filled from
     // handlers, see `thread`.
     let kept = !thread.is_null() && unsafe { Thread::pend(thread, address) };
-    diag::count(if kept { Counter::FreeDeferred } else { Counter::FreeLost });
+    diag::count(if kept {
+        Counter::FreeDeferred
+    } else {
+        Counter::FreeLost
+    });
 }
 
 /// Blocks that handlers left behind on this thread, to be freed by the caller one by one.
 pub fn next_pending() -> Option<usize> {
-    let thread = tls::current().thread.load(Relaxed);
+    let thread = tls::current().thread.load(Relaxed).cast::<Thread>();
     if thread.is_null() {
         return None;
     }

@@ -20,9 +20,8 @@
 #![allow(unsafe_code)]
 
 use core::arch::{asm, global_asm};
+use core::ffi::c_void;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::Relaxed};
-
-use crate::recorder::Thread;
 
 /// Offset of the countdown in the block, known to the hooks' assembly.
 pub const COUNTDOWN: usize = 56;
@@ -45,8 +44,8 @@ global_asm!(
 /// The block of one thread. Zero-initialised by the loader for every new thread.
 #[repr(C, align(64))]
 pub struct Tls {
-    /// The thread's larger block; null until its first allocation after start-up.
-    pub thread: AtomicPtr<Thread>,
+    /// The recorder's block of this thread; null until its first event after start-up.
+    pub thread: AtomicPtr<c_void>,
     /// Above zero while the thread is inside our cold code.
     pub busy: AtomicU32,
     /// The countdown as it was before a fork in progress.

@@ -69,7 +69,10 @@ struct Counting {
 
 impl Counting {
     fn counts(&self, live: &Sums, totals: Option<&StackTotals>) -> Counts {
-        let totals = totals.filter(|_| self.accumulate).copied().unwrap_or_default();
+        let totals = totals
+            .filter(|_| self.accumulate)
+            .copied()
+            .unwrap_or_default();
         let pair = |samples, sampled, objects_fx, bytes| {
             if self.unbias {
                 unbias::distort(objects_fx, bytes, self.period)
@@ -77,12 +80,21 @@ impl Counting {
                 (samples, sampled)
             }
         };
-        let (objects, bytes) =
-            pair(live.samples, live.sampled_bytes, live.objects_fx, live.bytes);
+        let (objects, bytes) = pair(
+            live.samples,
+            live.sampled_bytes,
+            live.objects_fx,
+            live.bytes,
+        );
         // What freed samples really measured is not kept; their estimate is.
         let (accumulated_objects, accumulated_bytes) =
             unbias::distort(totals.objects_fx, totals.bytes, self.period);
-        Counts { objects, bytes, accumulated_objects, accumulated_bytes }
+        Counts {
+            objects,
+            bytes,
+            accumulated_objects,
+            accumulated_bytes,
+        }
     }
 }
 
@@ -98,7 +110,11 @@ fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Writer<'_, '_>) -> Re
     out.number("time_unix_ms", now)?;
     out.number("uptime_ms", request.uptime_ms)?;
     out.fact("trigger", request.reason.name().as_bytes())?;
-    out.number("period_bytes", 1u64.checked_shl(u32::from(request.lg_period)).unwrap_or(u64::MAX))?;
+    out.number(
+        "period_bytes",
+        1u64.checked_shl(u32::from(request.lg_period))
+            .unwrap_or(u64::MAX),
+    )?;
     let memory = process::memory(line);
     out.number("rss_bytes", memory.rss)?;
     out.number("rss_anonymous_bytes", memory.anonymous)?;
@@ -172,14 +188,22 @@ fn stack(
     out.stack(frames)?;
     out.total(counting.counts(&live, Some(&totals)))?;
     for (uid, samples) in Snapshot::by_thread(own) {
-        out.thread(u64::from(uid), counting.counts(&Sums::of(samples), None), b"")?;
+        out.thread(
+            u64::from(uid),
+            counting.counts(&Sums::of(samples), None),
+            b"",
+        )?;
     }
     out.stack_facts(&facts, None)
 }
 
 fn estimate(samples: u64, objects_fx: u64, bytes: u64) -> Estimate {
     let milli = u128::from(objects_fx) * 1000 / u128::from(ONE_OBJECT);
-    Estimate { samples, objects_milli: u64::try_from(milli).unwrap_or(u64::MAX), bytes }
+    Estimate {
+        samples,
+        objects_milli: u64::try_from(milli).unwrap_or(u64::MAX),
+        bytes,
+    }
 }
 
 /// The build id of every file whose first page is mapped.
@@ -220,7 +244,10 @@ trait TrimNul {
 
 impl TrimNul for [u8] {
     fn trim_suffix_nul(&self) -> &[u8] {
-        let length = self.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let length = self
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last + 1);
         self.get(..length).unwrap_or_default()
     }
 }

@@ -58,7 +58,9 @@ impl<'a> Path<'a> {
         // One byte stays for the NUL.
         let room = self.bytes.len().saturating_sub(1);
         let place = self.bytes.get_mut(self.len..end).filter(|_| end <= room);
-        place.ok_or(Errno(libc::ENAMETOOLONG))?.copy_from_slice(part);
+        place
+            .ok_or(Errno(libc::ENAMETOOLONG))?
+            .copy_from_slice(part);
         self.len = end;
         Ok(())
     }
@@ -73,7 +75,10 @@ impl<'a> Path<'a> {
     }
 
     fn as_c_str(&mut self) -> Result<&CStr, Errno> {
-        let end = self.bytes.get_mut(self.len).ok_or(Errno(libc::ENAMETOOLONG))?;
+        let end = self
+            .bytes
+            .get_mut(self.len)
+            .ok_or(Errno(libc::ENAMETOOLONG))?;
         *end = 0;
         let whole = self.bytes.get(..=self.len).unwrap_or_default();
         CStr::from_bytes_with_nul(whole).map_err(|_| Errno(libc::EINVAL))
@@ -149,7 +154,9 @@ impl Sink for Writer<'_> {
             let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
             let length = room.len().min(bytes.len());
             let (now, later) = bytes.split_at(length);
-            room.get_mut(..length).unwrap_or_default().copy_from_slice(now);
+            room.get_mut(..length)
+                .unwrap_or_default()
+                .copy_from_slice(now);
             self.filled += length;
             bytes = later;
         }
@@ -208,7 +215,11 @@ fn fill(
     buffer: &mut [u8],
     body: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
-    let mut writer = Writer { fd, buffer, filled: 0 };
+    let mut writer = Writer {
+        fd,
+        buffer,
+        filled: 0,
+    };
     body(&mut writer)?;
     writer.flush()?;
     match check(sys::fsync(fd)) {
@@ -248,15 +259,26 @@ mod tests {
     fn write_file(prefix: &[u8], body: &[u8]) -> (Result<u64, Errno>, Vec<u8>) {
         let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
         let mut path = Path::new(&mut path);
-        let name = Name { prefix, pid_namespace: false, seq: 3, letter: b'i', number: Some(1) };
-        let result = write(name, &mut path, &mut Path::new(&mut temporary), &mut buffer, &mut |writer| {
-            writer.write(body)
-        });
+        let name = Name {
+            prefix,
+            pid_namespace: false,
+            seq: 3,
+            letter: b'i',
+            number: Some(1),
+        };
+        let result = write(
+            name,
+            &mut path,
+            &mut Path::new(&mut temporary),
+            &mut buffer,
+            &mut |writer| writer.write(body),
+        );
         (result, path.as_bytes().to_vec())
     }
 
     fn directory(name: &str) -> std::path::PathBuf {
-        let directory = std::env::temp_dir().join(format!("malloscope-{name}-{}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("malloscope-{name}-{}", std::process::id()));
         fs::remove_dir_all(&directory).ok();
         fs::create_dir_all(&directory).expect("a directory");
         directory
@@ -271,19 +293,35 @@ mod tests {
         assert!(path.ends_with(format!(".{}.3.i1.heap", std::process::id()).as_bytes()));
         assert_eq!(write_file(&prefix, b"another").0, Ok(4));
         let path = String::from_utf8(path).expect("UTF-8");
-        assert_eq!(fs::read(path).expect("a file"), b"a body longer than the buffer");
-        assert_eq!(fs::read_dir(&directory).expect("entries").count(), 2, "no temporary file stays");
+        assert_eq!(
+            fs::read(path).expect("a file"),
+            b"a body longer than the buffer"
+        );
+        assert_eq!(
+            fs::read_dir(&directory).expect("entries").count(),
+            2,
+            "no temporary file stays"
+        );
         fs::remove_dir_all(directory).expect("removal");
     }
 
     #[test]
     fn failures_say_why_and_leave_nothing() {
         assert_eq!(write_file(b"/nowhere/x", b"").0, Err(Errno(libc::ENOENT)));
-        assert_eq!(write_file(&[b'x'; PATH], b"").0, Err(Errno(libc::ENAMETOOLONG)));
+        assert_eq!(
+            write_file(&[b'x'; PATH], b"").0,
+            Err(Errno(libc::ENAMETOOLONG))
+        );
         let directory = directory("failing");
         let prefix = directory.join("x").into_os_string().into_encoded_bytes();
         let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
-        let name = Name { prefix: &prefix, pid_namespace: false, seq: 0, letter: b'f', number: None };
+        let name = Name {
+            prefix: &prefix,
+            pid_namespace: false,
+            seq: 0,
+            letter: b'f',
+            number: None,
+        };
         let failed = write(
             name,
             &mut Path::new(&mut path),

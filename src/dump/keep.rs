@@ -25,7 +25,11 @@ struct Entry {
 
 /// The last dumps, in a ring. Written by the one who writes a dump.
 static RING: [Entry; MOST] = [const {
-    Entry { seq: AtomicU64::new(0), number: AtomicU64::new(0), letter: AtomicU32::new(0) }
+    Entry {
+        seq: AtomicU64::new(0),
+        number: AtomicU64::new(0),
+        letter: AtomicU32::new(0),
+    }
 }; MOST];
 
 /// Dumps noted so far.

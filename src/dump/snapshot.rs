@@ -38,7 +38,10 @@ impl Scratch {
     /// `bytes` zeroed bytes, in whole pages.
     pub fn map(bytes: usize) -> Option<Scratch> {
         let bytes = bytes.next_multiple_of(crate::sys::PAGE);
-        Some(Scratch { region: arena::map(bytes)?, bytes })
+        Some(Scratch {
+            region: arena::map(bytes)?,
+            bytes,
+        })
     }
 
     /// The memory.
@@ -92,7 +95,8 @@ impl Snapshot {
 
     /// Samples of one thread stand together.
     pub fn sort_by_thread(&mut self) {
-        self.samples_mut().sort_unstable_by_key(|sample| sample.thread);
+        self.samples_mut()
+            .sort_unstable_by_key(|sample| sample.thread);
     }
 
     /// Samples of one stack stand together, within it those of one thread, by address.
@@ -116,7 +120,10 @@ impl Snapshot {
 
 /// The samples of `stack` at the beginning of `rest`, which is sorted by stack; they are taken off.
 pub fn take_stack<'a>(rest: &mut &'a [Sample], stack: StackId) -> &'a [Sample] {
-    let length = rest.iter().take_while(|sample| sample.stack == stack).count();
+    let length = rest
+        .iter()
+        .take_while(|sample| sample.stack == stack)
+        .count();
     let (own, others) = rest.split_at_checked(length).unwrap_or_default();
     *rest = others;
     own
@@ -144,7 +151,10 @@ pub struct Sums {
 impl Sums {
     /// Adds up `samples`.
     pub fn of(samples: &[Sample]) -> Sums {
-        let start = Sums { least: u64::MAX, ..Sums::default() };
+        let start = Sums {
+            least: u64::MAX,
+            ..Sums::default()
+        };
         samples.iter().fold(start, |sums, sample| {
             let size = sample.size as u64;
             let weight = sampler::weight(sample.size, sample.lg_period);

@@ -179,12 +179,7 @@ struct Operator {
 
 /// An operator that comes back through malloc or free is counted there; the allocator's own is
 /// counted here, by its twin.
-fn install_operator(
-    target: &Entry,
-    real: &Entry,
-    to: Operator,
-    missing: Missing,
-) {
+fn install_operator(target: &Entry, real: &Entry, to: Operator, missing: Missing) {
     let counted = next::is_counted(real) && !next::is_shadowed();
     let real = real.load(Relaxed);
     let chosen = match missing {

@@ -16,6 +16,8 @@
 pub mod cold;
 pub mod entry;
 pub mod forward;
+pub mod marked;
+pub mod resize;
 pub mod spare;
 
 /// Expands to the exported C symbols and the table of their addresses, `HOOKS`.
@@ -53,7 +55,7 @@ macro_rules! export_hooks {
             delete_array_aligned_nothrow = _ZdaPvSt11align_val_tRKSt9nothrow_t);
 
         /// Where the hooks are: the first frame of every stack.
-        pub static HOOKS: $crate::hooks::HookAddresses = $crate::hooks::HookAddresses {
+        pub static HOOKS: $crate::recorder::HookAddresses = $crate::recorder::HookAddresses {
             malloc: malloc as *const (),
             calloc: calloc as *const (),
             realloc: realloc as *const (),
@@ -176,24 +178,3 @@ macro_rules! export_hooks {
 /// The low bits that a sampled block never has, so that everything else is told apart by one test:
 /// page-aligned, or 16 above a page (glibc puts its 16-byte header in front of a mapped chunk).
 pub const MARK: u32 = 0xfef;
-
-/// The addresses of the exported hooks. A pointer into a hook is frame 0 of the stacks sampled
-/// there: the profile's readers drop everything up to a function of such a name.
-#[allow(missing_docs, reason = "each field is the symbol of its name")]
-pub struct HookAddresses {
-    pub malloc: *const (),
-    pub calloc: *const (),
-    pub realloc: *const (),
-    pub reallocarray: *const (),
-    pub posix_memalign: *const (),
-    pub aligned_alloc: *const (),
-    pub memalign: *const (),
-    pub valloc: *const (),
-    pub pvalloc: *const (),
-    pub new: *const (),
-    pub new_array: *const (),
-}
-
-// SAFETY: addresses of code, never written, never dereferenced.
-#[allow(unsafe_code)]
-unsafe impl Sync for HookAddresses {}

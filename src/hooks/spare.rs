@@ -96,8 +96,15 @@ mod tests {
         let mut before = (0, 0);
         for size in 1..=LARGEST {
             let (index, bytes) = class(size).expect("a class");
-            assert!(index < CLASSES && bytes >= size, "size {size}: class {index} of {bytes}");
-            assert!(bytes - size < 16.max(size / 8 + 1), "size {size} wastes {}", bytes - size);
+            assert!(
+                index < CLASSES && bytes >= size,
+                "size {size}: class {index} of {bytes}"
+            );
+            assert!(
+                bytes - size < 16.max(size / 8 + 1),
+                "size {size} wastes {}",
+                bytes - size
+            );
             assert!(index == before.0 && bytes == before.1 || bytes > before.1);
             assert_eq!(class(bytes), Some((index, bytes)), "rounding is stable");
             before = (index, bytes);

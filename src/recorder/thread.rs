@@ -80,7 +80,9 @@ pub fn find_or_make() -> Option<*mut Thread> {
             at = (*at).older;
         }
     }
-    let fresh = arena::alloc(Layout::new::<Thread>())?.cast::<Thread>().as_ptr();
+    let fresh = arena::alloc(Layout::new::<Thread>())?
+        .cast::<Thread>()
+        .as_ptr();
     // SAFETY: arena memory is zeroed, which every field is valid with but the sampler, and that is
     // written before it is read.
     unsafe {
@@ -193,12 +195,11 @@ impl Thread {
     /// `thread` is the calling thread's block.
     pub unsafe fn pend(thread: *mut Thread, address: usize) -> bool {
         // SAFETY: a shared view of two fields made of atomics.
-        let (pending, any) =
-            unsafe { (&*(&raw const (*thread).pending), &(*thread).has_pending) };
+        let (pending, any) = unsafe { (&(*thread).pending, &(*thread).has_pending) };
         any.store(true, Relaxed);
-        pending.iter().any(|slot| {
-            slot.compare_exchange(0, address, Relaxed, Relaxed).is_ok()
-        })
+        pending
+            .iter()
+            .any(|slot| slot.compare_exchange(0, address, Relaxed, Relaxed).is_ok())
     }
 
     /// Takes one from the pending list.
@@ -207,8 +208,7 @@ impl Thread {
     /// As [`Thread::pend`].
     pub unsafe fn take_pending(thread: *mut Thread) -> Option<usize> {
         // SAFETY: as above.
-        let (pending, any) =
-            unsafe { (&*(&raw const (*thread).pending), &(*thread).has_pending) };
+        let (pending, any) = unsafe { (&(*thread).pending, &(*thread).has_pending) };
         if !any.load(Relaxed) {
             return None;
         }
@@ -228,7 +228,7 @@ pub use names::name_of;
 /// Thread names, kept by number for as long as the process lives: a thread that ended keeps its
 /// line in the dump while it owns live blocks.
 mod names {
-    use super::{AtomicPtr, AtomicU64, Layout, Relaxed, Release, Acquire, arena, sys};
+    use super::{Acquire, AtomicPtr, AtomicU64, Layout, Relaxed, Release, arena, sys};
 
     /// Names a block holds, and blocks.
     const CHUNK: usize = 1024;
@@ -245,7 +245,9 @@ mod names {
         // Acquire: pairs with the release below.
         let mut chunk = head.load(Acquire);
         if chunk.is_null() && make {
-            let fresh = arena::alloc(Layout::new::<[Name; CHUNK]>())?.cast::<Name>().as_ptr();
+            let fresh = arena::alloc(Layout::new::<[Name; CHUNK]>())?
+                .cast::<Name>()
+                .as_ptr();
             chunk = match head.compare_exchange(chunk, fresh, Release, Acquire) {
                 Ok(_) => fresh,
                 Err(winner) => winner,

@@ -67,7 +67,10 @@ pub fn after_fork() {
 
 /// Writes a dump for `reason`, or has it written.
 pub fn request(reason: Reason) {
-    if WRITER.compare_exchange(FREE, TAKEN, Acquire, Relaxed).is_err() {
+    if WRITER
+        .compare_exchange(FREE, TAKEN, Acquire, Relaxed)
+        .is_err()
+    {
         diag::count(Counter::DumpCoalesced);
         return;
     }
@@ -89,7 +92,10 @@ pub fn write_now(reason: Reason) {
         return;
     }
     let deadline = sys::monotonic_ms() + PATIENCE_MS;
-    while WRITER.compare_exchange(FREE, TAKEN, Acquire, Relaxed).is_err() {
+    while WRITER
+        .compare_exchange(FREE, TAKEN, Acquire, Relaxed)
+        .is_err()
+    {
         let now = sys::monotonic_ms();
         if now >= deadline {
             diag::count(Counter::DumpFailed);

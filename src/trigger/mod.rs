@@ -71,3 +71,32 @@ fn is_new_peak(live: u64) -> bool {
         && live > peak.saturating_add(peak / 20)
         && PEAK.compare_exchange(peak, live, Relaxed, Relaxed).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_crossed_together_make_one_dump() {
+        ALLOCATED.store(0, Relaxed);
+        assert!(!crosses(1000, 999));
+        assert!(crosses(1000, 1));
+        assert!(!crosses(1000, 500));
+        assert!(crosses(1000, 2700), "three intervals at once");
+        assert_eq!(
+            ALLOCATED.load(Relaxed),
+            200,
+            "what is beyond counts for the next"
+        );
+    }
+
+    #[test]
+    fn a_peak_is_new_by_a_twentieth() {
+        PEAK.store(0, Relaxed);
+        assert!(!is_new_peak(LEAST_PEAK - 1));
+        assert!(is_new_peak(LEAST_PEAK));
+        assert!(!is_new_peak(LEAST_PEAK + LEAST_PEAK / 20));
+        assert!(is_new_peak(LEAST_PEAK + LEAST_PEAK / 20 + 1));
+        assert!(!is_new_peak(LEAST_PEAK), "falling is no maximum");
+    }
+}
