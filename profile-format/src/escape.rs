@@ -123,7 +123,10 @@ mod tests {
 
     #[test]
     fn control_bytes_and_percent_are_escaped() {
-        assert_eq!(escape(b"a\tb\n100%\x7f \xc3\xa9"), b"a%09b%0a100%25%7f \xc3\xa9");
+        assert_eq!(
+            escape(b"a\tb\n100%\x7f \xc3\xa9"),
+            b"a%09b%0a100%25%7f \xc3\xa9"
+        );
     }
 
     #[test]

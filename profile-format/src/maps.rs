@@ -64,7 +64,17 @@ pub fn parse(line: &[u8]) -> Option<Mapping<'_>> {
 
 fn short(start: u64, end: u64, path: &[u8]) -> Mapping<'_> {
     let (read, write, execute) = (true, false, true);
-    Mapping { start, end, read, write, execute, offset: 0, inode: 0, path, deleted: false }
+    Mapping {
+        start,
+        end,
+        read,
+        write,
+        execute,
+        offset: 0,
+        inode: 0,
+        path,
+        deleted: false,
+    }
 }
 
 #[cfg(test)]
@@ -77,30 +87,48 @@ mod tests {
     fn a_library() {
         let line = b"7f12-7f34 r-xp 00001000 fe:01 1234                       /usr/lib/a b.so.6";
         let mapping = parse(line).unwrap();
-        assert_eq!((mapping.start, mapping.end, mapping.offset), (0x7f12, 0x7f34, 0x1000));
+        assert_eq!(
+            (mapping.start, mapping.end, mapping.offset),
+            (0x7f12, 0x7f34, 0x1000)
+        );
         assert!(mapping.read && mapping.execute && !mapping.write && !mapping.deleted);
-        assert_eq!((mapping.inode, mapping.path), (1234, &b"/usr/lib/a b.so.6"[..]));
+        assert_eq!(
+            (mapping.inode, mapping.path),
+            (1234, &b"/usr/lib/a b.so.6"[..])
+        );
     }
 
     #[test]
     fn a_deleted_file_and_an_area_without_name() {
         let line = b"7f12-7f34 rw-s 00000000 00:01 5 /memfd:doublemapper (deleted)";
         let mapping = parse(line).unwrap();
-        assert_eq!((mapping.path, mapping.deleted), (&b"/memfd:doublemapper"[..], true));
-        assert_eq!(parse(b"7f12-7f34 rw-p 00000000 00:00 0 ").unwrap().path, b"");
+        assert_eq!(
+            (mapping.path, mapping.deleted),
+            (&b"/memfd:doublemapper"[..], true)
+        );
+        assert_eq!(
+            parse(b"7f12-7f34 rw-p 00000000 00:00 0 ").unwrap().path,
+            b""
+        );
     }
 
     #[test]
     fn the_short_form() {
         let mapping = parse(b"40000000-40015000: /lib/ld-2.3.2.so").unwrap();
-        assert_eq!((mapping.end, mapping.path), (0x40015000, &b"/lib/ld-2.3.2.so"[..]));
+        assert_eq!(
+            (mapping.end, mapping.path),
+            (0x40015000, &b"/lib/ld-2.3.2.so"[..])
+        );
         assert!(mapping.execute);
     }
 
     #[test]
     fn the_lines_of_this_process() {
         let maps = std::fs::read("/proc/self/maps").unwrap();
-        for line in maps.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        for line in maps
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
             assert!(parse(line).is_some());
         }
     }

@@ -20,7 +20,10 @@ impl Decimal {
 
     /// The text of `number`, for sums of squares.
     pub fn wide(number: u128) -> Decimal {
-        let mut text = Decimal { digits: [b'0'; LONGEST], start: LONGEST };
+        let mut text = Decimal {
+            digits: [b'0'; LONGEST],
+            start: LONGEST,
+        };
         text.start -= fill(&mut text.digits, number, 10);
         text
     }
@@ -41,7 +44,10 @@ pub struct Hex {
 impl Hex {
     /// The text of `number`.
     pub fn new(number: u64) -> Hex {
-        let mut text = Hex { digits: [b'0'; 16], start: 16 };
+        let mut text = Hex {
+            digits: [b'0'; 16],
+            start: 16,
+        };
         text.start -= fill(&mut text.digits, number as u128, 16);
         text
     }
@@ -57,7 +63,11 @@ fn fill(digits: &mut [u8], mut number: u128, base: u128) -> usize {
     let mut count = 0;
     for digit in digits.iter_mut().rev() {
         let value = (number % base) as u8;
-        *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
+        *digit = if value < 10 {
+            b'0' + value
+        } else {
+            b'a' + value - 10
+        };
         number /= base;
         count += 1;
         if number == 0 {
@@ -67,8 +77,8 @@ fn fill(digits: &mut [u8], mut number: u128, base: u128) -> usize {
     count
 }
 
-/// What is left of a line. Every method takes something off the front or leaves all as it was.
-#[derive(Clone, Copy, Debug)]
+/// What is left of a line. A method that gives `None` may have taken a part: give up the line then.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Cursor<'a>(pub &'a [u8]);
 
 impl<'a> Cursor<'a> {
@@ -94,6 +104,16 @@ impl<'a> Cursor<'a> {
         digits.iter().try_fold(0u128, |sum, digit| {
             sum.checked_mul(10)?.checked_add((digit - b'0') as u128)
         })
+    }
+
+    /// Takes one decimal digit.
+    pub fn digit(&mut self) -> Option<u64> {
+        let (digit, rest) = self
+            .0
+            .split_first()
+            .filter(|(digit, _)| digit.is_ascii_digit())?;
+        self.0 = rest;
+        Some(u64::from(digit - b'0'))
     }
 
     /// Takes a hexadecimal number that fits, with or without `0x`.
@@ -136,14 +156,16 @@ mod tests {
     proptest! {
         #[test]
         fn decimal_is_what_fmt_says(number: u128) {
-            prop_assert_eq!(Decimal::wide(number).as_bytes(), format!("{number}").as_bytes());
-            prop_assert_eq!(Cursor(Decimal::wide(number).as_bytes()).wide(), Some(number));
+            let (ours, fmt) = (Decimal::wide(number), format!("{number}"));
+            prop_assert_eq!(ours.as_bytes(), fmt.as_bytes());
+            prop_assert_eq!(Cursor(fmt.as_bytes()).wide(), Some(number));
         }
 
         #[test]
         fn hex_is_what_fmt_says(number: u64) {
-            prop_assert_eq!(Hex::new(number).as_bytes(), format!("{number:x}").as_bytes());
-            prop_assert_eq!(Cursor(Hex::new(number).as_bytes()).hex(), Some(number));
+            let (ours, fmt) = (Hex::new(number), format!("{number:x}"));
+            prop_assert_eq!(ours.as_bytes(), fmt.as_bytes());
+            prop_assert_eq!(Cursor(fmt.as_bytes()).hex(), Some(number));
         }
     }
 

@@ -157,9 +157,16 @@ mod tests {
             let (objects_fx, bytes) = estimates(n, size, 524_288);
             let (count, sum) = distort(objects_fx, bytes, 524_288);
             let (objects, found) = jeprof(count, sum, 524_288);
-            assert_eq!((count, sum.abs_diff(n * size) <= n), (n, true), "{n} x {size}: {sum}");
+            assert_eq!(
+                (count, sum.abs_diff(n * size) <= n),
+                (n, true),
+                "{n} x {size}: {sum}"
+            );
             assert!((found - bytes as f64).abs() < 1.0);
-            assert!((objects / (objects_fx as f64 / 256.0) - 1.0).abs() < 0.07, "{objects}");
+            assert!(
+                (objects / (objects_fx as f64 / 256.0) - 1.0).abs() < 0.07,
+                "{objects}"
+            );
         }
     }
 

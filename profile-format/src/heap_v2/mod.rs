@@ -1,11 +1,26 @@
 //! The text of a dump; its grammar stands at the head of the crate.
 
+mod comment;
+mod reader;
 mod record;
 mod writer;
 
-pub use record::{Counts, Estimate, StackFacts};
+#[cfg(test)]
+mod tests;
+
+pub use reader::{Event, Header, ParseError, Problem, Reader};
+pub use record::{
+    BuildId, Counts, Estimate, Frames, ManagedFrame, Pairs, StackFacts, StackLine, Triples,
+};
 pub use writer::Writer;
+
+/// The version of our own lines that the writer writes and the reader knows.
+pub const VERSION: u64 = 1;
 
 /// Addresses from here on, 16 apart, stand for managed frames. Below 2^63, where the real jeprof's
 /// arithmetic ends, and above everything a process can map.
 pub const PSEUDO_FRAMES: u64 = 0x4d00_0000_0000_0000;
+
+/// Distance of two pseudo-addresses: readers subtract one from a return address, and must not
+/// reach the frame before.
+pub const PSEUDO_STEP: u64 = 16;

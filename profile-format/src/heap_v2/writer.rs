@@ -2,7 +2,8 @@
 //!
 //! Called by the profiler's `dump`. Stops at the sink's first error.
 
-use super::record::{Counts, Estimate, StackFacts};
+use super::VERSION;
+use super::record::{Counts, Estimate, ManagedFrame, StackFacts};
 use crate::escape;
 use crate::number::{Decimal, Hex};
 use crate::sink::Sink;
@@ -17,8 +18,10 @@ impl<S: Sink> Writer<S> {
     pub fn new(mut sink: S, period: u64) -> Result<Writer<S>, S::Error> {
         sink.write(b"heap_v2/")?;
         sink.write(Decimal::new(period).as_bytes())?;
-        sink.write(b"\n# malloscope 1\n")?;
-        Ok(Writer { sink })
+        sink.write(b"\n")?;
+        let mut writer = Writer { sink };
+        writer.number("malloscope", VERSION)?;
+        Ok(writer)
     }
 
     fn decimal(&mut self, number: u64) -> Result<(), S::Error> {
@@ -228,6 +231,30 @@ impl<S: Sink> Writer<S> {
         }
         self.sink.write(b" ")?;
         escape::write_text(&mut self.sink, path)?;
+        self.end_line()
+    }
+
+    /// The name of a managed frame.
+    pub fn frame(&mut self, frame: &ManagedFrame<'_>) -> Result<(), S::Error> {
+        self.sink.write(b"# frame ")?;
+        self.hex(frame.address)?;
+        for text in [frame.kind, frame.class, frame.name, frame.file] {
+            self.sink.write(b"\t")?;
+            escape::write_text(&mut self.sink, text.raw())?;
+        }
+        self.sink.write(b"\t")?;
+        if frame.line != 0 {
+            self.decimal(frame.line)?;
+        }
+        self.end_line()
+    }
+
+    /// A sample of another kind than malloc, which no reader may add to the rest.
+    pub fn other(&mut self, kind: &[u8], text: &[u8]) -> Result<(), S::Error> {
+        self.sink.write(b"#@ ")?;
+        escape::write_word(&mut self.sink, kind)?;
+        self.sink.write(b" ")?;
+        escape::write_text(&mut self.sink, text)?;
         self.end_line()
     }
 
