@@ -123,6 +123,7 @@ mod tests {
                     ("pid".into(), "1".into()),
                     ("start_unix_ms".into(), start.into()),
                 ],
+                epochs: None,
             },
             ..Profile::default()
         };

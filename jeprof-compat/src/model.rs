@@ -4,6 +4,8 @@
 //! Values are unbiased estimates already: `read` scales and moves return addresses onto their
 //! call sites at the door. Stacks are leaf first.
 
+use std::ops::AddAssign;
+
 /// One of the four heap values that a sample carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueKind {
@@ -43,15 +45,33 @@ impl Values {
     }
 }
 
+impl AddAssign for Values {
+    fn add_assign(&mut self, more: Values) {
+        self.inuse_objects += more.inuse_objects;
+        self.inuse_space += more.inuse_space;
+        self.alloc_objects += more.alloc_objects;
+        self.alloc_space += more.alloc_space;
+    }
+}
+
 /// What our own dumps say of a stack beyond its values; absent for jemalloc's dumps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StackFacts {
+    /// Number of the stack in its process, the same in all its dumps.
+    pub id: u64,
     /// Real live samples behind the estimate.
     pub samples: u64,
     /// Variance of the live bytes estimate, bytes squared.
     pub variance: f64,
     /// Live `(epoch, samples, bytes)` by birth epoch.
     pub births: Vec<(u32, u64, u64)>,
+    /// Real samples ever taken.
+    pub alloc_samples: u64,
+    /// Smallest and largest size of the live samples.
+    pub sizes: Option<(u64, u64)>,
+    /// Freed samples as `(bucket, count)`: bucket 0 lived less than 1 ms, bucket k from 2^(k-1)
+    /// to 2^k ms.
+    pub lives: Vec<(u64, u64)>,
 }
 
 /// Index into [`Profile::locations`].
@@ -136,6 +156,8 @@ pub struct Sample {
 pub struct ProcessFacts {
     /// In file order, for example `("pid", "123")`.
     pub entries: Vec<(String, String)>,
+    /// How births are cut: width of an epoch in milliseconds, and how many have begun.
+    pub epochs: Option<(u64, u64)>,
 }
 
 /// A whole profile.

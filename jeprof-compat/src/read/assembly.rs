@@ -11,6 +11,8 @@ pub struct Assembly {
     pub profile: Profile,
     by_address: HashMap<u64, LocationId>,
     managed: HashMap<u64, Line>,
+    /// `(start, build id, path)`.
+    build_ids: Vec<(u64, String, String)>,
 }
 
 impl Assembly {
@@ -45,6 +47,12 @@ impl Assembly {
         self.managed.insert(address, line);
     }
 
+    /// Notes the build id of the file that is mapped at `start`.
+    pub fn build_id(&mut self, start: u64, hex: &str, path: &str) {
+        let hex = hex.to_ascii_lowercase();
+        self.build_ids.push((start, hex, path.to_owned()));
+    }
+
     /// Adds a sample.
     pub fn push(&mut self, sample: Sample) {
         self.profile.samples.push(sample);
@@ -55,6 +63,7 @@ impl Assembly {
         let mut profile = self.profile;
         profile.mappings.sort_by_key(|m| m.start);
         set_bases(&mut profile.mappings);
+        set_build_ids(&mut profile.mappings, &self.build_ids);
         for location in &mut profile.locations {
             if location.managed {
                 location
@@ -77,6 +86,17 @@ fn set_bases(mappings: &mut [Mapping]) {
         }
         let guess = mapping.start.wrapping_sub(mapping.offset);
         mapping.base = first.get(&mapping.path).copied().unwrap_or(guess);
+    }
+}
+
+/// A build id belongs to the pieces of the file that begins where it says; an old and a new
+/// version of a file can be mapped under one path.
+fn set_build_ids(mappings: &mut [Mapping], build_ids: &[(u64, String, String)]) {
+    for mapping in mappings {
+        let by_base = build_ids.iter().find(|(start, ..)| *start == mapping.base);
+        let by_path = || build_ids.iter().find(|(.., path)| *path == mapping.path);
+        let found = by_base.or_else(by_path);
+        mapping.build_id = found.map(|(_, hex, _)| hex.clone());
     }
 }
 

@@ -1,93 +1,254 @@
-//! The threaded `heap_v2` text, totals only. Called by `read`.
-use super::assembly::Assembly;
-use crate::model::*;
-use anyhow::Result;
-pub fn parse(bytes: &[u8], _name: &str) -> Result<(Profile, Vec<String>)> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut a = Assembly::default();
-    let mut stack: Option<Vec<u64>> = None;
-    let mut maps = false;
-    let mut period = 0u64;
-    for l in text.lines() {
-        if let Some(p) = l.strip_prefix("heap_v2/") {
-            period = p.parse()?;
-            a.profile.period = period;
-        } else if maps {
-            if let Some(m) = pm(l) {
-                a.profile.mappings.push(Mapping {
-                    start: m.start,
-                    end: m.end,
-                    offset: m.offset,
-                    executable: m.execute,
-                    path: m.path,
-                    deleted: m.deleted,
-                    build_id: None,
-                    base: 0,
-                });
-            }
-        } else if l.starts_with("MAPPED") {
-            maps = true;
-        } else if let Some(s) = l.strip_prefix("@ ") {
-            stack = Some(
-                s.split(' ')
-                    .map(|x| u64::from_str_radix(&x[2..], 16).unwrap())
-                    .collect(),
-            );
-        } else if let (Some(r), Some(s)) = (l.trim().strip_prefix("t*: "), &stack) {
-            let n: Vec<u64> = r
-                .split(|c: char| !c.is_ascii_digit())
-                .filter(|x| !x.is_empty())
-                .map(|x| x.parse().unwrap())
-                .collect();
+//! The `heap_v2` text in its threaded and its one-line layout, jemalloc's and our own. Called by
+//! `read`; the grammar is `profile-format`'s.
+//!
+//! Counts become estimates here. Where our own lines state the true sums those are taken, since
+//! the counts are only integers from which other readers find the same bytes.
 
-            let (o, b) = sc(period, n[0], n[1]);
-            let (ao, ab) = sc(period, n[2], n[3]);
-            let st = a.stack(s, |_| false);
-            a.push(Sample {
-                stack: st,
-                values: Values {
-                    inuse_objects: o,
-                    inuse_space: b,
-                    alloc_objects: ao,
-                    alloc_space: ab,
-                },
-                ..Default::default()
-            });
+use anyhow::{Result, anyhow, bail};
+use profile_format::escape::Text;
+use profile_format::heap_v2::{
+    Counts, Estimate, Event, Frames, ManagedFrame, PSEUDO_FRAMES, ParseError, Problem, Reader,
+    StackLine,
+};
+use profile_format::maps;
+use profile_format::unbias::Sampling;
+
+use super::assembly::Assembly;
+use crate::model::{Line, Mapping, Profile, Sample, StackFacts, Values};
+
+/// Reads a whole file that errors and warnings call `name`.
+pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
+    let reader = Reader::new(bytes).map_err(|e| anyhow!("{name}: {e}"))?;
+    let sampling = reader.header().sampling;
+    let mut text = HeapText::new(sampling);
+    for event in reader {
+        match event {
+            Ok(event) => text.event(event),
+            Err(error) => text.trouble(error),
         }
     }
-    Ok((a.finish(), vec![]))
+    text.finish(name)
 }
 
-struct M {
-    start: u64,
-    end: u64,
-    offset: u64,
-    execute: bool,
-    deleted: bool,
-    path: String,
+struct HeapText {
+    sampling: Sampling,
+    out: Assembly,
+    /// The stack whose counts are being read.
+    open: Option<Sample>,
+    /// Counts before the first stack are those of the whole process.
+    in_head: bool,
+    /// Our own lines are in the file, so pseudo-addresses are what they seem.
+    ours: bool,
+    warnings: Vec<String>,
+    troubles: Vec<ParseError>,
 }
-fn pm(l: &str) -> Option<M> {
-    let mut i = l.splitn(6, ' ');
-    let (a, b) = i.next()?.split_once('-')?;
-    let p = i.next()?;
-    let o = i.next()?;
-    i.next()?;
-    i.next()?;
-    let path = i.next().unwrap_or("").trim().to_string();
-    let deleted = path.ends_with(" (deleted)");
-    Some(M {
-        start: u64::from_str_radix(a, 16).ok()?,
-        end: u64::from_str_radix(b, 16).ok()?,
-        offset: u64::from_str_radix(o, 16).ok()?,
-        execute: p.contains('x'),
-        deleted,
-        path: path.replace(" (deleted)", ""),
-    })
-}
-fn sc(p: u64, n: u64, b: u64) -> (f64, f64) {
-    if n == 0 || b == 0 {
-        return (n as f64, b as f64);
+
+impl HeapText {
+    fn new(sampling: Sampling) -> HeapText {
+        let mut out = Assembly::default();
+        out.profile.period = match sampling {
+            Sampling::None => 0,
+            Sampling::Poisson(period) => period,
+            Sampling::Linear(period) => period as u64,
+        };
+        HeapText {
+            sampling,
+            out,
+            open: None,
+            in_head: true,
+            ours: false,
+            warnings: Vec::new(),
+            troubles: Vec::new(),
+        }
     }
-    let k = 1.0 / (1.0 - (-(b as f64) / (n as f64) / (p as f64)).exp());
-    (n as f64 * k, b as f64 * k)
+
+    fn event(&mut self, event: Event<'_>) {
+        let profile = &mut self.out.profile;
+        match event {
+            Event::Percent(text) => self.percent(&string(text)),
+            Event::Version(version) => self.version(version),
+            Event::Fact { key, value } => {
+                profile
+                    .process
+                    .entries
+                    .push((key.to_owned(), string(value)));
+            }
+            Event::Epochs { width_ms, count } => profile.process.epochs = Some((width_ms, count)),
+            Event::Stack(frames) => self.stack(frames),
+            Event::Counts {
+                thread,
+                counts,
+                name,
+            } => self.counts(thread, counts, name),
+            Event::StackFacts(line) => self.stack_facts(&line),
+            Event::Frame(frame) => self.out.name_managed(frame.address, managed_line(&frame)),
+            Event::BuildId(id) => self.out.build_id(id.start, id.hex, &string(id.path)),
+            Event::Mapping(mapping) => profile.mappings.push(model_mapping(&mapping)),
+            Event::Live { .. } | Event::Other { .. } => {}
+        }
+    }
+
+    /// gperftools puts `%` lines before the header; `jeprof` shows them like this.
+    fn percent(&mut self, text: &str) {
+        self.warnings.push(match text.strip_prefix("warn") {
+            Some(warning) => format!("WARNING: {}", warning.trim()),
+            None => format!("Ignoring unknown command from profile header: %{text}"),
+        });
+    }
+
+    fn version(&mut self, version: u64) {
+        self.ours = true;
+        let known = profile_format::heap_v2::VERSION;
+        if version > known {
+            self.warnings.push(format!(
+                "the dump is of version {version}, this program knows version {known}"
+            ));
+        }
+    }
+
+    fn stack(&mut self, frames: Frames<'_>) {
+        self.close();
+        self.in_head = false;
+        self.open = Some(self.sample(frames));
+    }
+
+    fn sample(&mut self, frames: Frames<'_>) -> Sample {
+        let frames: Vec<u64> = frames.collect();
+        let ours = self.ours;
+        let is_managed = |address| ours && (PSEUDO_FRAMES..1 << 63).contains(&address);
+        Sample {
+            stack: self.out.stack(&frames, is_managed),
+            ..Sample::default()
+        }
+    }
+
+    fn counts(&mut self, thread: Option<u64>, counts: Counts, name: Text<'_>) {
+        let values = self.values(counts);
+        match (&mut self.open, thread) {
+            (Some(sample), None) => sample.values += values,
+            (Some(sample), Some(uid)) => sample.threads.push((uid, values)),
+            (None, Some(uid)) if self.in_head && !name.is_empty() => {
+                self.out.profile.threads.push((uid, string(name)));
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn values(&self, counts: Counts) -> Values {
+        let (inuse_objects, inuse_space) = self.sampling.scale(counts.objects, counts.bytes);
+        let (alloc_objects, alloc_space) = self
+            .sampling
+            .scale(counts.accumulated_objects, counts.accumulated_bytes);
+        Values {
+            inuse_objects,
+            inuse_space,
+            alloc_objects,
+            alloc_space,
+        }
+    }
+
+    fn stack_facts(&mut self, line: &StackLine<'_>) {
+        if let Some(frames) = line.frames {
+            self.close();
+            self.open = Some(self.sample(frames));
+        }
+        let Some(sample) = &mut self.open else {
+            return;
+        };
+        let objects = |estimate: Estimate| estimate.objects_milli as f64 / 1000.0;
+        sample.values = Values {
+            inuse_objects: objects(line.live),
+            inuse_space: line.live.bytes as f64,
+            alloc_objects: objects(line.accumulated),
+            alloc_space: line.accumulated.bytes as f64,
+        };
+        sample.facts = Some(model_facts(line));
+        if line.frames.is_some() {
+            self.close();
+        }
+    }
+
+    /// A line that cannot be read ends its stack: what follows may belong to another one.
+    fn trouble(&mut self, error: ParseError) {
+        self.close();
+        self.troubles.push(error);
+    }
+
+    fn close(&mut self) {
+        if let Some(sample) = self.open.take() {
+            self.out.push(sample);
+        }
+    }
+
+    fn finish(mut self, name: &str) -> Result<(Profile, Vec<String>)> {
+        self.close();
+        let profile = self.out.finish();
+        if let Some(first) = self.troubles.first() {
+            if profile.samples.is_empty() {
+                bail!("{name}: {first}");
+            }
+            let cut_off = self
+                .troubles
+                .iter()
+                .rfind(|t| matches!(t.problem, Problem::CutOff(_)));
+            let more = self.troubles.len() - 1;
+            let shown = cut_off.unwrap_or(first);
+            let others = if more > 0 {
+                format!(", and {more} more lines")
+            } else {
+                String::new()
+            };
+            self.warnings
+                .push(format!("{shown}{others}; the rest is used"));
+        }
+        let warnings = self.warnings.into_iter().map(|w| format!("{name}: {w}"));
+        Ok((profile, warnings.collect()))
+    }
+}
+
+fn string(text: Text<'_>) -> String {
+    let bytes: Vec<u8> = text.bytes().collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn model_mapping(mapping: &maps::Mapping<'_>) -> Mapping {
+    Mapping {
+        start: mapping.start,
+        end: mapping.end,
+        offset: mapping.offset,
+        executable: mapping.execute,
+        path: String::from_utf8_lossy(mapping.path).into_owned(),
+        deleted: mapping.deleted,
+        ..Mapping::default()
+    }
+}
+
+fn model_facts(line: &StackLine<'_>) -> StackFacts {
+    let epoch =
+        |(epoch, samples, bytes)| (u32::try_from(epoch).unwrap_or(u32::MAX), samples, bytes);
+    StackFacts {
+        id: line.id,
+        samples: line.live.samples,
+        variance: line.variance as f64,
+        births: line.births.map(epoch).collect(),
+        alloc_samples: line.accumulated.samples,
+        sizes: line.sizes,
+        lives: line.lifetimes.collect(),
+    }
+}
+
+/// `java.util.zip.Deflater.init`; Ruby writes `Zlib::Deflate#deflate`.
+fn managed_line(frame: &ManagedFrame<'_>) -> Line {
+    let (kind, class, name) = (string(frame.kind), string(frame.class), string(frame.name));
+    let function = match (class.is_empty(), kind.as_str()) {
+        (true, _) => name,
+        (false, "ruby") => format!("{class}#{name}"),
+        (false, _) => format!("{class}.{name}"),
+    };
+    Line {
+        function,
+        file: Some(string(frame.file)).filter(|f| !f.is_empty()),
+        line: u32::try_from(frame.line).ok().filter(|&l| l != 0),
+        ..Line::default()
+    }
 }

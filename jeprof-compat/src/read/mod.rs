@@ -57,7 +57,7 @@ fn sniff(bytes: &[u8]) -> Option<Format> {
     let starts = |words: &[&[u8]]| words.iter().any(|w| header.starts_with(w));
     if bytes.is_empty() {
         None
-    } else if starts(&[b"heap_v2/", b"heap profile:", b"--- heap", b"---heap"]) {
+    } else if starts(&[b"heap_v2/", b"heap profile:"]) {
         Some(Format::HeapText)
     } else if starts(&[b"--- symbol", b"---symbol"]) {
         Some(Format::Symbolized)
