@@ -269,3 +269,74 @@ fn add_neighbour(bands: &mut Bands, at: Seat, other: Seat, weight: f64) {
         .neighbours
         .push((other.0, other.1, weight));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Size;
+
+    fn place(boxes: usize, links: &[(usize, usize, f64)]) -> Placement {
+        let link = |&(from, to, weight)| Link {
+            from,
+            to,
+            weight,
+            label: Size {
+                width: 20.0,
+                height: 10.0,
+            },
+        };
+        let size = Size {
+            width: 60.0,
+            height: 20.0,
+        };
+        Layered.place(&Request {
+            boxes: vec![size; boxes],
+            links: links.iter().map(link).collect(),
+        })
+    }
+
+    #[test]
+    fn the_hot_path_is_straight() {
+        let placement = place(
+            6,
+            &[
+                (0, 1, 99.0),
+                (0, 2, 1.0),
+                (0, 3, 1.0),
+                (1, 4, 98.0),
+                (2, 4, 1.0),
+                (4, 5, 99.0),
+            ],
+        );
+        let x = |index: usize| placement.boxes[index].x;
+        for index in [1, 4, 5] {
+            assert!((x(index) - x(0)).abs() < 2.0, "{:?}", placement.boxes);
+        }
+    }
+
+    #[test]
+    fn callers_stand_above_their_callees() {
+        let placement = place(4, &[(0, 1, 1.0), (1, 2, 1.0), (2, 1, 0.5), (0, 3, 1.0)]);
+        let y = |index: usize| placement.boxes[index].y;
+        assert!(y(0) < y(1) && y(1) < y(2) && y(0) < y(3));
+        let back = &placement.routes[2].points;
+        assert!(
+            back[0].y > back[back.len() - 1].y,
+            "the way back runs upwards"
+        );
+    }
+
+    #[test]
+    fn light_links_cross_rather_than_heavy_ones() {
+        // Two columns that want to change sides: one crossing is needed.
+        let placement = place(4, &[(0, 2, 50.0), (1, 3, 50.0), (0, 3, 1.0), (1, 2, 1.0)]);
+        let x = |index: usize| placement.boxes[index].x;
+        assert_eq!(x(0) < x(1), x(2) < x(3), "the heavy links do not cross");
+    }
+
+    #[test]
+    fn nothing_asked_is_nothing_placed() {
+        assert_eq!(place(0, &[]), Placement::default());
+        assert_eq!(place(1, &[(0, 0, 1.0)]).boxes.len(), 1);
+    }
+}

@@ -1,9 +1,11 @@
 //! Pure writers: what a person looks at. No view reads files or looks up symbols.
 
 pub mod amount;
+mod arrow;
 pub mod colour;
 pub mod dot;
 pub mod folded;
+mod legend;
 pub mod names;
 mod node_label;
 pub mod svg;

@@ -8,9 +8,10 @@
 use std::fmt::{self, Write};
 
 use super::amount::{amount, percent};
+use super::legend::Legend;
 use super::node_label::{self, Label};
 use super::text_width::{self, FONT_FAMILY};
-use super::{colour, xml};
+use super::{arrow, colour, xml};
 use crate::graph::{Edge, Graph, Node};
 use crate::layout::{Engine, Link, Placement, Point, Request, Route, Size};
 use crate::units::Unit;
@@ -83,7 +84,7 @@ impl Picture<'_> {
         let left = MARGIN + (width - 2.0 * MARGIN - content.width) / 2.0;
         self.head(out, width, height)?;
         writeln!(out, "<g id=\"viewport\">")?;
-        legend.write(out)?;
+        legend.write(out, MARGIN)?;
         writeln!(
             out,
             "<g transform=\"translate({left:.1} {below_legend:.1})\">"
@@ -245,7 +246,7 @@ impl Picture<'_> {
     fn edge(&self, out: &mut String, edge: &Edge, route: &Route) -> fmt::Result {
         let width = self.edge_width(edge);
         let head = 5.0 + width * 1.4;
-        let Some((line, tip)) = shorten(&route.points, head * 0.8) else {
+        let Some((line, tip)) = arrow::shorten(&route.points, head * 0.8) else {
             return Ok(());
         };
         let class = colour::class(edge.value, self.graph.shown);
@@ -257,8 +258,8 @@ impl Picture<'_> {
             edge.from,
             edge.to,
             xml::escape(&self.edge_tooltip(edge)),
-            path(&line),
-            arrow_head(&line, tip, head)
+            arrow::path(&line),
+            arrow::head(&line, tip, head)
         )
     }
 
@@ -272,104 +273,5 @@ impl Picture<'_> {
             xml::escape(&amount(edge.value, self.caption.unit)),
             xml::escape(&self.edge_tooltip(edge))
         )
-    }
-}
-
-/// Takes `length` off the end of a curve to make room for the arrow's head; gives the rest and
-/// the old end. The last stretch is taken as running towards its end, as all engines draw it.
-fn shorten(points: &[Point], length: f64) -> Option<(Vec<Point>, Point)> {
-    let [.., control, tip] = *points else {
-        return None;
-    };
-    let (dx, dy) = (tip.x - control.x, tip.y - control.y);
-    let distance = dx.hypot(dy);
-    let mut line = points.to_vec();
-    if distance > 0.0
-        && let [.., control, end] = line.as_mut_slice()
-    {
-        let share = length / distance;
-        let back = Point {
-            x: tip.x - dx * share,
-            y: tip.y - dy * share,
-        };
-        *end = back;
-        // A control beyond the new end would draw a spike.
-        if share > 0.9 {
-            *control = back;
-        }
-    }
-    Some((line, tip))
-}
-
-fn path(points: &[Point]) -> String {
-    let mut out = String::new();
-    for (index, point) in points.iter().enumerate() {
-        out += match index {
-            0 => "M",
-            1 => "C",
-            _ => " ",
-        };
-        let _ = write!(out, "{:.1},{:.1}", point.x, point.y);
-    }
-    out
-}
-
-/// A triangle from the end of the line to the tip.
-fn arrow_head(line: &[Point], tip: Point, size: f64) -> String {
-    let end = line.last().copied().unwrap_or(tip);
-    let (dx, dy) = (tip.x - end.x, tip.y - end.y);
-    let distance = dx.hypot(dy).max(f64::MIN_POSITIVE);
-    let (dx, dy) = (dx / distance * size, dy / distance * size);
-    let (x, y) = (tip.x - dx, tip.y - dy);
-    let half = 0.42;
-    format!(
-        "M{:.1},{:.1}L{:.1},{:.1}L{:.1},{:.1}Z",
-        tip.x,
-        tip.y,
-        x - dy * half,
-        y + dx * half,
-        x + dy * half,
-        y - dx * half
-    )
-}
-
-/// Text at the top left.
-struct Legend {
-    program: String,
-    lines: Vec<String>,
-    scale: f64,
-}
-
-const PROGRAM_SIZE: f64 = 17.0;
-const LEGEND_SIZE: f64 = 13.0;
-const LEGEND_LINE: f64 = 17.0;
-
-impl Legend {
-    fn size(&self) -> Size {
-        // Bold letters are wider than the table says.
-        let program = text_width::width(&self.program, PROGRAM_SIZE) * 1.1;
-        let lines = self.lines.iter();
-        let widths = lines.map(|line| text_width::width(line, LEGEND_SIZE));
-        Size {
-            width: self.scale * widths.fold(program, f64::max),
-            height: self.scale * (PROGRAM_SIZE + self.lines.len() as f64 * LEGEND_LINE),
-        }
-    }
-
-    fn write(&self, out: &mut String) -> fmt::Result {
-        let mut y = PROGRAM_SIZE * 0.8;
-        let program = xml::escape(&self.program);
-        writeln!(
-            out,
-            "<g class=\"legend\" transform=\"translate({MARGIN} {MARGIN}) scale({:.2})\">\
-             <text class=\"program\" y=\"{y:.1}\">{program}</text>",
-            self.scale
-        )?;
-        for line in &self.lines {
-            y += LEGEND_LINE;
-            let line = xml::escape(line);
-            writeln!(out, "<text y=\"{y:.1}\">{line}</text>")?;
-        }
-        writeln!(out, "</g>")
     }
 }
