@@ -35,6 +35,8 @@ struct HeapText {
     out: Assembly,
     /// The stack whose counts are being read.
     open: Option<Sample>,
+    /// They were read already.
+    counted: bool,
     /// Counts before the first stack are those of the whole process.
     in_head: bool,
     /// Our own lines are in the file, so pseudo-addresses are what they seem.
@@ -55,6 +57,7 @@ impl HeapText {
             sampling,
             out,
             open: None,
+            counted: false,
             in_head: true,
             ours: false,
             warnings: Vec::new(),
@@ -124,6 +127,7 @@ impl HeapText {
 
     fn counts(&mut self, thread: Option<u64>, counts: Counts, name: Text<'_>) {
         let values = self.values(counts);
+        self.counted |= thread.is_none();
         match (&mut self.open, thread) {
             (Some(sample), None) => sample.values += values,
             (Some(sample), Some(uid)) => sample.threads.push((uid, values)),
@@ -163,6 +167,7 @@ impl HeapText {
             alloc_space: line.accumulated.bytes as f64,
         };
         sample.facts = Some(model_facts(line));
+        self.counted = true;
         if line.frames.is_some() {
             self.close();
         }
@@ -174,8 +179,10 @@ impl HeapText {
         self.troubles.push(error);
     }
 
+    /// A stack whose counts never came is not one of nothing, it is one that was lost.
     fn close(&mut self) {
-        if let Some(sample) = self.open.take() {
+        let counted = std::mem::take(&mut self.counted);
+        if let Some(sample) = self.open.take().filter(|_| counted) {
             self.out.push(sample);
         }
     }
