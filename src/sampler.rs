@@ -84,15 +84,21 @@ impl Sampler {
     pub fn next_gap(&mut self) -> u64 {
         // 53 random bits in (0, 1]: no zero, whose logarithm would be infinite.
         let bits = (self.rng.next_u64() >> 11) + 1;
-        let u = bits as f64 * (1.0 / (1_u64 << 53) as f64);
+        let u = bits as f64 * power_of_two(-53);
         let gap = -libm::log(u) * mean(self.lg_period);
         // `as` rounds down and saturates.
         (gap as u64).min(LONGEST_GAP)
     }
 }
 
+/// 2^exponent, put together from its bits: exact, and no conversion or division on the sampled path.
+fn power_of_two(exponent: i32) -> f64 {
+    const BIAS: i32 = f64::MAX_EXP - 1;
+    f64::from_bits(((BIAS + exponent) as u64) << (f64::MANTISSA_DIGITS - 1))
+}
+
 fn mean(lg_period: u8) -> f64 {
-    (1_u64 << lg_period.min(63)) as f64
+    power_of_two(lg_period.min(63).into())
 }
 
 /// The probability with which a block of `size` bytes was sampled: 1 - exp(-size/2^lg_period), or 1
@@ -102,7 +108,7 @@ pub fn probability(size: usize, lg_period: u8) -> f64 {
         return 1.0;
     }
     // expm1 keeps the digits that 1 - exp(-x) loses for small x.
-    -libm::expm1(-(size as f64) / mean(lg_period))
+    -libm::expm1(-(size as f64) * power_of_two(-i32::from(lg_period.min(63))))
 }
 
 /// What a sample of `size` bytes stands for when it was drawn with period `2^lg_period`.
@@ -117,9 +123,10 @@ pub fn weight(size: usize, lg_period: u8) -> Weight {
             bytes: size as u64,
         };
     }
+    let objects = 1.0 / p;
     // `as` saturates; adding a half rounds.
-    let objects_fx = (ONE_OBJECT as f64 / p + 0.5) as u64;
-    let bytes = (size as f64 / p + 0.5) as u64;
+    let objects_fx = (ONE_OBJECT as f64 * objects + 0.5) as u64;
+    let bytes = (size as f64 * objects + 0.5) as u64;
     Weight { objects_fx, bytes }
 }
 

@@ -209,15 +209,16 @@ impl Map {
     }
 
     fn insert(&mut self, new: Slot) -> Result<Option<Slot>, Full> {
-        if let Some((_, slot)) = self.find(new.addr)
-            && slot.addr == new.addr
-        {
+        // Before the search, as growing moves everything. An address that is there already may find
+        // no room to grow and yet be replaced.
+        let room = (self.len + 1) * 4 <= self.slots().len() * 3 || self.grow().is_ok();
+        let (_, slot) = self.find(new.addr).ok_or(Full)?;
+        if slot.addr == new.addr {
             return Ok(Some(core::mem::replace(slot, new)));
         }
-        if (self.len + 1) * 4 > self.slots().len() * 3 {
-            self.grow()?;
+        if !room {
+            return Err(Full);
         }
-        let (_, slot) = self.find(new.addr).ok_or(Full)?;
         *slot = new;
         self.len += 1;
         Ok(None)
