@@ -31,7 +31,7 @@ const GLUE_MODULES: [&str; 10] = [
 ];
 
 /// Wrappers around malloc inside the runtimes and libraries that everybody uses.
-const WRAPPERS: [&str; 21] = [
+const WRAPPERS: [&str; 26] = [
     "os::malloc",
     "os::realloc",
     "AllocateHeap",
@@ -47,6 +47,11 @@ const WRAPPERS: [&str; 21] = [
     "objspace_x",
     "PyMem_",
     "PyObject_Malloc",
+    "_PyObject_Malloc",
+    "_PyObject_Realloc",
+    "pymalloc_alloc",
+    "new_arena",
+    "allocate_from_new_pool",
     "_PyMem_",
     "CRYPTO_malloc",
     "CRYPTO_zalloc",

@@ -6,6 +6,8 @@ use crate::units::Unit;
 /// `value` with its unit: bytes in the largest one that leaves a figure above one, unless plain
 /// bytes were asked for.
 pub fn amount(value: f64, unit: Unit) -> String {
+    // The sum of nothing is -0.0, and would be printed with its sign.
+    let value = value + 0.0;
     match unit {
         Unit::Megabytes => scaled(value),
         Unit::Bytes => format!("{value:.0} B"),
@@ -29,7 +31,7 @@ fn scaled(value: f64) -> String {
 /// `part` of `whole` as a percentage with one decimal.
 pub fn percent(part: f64, whole: f64) -> String {
     let share = if whole == 0.0 { 0.0 } else { part / whole };
-    format!("{:.1}%", share * 100.0)
+    format!("{:.1}%", share * 100.0 + 0.0)
 }
 
 #[cfg(test)]
@@ -40,6 +42,7 @@ mod tests {
     fn figures_take_the_largest_fitting_unit() {
         let scaled = |value| amount(value, Unit::Megabytes);
         assert_eq!(scaled(0.0), "0 B");
+        assert_eq!(scaled([].iter().sum()), "0 B");
         assert_eq!(scaled(1023.0), "1023 B");
         assert_eq!(scaled(1024.0), "1.0 KB");
         assert_eq!(scaled(1_048_575.0), "1.0 MB");
