@@ -191,8 +191,18 @@ fn empty_brackets(name: &[char], depths: &[usize], depth: usize) -> Vec<char> {
     out
 }
 
-/// Fills lines greedily.
+/// Fills lines greedily; what does not fit on one has the path of the source begin another.
 fn break_lines(text: &[Glyph], columns: usize) -> Vec<Vec<Glyph>> {
+    if text.len() <= columns {
+        return fill(text, columns);
+    }
+    let before_path = |a: &Glyph, b: &Glyph| a.0 == ' ' && b.0 == '/';
+    text.chunk_by(|a, b| !before_path(a, b))
+        .flat_map(|stretch| fill(stretch, columns))
+        .collect()
+}
+
+fn fill(text: &[Glyph], columns: usize) -> Vec<Vec<Glyph>> {
     let mut lines: Vec<Vec<Glyph>> = Vec::new();
     for atom in atoms(text, columns) {
         match lines.last_mut() {
@@ -343,6 +353,14 @@ mod tests {
         assert_eq!(
             shown("std::pair<alpha, beta>::swap", 12),
             ["std::", "|", "pair`<alpha,`", "`beta>`::swap"]
+        );
+    }
+
+    #[test]
+    fn sources_stand_on_their_own_line() {
+        assert_eq!(
+            shown("shop::buy(int) /src/leaky.cpp:20", 24),
+            ["|", "shop::buy`(int)`", "/src/leaky.cpp:20"]
         );
     }
 
