@@ -103,7 +103,8 @@ unsafe fn configure(environment: *const *const c_char) -> Option<&'static Config
         return None;
     }
     let place = arena::alloc(core::alloc::Layout::new::<Config>())?.cast::<Config>();
-    let config = config::load(own, jemalloc);
+    let mut config = config::load(own, jemalloc);
+    config.anchor_prefix();
     if own.is_none() && config.prof && next::has_own_profiler() {
         diag::message(&[
             "MALLOC_CONF configures the jemalloc of this program; MALLOSCOPE_CONF would configure us",

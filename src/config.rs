@@ -17,6 +17,7 @@ mod help;
 mod message;
 mod value;
 
+use crate::sys;
 pub use help::{help, table_markdown};
 pub use message::Message;
 pub use value::Text;
@@ -195,6 +196,25 @@ impl Config {
         u32::try_from(self.lg_prof_interval)
             .ok()
             .and_then(|lg| 1_u64.checked_shl(lg))
+    }
+
+    /// Makes a relative prefix absolute: a daemon that changes its directory later shall find its
+    /// dumps where it was started. Nothing changes when the directory cannot be told.
+    pub fn anchor_prefix(&mut self) {
+        let prefix = self.prof_prefix.as_bytes();
+        if prefix.is_empty() || prefix.starts_with(b"/") {
+            return;
+        }
+        let mut directory = [0; 4096];
+        let length = usize::try_from(sys::getcwd(&mut directory)).unwrap_or(0);
+        let directory = directory
+            .get(..length.saturating_sub(1))
+            .unwrap_or_default();
+        // The kernel says "(unreachable)" in front of a directory outside the root.
+        if directory.starts_with(b"/") {
+            self.prof_prefix
+                .put_below(directory.strip_suffix(b"/").unwrap_or(directory));
+        }
     }
 
     fn is_default_prefix(&self) -> bool {

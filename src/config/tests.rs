@@ -252,6 +252,23 @@ fn tables_have_a_row_for_each_option() {
     assert!(text.contains("prof:false  (true, false)\n    Profile. Cannot"));
 }
 
+#[test]
+fn a_relative_prefix_stays_below_the_directory_it_was_given_in() {
+    let here = std::env::current_dir().expect("a directory");
+    for (given, expected) in [
+        ("x/y", format!("{}/x/y", here.display())),
+        ("/x/y", "/x/y".to_owned()),
+        ("", String::new()),
+    ] {
+        let (mut config, _) = read(
+            Source::MalloscopeConf,
+            format!("prof_prefix:{given}").as_bytes(),
+        );
+        config.anchor_prefix();
+        assert_eq!(config.prof_prefix.as_bytes(), expected.as_bytes());
+    }
+}
+
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
         (0..OPTIONS.len()).prop_map(|at| OPTIONS[at].key.as_bytes().to_vec()),

@@ -173,6 +173,22 @@ impl Text {
         Self { bytes, len }
     }
 
+    /// Puts `directory` and a slash in front, if all of it fits.
+    pub(crate) fn put_below(&mut self, directory: &[u8]) {
+        let mut bytes = [0; MOST];
+        let mut len = 0;
+        for part in [directory, b"/", self.as_bytes()] {
+            let Some(place) = bytes.get_mut(len..len + part.len()) else {
+                return;
+            };
+            place.copy_from_slice(part);
+            len += part.len();
+        }
+        if len < MOST {
+            *self = Self { bytes, len };
+        }
+    }
+
     /// The text; it need not be UTF-8.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
