@@ -15,7 +15,6 @@
     clippy::panic
 )]
 
-use core::ffi::CStr;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 
@@ -29,9 +28,14 @@ mod arch;
 #[path = "sys/x86_64.rs"]
 mod arch;
 
+mod file;
 mod signal;
 mod thread;
 
+pub use file::{
+    close, fsync, getcwd, open, openat, pread, read, readlink, rename_noreplace, unlink, write_all,
+    write_quietly,
+};
 pub use signal::{consume_signal, pending_signals, set_signal_mask};
 pub use thread::{abort, exit_group, set_thread_name, spawn};
 

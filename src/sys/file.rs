@@ -1,0 +1,236 @@
+//! Files: open, read, write, rename, with nothing left to chance about signals. Called through
+//! `sys`.
+//!
+//! Descriptors are close-on-exec, calls that a signal interrupts are repeated, and a reader gone
+//! away raises no SIGPIPE where [`write_quietly`] is used. Paths are C strings, which their type
+//! terminates.
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::ffi::CStr;
+
+use super::arch::syscall;
+use super::{SIGSET_BYTES, as_arg};
+
+/// open(2), always close-on-exec: a descriptor of ours never leaks into the host's children.
+pub fn open(path: &CStr, flags: i32, mode: u32) -> isize {
+    openat(libc::AT_FDCWD, path, flags, mode)
+}
+
+/// openat(2), always close-on-exec.
+pub fn openat(dir: i32, path: &CStr, flags: i32, mode: u32) -> isize {
+    let flags = as_arg(flags | libc::O_CLOEXEC);
+    // SAFETY: `path` is terminated by its type, and the kernel only reads it.
+    unsafe {
+        syscall(
+            libc::SYS_openat,
+            [
+                as_arg(dir),
+                path.as_ptr() as usize,
+                flags,
+                mode as usize,
+                0,
+                0,
+            ],
+        )
+    }
+}
+
+/// close(2). Never repeated on EINTR: Linux has closed the descriptor by then.
+pub fn close(fd: i32) -> isize {
+    // SAFETY: closing a descriptor touches no memory; that it is ours is the caller's arithmetic,
+    // not the type system's.
+    unsafe { syscall(libc::SYS_close, [as_arg(fd), 0, 0, 0, 0, 0]) }
+}
+
+/// Repeats `call` while a signal interrupts it.
+fn uninterrupted(mut call: impl FnMut() -> isize) -> isize {
+    loop {
+        let r = call();
+        if r != -(libc::EINTR as isize) {
+            return r;
+        }
+    }
+}
+
+/// read(2): bytes read, 0 at the end, or `-errno`; repeated on EINTR.
+pub fn read(fd: i32, buf: &mut [u8]) -> isize {
+    let (at, len) = (buf.as_mut_ptr() as usize, buf.len());
+    // SAFETY: the kernel writes at most `len` bytes into `buf`, which is borrowed for the call.
+    uninterrupted(|| unsafe { syscall(libc::SYS_read, [as_arg(fd), at, len, 0, 0, 0]) })
+}
+
+/// pread(2): bytes read, 0 at the end, or `-errno`; repeated on EINTR.
+pub fn pread(fd: i32, buf: &mut [u8], offset: u64) -> isize {
+    let (at, len) = (buf.as_mut_ptr() as usize, buf.len());
+    // SAFETY: the kernel writes at most `len` bytes into `buf`, which is borrowed for the call.
+    uninterrupted(|| unsafe {
+        syscall(
+            libc::SYS_pread64,
+            [as_arg(fd), at, len, offset as usize, 0, 0],
+        )
+    })
+}
+
+/// Writes all of `bytes`: 0, or `-errno` of the write that failed (a write of nothing counts as
+/// EIO, lest we spin).
+pub fn write_all(fd: i32, mut bytes: &[u8]) -> isize {
+    while !bytes.is_empty() {
+        let (at, len) = (bytes.as_ptr() as usize, bytes.len());
+        // SAFETY: the kernel only reads `len` bytes of `bytes`, which is borrowed for the call.
+        let n =
+            uninterrupted(|| unsafe { syscall(libc::SYS_write, [as_arg(fd), at, len, 0, 0, 0]) });
+        if n < 0 {
+            return n;
+        }
+        match bytes.get(n as usize..) {
+            Some(rest) if n > 0 => bytes = rest,
+            _ => return -(libc::EIO as isize),
+        }
+    }
+    0
+}
+
+/// One writev(2) of `parts`, without the SIGPIPE that a reader gone away would cost the host its
+/// life for our message.
+///
+/// Bytes written or `-errno`. At most `parts.len()` of 16 parts are taken.
+pub fn write_quietly(fd: i32, parts: &[&[u8]]) -> isize {
+    const MOST: usize = 16;
+    let mut vectors = [libc::iovec {
+        iov_base: core::ptr::null_mut(),
+        iov_len: 0,
+    }; MOST];
+    for (vector, part) in vectors.iter_mut().zip(parts) {
+        *vector = libc::iovec {
+            iov_base: part.as_ptr() as *mut libc::c_void,
+            iov_len: part.len(),
+        };
+    }
+    without_sigpipe(|| {
+        let n = parts.len().min(MOST);
+        // SAFETY: each vector names a borrowed slice, which writev(2) only reads.
+        uninterrupted(|| unsafe {
+            syscall(
+                libc::SYS_writev,
+                [as_arg(fd), vectors.as_ptr() as usize, n, 0, 0, 0],
+            )
+        })
+    })
+}
+
+/// Runs `write` with SIGPIPE blocked in this thread, and takes the one that an EPIPE raised away
+/// again.
+fn without_sigpipe(write: impl FnOnce() -> isize) -> isize {
+    let pipe: u64 = 1 << (libc::SIGPIPE - 1);
+    let (mut before, mut pending) = (0_u64, 0_u64);
+    let at = |word: &mut u64| core::ptr::from_mut(word) as usize;
+    let set = core::ptr::from_ref(&pipe) as usize;
+    // SAFETY: all sets are words of ours, as long as the size given; only this thread's mask
+    // changes, and glibc's own 32 and 33 stay out of it.
+    unsafe {
+        syscall(
+            libc::SYS_rt_sigprocmask,
+            [
+                libc::SIG_BLOCK as usize,
+                set,
+                at(&mut before),
+                SIGSET_BYTES,
+                0,
+                0,
+            ],
+        );
+        syscall(
+            libc::SYS_rt_sigpending,
+            [at(&mut pending), SIGSET_BYTES, 0, 0, 0, 0],
+        );
+    }
+    let written = write();
+    if written == -(libc::EPIPE as isize) && pending & pipe == 0 {
+        let now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let timeout = core::ptr::from_ref(&now) as usize;
+        // SAFETY: the kernel reads the set and the timeout and, the info pointer being null, writes
+        // nothing.
+        unsafe {
+            syscall(
+                libc::SYS_rt_sigtimedwait,
+                [set, 0, timeout, SIGSET_BYTES, 0, 0],
+            )
+        };
+    }
+    // SAFETY: puts back the mask read above.
+    unsafe {
+        syscall(
+            libc::SYS_rt_sigprocmask,
+            [
+                libc::SIG_SETMASK as usize,
+                at(&mut before),
+                0,
+                SIGSET_BYTES,
+                0,
+                0,
+            ],
+        )
+    };
+    written
+}
+
+/// fsync(2): 0 or `-errno`.
+pub fn fsync(fd: i32) -> isize {
+    // SAFETY: no memory is involved.
+    uninterrupted(|| unsafe { syscall(libc::SYS_fsync, [as_arg(fd), 0, 0, 0, 0, 0]) })
+}
+
+/// Renames without ever replacing: `-EEXIST` when `to` is there. Where the file system knows no
+/// RENAME_NOREPLACE (NFS, some FUSE), link(2) and unlink(2) say the same in two steps.
+pub fn rename_noreplace(from: &CStr, to: &CStr) -> isize {
+    let here = as_arg(libc::AT_FDCWD);
+    let (source, target) = (from.as_ptr() as usize, to.as_ptr() as usize);
+    let flags = libc::RENAME_NOREPLACE as usize;
+    // SAFETY: both paths are terminated by their type, and the kernel only reads them.
+    let renamed = unsafe { syscall(libc::SYS_renameat2, [here, source, here, target, flags, 0]) };
+    if renamed != -(libc::EINVAL as isize) && renamed != -(libc::ENOSYS as isize) {
+        return renamed;
+    }
+    // SAFETY: as above.
+    let linked = unsafe { syscall(libc::SYS_linkat, [here, source, here, target, 0, 0]) };
+    if linked == 0 { unlink(from) } else { linked }
+}
+
+/// unlink(2): 0 or `-errno`.
+pub fn unlink(path: &CStr) -> isize {
+    // SAFETY: `path` is terminated by its type, and the kernel only reads it.
+    unsafe {
+        syscall(
+            libc::SYS_unlinkat,
+            [as_arg(libc::AT_FDCWD), path.as_ptr() as usize, 0, 0, 0, 0],
+        )
+    }
+}
+
+/// getcwd(2): bytes of the path with its NUL, or `-errno`.
+pub fn getcwd(buf: &mut [u8]) -> isize {
+    let (at, len) = (buf.as_mut_ptr() as usize, buf.len());
+    // SAFETY: the kernel writes at most `len` bytes into `buf`.
+    unsafe { syscall(libc::SYS_getcwd, [at, len, 0, 0, 0, 0]) }
+}
+
+/// readlink(2): the length of the target, which is cut to `buf` and not terminated, or `-errno`.
+pub fn readlink(path: &CStr, buf: &mut [u8]) -> isize {
+    let (source, at, len) = (path.as_ptr() as usize, buf.as_mut_ptr() as usize, buf.len());
+    // SAFETY: `path` is terminated by its type; the kernel writes at most `len` bytes into `buf`.
+    unsafe {
+        syscall(
+            libc::SYS_readlinkat,
+            [as_arg(libc::AT_FDCWD), source, at, len, 0, 0],
+        )
+    }
+}
