@@ -41,7 +41,7 @@ pub struct Cli {
     /// Sort by cumulative data
     #[arg(long)]
     cum: bool,
-    /// Subtract <BASE> from <profiles> before display; stacks cancel out by name
+    /// Subtract BASE from the profiles before display; stacks cancel out by name
     #[arg(long)]
     pub base: Option<PathBuf>,
 
@@ -90,7 +90,7 @@ pub struct Cli {
     /// Show at most so many nodes
     #[arg(long, help_heading = "Call graph", default_value_t = 80)]
     nodecount: usize,
-    /// Hide nodes below <F>*total
+    /// Hide nodes below F*total
     #[arg(
         long,
         help_heading = "Call graph",
@@ -98,7 +98,7 @@ pub struct Cli {
         value_name = "F"
     )]
     nodefraction: f64,
-    /// Hide edges below <F>*total
+    /// Hide edges below F*total
     #[arg(
         long,
         help_heading = "Call graph",
@@ -109,10 +109,10 @@ pub struct Cli {
     /// Max incoming/outgoing edges per node
     #[arg(long, help_heading = "Call graph", default_value_t = 8)]
     maxdegree: usize,
-    /// Focus on backtraces with nodes matching <REGEXP>
+    /// Focus on backtraces with nodes matching REGEXP
     #[arg(long, help_heading = "Call graph", value_name = "REGEXP")]
     focus: Option<Regex>,
-    /// Ignore backtraces with nodes matching <REGEXP>
+    /// Ignore backtraces with nodes matching REGEXP
     #[arg(long, help_heading = "Call graph", value_name = "REGEXP")]
     ignore: Option<Regex>,
 

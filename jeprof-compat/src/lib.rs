@@ -1,4 +1,12 @@
 //! The companion: reads profiles, names their frames, and draws the culprit.
+//!
+//! ```text
+//! file -> read -> model -> symbolize -> filter, naming -> stacks -> view::{text, folded}
+//!                                                            `-> graph -> layout -> view::{svg, dot}
+//! ```
+//! `load` runs the left half for both binaries; `argv` and `cli` are the command line of
+//! `jeprof-compat`, `run` is what `malloscope run` does. A room uses only rooms to its left, and
+//! views are pure: a test holds the code against both.
 
 pub mod argv;
 pub mod cli;

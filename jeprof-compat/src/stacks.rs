@@ -8,42 +8,12 @@ use std::collections::HashMap;
 
 use crate::filter::{self, Filter, Site};
 use crate::model::{LocationId, Profile, ValueKind};
+pub use crate::naming::{Frame, FrameKind};
 use crate::naming::{Granularity, Namesakes};
 
 /// Index into [`NamedProfile::frames`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FrameId(pub u32);
-
-/// Where a frame's name comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum FrameKind {
-    /// Machine code with a symbol.
-    #[default]
-    Native,
-    /// A managed runtime's frame, named by the dump.
-    Managed,
-    /// No name was found: module and offset, or the bare address, stand in its place.
-    Unresolved,
-}
-
-/// One node of the picture: a function, a line, a file or an address, as the granularity says.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Frame {
-    /// What is printed and what tells frames apart; ends in ` (inline)` where `jeprof`'s does.
-    pub name: String,
-    /// The function alone, whole, parameters included: for tooltips and folded stacks.
-    pub full: String,
-    /// File name of the module, without its directory.
-    pub module: Option<String>,
-    /// Source file of the first occurrence.
-    pub file: Option<String>,
-    /// Line number of the first occurrence.
-    pub line: Option<u32>,
-    /// Inlined into its caller. A function that is both has two frames, as in `jeprof`.
-    pub inlined: bool,
-    /// Where the name comes from.
-    pub kind: FrameKind,
-}
 
 /// One stack of names.
 #[derive(Clone, Debug, PartialEq)]
