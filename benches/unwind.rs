@@ -4,8 +4,10 @@
 //! `valgrind --tool=callgrind --toggle-collect='*unwind::unwind*' <bench> count`.
 #![allow(missing_docs, unsafe_code)]
 
-#[path = "../tests/unwind/oracle.rs"]
-mod oracle;
+#[path = "../tests/unwind/hop.rs"]
+mod hop;
+#[path = "../tests/unwind/libgcc.rs"]
+mod libgcc;
 
 use std::hint::black_box;
 
@@ -65,7 +67,7 @@ fn bench(criterion: &mut Criterion) {
             bencher.iter(|| unwind::unwind(&mut unwinder, Registers::here(), black_box(&mut out)));
         });
     });
-    let mut framehop = oracle::Framehop::new();
+    let mut framehop = hop::Framehop::new();
     on_deep_stack(&mut || {
         group.bench_function("framehop", |bencher| {
             bencher.iter(|| framehop.walk(Registers::here(), black_box(&mut out)));
@@ -76,7 +78,7 @@ fn bench(criterion: &mut Criterion) {
         group.bench_function("libgcc", |bencher| {
             bencher.iter(|| {
                 frames.clear();
-                oracle::libgcc_into(black_box(&mut frames));
+                libgcc::stack_into(black_box(&mut frames));
             });
         });
     });

@@ -451,7 +451,6 @@ fn sysv_hash(name: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 

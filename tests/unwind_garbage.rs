@@ -2,7 +2,7 @@
 //! answer. Apart from the other tests, because it fills the process' table of rules with nonsense.
 
 use malloscope::elf;
-use malloscope::unwind::eh_frame::{Context, find_rule};
+use malloscope::unwind::eh_frame::find_rule;
 use malloscope::unwind::modules::{self, Module, Tables};
 use malloscope::unwind::rule::{Base, Cfa, Saved, Step};
 use malloscope::unwind::{self, Registers, ThreadUnwinder};
@@ -22,9 +22,8 @@ fn image(eh_frame: &[u8]) -> Vec<u8> {
 fn look_up(image: &[u8], pc: u64) {
     let start = image.as_ptr() as usize;
     let section = |address: usize| image.get(address.checked_sub(start)?..);
-    let mut context = Box::new(Context::new());
     if let Some(tables) = Tables::parse(image, section) {
-        let _ = find_rule(&mut context, &tables, pc);
+        let _ = find_rule(&tables, pc);
     }
 }
 
@@ -93,10 +92,9 @@ proptest! {
             rows[row][usize::from(byte & 1)][usize::from(byte >> 1 & 3)] ^= byte;
         }
         let tables = Tables { rows: &rows, eh_frame: &eh_frame, ..real };
-        let mut context = Box::new(Context::new());
-        let [start, _] = rows[at.index(rows.len())];
+            let [start, _] = rows[at.index(rows.len())];
         let pc = real.header_address().wrapping_add_signed(i64::from(i32::from_le_bytes(start)));
-        let _ = find_rule(&mut context, &tables, pc.wrapping_add(at.index(64) as u64));
+        let _ = find_rule(&tables, pc.wrapping_add(at.index(64) as u64));
     }
 }
 
@@ -106,8 +104,7 @@ fn the_made_up_entry_is_a_good_one() {
     let image = image_of_entry(b"\x41\x0e\x10\x86\x02");
     let start = image.as_ptr() as usize;
     let tables = Tables::parse(&image, |address| image.get(address - start..)).expect("tables");
-    let mut context = Box::new(Context::new());
-    let rule = find_rule(&mut context, &tables, start as u64 - 100).expect("a rule");
+    let rule = find_rule(&tables, start as u64 - 100).expect("a rule");
     let expected = Step::Frame {
         cfa: Cfa::Plus(Base::Sp, 16),
         bp: Saved::AtCfa(-16),
@@ -115,7 +112,7 @@ fn the_made_up_entry_is_a_good_one() {
     };
     assert_eq!(rule.unpack(), expected);
     assert!(
-        find_rule(&mut context, &tables, start as u64).is_none(),
+        find_rule(&tables, start as u64).is_none(),
         "behind the function"
     );
 }

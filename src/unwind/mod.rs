@@ -25,6 +25,7 @@ mod arch;
 pub mod eh_frame;
 pub mod expression;
 pub mod modules;
+pub mod row;
 pub mod rule;
 pub mod rule_cache;
 pub mod stack_memory;
@@ -52,24 +53,22 @@ pub enum End {
     BadMemory,
 }
 
-/// What a thread keeps from one unwind to the next. Zeroed memory is a valid one; about 2.6 KiB, so it belongs into the arena.
+/// What a thread keeps from one unwind to the next. Zeroed memory is a valid one.
 pub struct ThreadUnwinder {
     stack: StackBounds,
-    context: eh_frame::Context,
 }
 
 impl ThreadUnwinder {
     /// What zeroed memory is.
     pub const fn new() -> ThreadUnwinder {
         ThreadUnwinder {
-            stack: StackBounds::new(),
-            context: eh_frame::Context::new(),
+            stack: StackBounds::UNKNOWN,
         }
     }
 
     /// To be called when a new thread takes over the block of one that ended: its stack may be another.
     pub fn forget_stack(&mut self) {
-        self.stack = StackBounds::new();
+        self.stack = StackBounds::UNKNOWN;
     }
 }
 
@@ -244,10 +243,9 @@ impl Walk<'_> {
             }
             return Err(if pc == 0 { End::Complete } else { End::NoInfo });
         }
-        let context = &mut self.state.context;
         let rule = module
             .and_then(|module| module.tables())
-            .and_then(|tables| eh_frame::find_rule(context, &tables, lookup))
+            .and_then(|tables| eh_frame::find_rule(&tables, lookup))
             .unwrap_or_else(|| without_information(pc, module.is_some() && !is_interrupted));
         self.rules.insert(key, rule);
         Ok(rule)

@@ -157,7 +157,7 @@ fn listed(pc: u64) -> Option<Option<Module>> {
         .find(|module| (module.start..module.end).contains(&(pc as usize)));
     // Pairs with the Release fence in `list_modules`.
     fence(Acquire);
-    (before % 2 == 0 && VERSION.load(Relaxed) == before).then_some(module)
+    (before.is_multiple_of(2) && VERSION.load(Relaxed) == before).then_some(module)
 }
 
 impl Module {
@@ -277,5 +277,88 @@ impl<'a> Tables<'a> {
             header,
             eh_frame_address: eh_frame_address as u64,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    /// `_dl_find_object`, without telling the rest of the process.
+    fn loaders_function() -> Option<usize> {
+        let symbol = elf::all().find_map(|object| object.symbol(b"_dl_find_object"));
+        symbol.map(|symbol| symbol.addr)
+    }
+
+    /// The first and last byte of each loaded object, the addresses around them, and some that are in none.
+    fn addresses() -> Vec<u64> {
+        let modules = elf::all().filter_map(|object| Module::of(&object));
+        let edges = modules.flat_map(|module| {
+            let Range { start, end } = module.addresses();
+            [start - 1, start, start + 77, end - 1, end]
+        });
+        edges
+            .chain([0, 1, usize::MAX])
+            .map(|address| address as u64)
+            .collect()
+    }
+
+    #[test]
+    fn our_table_answers_as_the_loader_does() {
+        let Some(function) = loaders_function() else {
+            return;
+        };
+        list_modules();
+        for pc in addresses() {
+            let (ours, loaders) = (listed(pc).expect("nobody writes"), ask_loader(function, pc));
+            // Where the loader's answer ends with its last mapped byte, ours ends with the segment.
+            assert_eq!(
+                ours.map(|module| (module.start, module.header)),
+                loaders.map(|module| (module.start, module.header)),
+                "{pc:#x}"
+            );
+        }
+    }
+
+    #[test]
+    fn readers_of_the_table_see_all_of_a_module_or_nothing() {
+        let inside = our_table_answers_as_the_loader_does as fn() as usize as u64;
+        list_modules();
+        let expected = listed(inside).flatten().expect("this program");
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = (0..2)
+                .map(|_| {
+                    scope.spawn(|| {
+                        while !stop.load(Relaxed) {
+                            assert!(listed(inside).is_none_or(|module| module == Some(expected)));
+                        }
+                    })
+                })
+                .collect();
+            (0..200).for_each(|_| list_modules());
+            stop.store(true, Relaxed);
+            readers
+                .into_iter()
+                .for_each(|reader| reader.join().expect("no half-written module"));
+        });
+    }
+
+    #[test]
+    fn tables_are_found_and_sorted() {
+        list_modules();
+        let inside = tables_are_found_and_sorted as fn() as usize as u64;
+        let tables = listed(inside)
+            .flatten()
+            .expect("this program")
+            .tables()
+            .expect("tables");
+        let starts: Vec<_> = tables
+            .rows
+            .iter()
+            .map(|[start, _]| i32::from_le_bytes(*start))
+            .collect();
+        assert!(starts.len() > 1000 && starts.is_sorted());
     }
 }

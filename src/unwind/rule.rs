@@ -246,7 +246,6 @@ fn words(offset: i64, bits: u32) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[allow(clippy::panic)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -88,7 +88,7 @@ fn in_key(count: u64) -> u64 {
 pub fn bump_generation() {
     // Release: pairs with the Acquire in `generation`.
     let before = GENERATION.fetch_add(1, AcqRel);
-    if (before + 1) % GENERATIONS == 0 {
+    if (before + 1).is_multiple_of(GENERATIONS) {
         // SAFETY: null, or published by `map` and never unmapped.
         if let Some(table) = unsafe { TABLE.load(Acquire).as_ref() } {
             table.wipe();

@@ -60,13 +60,11 @@ pub struct StackBounds {
 
 impl StackBounds {
     /// Nothing known.
-    pub const fn new() -> StackBounds {
-        StackBounds {
-            thread: 0,
-            low: 0,
-            high: 0,
-        }
-    }
+    pub const UNKNOWN: StackBounds = StackBounds {
+        thread: 0,
+        low: 0,
+        high: 0,
+    };
 
     /// The memory a walk from `sp` may read. `red_zone`: bytes below `sp` that count as well.
     #[inline]

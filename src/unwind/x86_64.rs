@@ -53,8 +53,6 @@ pub const BP: u16 = 6;
 pub const BX: u16 = 3;
 /// DWARF number of rsp.
 pub const SP: u16 = 7;
-/// Registers that unwind information may speak of (the general ones and rip): room for them in gimli's table.
-pub const DWARF_REGISTERS: usize = 17;
 /// A leaf function may keep data this far below the stack pointer (psABI 3.2.2).
 pub const RED_ZONE: usize = 128;
 /// The return address stands this far from the CFA, in every frame.

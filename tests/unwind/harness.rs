@@ -8,7 +8,8 @@ use std::sync::{Once, OnceLock};
 
 use malloscope::unwind::{self, End, Registers, ThreadUnwinder};
 
-use crate::oracle::{Framehop, libgcc_into};
+use crate::hop::Framehop;
+use crate::libgcc::stack_into;
 
 /// Room for more frames than any test makes.
 pub const DEPTH: usize = 1024;
@@ -51,7 +52,7 @@ pub fn ours(registers: Registers) -> Stack {
 #[inline(never)]
 pub fn libgcc() -> Vec<u64> {
     let mut frames = Vec::with_capacity(DEPTH);
-    libgcc_into(&mut frames);
+    stack_into(&mut frames);
     frames
 }
 

@@ -5,8 +5,9 @@
 #![allow(unsafe_code)]
 
 mod harness;
+mod hop;
 mod jit;
-mod oracle;
+mod libgcc;
 mod ordinary;
 mod reload;
 mod signals;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 use malloscope::unwind::{self, End, Registers, ThreadUnwinder};
 
 use crate::harness::{DEPTH, Program, Stack, compile, difference, init, place};
-use crate::oracle::libgcc_into;
+use crate::libgcc::stack_into;
 
 /// Stacks to take in each mode.
 const WANTED: usize = 8000;
@@ -35,7 +35,7 @@ extern "C" fn handler(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_voi
     let registers = Registers::here();
     let (length, end) = unwind::unwind(&mut workspace.unwinder, registers, &mut workspace.ours);
     workspace.libgcc.clear();
-    libgcc_into(&mut workspace.libgcc);
+    stack_into(&mut workspace.libgcc);
     // SAFETY: the kernel's third argument.
     let interrupted = unsafe { &*context.cast::<libc::ucontext_t>() };
     let sp = interrupted.uc_mcontext.gregs[libc::REG_RSP as usize] as u64;

@@ -1,4 +1,4 @@
-//! Two other unwinders, asked the same questions. Also used by the bench.
+//! framehop, told the modules that are loaded. Also used by the bench.
 
 use std::ops::Deref;
 
@@ -7,21 +7,6 @@ use framehop::{ExplicitModuleSectionInfo, MustNotAllocateDuringUnwind, Unwinder}
 use malloscope::elf;
 use malloscope::unwind::Registers;
 use malloscope::unwind::modules::Module;
-
-/// libgcc's stack of the caller, with the frames of the unwinder itself on top, up to the capacity of `frames`: no allocation, for
-/// signal handlers.
-#[inline(never)]
-pub fn libgcc_into(frames: &mut Vec<u64>) {
-    // SAFETY: the lock that is not taken guards the symbolication, and addresses are all that is taken here.
-    unsafe {
-        backtrace::trace_unsynchronized(|frame| {
-            if frame.ip() as u64 != 0 {
-                frames.push(frame.ip() as u64);
-            }
-            frames.len() < frames.capacity()
-        })
-    };
-}
 
 /// Bytes of a loaded object.
 #[derive(Clone, Copy, Default)]
