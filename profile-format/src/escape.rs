@@ -15,6 +15,14 @@ pub fn write_word<S: Sink>(sink: &mut S, text: &[u8]) -> Result<(), S::Error> {
     write_escaped(sink, text, |byte| byte <= 0x20)
 }
 
+/// Writes the bytes that `text` means as [`write_text`] does.
+pub fn write_again<S: Sink>(sink: &mut S, text: Text<'_>) -> Result<(), S::Error> {
+    if text.escaped {
+        return text.bytes().try_for_each(|byte| write_text(sink, &[byte]));
+    }
+    write_text(sink, text.raw)
+}
+
 fn write_escaped<S: Sink>(
     sink: &mut S,
     text: &[u8],
@@ -147,7 +155,12 @@ mod tests {
             let raw = escape(&text);
             prop_assert!(raw.iter().all(|byte| *byte >= 0x20));
             let back: Vec<u8> = Text::escaped(&raw).bytes().collect();
-            prop_assert_eq!(back, text);
+            prop_assert_eq!(back, &*text);
+            for again in [Text::escaped(&raw), Text::plain(&text)] {
+                let mut out = Vec::new();
+                write_again(&mut out, again).unwrap();
+                prop_assert_eq!(&out, &raw);
+            }
         }
 
         #[test]

@@ -87,7 +87,7 @@ impl HeapText {
             Event::Frame(frame) => self.out.name_managed(frame.address, managed_line(&frame)),
             Event::BuildId(id) => self.out.build_id(id.start, id.hex, &string(id.path)),
             Event::Mapping(mapping) => profile.mappings.push(model_mapping(&mapping)),
-            Event::Live { .. } | Event::Other { .. } => {}
+            Event::Live { .. } | Event::Other { .. } | Event::End => {}
         }
     }
 

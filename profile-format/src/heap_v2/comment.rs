@@ -1,61 +1,53 @@
-//! The lines that begin with `#`: ours, one function each. Only the reader calls this.
+//! The lines that begin with `#`: ours, one function each. Called by `reader` alone.
 
-use super::reader::Event;
-use super::record::{BuildId, Estimate, Frames, ManagedFrame, Pairs, StackLine, Triples};
+use super::event::Event;
+use super::list::{Frames, Pairs, Triples};
+use super::record::{BuildId, Estimate, ManagedFrame, StackLine};
 use crate::escape::Text;
 use crate::number::Cursor;
 
-/// What a `#` line turned out to be.
-pub(super) enum Comment<'a> {
-    Version(u64),
-    End,
-    Event(Event<'a>),
-}
-
-/// Reads a line after its `#`. `Err` says what was expected of it.
-pub(super) fn parse(line: &[u8]) -> Result<Comment<'_>, &'static str> {
+/// Reads a line behind its `#`; `Ok(None)` for a line that is nobody's, `Err` with what a line of
+/// ours should have been.
+pub(super) fn parse(line: &[u8]) -> Result<Option<Event<'_>>, &'static str> {
     let mut cursor = Cursor(line);
     if cursor.eat(b"@").is_some() {
-        let other = other(cursor).ok_or("`#@ KIND TEXT`")?;
-        return Ok(Comment::Event(other));
+        return other(cursor).map(Some).ok_or("`#@ KIND TEXT`");
     }
-    cursor.skip_blanks();
-    let Some(key) = cursor.word() else {
-        return Err("`# KEY TEXT`");
+    let Some(key) = cursor.eat(b" ").and_then(|()| cursor.word()) else {
+        return Ok(None);
     };
-    cursor.skip_blanks();
-    let event = match key {
-        b"malloscope" => {
-            let version = cursor.decimal().ok_or("`# malloscope VERSION`")?;
-            return Ok(Comment::Version(version));
-        }
-        b"end" => return Ok(Comment::End),
-        b"epochs" => epochs(cursor).ok_or("`# epochs WIDTH_MS COUNT`")?,
-        b"stack" => stack(cursor).ok_or("`# stack ID KEY=VALUE...`")?,
-        b"frame" => frame(cursor).ok_or("`# frame ADDRESS`, KIND, CLASS, NAME, FILE, LINE")?,
-        b"live" => live(cursor).ok_or("`# live ADDRESS SIZE STACK`")?,
-        b"build_id" => build_id(cursor).ok_or("`# build_id START HEX PATH`")?,
-        _ => fact(key, cursor).ok_or("`# KEY TEXT`")?,
+    let _ = cursor.eat(b" ");
+    let (event, expected) = match key {
+        b"malloscope" => (
+            cursor.decimal().map(Event::Version),
+            "`# malloscope VERSION`",
+        ),
+        b"end" => (Some(Event::End), ""),
+        b"epochs" => (epochs(cursor), "`# epochs WIDTH_MS COUNT`"),
+        b"stack" => (stack(cursor), "`# stack ID KEY=VALUE... [@ FRAMES]`"),
+        b"frame" => (
+            frame(cursor),
+            "`# frame ADDRESS` and KIND, CLASS, NAME, FILE, LINE behind tabs",
+        ),
+        b"live" => (live(cursor), "`# live ADDRESS SIZE STACK`"),
+        b"build_id" => (build_id(cursor), "`# build_id START HEX PATH`"),
+        _ => return Ok(fact(key, cursor)),
     };
-    Ok(Comment::Event(event))
+    event.map(Some).ok_or(expected)
 }
 
 fn fact<'a>(key: &'a [u8], cursor: Cursor<'a>) -> Option<Event<'a>> {
     let key = core::str::from_utf8(key).ok()?;
-    Some(Event::Fact {
-        key,
-        value: Text::escaped(cursor.0),
-    })
+    let value = Text::escaped(cursor.0);
+    Some(Event::Fact { key, value })
 }
 
 fn other(mut cursor: Cursor<'_>) -> Option<Event<'_>> {
     cursor.eat(b" ")?;
     let kind = Text::escaped(cursor.word()?);
     let _ = cursor.eat(b" ");
-    Some(Event::Other {
-        kind,
-        text: Text::escaped(cursor.0),
-    })
+    let text = Text::escaped(cursor.0);
+    Some(Event::Other { kind, text })
 }
 
 fn epochs(mut cursor: Cursor<'_>) -> Option<Event<'_>> {
@@ -86,11 +78,8 @@ fn build_id(mut cursor: Cursor<'_>) -> Option<Event<'_>> {
         return None;
     }
     let _ = cursor.eat(b" ");
-    Some(Event::BuildId(BuildId {
-        start,
-        hex,
-        path: Text::escaped(cursor.0),
-    }))
+    let path = Text::escaped(cursor.0);
+    Some(Event::BuildId(BuildId { start, hex, path }))
 }
 
 fn frame(mut cursor: Cursor<'_>) -> Option<Event<'_>> {

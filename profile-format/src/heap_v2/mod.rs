@@ -1,6 +1,8 @@
 //! The text of a dump; its grammar stands at the head of the crate.
 
 mod comment;
+mod event;
+mod list;
 mod reader;
 mod record;
 mod writer;
@@ -8,10 +10,10 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use reader::{Event, Header, ParseError, Problem, Reader};
-pub use record::{
-    BuildId, Counts, Estimate, Frames, ManagedFrame, Pairs, StackFacts, StackLine, Triples,
-};
+pub use event::{Event, Header, ParseError, Problem};
+pub use list::{Frames, Pairs, Triples};
+pub use reader::Reader;
+pub use record::{BuildId, Counts, Estimate, ManagedFrame, StackFacts, StackLine};
 pub use writer::Writer;
 
 /// The version of our own lines that the writer writes and the reader knows.

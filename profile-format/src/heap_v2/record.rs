@@ -1,8 +1,7 @@
-//! The records that writer and reader of a dump have in common. Nothing here owns memory: lists are
-//! borrowed from the file and parsed again while they are walked.
+//! The records that writer and reader of a dump have in common. Nothing here owns memory.
 
+use super::list::{Frames, Pairs, Triples};
 use crate::escape::Text;
-use crate::number::Cursor;
 
 /// Estimates or counts of one line: live and, in brackets, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +27,13 @@ pub struct Estimate {
     pub bytes: u64,
 }
 
+impl Estimate {
+    /// The estimated blocks as a number.
+    pub fn objects(&self) -> f64 {
+        self.objects_milli as f64 / 1000.0
+    }
+}
+
 /// What the `# stack` line says of a stack, but for its frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StackFacts<'a> {
@@ -47,7 +53,7 @@ pub struct StackFacts<'a> {
     pub lifetimes: &'a [u32],
 }
 
-/// A `# stack` line as it is read.
+/// A `# stack` line as it is read; a key that is missing there is zero or empty here.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StackLine<'a> {
     /// Number of the stack in its process, the same in all its dumps.
@@ -90,99 +96,8 @@ pub struct ManagedFrame<'a> {
 pub struct BuildId<'a> {
     /// Where the ELF file is mapped.
     pub start: u64,
-    /// The build id in lower-case hex.
+    /// The build id in hexadecimal digits.
     pub hex: &'a str,
     /// The file's path as in the maps.
     pub path: Text<'a>,
-}
-
-/// The frames of a stack, leaf first.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Frames<'a>(Cursor<'a>);
-
-impl<'a> Frames<'a> {
-    /// Reads ` 0x1 0x2`: only hexadecimal numbers, parted by blanks.
-    pub(crate) fn parse(line: &'a [u8]) -> Option<Frames<'a>> {
-        let mut frames = Frames(Cursor(line));
-        while frames.next().is_some() {}
-        frames.0.0.is_empty().then_some(Frames(Cursor(line)))
-    }
-}
-
-impl Iterator for Frames<'_> {
-    type Item = u64;
-
-    fn next(&mut self) -> Option<u64> {
-        self.0.skip_blanks();
-        let mut after = self.0;
-        let address = after.hex()?;
-        // A token is a number as a whole, or none.
-        if !matches!(after.0.first(), None | Some(b' ' | b'\t')) {
-            return None;
-        }
-        self.0 = after;
-        Some(address)
-    }
-}
-
-/// `a:b,a:b,...`
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Pairs<'a>(Cursor<'a>);
-
-impl<'a> Pairs<'a> {
-    pub(crate) fn parse(text: &'a [u8]) -> Option<Pairs<'a>> {
-        let mut pairs = Pairs(Cursor(text));
-        while pairs.next().is_some() {}
-        pairs.0.0.is_empty().then_some(Pairs(Cursor(text)))
-    }
-}
-
-impl Iterator for Pairs<'_> {
-    type Item = (u64, u64);
-
-    fn next(&mut self) -> Option<(u64, u64)> {
-        let mut after = self.0;
-        let first = after.decimal()?;
-        after.eat(b":")?;
-        let second = after.decimal()?;
-        next_item(&mut after)?;
-        self.0 = after;
-        Some((first, second))
-    }
-}
-
-/// `a:b:c,a:b:c,...`
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Triples<'a>(Cursor<'a>);
-
-impl<'a> Triples<'a> {
-    pub(crate) fn parse(text: &'a [u8]) -> Option<Triples<'a>> {
-        let mut triples = Triples(Cursor(text));
-        while triples.next().is_some() {}
-        triples.0.0.is_empty().then_some(Triples(Cursor(text)))
-    }
-}
-
-impl Iterator for Triples<'_> {
-    type Item = (u64, u64, u64);
-
-    fn next(&mut self) -> Option<(u64, u64, u64)> {
-        let mut after = self.0;
-        let first = after.decimal()?;
-        after.eat(b":")?;
-        let second = after.decimal()?;
-        after.eat(b":")?;
-        let third = after.decimal()?;
-        next_item(&mut after)?;
-        self.0 = after;
-        Some((first, second, third))
-    }
-}
-
-/// Takes the comma between two items of a list, or finds the end.
-fn next_item(cursor: &mut Cursor) -> Option<()> {
-    if cursor.0.is_empty() {
-        return Some(());
-    }
-    cursor.eat(b",")
 }

@@ -150,6 +150,7 @@ fn a_whole_dump_comes_back() {
         "other java heap anything",
         "build id 1000 ab01 /a b",
         "map 1000 /a b",
+        "End",
     ];
     assert_eq!(events(&whole_dump()), expected);
 }
@@ -254,17 +255,54 @@ fn what_is_no_profile_is_refused() {
 }
 
 /// Every beginning of a file gives the events of the whole, then says that it was cut off.
-#[test]
-fn a_file_cut_off_anywhere_gives_what_is_before() {
-    let dump = whole_dump();
-    let whole = events(&dump);
+fn each_beginning(dump: &[u8]) {
+    let whole = events(dump);
     let header = dump.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    for length in header..dump.len() {
+    for length in header..dump.len() - 1 {
         let mut found = events(&dump[..length]);
         let last = found.pop().expect("at least the error");
         assert!(last.contains("the file ends before"), "{length}: {last}");
         assert_eq!(found, whole[..found.len()], "{length}");
     }
+}
+
+#[test]
+fn a_file_cut_off_anywhere_gives_what_is_before() {
+    let dump = whole_dump();
+    each_beginning(&dump);
+    // The last line is whole without its newline.
+    assert_eq!(events(&dump[..dump.len() - 1]), events(&dump));
+}
+
+/// Nobody can say where the mappings of another's file end, nor that a file of one line a stack
+/// has any.
+#[test]
+fn files_of_others_are_cut_off_before_their_mappings_only() {
+    let maps = b"\nMAPPED_LIBRARIES:\n";
+    let threaded = b"heap_v2/4\n  t*: 1: 2 [0: 0]\n@ 0x7f1\n  t*: 1: 2 [0: 0]\n";
+    let dump = [&threaded[..], maps].concat();
+    each_beginning(&dump);
+    let one_line = b"heap profile: 1: 2 [3: 4] @ heap_v2/4\n1: 2 [3: 4] @ 0x1 0x2";
+    assert_eq!(events(one_line), ["stack [1, 2]", "counts None 1 2 3 4 "]);
+    let last = [&dump[..], b"7f0-7ff r-xp 00000000 fe:01 9 /lib/x.so"].concat();
+    assert_eq!(events(&last).last().unwrap(), "map 7f0 /lib/x.so");
+}
+
+#[test]
+fn texts_keep_their_blanks_and_lines_of_nobody_are_passed_over() {
+    let dump = b"heap_v2/1\n# pid 3\n#bare\n# malloscope 1\n#bare\n#\n# \n# a  b \n# c\n\
+        \x20 t1: 0: 0 [0: 0]  name \nMAPPED_LIBRARIES:\n7f-80 r-xp 0 0:0 1 /a\r\n# end\nx\n";
+    assert_eq!(
+        events(dump),
+        [
+            "Version(1)",
+            "fact a= b ",
+            "fact c=",
+            "counts Some(1) 0 0 0 0  name ",
+            "map 7f /a\r",
+            "End",
+        ]
+    );
 }
 
 proptest! {

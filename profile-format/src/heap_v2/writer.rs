@@ -240,7 +240,7 @@ impl<S: Sink> Writer<S> {
         self.hex(frame.address)?;
         for text in [frame.kind, frame.class, frame.name, frame.file] {
             self.sink.write(b"\t")?;
-            escape::write_text(&mut self.sink, text.raw())?;
+            escape::write_again(&mut self.sink, text)?;
         }
         self.sink.write(b"\t")?;
         if frame.line != 0 {
