@@ -91,7 +91,7 @@ impl Sampler {
     }
 }
 
-/// 2^exponent, put together from its bits: exact, and no conversion or division on the sampled path.
+/// 2^exponent, put together from its bits: exact, without a conversion or a division.
 fn power_of_two(exponent: i32) -> f64 {
     const BIAS: i32 = f64::MAX_EXP - 1;
     f64::from_bits(((BIAS + exponent) as u64) << (f64::MANTISSA_DIGITS - 1))

@@ -15,7 +15,7 @@
 use core::ffi::CStr;
 
 use super::arch::syscall;
-use super::{SIGSET_BYTES, as_arg};
+use super::{as_arg, consume_signal, pending_signals, set_signal_mask};
 
 /// open(2), always close-on-exec: a descriptor of ours never leaks into the host's children.
 pub fn open(path: &CStr, flags: i32, mode: u32) -> isize {
@@ -124,62 +124,19 @@ pub fn write_quietly(fd: i32, parts: &[&[u8]]) -> isize {
     })
 }
 
-/// Runs `write` with SIGPIPE blocked in this thread, and takes the one that an EPIPE raised away
-/// again.
+/// Runs `write` with signals blocked in this thread, and takes the SIGPIPE that an EPIPE raised
+/// away again.
 fn without_sigpipe(write: impl FnOnce() -> isize) -> isize {
-    let pipe: u64 = 1 << (libc::SIGPIPE - 1);
-    let (mut before, mut pending) = (0_u64, 0_u64);
-    let at = |word: &mut u64| core::ptr::from_mut(word) as usize;
-    let set = core::ptr::from_ref(&pipe) as usize;
-    // SAFETY: all sets are words of ours, as long as the size given; only this thread's mask
-    // changes, and glibc's own 32 and 33 stay out of it.
-    unsafe {
-        syscall(
-            libc::SYS_rt_sigprocmask,
-            [
-                libc::SIG_BLOCK as usize,
-                set,
-                at(&mut before),
-                SIGSET_BYTES,
-                0,
-                0,
-            ],
-        );
-        syscall(
-            libc::SYS_rt_sigpending,
-            [at(&mut pending), SIGSET_BYTES, 0, 0, 0, 0],
-        );
-    }
+    const SIGPIPE: u64 = 1 << (libc::SIGPIPE - 1);
+    /// 32 and 33, which glibc needs to reach every thread (setuid, cancellation).
+    const GLIBC: u64 = 0b11 << 31;
+    let before = set_signal_mask(!GLIBC);
+    let waited_before = pending_signals() & SIGPIPE != 0;
     let written = write();
-    if written == -(libc::EPIPE as isize) && pending & pipe == 0 {
-        let now = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let timeout = core::ptr::from_ref(&now) as usize;
-        // SAFETY: the kernel reads the set and the timeout and, the info pointer being null, writes
-        // nothing.
-        unsafe {
-            syscall(
-                libc::SYS_rt_sigtimedwait,
-                [set, 0, timeout, SIGSET_BYTES, 0, 0],
-            )
-        };
+    if written == -(libc::EPIPE as isize) && !waited_before {
+        consume_signal(SIGPIPE);
     }
-    // SAFETY: puts back the mask read above.
-    unsafe {
-        syscall(
-            libc::SYS_rt_sigprocmask,
-            [
-                libc::SIG_SETMASK as usize,
-                at(&mut before),
-                0,
-                SIGSET_BYTES,
-                0,
-                0,
-            ],
-        )
-    };
+    set_signal_mask(before);
     written
 }
 

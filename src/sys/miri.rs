@@ -1,5 +1,5 @@
-//! What Miri can be told instead of entering the kernel, which it cannot: the tables run under it with
-//! memory from std. Called by `sys` alone, compiled under Miri alone.
+//! What Miri can be told instead of entering the kernel, which it cannot: the tables run under it
+//! with memory from std. Called by `sys` alone, compiled under Miri alone.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
