@@ -41,6 +41,9 @@ pub fn write(
     };
     let mut out = heap_v2::Writer::new(file, counting.period)?;
     facts(request, line, &mut out)?;
+    if snapshot.missed() != 0 {
+        out.number("missed_samples", snapshot.missed())?;
+    }
     head(request, snapshot, &counting, &mut out)?;
     snapshot.sort_by_stack();
     let mut rest = snapshot.samples();
@@ -73,19 +76,12 @@ impl Counting {
             .filter(|_| self.accumulate)
             .copied()
             .unwrap_or_default();
-        let pair = |samples, sampled, objects_fx, bytes| {
-            if self.unbias {
-                unbias::distort(objects_fx, bytes, self.period)
-            } else {
-                (samples, sampled)
-            }
+        let (objects, bytes) = match (self.unbias, live.sampled_bytes) {
+            (true, _) => unbias::distort(live.objects_fx, live.bytes, self.period),
+            // The real jeprof divides by zero on blocks without bytes.
+            (false, 0) => (0, 0),
+            (false, sampled) => (live.samples, sampled),
         };
-        let (objects, bytes) = pair(
-            live.samples,
-            live.sampled_bytes,
-            live.objects_fx,
-            live.bytes,
-        );
         // What freed samples really measured is not kept; their estimate is.
         let (accumulated_objects, accumulated_bytes) =
             unbias::distort(totals.objects_fx, totals.bytes, self.period);
@@ -172,7 +168,11 @@ fn stack(
     let totals = request.stacks.totals(id);
     let frames = request.stacks.frames(id);
     let live = Sums::of(own);
-    let births = snapshot::births(own, epochs::width_ms(request.uptime_ms));
+    // As jemalloc does it: without `prof_accum`, stacks that own nothing are left out.
+    if live.samples == 0 && !counting.accumulate {
+        return Ok(());
+    }
+    let births = snapshot::births(own, request.uptime_ms);
     let facts = StackFacts {
         id: u64::from(id.0),
         live: estimate(live.samples, live.objects_fx, live.bytes),
@@ -182,11 +182,12 @@ fn stack(
         births: &births,
         lifetimes: &totals.freed,
     };
-    if live.bytes == 0 {
+    let counts = counting.counts(&live, Some(&totals));
+    if counts == Counts::default() {
         return out.stack_facts(&facts, Some(frames));
     }
     out.stack(frames)?;
-    out.total(counting.counts(&live, Some(&totals)))?;
+    out.total(counts)?;
     for (uid, samples) in Snapshot::by_thread(own) {
         out.thread(
             u64::from(uid),

@@ -1,9 +1,10 @@
 //! The live samples at one moment, copied out of the live table and sorted, so that a dump can be
 //! written stack by stack in one pass without holding a lock.
 //!
-//! Called by `dump`. Memory comes from the arena for the duration of one dump; when there is none,
-//! there is no snapshot. Shards are copied one after the other, so a block freed meanwhile may
-//! still be there and one born meanwhile may be missing; nothing is seen half.
+//! Called by `dump`. Memory is mapped for the duration of one dump, beside the arena: that its
+//! ceiling is reached may be just what the dump has to tell, and a dump must not stop the sampling.
+//! It is about as large as the live table. Shards are copied one after the other, so a block freed
+//! meanwhile may still be there and one born meanwhile may be missing; nothing is seen half.
 //!
 //! # Safety
 //! The region holds plain `Sample`s, written before they are read.
@@ -17,18 +18,20 @@
 
 use core::ptr::NonNull;
 
-use crate::arena;
+use profile_format::epochs;
+
 use crate::live_table::{LiveTable, Sample};
 use crate::sampler;
 use crate::stack_table::StackId;
+use crate::sys;
 
 /// Births are told apart by at most this many epochs.
-pub const EPOCHS: usize = profile_format::epochs::MOST as usize;
+pub const EPOCHS: usize = epochs::MOST as usize;
 
 /// Samples that may come up while the table is being copied.
 const SLACK: usize = 1024;
 
-/// Memory of the arena for the duration of one dump.
+/// Memory for the duration of one dump.
 pub struct Scratch {
     region: NonNull<u8>,
     bytes: usize,
@@ -37,9 +40,9 @@ pub struct Scratch {
 impl Scratch {
     /// `bytes` zeroed bytes, in whole pages.
     pub fn map(bytes: usize) -> Option<Scratch> {
-        let bytes = bytes.next_multiple_of(crate::sys::PAGE);
+        let bytes = bytes.next_multiple_of(sys::PAGE);
         Some(Scratch {
-            region: arena::map(bytes)?,
+            region: sys::mmap_anon(bytes)?,
             bytes,
         })
     }
@@ -54,7 +57,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // SAFETY: mapped by `map` with this length; what was handed out borrows from `self`.
-        unsafe { arena::unmap(self.region, self.bytes) };
+        unsafe { sys::munmap(self.region, self.bytes) };
     }
 }
 
@@ -62,6 +65,7 @@ impl Drop for Scratch {
 pub struct Snapshot {
     memory: Scratch,
     len: usize,
+    missed: u64,
 }
 
 impl Snapshot {
@@ -71,15 +75,26 @@ impl Snapshot {
         let room = expected + expected / 8 + SLACK;
         let memory = Scratch::map(room * size_of::<Sample>())?;
         let first = memory.region.cast::<Sample>();
-        let mut len = 0;
+        let (mut len, mut missed) = (0, 0);
         live.for_each(&mut |sample| {
             if len < room {
                 // SAFETY: `len` is below the number of samples the region holds; page-aligned.
                 unsafe { first.add(len).write(*sample) };
                 len += 1;
+            } else {
+                missed += 1;
             }
         });
-        Some(Snapshot { memory, len })
+        Some(Snapshot {
+            memory,
+            len,
+            missed,
+        })
+    }
+
+    /// Samples that came up while the table was copied and found no room.
+    pub fn missed(&self) -> u64 {
+        self.missed
     }
 
     /// The samples, in the order last sorted by.
@@ -183,12 +198,13 @@ fn variance(sample: &Sample) -> f64 {
     scaled * scaled * (1.0 - p)
 }
 
-/// Live samples and their estimated bytes by birth epoch of `width_ms`.
-pub fn births(samples: &[Sample], width_ms: u64) -> [(u64, u64); EPOCHS] {
+/// Live samples and their estimated bytes by birth epoch, `elapsed_ms` after the start.
+pub fn births(samples: &[Sample], elapsed_ms: u64) -> [(u64, u64); EPOCHS] {
+    let width_ms = epochs::width_ms(elapsed_ms);
     let mut births = [(0, 0); EPOCHS];
     for sample in samples {
         // One born after the dump began belongs to the last epoch.
-        let epoch = (sample.birth_ms / width_ms.max(1)).min(EPOCHS as u64 - 1);
+        let epoch = sample.birth_ms.min(elapsed_ms) / width_ms;
         if let Some((count, bytes)) = births.get_mut(epoch as usize) {
             *count += 1;
             *bytes += sample.weighted_bytes;
