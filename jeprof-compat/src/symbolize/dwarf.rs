@@ -78,15 +78,20 @@ pub fn merge(mut frames: Vec<RawFrame>, symbol: Option<Symbol>) -> Vec<Line> {
     lines
 }
 
+/// DWARF's name, unless the symbol table says more: the qualified name, or which clone of the
+/// function it is (`f.part.0`), as `jeprof` has it.
 fn best_name(dwarf: Option<String>, symbol: Option<&Symbol>) -> Option<String> {
-    let whole = symbol
-        .filter(|s| demangle::is_mangled(&s.name))
-        .map(|s| &s.name);
-    match (dwarf, whole) {
-        (Some(name), Some(whole)) if !demangle::is_mangled(&name) => Some(whole.clone()),
-        (Some(name), _) => Some(name),
-        (None, _) => symbol.map(|s| s.name.clone()),
-    }
+    let symbol = symbol.map(|s| s.name.as_str());
+    let Some(dwarf) = dwarf else {
+        return symbol.map(str::to_owned);
+    };
+    let says_more = |symbol: &&str| {
+        let qualified = demangle::is_mangled(symbol) && !demangle::is_mangled(&dwarf);
+        let rest = symbol.strip_prefix(dwarf.as_str());
+        qualified || rest.is_some_and(|r| r.starts_with('.'))
+    };
+    let better = symbol.filter(says_more).map(str::to_owned);
+    better.or(Some(dwarf))
 }
 
 #[cfg(test)]
@@ -138,7 +143,7 @@ mod tests {
         );
         assert_eq!(
             merge(vec![raw("f", 1)], symbol("f.part.0"))[0].function,
-            "f"
+            "f.part.0"
         );
         let bare = merge(vec![raw("", 9)], symbol("asm_label"));
         assert_eq!((&*bare[0].function, bare[0].line), ("asm_label", Some(9)));

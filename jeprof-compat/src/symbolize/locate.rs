@@ -185,15 +185,13 @@ impl Found {
     }
 }
 
+/// By build id, or by name: then [`check`] has the last word.
 fn stands_for(program: &Path, module: &Mapping) -> bool {
-    match &module.build_id {
-        Some(id) => has_build_id(program, id),
-        None => {
-            let real = fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
-            let names = [program.file_name(), real.file_name()];
-            names.into_iter().flatten().any(|n| n == module.file_name())
-        }
-    }
+    let real = fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
+    let names = [program.file_name(), real.file_name()];
+    let named = names.into_iter().flatten().any(|n| n == module.file_name());
+    let by_id = |id: &String| has_build_id(program, id);
+    named || module.build_id.as_ref().is_some_and(by_id)
 }
 
 fn check(path: &Path, module: &Mapping, given: bool) -> Result<Image, String> {
@@ -206,7 +204,8 @@ fn check(path: &Path, module: &Mapping, given: bool) -> Result<Image, String> {
         Some(id) if image.build_id.as_deref() != Some(id) => {
             let have = image.build_id.as_deref().unwrap_or("none");
             Err(format!(
-                "the file on disk has build id {have}, the one that ran had {id}"
+                "{} has build id {have}, the one that ran had {id}",
+                path.display()
             ))
         }
         _ => Ok(image),
