@@ -54,19 +54,31 @@ macro_rules! export_hooks {
             delete_aligned_nothrow = _ZdlPvSt11align_val_tRKSt9nothrow_t,
             delete_array_aligned_nothrow = _ZdaPvSt11align_val_tRKSt9nothrow_t);
 
+        $crate::export_hooks!(@addresses
+            malloc = malloc,
+            calloc = calloc,
+            realloc = realloc,
+            reallocarray = reallocarray,
+            posix_memalign = posix_memalign,
+            aligned_alloc = aligned_alloc,
+            memalign = memalign,
+            valloc = valloc,
+            pvalloc = pvalloc,
+            new = _Znwm,
+            new_array = _Znam);
+    };
+    // By hidden labels: an executable that is not position-independent defines `malloc` as its own
+    // PLT slot for everybody who asks for the address of the symbol.
+    (@addresses $($field:ident = $symbol:ident),+) => {
         /// Where the hooks are: the first frame of every stack.
-        pub static HOOKS: $crate::recorder::HookAddresses = $crate::recorder::HookAddresses {
-            malloc: malloc as *const (),
-            calloc: calloc as *const (),
-            realloc: realloc as *const (),
-            reallocarray: reallocarray as *const (),
-            posix_memalign: posix_memalign as *const (),
-            aligned_alloc: aligned_alloc as *const (),
-            memalign: memalign as *const (),
-            valloc: valloc as *const (),
-            pvalloc: pvalloc as *const (),
-            new: _Znwm as *const (),
-            new_array: _Znam as *const (),
+        pub static HOOKS: $crate::recorder::HookAddresses = {
+            unsafe extern "C" {
+                $(
+                    #[link_name = concat!("malloscope_hook_", stringify!($symbol))]
+                    fn $field();
+                )+
+            }
+            $crate::recorder::HookAddresses { $($field: $field as *const ()),+ }
         };
     };
     (@function $symbol:ident { $($body:tt)* }) => {
@@ -77,7 +89,13 @@ macro_rules! export_hooks {
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
         pub unsafe extern "C" fn $symbol() {
-            core::arch::naked_asm!(".cfi_startproc", $($body)*)
+            core::arch::naked_asm!(
+                concat!(".globl malloscope_hook_", stringify!($symbol)),
+                concat!(".hidden malloscope_hook_", stringify!($symbol)),
+                concat!("malloscope_hook_", stringify!($symbol), ":"),
+                ".cfi_startproc",
+                $($body)*
+            )
         }
     };
     (@counted $symbol:ident, $size:literal, $event:ident) => {
