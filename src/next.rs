@@ -1,10 +1,7 @@
-//! The next allocator: the functions behind our hooks, and what the hooks jump to.
+//! The next allocator: the functions behind our hooks.
 //!
-//! Two tables of the same shape. [`REAL`] holds the next allocator's own functions. [`FORWARD`] is
-//! what the hooks jump to when nothing is to be sampled; it starts at bootstrap functions that
-//! resolve everything, then holds the real functions or the recording twins of `recorder`.
-//! Written by [`resolve`] (any thread, the same values each time) and by `boot` while the process
-//! has not begun to sample.
+//! [`REAL`] holds the next allocator's own functions; `hooks::forward` decides which of them the
+//! hooks jump to. Written by [`resolve`], by any thread, the same values each time.
 //!
 //! Symbols are looked up by `elf`, not by `dlsym`: it allocates, locks, and binds to a symbol
 //! version newer than we may require. So nothing is ever allocated before the next allocator is

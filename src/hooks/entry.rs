@@ -39,7 +39,7 @@ impl Context {
 
 macro_rules! entries {
     ($($name:ident ($context:literal) => $target:path;)+) => {$(
-        #[doc = concat!("Saves the caller's registers for [`", stringify!($target), "`].")]
+        #[doc = concat!("Saves the caller's registers for `", stringify!($target), "`.")]
         ///
         /// # Safety
         /// Reached by a jump from the hook, with the arguments of that C function.

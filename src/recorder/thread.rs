@@ -40,8 +40,8 @@ pub struct Thread {
     older: *mut Thread,
     sampler: Sampler,
     seed: u64,
-    /// What the countdown was last armed with.
-    armed: u64,
+    /// What the countdown was last armed with, if that was a gap drawn from `sampler`.
+    armed: Option<u64>,
     /// Bytes since the last sample.
     bytes: u64,
     uid: u32,
@@ -113,7 +113,7 @@ impl Thread {
         self.seed = 0;
         self.has_uid = false;
         self.bytes = 0;
-        self.armed = 0;
+        self.armed = None;
         // SAFETY: a zeroed unwinder is a new one (contract of `ThreadUnwinder`).
         unsafe { core::ptr::from_mut(&mut self.unwinder).write_bytes(0, 1) };
     }
@@ -124,27 +124,40 @@ impl Thread {
     /// A thread that was not armed with a drawn gap (its first event, or dormant, or inherited
     /// over a fork) draws one and tests this allocation against it: to sample it outright would
     /// favour first allocations. The exponential distribution has no memory, so that is unbiased.
+    /// As in the hook, a gap is used up when it is less than the size.
     pub fn draw(&mut self, left: u64, size: u64, lg_period: u8) -> (bool, u64) {
-        let seed = SEED.load(Relaxed);
-        let armed = core::mem::replace(&mut self.armed, 0);
-        if self.seed != seed || self.sampler.lg_period() != lg_period || armed == 0 {
-            if self.seed != seed {
-                let own = (self.tcb as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                self.sampler = Sampler::new(seed ^ own ^ sys::monotonic_ms(), lg_period);
-                self.seed = seed;
-            }
-            self.sampler.set_lg_period(lg_period);
+        let armed = self.armed.take();
+        if let Some(armed) = armed.filter(|_| self.is_current(lg_period)) {
+            self.bytes += armed.wrapping_sub(left);
+        } else {
+            self.renew(lg_period);
             self.bytes += size;
             let gap = self.sampler.next_gap();
-            if size < gap {
-                self.armed = gap - size;
-                return (false, self.armed);
+            if size <= gap {
+                return (false, self.arm(gap - size));
             }
-        } else {
-            self.bytes += armed.wrapping_sub(left);
         }
-        self.armed = self.sampler.next_gap();
-        (true, self.armed)
+        let gap = self.sampler.next_gap();
+        (true, self.arm(gap))
+    }
+
+    fn arm(&mut self, countdown: u64) -> u64 {
+        self.armed = Some(countdown);
+        countdown
+    }
+
+    fn is_current(&self, lg_period: u8) -> bool {
+        self.seed == SEED.load(Relaxed) && self.sampler.lg_period() == lg_period
+    }
+
+    fn renew(&mut self, lg_period: u8) {
+        let seed = SEED.load(Relaxed);
+        if self.seed != seed {
+            let own = (self.tcb as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            self.sampler = Sampler::new(seed ^ own ^ sys::monotonic_ms(), lg_period);
+            self.seed = seed;
+        }
+        self.sampler.set_lg_period(lg_period);
     }
 
     /// Bytes that exact mode did not count down.

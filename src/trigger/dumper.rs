@@ -12,7 +12,7 @@
 //! own stands where its TLS would be. All signals are blocked in it.
 //!
 //! # Safety
-//! The region for stack and TLS is used by one thread at a time: [`WRITER`] is taken before the
+//! The region for stack and TLS is used by one thread at a time: `WRITER` is taken before the
 //! thread starts, and the kernel clears it when the thread is gone (CLONE_CHILD_CLEARTID).
 #![allow(unsafe_code)]
 
