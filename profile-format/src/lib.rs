@@ -35,13 +35,19 @@
 //!
 //! ## One-line layout (gperftools, Go, old jemalloc)
 //! ```text
-//! file      = "heap profile: " counts [" @ " WORD ["/" PERIOD]] NL  (counts " @" (" 0x" HEX)* NL)*  trailer
+//! file      = "heap profile: " counts [" @ " WORD ["/" PERIOD]] NL  (counts " @" (" 0x" HEX)* NL)*  [trailer]
 //! ```
 //! `WORD` decides how counts are scaled, as jeprof does it: `heap_v2` and every other word with both
 //! `heap` and `_v2` in it: Poisson with `PERIOD` (0 or none: 128 KiB); `heapprofile` or a word
 //! without `heap`: not at all; another word with `heap`: the first version, with half of `PERIOD`;
 //! no `@`: first version with 128 KiB if both pairs are equal, else not at all. Lines beginning with
-//! `%` may stand before the header; `%warn TEXT` is a warning for the user.
+//! `%` may stand before the header; `%warn TEXT` is a warning for the user. Old trailers begin with
+//! `--- Memory map:`.
+//!
+//! ## What is missing or spoiled
+//! A line that cannot be read is an error by itself, the rest is read. A file is cut off when its
+//! layout must go on: ours before `# end`, a threaded one before its trailer; half a line is not
+//! read then, for it may look like a whole one with other numbers.
 //!
 //! ## What we add
 //! All of it in lines that begin with `#`, anywhere after the first line, which jeprof and the other

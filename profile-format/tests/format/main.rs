@@ -1,0 +1,5 @@
+//! The reader against the writer, and against files that were damaged.
+
+mod damaged;
+mod round_trip;
+mod sample;
