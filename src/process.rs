@@ -5,13 +5,15 @@
 //! nothing: build ids are read through `/proc/self/mem`, which answers an error where a read of
 //! unmapped memory would be a signal, so a library that is closed meanwhile does no harm.
 //!
-//! Sources: proc(5), cgroups(7), the gABI on notes and program headers.
+//! Sources: proc(5), the gABI on notes and program headers.
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic
 )]
+
+pub mod cgroup;
 
 use core::ffi::CStr;
 
@@ -169,21 +171,6 @@ pub fn memory(buffer: &mut [u8]) -> Memory {
         }
     });
     memory
-}
-
-/// The memory limit of this process's cgroup in bytes, the smaller of version 2's and version 1's;
-/// `None` when there is none. Inside a container the cgroup's own directory is the mount's root.
-pub fn cgroup_limit() -> Option<u64> {
-    let mut buffer = [0; 64];
-    [
-        c"/sys/fs/cgroup/memory.max",
-        c"/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ]
-    .into_iter()
-    .filter_map(|path| read(path, &mut buffer).and_then(number))
-    // Version 1 says "none" by the largest multiple of a page.
-    .filter(|limit| *limit < 1 << 62)
-    .min()
 }
 
 /// This machine's name.

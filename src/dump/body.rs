@@ -118,7 +118,7 @@ fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Writer<'_, '_>) -> Re
     out.number("rss_shared_bytes", memory.shared)?;
     out.number("rss_peak_bytes", memory.peak)?;
     out.number("virtual_bytes", memory.virtual_size)?;
-    if let Some(limit) = process::cgroup_limit() {
+    if let Some(limit) = process::cgroup::limit(line) {
         out.number("cgroup_limit_bytes", limit)?;
     }
     out.number("threads", u64::from(process::threads()))?;
@@ -217,8 +217,10 @@ fn build_ids(line: &mut [u8], out: &mut Writer<'_, '_>) -> Result {
         let Some(mapping) = maps::parse(line) else {
             return;
         };
-        let is_file = mapping.path.starts_with(b"/") || mapping.path == b"[vdso]";
-        if result.is_ok() && is_file && mapping.offset == 0 {
+        // To read a device's memory may be more than looking.
+        let is_device = mapping.path.starts_with(b"/dev/");
+        let is_file = mapping.path.starts_with(b"/") && !is_device || mapping.path == b"[vdso]";
+        if result.is_ok() && is_file && mapping.read && mapping.offset == 0 {
             let mut id = [0; process::BUILD_ID];
             if let Some(id) = memory.build_id(mapping.start, &mut id) {
                 result = out.build_id(mapping.start, id, mapping.path);
