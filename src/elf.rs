@@ -77,6 +77,8 @@ const VERSION_HIDDEN: u16 = 0x8000;
 const MOST_OBJECTS: usize = 1 << 16;
 const MOST_CHAIN: usize = 1 << 16;
 const MOST_DYNAMIC: usize = 1 << 10;
+/// Program headers are looked for this far into a file: 71 of them fit, where linkers make a dozen.
+const FIRST_PAGE: usize = 4096;
 
 /// A loaded object: a copy of what the loader publishes about it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -214,39 +216,47 @@ impl Object {
 
     /// The object's program headers; empty where they cannot be found (a prelinked library that is not linked at 0).
     pub fn program_headers(&self) -> &[Elf64_Phdr] {
-        if self.base == 0 {
-            program_headers_of_program()
-        } else {
-            self.program_headers_at_base()
-        }
-    }
-
-    fn program_headers_at_base(&self) -> &[Elf64_Phdr] {
-        let header = self.base as *const Elf64_Ehdr;
-        if !header.is_aligned() || !sys::readable(self.base) {
-            return &[];
-        }
-        // SAFETY: `base` is aligned and its page was just found readable, and a page holds the 64 bytes of the header.
-        let header = unsafe { &*header };
-        let entry = usize::from(header.e_phentsize);
-        if !header.e_ident.starts_with(b"\x7fELF") || entry != size_of::<Elf64_Phdr>() {
-            return &[];
-        }
-        let first = self.base.wrapping_add(header.e_phoff as usize) as *const Elf64_Phdr;
-        let length = usize::from(header.e_phnum) * entry;
-        if !first.is_aligned()
-            || !sys::readable(first as usize)
-            || !sys::readable((first as usize).wrapping_add(length))
-        {
-            return &[];
-        }
-        // SAFETY: ELF headers are followed by the program headers in the first segment (both ends were probed), mapped while the object is.
-        unsafe { core::slice::from_raw_parts(first, usize::from(header.e_phnum)) }
+        program_headers(self.base)
     }
 
     fn is_own(&self) -> bool {
         ptr::eq(self.dynamic, &raw const _DYNAMIC)
     }
+}
+
+/// The program headers of the object loaded at `base`, while it is loaded; empty where they cannot be found.
+pub fn program_headers(base: usize) -> &'static [Elf64_Phdr] {
+    if base == 0 {
+        return program_headers_of_program();
+    }
+    if !sys::readable(base) {
+        return &[];
+    }
+    // SAFETY: found readable just now.
+    unsafe { program_headers_at(base) }.unwrap_or_default()
+}
+
+/// The same without asking the kernel whether there is memory at `base`.
+///
+/// # Safety
+/// The page at `base` can be read.
+pub unsafe fn program_headers_at(base: usize) -> Option<&'static [Elf64_Phdr]> {
+    let header = base as *const Elf64_Ehdr;
+    if !header.is_aligned() {
+        return None;
+    }
+    // SAFETY: aligned, and the caller knows the page; a page holds the 64 bytes of the header.
+    let header = unsafe { &*header };
+    let is_elf = header.e_ident.starts_with(b"\x7fELF")
+        && usize::from(header.e_phentsize) == size_of::<Elf64_Phdr>();
+    let length = usize::from(header.e_phnum) * size_of::<Elf64_Phdr>();
+    let end = (header.e_phoff as usize).checked_add(length)?;
+    let first = base.checked_add(header.e_phoff as usize)? as *const Elf64_Phdr;
+    if !is_elf || !first.is_aligned() || end > FIRST_PAGE {
+        return None;
+    }
+    // SAFETY: linkers put the program headers behind the ELF header, and these end on the same page.
+    Some(unsafe { core::slice::from_raw_parts(first, usize::from(header.e_phnum)) })
 }
 
 /// A program that is not position-independent has base 0; the kernel tells where its headers are.

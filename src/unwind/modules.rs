@@ -25,7 +25,7 @@ use core::slice;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicUsize, fence};
 
-use libc::{Elf64_Ehdr, Elf64_Phdr};
+use libc::Elf64_Phdr;
 
 use crate::diag::{self, Counter};
 use crate::elf;
@@ -36,9 +36,9 @@ static FIND_OBJECT: AtomicUsize = AtomicUsize::new(0);
 
 /// More objects than this are not listed where the table is needed.
 const MOST_MODULES: usize = 1024;
-/// The table: start, end and header of each module, ended by zeros. Written by `refresh` under `REFRESHING`. Relaxed: `VERSION` orders it.
-static MODULES: [[AtomicUsize; 3]; MOST_MODULES] =
-    [const { [const { AtomicUsize::new(0) }; 3] }; MOST_MODULES];
+/// The table: start, end, base and header of each module, ended by zeros. Written by `refresh` under `REFRESHING`. Relaxed: `VERSION` orders it.
+static MODULES: [[AtomicUsize; 4]; MOST_MODULES] =
+    [const { [const { AtomicUsize::new(0) }; 4] }; MOST_MODULES];
 /// Odd while the table is being written. `refresh` increments it before and after, with the fences of a sequence lock.
 static VERSION: AtomicUsize = AtomicUsize::new(0);
 static REFRESHING: SpinLock = SpinLock::new();
@@ -51,17 +51,19 @@ struct Found {
     flags: u64,
     start: usize,
     end: usize,
-    link_map: usize,
+    link_map: *const usize,
     eh_frame_header: usize,
     reserved: [u64; 8],
 }
 
 /// A loaded object that holds some address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Module {
-    /// Its first address, where the ELF header is.
+    /// Its addresses; where it has holes, those of the piece that was asked for.
     start: usize,
     end: usize,
+    /// What has to be added to the addresses stated in the file.
+    base: usize,
     /// `.eh_frame_hdr`, or 0.
     header: usize,
 }
@@ -109,12 +111,7 @@ fn list_modules() {
         }
     }
     for row in rows {
-        Module {
-            start: 0,
-            end: 0,
-            header: 0,
-        }
-        .store(row);
+        Module::default().store(row);
     }
     // Release: pairs with the first load in `listed`.
     VERSION.store(version.wrapping_add(2), Release);
@@ -139,9 +136,12 @@ fn ask_loader(function: usize, pc: u64) -> Option<Module> {
         }
         found.assume_init()
     };
+    // SAFETY: the object's `struct link_map`, whose first member is its base (link.h).
+    let base = unsafe { ptr::read(found.link_map) };
     Some(Module {
         start: found.start,
         end: found.end,
+        base,
         header: found.eh_frame_header,
     })
 }
@@ -178,20 +178,23 @@ impl Module {
             end: loaded()
                 .map(|segment| address(segment).wrapping_add(segment.p_memsz as usize))
                 .max()?,
+            base: object.base(),
             header: header.map_or(0, address),
         })
     }
 
-    fn store(&self, [start, end, header]: &[AtomicUsize; 3]) {
+    fn store(&self, [start, end, base, header]: &[AtomicUsize; 4]) {
         start.store(self.start, Relaxed);
         end.store(self.end, Relaxed);
+        base.store(self.base, Relaxed);
         header.store(self.header, Relaxed);
     }
 
-    fn load([start, end, header]: &[AtomicUsize; 3]) -> Module {
+    fn load([start, end, base, header]: &[AtomicUsize; 4]) -> Module {
         Module {
             start: start.load(Relaxed),
             end: end.load(Relaxed),
+            base: base.load(Relaxed),
             header: header.load(Relaxed),
         }
     }
@@ -209,41 +212,26 @@ impl Module {
 
     /// The bytes from `address` to the end of the file-backed segment it lies in.
     fn from(&self, address: usize) -> Option<&'static [u8]> {
-        let (segments, bias) = self.segments()?;
         let end_of = |segment: &Elf64_Phdr| {
-            let start = bias.wrapping_add(segment.p_vaddr as usize);
+            let start = self.base.wrapping_add(segment.p_vaddr as usize);
             let end = start.checked_add(segment.p_filesz as usize)?;
             let is_readable = segment.p_type == libc::PT_LOAD && segment.p_flags & libc::PF_R != 0;
             (is_readable && (start..end).contains(&address)).then_some(end)
         };
-        let end = segments.iter().find_map(end_of)?;
+        let end = self.segments().iter().find_map(end_of)?;
         // SAFETY: the range lies within a readable segment of an object that is loaded (head of this file); unwind tables are not
         // written once they are relocated.
         Some(unsafe { slice::from_raw_parts(address as *const u8, end - address) })
     }
 
-    /// The program headers and what is added to their addresses.
-    fn segments(&self) -> Option<(&'static [Elf64_Phdr], usize)> {
-        // SAFETY: the loader maps an object from its first segment on, which begins with the ELF header if linkers made the file; the
-        // magic number is checked before anything of it is believed.
-        let header = unsafe { ptr::read_unaligned(self.start as *const Elf64_Ehdr) };
-        let is_elf = header.e_ident.starts_with(b"\x7fELF")
-            && usize::from(header.e_phentsize) == size_of::<Elf64_Phdr>();
-        let first = self.start.checked_add(header.e_phoff as usize)? as *const Elf64_Phdr;
-        let count = usize::from(header.e_phnum);
-        let end = (first as usize).checked_add(count * size_of::<Elf64_Phdr>())?;
-        if !is_elf || !first.is_aligned() || end > self.end {
-            return None;
+    fn segments(&self) -> &'static [Elf64_Phdr] {
+        // Nearly always the object is in one piece, which then begins with the ELF header, at the base.
+        if self.base != 0 && self.base == self.start {
+            // SAFETY: the loader says that the object is mapped from there on.
+            unsafe { elf::program_headers_at(self.base) }.unwrap_or_default()
+        } else {
+            elf::program_headers(self.base)
         }
-        // SAFETY: within the object (checked above), in its first pages: program headers follow the ELF header.
-        let segments = unsafe { slice::from_raw_parts(first, count) };
-        let lowest = segments
-            .iter()
-            .find(|segment| segment.p_type == libc::PT_LOAD)?;
-        Some((
-            segments,
-            self.start.wrapping_sub(lowest.p_vaddr as usize & !0xfff),
-        ))
     }
 }
 
@@ -304,6 +292,11 @@ mod tests {
             .collect()
     }
 
+    /// Other tests write the table meanwhile.
+    fn listed_at_last(pc: u64) -> Option<Module> {
+        std::iter::repeat_with(|| listed(pc)).flatten().next()?
+    }
+
     #[test]
     fn our_table_answers_as_the_loader_does() {
         let Some(function) = loaders_function() else {
@@ -311,11 +304,10 @@ mod tests {
         };
         list_modules();
         for pc in addresses() {
-            let (ours, loaders) = (listed(pc).expect("nobody writes"), ask_loader(function, pc));
-            // Where the loader's answer ends with its last mapped byte, ours ends with the segment.
+            let (ours, loaders) = (listed_at_last(pc), ask_loader(function, pc));
             assert_eq!(
-                ours.map(|module| (module.start, module.header)),
-                loaders.map(|module| (module.start, module.header)),
+                ours.map(|module| (module.base, module.header)),
+                loaders.map(|module| (module.base, module.header)),
                 "{pc:#x}"
             );
         }
@@ -325,7 +317,7 @@ mod tests {
     fn readers_of_the_table_see_all_of_a_module_or_nothing() {
         let inside = our_table_answers_as_the_loader_does as fn() as usize as u64;
         list_modules();
-        let expected = listed(inside).flatten().expect("this program");
+        let expected = listed_at_last(inside).expect("this program");
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let readers: Vec<_> = (0..2)
@@ -360,5 +352,24 @@ mod tests {
             .map(|[start, _]| i32::from_le_bytes(*start))
             .collect();
         assert!(starts.len() > 1000 && starts.is_sorted());
+    }
+
+    #[test]
+    fn an_object_in_pieces_is_read_like_one_in_one_piece() {
+        list_modules();
+        let inside = an_object_in_pieces_is_read_like_one_in_one_piece as fn() as usize;
+        let whole = listed_at_last(inside as u64).expect("this program");
+        // So the loader answers for a program with holes between its segments.
+        let piece = Module {
+            start: inside & !0xfff,
+            end: (inside & !0xfff) + 0x1000,
+            ..whole
+        };
+        let (expected, tables) = (
+            whole.tables().expect("tables"),
+            piece.tables().expect("tables"),
+        );
+        assert_eq!(tables.eh_frame_address, expected.eh_frame_address);
+        assert_eq!(tables.rows.len(), expected.rows.len());
     }
 }
