@@ -18,8 +18,8 @@ mod file;
 mod keep;
 mod snapshot;
 
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicI32, AtomicU64};
 
 use crate::config::Config;
 use crate::diag::{self, Counter};
@@ -88,6 +88,10 @@ pub struct Request<'a> {
 static SEQ: AtomicU64 = AtomicU64::new(0);
 static NUMBERS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
+/// The errno of the last dump if it failed, else 0: the same failure is said once, not at every
+/// interval. Written by the one who writes a dump.
+static FAILURE: AtomicI32 = AtomicI32::new(0);
+
 /// Room for the paths, the lines read from `/proc`, and the bytes on their way to the file.
 const SCRATCH: usize = 2 * PATH + LINE + BUFFER;
 const LINE: usize = 16 << 10;
@@ -119,6 +123,7 @@ pub fn write(request: &Request<'_>) {
     match written {
         Ok(seq) => {
             SEQ.fetch_max(seq + 1, Relaxed);
+            FAILURE.store(0, Relaxed);
             keep::note(request.config.prof_keep, Name { seq, ..name }, &mut path);
         }
         Err(errno) => fail(request, path.as_bytes(), errno),
@@ -141,12 +146,15 @@ fn next_name<'a>(request: &Request<'a>) -> Name<'a> {
 
 fn fail(request: &Request<'_>, path: &[u8], errno: Errno) {
     diag::count(Counter::DumpFailed);
-    diag::message_bytes(&[
-        b"cannot write heap profile \"",
-        path,
-        b"\": ",
-        file::describe(errno).as_bytes(),
-    ]);
+    let before = FAILURE.swap(errno.0, Relaxed);
+    if before != errno.0 || request.reason == Reason::Final {
+        diag::message_bytes(&[
+            b"cannot write heap profile \"",
+            path,
+            b"\": ",
+            file::describe(errno).as_bytes(),
+        ]);
+    }
     if request.config.abort {
         crate::sys::abort();
     }
