@@ -98,22 +98,68 @@ proptest! {
     }
 }
 
-#[test]
-fn the_made_up_entry_is_a_good_one() {
-    // advance 1; CFA offset 16; rbp at CFA - 16
-    let image = image_of_entry(b"\x41\x0e\x10\x86\x02");
+/// What `instructions` come to a hundred bytes before the end of the function they describe.
+fn step(instructions: &[u8]) -> Step {
+    let image = image_of_entry(instructions);
     let start = image.as_ptr() as usize;
     let tables = Tables::parse(&image, |address| image.get(address - start..)).expect("tables");
-    let rule = find_rule(&tables, start as u64 - 100).expect("a rule");
-    let expected = Step::Frame {
-        cfa: Cfa::Plus(Base::Sp, 16),
-        bp: Saved::AtCfa(-16),
-        bx: Saved::Same,
-    };
-    assert_eq!(rule.unpack(), expected);
     assert!(
         find_rule(&tables, start as u64).is_none(),
         "behind the function"
+    );
+    find_rule(&tables, start as u64 - 100)
+        .expect("a rule")
+        .unpack()
+}
+
+#[test]
+fn instructions_that_compilers_write() {
+    let frame = |cfa, bp, bx| Step::Frame { cfa, bp, bx };
+    // advance 1; CFA offset 16; rbp at CFA - 16
+    let pushed = frame(Cfa::Plus(Base::Sp, 16), Saved::AtCfa(-16), Saved::Same);
+    assert_eq!(step(b"\x41\x0e\x10\x86\x02"), pushed);
+    // ... remember; CFA = rsp + 8; restore rbp; restore the row: as if nothing had been
+    assert_eq!(
+        step(b"\x41\x0e\x10\x86\x02\x0a\x0c\x07\x08\xc6\x0b"),
+        pushed
+    );
+    // ... advance 4095: what follows no longer concerns the address
+    assert_eq!(
+        step(b"\x41\x0e\x10\x86\x02\x03\xff\x0f\x0e\x80\x01"),
+        pushed
+    );
+    // CFA = rbp + 16; rbp and rbx saved
+    let pointer = frame(
+        Cfa::Plus(Base::Bp, 16),
+        Saved::AtCfa(-16),
+        Saved::AtCfa(-24),
+    );
+    assert_eq!(step(b"\x0e\x10\x86\x02\x0d\x06\x83\x03"), pointer);
+    // CFA = *(rbp - 8); rbp at rbp + 0; rbx at rbp - 16: a stack that was aligned
+    let aligned = frame(Cfa::Load(Base::Bp, -8, 0), Saved::AtBp(0), Saved::AtBp(-16));
+    assert_eq!(
+        step(b"\x0f\x03\x76\x78\x06\x10\x06\x02\x76\x00\x10\x03\x02\x76\x70"),
+        aligned
+    );
+    // CFA = r10: its prologue
+    let prologue = frame(Cfa::Other(10, 0), Saved::Same, Saved::Same);
+    assert_eq!(step(b"\x0c\x0a\x00"), prologue);
+    // The return address is undefined: the outermost frame.
+    assert_eq!(step(b"\x07\x10"), Step::End);
+    // The return address in rdi; rbp in r8; rbp is CFA - 16; more remembered rows than anybody writes.
+    for unknown in [
+        &b"\x09\x10\x05"[..],
+        b"\x09\x06\x08",
+        b"\x14\x06\x02",
+        b"\x0a\x0a\x0a\x0a",
+        b"\x0b",
+    ] {
+        assert_eq!(step(unknown), Step::Unknown, "{unknown:x?}");
+    }
+    // What becomes of other registers, and of rbx in a way no walk needs, does not matter.
+    assert_eq!(
+        step(b"\x41\x0e\x10\x86\x02\x09\x0c\x05\x8d\x03\x14\x03\x02"),
+        pushed
     );
 }
 

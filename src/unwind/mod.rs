@@ -97,13 +97,25 @@ pub fn refresh_modules() {
     }
 }
 
-/// Forgets what lay in the arena.
+/// To be called in a forked child, by the handler of `pthread_atfork`.
+///
+/// # Safety
+/// The caller is the only thread of its process.
+pub unsafe fn after_fork() {
+    // SAFETY: the same contract.
+    unsafe { modules::after_fork() };
+}
+
+/// Forgets what lay in the arena: for a child of a fork that ran no handlers.
 ///
 /// # Safety
 /// As `arena::abandon`, with which it is called.
 pub unsafe fn abandon() {
-    // SAFETY: the same contract.
-    unsafe { rule_cache::abandon() };
+    // SAFETY: the same contract, which says that there is but one thread.
+    unsafe {
+        rule_cache::abandon();
+        modules::after_fork();
+    }
 }
 
 /// Walks the stack of the calling thread from `registers` up and fills `out` with return addresses, the first being `registers.pc`; where

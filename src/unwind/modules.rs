@@ -41,6 +41,7 @@ static MODULES: [[AtomicUsize; 4]; MOST_MODULES] =
     [const { [const { AtomicUsize::new(0) }; 4] }; MOST_MODULES];
 /// Odd while the table is being written. `refresh` increments it before and after, with the fences of a sequence lock.
 static VERSION: AtomicUsize = AtomicUsize::new(0);
+/// Held by the one thread that writes the table. `after_fork` frees it in a child whose writer did not come along.
 static REFRESHING: SpinLock = SpinLock::new();
 /// A reader that meets a writer this often gives up: it may have interrupted it.
 const ATTEMPTS: usize = 8;
@@ -95,6 +96,20 @@ pub fn refresh() -> bool {
     }
     list_modules();
     true
+}
+
+/// Puts the table right in a forked child: another thread may have been writing it.
+///
+/// # Safety
+/// The caller is the only thread of its process.
+pub unsafe fn after_fork() {
+    // SAFETY: whoever held it is not in this process, and does not hold it here (contract above).
+    unsafe { REFRESHING.force_unlock() };
+    let version = VERSION.load(Relaxed);
+    if !version.is_multiple_of(2) {
+        VERSION.store(version.wrapping_add(1), Relaxed);
+        refresh();
+    }
 }
 
 fn list_modules() {

@@ -24,6 +24,8 @@ use crate::arena;
 use crate::unwind::rule::Rule;
 
 const SETS: usize = 1 << 15;
+const SET_SHIFT: u32 = size_of::<[Entry; 2]>().trailing_zeros();
+const SET_MASK: u64 = ((SETS - 1) as u64) << SET_SHIFT;
 /// Set in a key whose address was interrupted, not returned to.
 pub const INTERRUPTED: u64 = 1 << 47;
 /// A key has room for the address bits below this one: the user half of a four-level address space.
@@ -122,11 +124,11 @@ impl RuleCache {
 
     #[inline(always)]
     fn set(&self, key: u64) -> &[Entry; 2] {
-        // Multiplicative hashing: bits 27 to 41 of the product depend on all lower bits of the address. (A multiplier of 32 bits is
-        // part of the instruction.)
-        let index = key.wrapping_mul(0x61c8_8647) >> 27;
-        // SAFETY: the remainder is below SETS.
-        unsafe { self.sets.get_unchecked(index as usize % SETS) }
+        // Multiplicative hashing: bits 27 to 41 of the product depend on all lower bits of the key, hence on the address alone. (A
+        // multiplier of 32 bits is part of the instruction; bytes instead of an index save one more on the way from frame to frame.)
+        let offset = key.wrapping_mul(0x61c8_8647) >> (27 - SET_SHIFT) & SET_MASK;
+        // SAFETY: the mask leaves a multiple of the size of a set, below that of the table.
+        unsafe { &*self.sets.as_ptr().byte_add(offset as usize) }
     }
 
     fn wipe(&self) {
