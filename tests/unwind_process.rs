@@ -81,7 +81,7 @@ fn assert_fork_keeps_the_stack(unwinder: &mut ThreadUnwinder) {
 fn assert_a_block_may_change_hands() {
     let unwinder = Box::leak(Box::new(ThreadUnwinder::new()));
     for stack in [4 << 20, 256 << 10, 1 << 20] {
-        unwinder.forget_stack();
+        *unwinder = ThreadUnwinder::new();
         thread::scope(|scope| {
             let run = || assert_libgcc_agrees(unwinder);
             let thread = thread::Builder::new()

@@ -53,7 +53,8 @@ pub enum End {
     BadMemory,
 }
 
-/// What a thread keeps from one unwind to the next. Zeroed memory is a valid one.
+/// What a thread keeps from one unwind to the next: what is known of its stack. Zeroed memory is a valid one, and what a new thread must
+/// begin with.
 pub struct ThreadUnwinder {
     stack: StackBounds,
 }
@@ -64,11 +65,6 @@ impl ThreadUnwinder {
         ThreadUnwinder {
             stack: StackBounds::UNKNOWN,
         }
-    }
-
-    /// To be called when a new thread takes over the block of one that ended: its stack may be another.
-    pub fn forget_stack(&mut self) {
-        self.stack = StackBounds::UNKNOWN;
     }
 }
 
