@@ -61,6 +61,7 @@ pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddre
     CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
     arena::set_ceiling(usize::try_from(config.prof_mem_max).unwrap_or(usize::MAX));
     unwind::init();
+    unwind::refresh_modules();
     recorder::reseed(seed());
     forward::install(mode(config.lg_prof_sample), Missing::AskAgain);
     trigger::start(config);
@@ -192,8 +193,11 @@ unsafe extern "C" fn child() {
     recorder::announce_fork();
     dumper::after_fork();
     recorder::reseed(seed());
-    // SAFETY: as above; the thread that forked is this one.
-    unsafe { unlock() };
+    // SAFETY: `prepare` took the locks on this thread, the only one of the child.
+    unsafe {
+        unwind::after_fork();
+        unlock();
+    }
 }
 
 /// # Safety

@@ -285,6 +285,7 @@ pub(crate) extern "C" fn dlclose(handle: *mut c_void, _context: &Context) -> c_i
     // SAFETY: the program's own argument. -1 is dlclose's own word for failure.
     let result = unsafe { next::allocator().dlclose(handle) }.unwrap_or(-1);
     unwind::bump_generation();
+    unwind::refresh_modules();
     result
 }
 
