@@ -7,13 +7,13 @@
 use anyhow::{Result, anyhow, bail};
 use profile_format::escape::Text;
 use profile_format::heap_v2::{
-    Counts, Estimate, Event, Frames, ManagedFrame, PSEUDO_FRAMES, ParseError, Problem, Reader,
-    StackLine,
+    Counts, Event, Frames, ManagedFrame, PSEUDO_FRAMES, ParseError, Problem, Reader, StackLine,
 };
 use profile_format::maps;
 use profile_format::unbias::Sampling;
 
 use super::assembly::Assembly;
+use super::losses::losses;
 use crate::model::{Line, Mapping, Profile, Sample, StackFacts, Values};
 
 /// Reads a whole file that errors and warnings call `name`.
@@ -159,11 +159,10 @@ impl HeapText {
         let Some(sample) = &mut self.open else {
             return;
         };
-        let objects = |estimate: Estimate| estimate.objects_milli as f64 / 1000.0;
         sample.values = Values {
-            inuse_objects: objects(line.live),
+            inuse_objects: line.live.objects(),
             inuse_space: line.live.bytes as f64,
-            alloc_objects: objects(line.accumulated),
+            alloc_objects: line.accumulated.objects(),
             alloc_space: line.accumulated.bytes as f64,
         };
         sample.facts = Some(model_facts(line));
@@ -194,22 +193,23 @@ impl HeapText {
             if profile.samples.is_empty() {
                 bail!("{name}: {first}");
             }
-            let cut_off = self
-                .troubles
-                .iter()
-                .rfind(|t| matches!(t.problem, Problem::CutOff(_)));
-            let more = self.troubles.len() - 1;
-            let shown = cut_off.unwrap_or(first);
-            let others = if more > 0 {
-                format!(", and {more} more lines")
-            } else {
-                String::new()
-            };
-            self.warnings
-                .push(format!("{shown}{others}; the rest is used"));
+            self.warnings.push(spoiled(&self.troubles));
         }
+        self.warnings.extend(losses(&profile.process));
         let warnings = self.warnings.into_iter().map(|w| format!("{name}: {w}"));
         Ok((profile, warnings.collect()))
+    }
+}
+
+/// One line for all that could not be read; that the file was cut off goes before the rest.
+fn spoiled(troubles: &[ParseError]) -> String {
+    let is_cut = |error: &&ParseError| matches!(error.problem, Problem::CutOff(_));
+    let shown = troubles.iter().rfind(is_cut).or(troubles.first());
+    let shown = shown.map_or_else(String::new, ParseError::to_string);
+    match troubles.len().saturating_sub(1) {
+        0 => format!("{shown}; the rest is used"),
+        1 => format!("{shown}, and 1 more line; the rest is used"),
+        more => format!("{shown}, and {more} more lines; the rest is used"),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod assembly;
 mod heap_text;
+mod losses;
 
 use std::fs;
 use std::io::Read;
