@@ -42,7 +42,7 @@ sampled() {
     local size=8000 depth=36 few=2000 many=202000
     local base conf first second before after
     base=$(pair prof:true,lg_prof_sample:63 $depth $size $few $many)
-    conf="prof:true,prof_final:true,lg_prof_sample:14,prof_prefix:$work"
+    conf="prof:true,prof_final:true,prof_accum:true,lg_prof_sample:14,prof_prefix:$work"
     first=$(instructions "$conf/few" $few $depth $size)
     second=$(instructions "$conf/many" $many $depth $size)
     before=$(samples "$work/few")
