@@ -5,7 +5,8 @@
 //!                                                            `-> graph -> layout -> view::{svg, dot}
 //! ```
 //! `load` runs the left half for both binaries; `argv` and `cli` are the command line of
-//! `jeprof-compat`, `run` is what `malloscope run` does. A room uses only rooms to its left, and
+//! `jeprof-compat`. `preload` is what a start under the profiler needs, `doctor` says before it what
+//! will be seen, `run` is what `malloscope run` does. A room uses only rooms to its left, and
 //! views are pure: a test holds the code against both.
 
 pub mod argv;
@@ -16,6 +17,7 @@ pub mod layout;
 pub mod load;
 pub mod model;
 pub mod naming;
+mod preload;
 pub mod read;
 pub mod run;
 pub mod stacks;

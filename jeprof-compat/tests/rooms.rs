@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they may use each other.
-const ROOMS: [&str; 15] = [
+const ROOMS: [&str; 17] = [
     "model",
     "units",
     "read",
@@ -18,6 +18,8 @@ const ROOMS: [&str; 15] = [
     "load",
     "argv",
     "cli",
+    "preload",
+    "doctor",
     "run",
     "lib",
 ];

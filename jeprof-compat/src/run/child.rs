@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_process,
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
-use super::{Plan, environment};
+use super::Plan;
+use crate::preload::environment;
 
 /// Runs the program to its end.
 pub(super) fn run(plan: &Plan) -> io::Result<ExitStatus> {

@@ -7,9 +7,6 @@
 
 mod call_sites;
 mod child;
-mod environment;
-mod library;
-mod program;
 mod summary;
 
 use std::ffi::OsString;
@@ -19,8 +16,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-use environment::Configuration;
-use program::Program;
+use crate::preload::environment::{self, Configuration};
+use crate::preload::library;
+use crate::preload::program::{self, Program};
 
 /// Exit code for what goes wrong before the program starts, as in `env` and `timeout`.
 const FAILED: u8 = 125;
@@ -95,9 +93,6 @@ fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
 }
 
 fn start(plan: &Plan) -> u8 {
-    for warning in plan.program.warnings() {
-        say(&warning);
-    }
     say(&format_args!(
         "running {} with {}; dumps go to {}.*",
         plan.program.name(),

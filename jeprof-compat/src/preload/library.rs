@@ -1,5 +1,5 @@
 //! Where `libmalloscope.so` is: named by `MALLOSCOPE_LIB`, else beside our own executable, else in
-//! `../lib` from there. Called by `run`.
+//! `../lib` from there. Called by `run` and `doctor`.
 
 use std::env;
 use std::fs::File;
@@ -11,7 +11,7 @@ const NAME: &str = "libmalloscope.so";
 const VARIABLE: &str = "MALLOSCOPE_LIB";
 
 /// The absolute path of a library that is there and can be read.
-pub(super) fn find() -> Result<PathBuf> {
+pub(crate) fn find() -> Result<PathBuf> {
     let library = match env::var_os(VARIABLE) {
         Some(path) => named(Path::new(&path))?,
         None => search()?,

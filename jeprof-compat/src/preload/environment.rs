@@ -1,4 +1,4 @@
-//! The variables that switch the profiler on in the program. Called by `run`; pure but for reading
+//! The variables that switch the profiler on in the program. Called by `run` and `doctor`; pure but for reading
 //! our own environment.
 //!
 //! What the user has set stays: in the grammar of the configuration later pairs win, so ours come
@@ -18,20 +18,20 @@ const DEFAULTS: &str = "prof:true,prof_final:true,lg_prof_sample:19,lg_prof_inte
                         prof_gdump:true,prof_keep:64";
 
 /// Our own variable.
-pub(super) const CONF: &str = "MALLOSCOPE_CONF";
+pub(crate) const CONF: &str = "MALLOSCOPE_CONF";
 const FALLBACK: &str = "MALLOC_CONF";
 /// The loader's.
-pub(super) const PRELOAD: &str = "LD_PRELOAD";
+pub(crate) const PRELOAD: &str = "LD_PRELOAD";
 
 /// What the user has set.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Inherited {
+pub(crate) struct Inherited {
     malloscope: Option<OsString>,
     malloc: Option<OsString>,
 }
 
 impl Inherited {
-    pub(super) fn read() -> Inherited {
+    pub(crate) fn read() -> Inherited {
         let set = |name| env::var_os(name).filter(|value| !value.is_empty());
         Inherited {
             malloscope: set(CONF),
@@ -42,16 +42,16 @@ impl Inherited {
 
 /// The configuration that the program gets.
 #[derive(Clone, Debug)]
-pub(super) struct Configuration {
+pub(crate) struct Configuration {
     /// The value of [`CONF`].
-    pub(super) text: OsString,
+    pub(crate) text: OsString,
     /// How the names of the dumps begin, directory included.
-    pub(super) prefix: PathBuf,
+    pub(crate) prefix: PathBuf,
 }
 
 impl Configuration {
     /// Dumps go to `directory`, which must be absolute, unless the user set a prefix.
-    pub(super) fn new(directory: &Path, inherited: &Inherited) -> Result<Configuration> {
+    pub(crate) fn new(directory: &Path, inherited: &Inherited) -> Result<Configuration> {
         let ours = directory.join("malloscope");
         if ours.as_os_str().as_bytes().contains(&b',') {
             bail!(
@@ -107,7 +107,7 @@ fn pairs(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// `library` before what is preloaded already: the first to define `malloc` is the one called.
-pub(super) fn preload(library: &Path, inherited: Option<OsString>) -> OsString {
+pub(crate) fn preload(library: &Path, inherited: Option<OsString>) -> OsString {
     let mut list = library.as_os_str().to_owned();
     if let Some(rest) = inherited.filter(|rest| !rest.is_empty()) {
         list.push(":");
