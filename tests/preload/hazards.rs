@@ -1,0 +1,52 @@
+//! Places where profilers have died: little stack, the time before and after main, daemons.
+
+use crate::harness::Preload;
+
+const PERIODS: [u8; 2] = [0, 12];
+
+fn sampling(program: &str, lg_period: u8) -> Preload {
+    let conf = format!("prof:true,prof_final:true,prof_accum:true,lg_prof_sample:{lg_period}");
+    Preload::new(program).conf(&conf)
+}
+
+#[test]
+fn little_stack_is_enough() {
+    for lg_period in PERIODS {
+        let run = sampling("small_stacks.c", lg_period).run().succeeded();
+        assert_eq!(run.stdout, "handled 20\n");
+        assert!(run.final_dump().stacks.len() > 3);
+    }
+}
+
+#[test]
+fn malloc_works_before_main_and_after_it() {
+    let plain = Preload::new("late.c").libraries(&[]).run();
+    assert_eq!(plain.status.code(), Some(3));
+    for lg_period in PERIODS {
+        let run = sampling("late.c", lg_period).run();
+        assert_eq!(run.status.code(), Some(3), "{}", run.stderr);
+        assert_eq!(run.stderr, plain.stderr);
+        assert!(run.final_dump().number("threads") >= 1);
+    }
+}
+
+#[test]
+fn a_daemon_keeps_its_descriptors_and_we_our_directory() {
+    let plain = Preload::new("daemon.c").libraries(&[]).run().succeeded();
+    for lg_period in PERIODS {
+        let run = sampling("daemon.c", lg_period).run().succeeded();
+        assert_eq!(run.stdout, plain.stdout);
+        assert_eq!(run.stderr, "");
+        assert!(run.final_dump().live_bytes() > 20_000_000);
+    }
+}
+
+#[test]
+fn being_preloaded_twice_is_harmless() {
+    let library = crate::harness::library();
+    let run = sampling("statistics.c", 17)
+        .behind_us(library)
+        .run()
+        .succeeded();
+    assert!(run.final_dump().live_bytes() > 100_000_000);
+}

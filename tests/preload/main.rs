@@ -1,0 +1,21 @@
+//! The built `libmalloscope.so`, preloaded into programs: what a user gets, and nothing mocked.
+//!
+//! One file per behaviour; the programs, one hazard each, stand in `tests/programs`. The library is
+//! `target/release/libmalloscope.so` (`cargo build --release -p preload`) or what `MALLOSCOPE_LIB`
+//! names; without it every test here fails, none is skipped.
+
+mod api;
+mod config;
+mod dlopen;
+mod dump;
+mod dumps;
+mod fork;
+mod ground_truth;
+mod harness;
+mod hazards;
+mod jeprof;
+mod load;
+mod operators;
+mod real_programs;
+mod stacks;
+mod statistics;

@@ -1,0 +1,90 @@
+//! A leak's stack shows the calls that led to it, to the beginning of its thread.
+
+use crate::harness::{Preload, compile, jeprof_compat};
+
+/// Names that a leak's stack holds in this order, root first; the n-th leaks `BLOCK + n` bytes.
+const CHAINS: [&[&str]; 5] = [
+    &[
+        "main",
+        "alpha_chain",
+        "beta_chain",
+        "gamma_chain",
+        "leak_plain",
+    ],
+    &["main", "sort_chain", "leak_comparing"],
+    &["main", "raise_chain", "leak_handling"],
+    &["start_thread", "thread_chain", "leak_zeroed"],
+    &["main", "recurse"],
+];
+const BLOCK: u64 = 64 << 20;
+const DEPTH_OF_RECURSION: usize = 41;
+
+/// Whether `part` stands in `whole` in this order, with other frames between or not.
+fn contains_in_order(whole: &[&str], part: &[&str]) -> bool {
+    let mut rest = whole.iter();
+    part.iter().all(|name| rest.any(|frame| frame == name))
+}
+
+fn assert_chains(flags: &[&str]) {
+    let program = compile("stacks.c", flags);
+    let run = Preload::command([&program])
+        .conf("prof:true,prof_final:true")
+        .run()
+        .succeeded();
+    let dump = run.final_dump();
+    let output = jeprof_compat()
+        .arg("--collapsed")
+        .args([&program, &dump.path])
+        .output();
+    let output = output.expect("jeprof-compat runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    for (chain, size) in CHAINS.iter().zip(BLOCK + 1..) {
+        let line = text
+            .lines()
+            .find(|line| line.ends_with(&format!(" {size}")));
+        let line = line.unwrap_or_else(|| panic!("{flags:?}: no stack of {size} bytes in\n{text}"));
+        let (frames, _) = line.rsplit_once(' ').expect("frames and bytes");
+        let frames: Vec<_> = frames.split(';').collect();
+        assert!(
+            contains_in_order(&frames, chain),
+            "{flags:?}: {chain:?} not in {line}"
+        );
+        assert_eq!(frames.last(), chain.last(), "{flags:?}");
+        let recursions = frames.iter().filter(|name| **name == "recurse").count();
+        assert!(
+            recursions == 0 || recursions == DEPTH_OF_RECURSION,
+            "{flags:?}: {line}"
+        );
+    }
+}
+
+#[test]
+fn chains_are_whole_without_frame_pointers() {
+    assert_chains(&["-O2", "-fomit-frame-pointer"]);
+}
+
+#[test]
+fn chains_are_whole_with_frame_pointers() {
+    assert_chains(&["-O0", "-fno-omit-frame-pointer"]);
+}
+
+#[test]
+fn chains_are_whole_at_a_fixed_address() {
+    assert_chains(&["-no-pie"]);
+}
+
+#[test]
+fn a_stack_is_cut_at_the_leaf_end_of_prof_bt_max() {
+    let conf = "prof:true,prof_final:true,prof_bt_max:10";
+    let dump = Preload::new("stacks.c")
+        .conf(conf)
+        .run()
+        .succeeded()
+        .final_dump();
+    let deepest = dump.stacks.iter().map(|stack| stack.frames.len()).max();
+    assert_eq!(deepest, Some(11), "ours, and ten of the program");
+    assert!(
+        dump.live_bytes() > 5 * BLOCK,
+        "a stack that is cut still counts"
+    );
+}
