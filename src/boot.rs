@@ -13,7 +13,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use crate::config::{self, Config};
-use crate::hooks::forward::{self, Missing, Mode};
+use crate::hooks::forward::{self, Mode};
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::trigger::{self, dumper, exit};
 use crate::{arena, diag, next, sys, tls, unwind};
@@ -46,7 +46,7 @@ unsafe extern "C" {
 /// of strings.
 pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddresses) {
     next::resolve();
-    forward::install(Mode::Marked, Missing::AskAgain);
+    forward::install(Mode::Marked);
     // SAFETY: as promised by the caller.
     let Some(config) = (unsafe { configure(environment) }) else {
         return;
@@ -61,9 +61,8 @@ pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddre
     CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
     arena::set_ceiling(usize::try_from(config.prof_mem_max).unwrap_or(usize::MAX));
     unwind::init();
-    unwind::refresh_modules();
     recorder::reseed(seed());
-    forward::install(mode(config.lg_prof_sample), Missing::AskAgain);
+    forward::install(mode(config.lg_prof_sample));
     trigger::start(config);
     register_handlers(config);
     recorder::start(&Settings {

@@ -26,6 +26,7 @@ use core::sync::atomic::{
 };
 
 use crate::elf::{self, Object};
+use crate::sys;
 
 /// A function pointer of any type, kept untyped.
 pub type Entry = AtomicPtr<c_void>;
@@ -114,6 +115,18 @@ pub fn resolve() {
         .any(|object| object.symbol(b"malloc").is_some());
     SHADOWED.store(shadowed, Relaxed);
     RESOLVED.store(true, Release);
+}
+
+/// Looks for a C++ operator that nobody defined at the start, when memory is short and only the
+/// library that was opened since can do what its users expect then. Where it is not to be had the
+/// entry leads to abort, for an operator new does not return without a block.
+#[cold]
+pub fn find_operator(entry: &Entry) {
+    if entry.load(Relaxed).is_null() {
+        resolve();
+        let nobody = sys::abort as fn() -> ! as *mut c_void;
+        let _ = entry.compare_exchange(core::ptr::null_mut(), nobody, Relaxed, Relaxed);
+    }
 }
 
 /// Which functions of [`REAL`] the next allocator defines itself, a bit each in the table's order.

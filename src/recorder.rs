@@ -164,6 +164,11 @@ fn is_active() -> bool {
     ACTIVE.load(Acquire) && !arena::exhausted()
 }
 
+/// Did [`start`] run: can anything have been sampled?
+pub fn has_started() -> bool {
+    !HOOKS.load(Relaxed).is_null()
+}
+
 /// Milliseconds since [`start`].
 pub fn uptime_ms() -> u64 {
     sys::monotonic_ms().saturating_sub(START_MS.load(Relaxed))

@@ -277,60 +277,63 @@ pub unsafe extern "C" fn malloc_usable_size(block: Block) -> usize {
     unsafe { next::allocator().malloc_usable_size(block) }.unwrap_or(0)
 }
 
-/// dlclose(3): unwind rules of the library that may go are forgotten before and after, and C++
-/// operators that it may have brought.
+/// dlclose(3): what the unwinder knows of libraries is forgotten before and after.
 pub(crate) extern "C" fn dlclose(handle: *mut c_void, _context: &Context) -> c_int {
-    unwind::bump_generation();
-    forward::forget_operators();
+    let sampling = recorder::has_started();
+    if sampling {
+        unwind::before_close();
+    }
     // SAFETY: the program's own argument. -1 is dlclose's own word for failure.
     let result = unsafe { next::allocator().dlclose(handle) }.unwrap_or(-1);
-    unwind::bump_generation();
-    unwind::refresh_modules();
+    if sampling {
+        unwind::after_close();
+    }
     result
 }
 
 macro_rules! operators {
-    ($($name:ident($($arg:ident),*): $hook:ident, $align:expr;)+) => {$(
-        #[doc = concat!("The next allocator's own operator new (`", stringify!($name), "`).")]
+    ($($name:ident, $late:ident($($arg:ident),*): $field:ident, $hook:ident, $align:expr;)+) => {$(
+        #[doc = concat!("The next allocator's own operator `", stringify!($field), "` when the countdown ran out.")]
         ///
         /// Null sends the entry on to the operator itself, as if nothing had been sampled: what it
         /// does when memory is short (handler, exception), it does in frames without us.
         pub(crate) extern "C" fn $name(size: usize, $($arg: usize,)* context: &Context) -> Block {
+            let shape = Shape::aligned(size, $align);
             // SAFETY: `context` comes from the entry; C++ alignments are powers of two.
-            unsafe { sample_new(Hook::$hook, context, Shape::aligned(size, $align)) }
+            unsafe { sample(Hook::$hook, context, shape, || new_by_malloc(shape)) }
+        }
+
+        #[doc = concat!("Operator `", stringify!($field), "` of a library that was opened after the start.")]
+        pub(crate) extern "C" fn $late(size: usize, $($arg: usize,)* context: &Context) -> Block {
+            let shape = Shape::aligned(size, $align);
+            // SAFETY: as above.
+            let block = unsafe { count(Hook::$hook, context, shape, || new_by_malloc(shape)) };
+            if block.is_null() {
+                next::find_operator(&next::REAL.$field);
+            }
+            block
         }
     )+};
 }
 
 operators! {
-    new_event(): New, 1;
-    new_array_event(): NewArray, 1;
-    new_nothrow_event(_tag): New, 1;
-    new_array_nothrow_event(_tag): NewArray, 1;
-    new_aligned_event(align): New, align;
-    new_array_aligned_event(align): NewArray, align;
-    new_aligned_nothrow_event(align, _tag): New, align;
-    new_array_aligned_nothrow_event(align, _tag): NewArray, align;
+    new_event, late_new(): new, New, 1;
+    new_array_event, late_new_array(): new_array, NewArray, 1;
+    new_nothrow_event, late_new_nothrow(_tag): new_nothrow, New, 1;
+    new_array_nothrow_event, late_new_array_nothrow(_tag): new_array_nothrow, NewArray, 1;
+    new_aligned_event, late_new_aligned(align): new_aligned, New, align;
+    new_array_aligned_event, late_new_array_aligned(align): new_array_aligned, NewArray, align;
+    new_aligned_nothrow_event, late_new_aligned_nothrow(align, _tag): new_aligned_nothrow, New, align;
+    new_array_aligned_nothrow_event, late_new_array_aligned_nothrow(align, _tag): new_array_aligned_nothrow, NewArray, align;
 }
 
-/// Allocators that bring their own operator new free its blocks and malloc's alike, so a sampled
-/// block may come from either.
-///
-/// # Safety
-/// As [`sample`].
-unsafe fn sample_new(hook: Hook, context: &Context, shape: Shape) -> Block {
+/// What every operator new does while there is memory. Allocators that bring their own free its
+/// blocks and malloc's alike; a library's (libstdc++, libc++) call malloc and free.
+fn new_by_malloc(shape: Shape) -> Block {
     let size = shape.size.max(1);
-    let plain = || match shape.align {
+    match shape.align {
         // What malloc aligns to by itself.
         ..=16 => plain_call!(malloc(size)),
         align => plain_call!(memalign(align, size)),
-    };
-    // SAFETY: as promised by the caller.
-    unsafe { sample(hook, context, shape, plain) }
-}
-
-/// operator new in a process where nobody defines it: malloc, which is what every library does
-/// short of its handler and its exception.
-pub(crate) extern "C" fn new_without_library(size: usize) -> Block {
-    plain_call!(malloc(size.max(1)))
+    }
 }

@@ -137,6 +137,14 @@ operator_entries! {
     new_array_aligned_event("rdx"): new_array_aligned;
     new_aligned_nothrow_event("rcx"): new_aligned_nothrow;
     new_array_aligned_nothrow_event("rcx"): new_array_aligned_nothrow;
+    late_new("rsi"): new;
+    late_new_array("rsi"): new_array;
+    late_new_nothrow("rdx"): new_nothrow;
+    late_new_array_nothrow("rdx"): new_array_nothrow;
+    late_new_aligned("rdx"): new_aligned;
+    late_new_array_aligned("rdx"): new_array_aligned;
+    late_new_aligned_nothrow("rcx"): new_aligned_nothrow;
+    late_new_array_aligned_nothrow("rcx"): new_array_aligned_nothrow;
 }
 
 macro_rules! counted {

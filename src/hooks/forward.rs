@@ -1,9 +1,10 @@
 //! What the hooks jump to when nothing is to be sampled.
 //!
 //! Every pointer starts at a bootstrap entry and is replaced by [`install`]: by `bootstrap` when
-//! the first call comes before our constructor, by `boot` with the mode it read from the
-//! configuration, and again by the `dlclose` hook for C++ operators that a library brought.
-//! Each store is complete in itself, so relaxed atomics do: a thread that still sees the old
+//! the first call comes before our constructor, and by `boot` with the mode it read from the
+//! configuration. From then on they point into objects that the program started with, which are
+//! never closed. A C++ operator that nobody defines by then can only come from a library opened
+//! later, which may be closed again; it gets a twin of ours that leads to malloc. Each store is complete in itself, so relaxed atomics do: a thread that still sees the old
 //! pointer only resolves once more or records one block less.
 
 use core::ffi::c_void;
@@ -46,7 +47,7 @@ const fn entry(function: Function) -> Entry {
 macro_rules! forward {
     (
         plain { $($plain:ident: $boot_plain:ident,)+ }
-        new { $($new:ident: $boot_new:ident, $count:ident, $event:ident,)+ }
+        new { $($new:ident: $boot_new:ident, $count:ident, $event:ident, $late:ident,)+ }
         delete { $($delete:ident: $boot_delete:ident, $check:ident,)+ }
     ) => {
         /// One jump target per hot hook.
@@ -65,34 +66,15 @@ macro_rules! forward {
             $($delete: entry(entry::$boot_delete),)+
         };
 
-        fn install_operators(mode: Mode, missing: Missing) {
-            $(install_operator(&FORWARD.$new, &REAL.$new, Operator {
-                boot: entry::$boot_new as *mut c_void,
-                undefined: cold::new_without_library as *mut c_void,
-                twin: match mode {
-                    Mode::Exact => entry::$event as *mut c_void,
-                    _ => entry::$count as *mut c_void,
-                },
-            }, missing);)+
-            $(install_operator(&FORWARD.$delete, &REAL.$delete, Operator {
-                boot: entry::$boot_delete as *mut c_void,
-                undefined: cold::free_marked as *mut c_void,
-                twin: match mode {
-                    Mode::Marked => entry::$check as *mut c_void,
-                    _ => cold::free_marked as *mut c_void,
-                },
-            }, missing);)+
-        }
-
-        /// Forgets the C++ operators that did not come from the next allocator: the library that
-        /// brought them may be about to go. The next call looks them up anew.
-        pub fn forget_operators() {
-            $(if !next::is_counted(&REAL.$new) {
-                FORWARD.$new.store(entry::$boot_new as *mut c_void, Relaxed);
-            })+
-            $(if !next::is_counted(&REAL.$delete) {
-                FORWARD.$delete.store(entry::$boot_delete as *mut c_void, Relaxed);
-            })+
+        fn install_operators(mode: Mode) {
+            $(install_operator(&FORWARD.$new, &REAL.$new, entry::$late as *mut c_void, match mode {
+                Mode::Exact => entry::$event as *mut c_void,
+                _ => entry::$count as *mut c_void,
+            });)+
+            $(install_operator(&FORWARD.$delete, &REAL.$delete, cold::free_marked as *mut c_void, match mode {
+                Mode::Marked => entry::$check as *mut c_void,
+                _ => cold::free_marked as *mut c_void,
+            });)+
         }
     };
 }
@@ -105,14 +87,14 @@ forward! {
         free: boot_free,
     }
     new {
-        new: boot_new, count_new, new_event,
-        new_array: boot_new_array, count_new_array, new_array_event,
-        new_nothrow: boot_new_nothrow, count_new_nothrow, new_nothrow_event,
-        new_array_nothrow: boot_new_array_nothrow, count_new_array_nothrow, new_array_nothrow_event,
-        new_aligned: boot_new_aligned, count_new_aligned, new_aligned_event,
-        new_array_aligned: boot_new_array_aligned, count_new_array_aligned, new_array_aligned_event,
-        new_aligned_nothrow: boot_new_aligned_nothrow, count_new_aligned_nothrow, new_aligned_nothrow_event,
-        new_array_aligned_nothrow: boot_new_array_aligned_nothrow, count_new_array_aligned_nothrow, new_array_aligned_nothrow_event,
+        new: boot_new, count_new, new_event, late_new,
+        new_array: boot_new_array, count_new_array, new_array_event, late_new_array,
+        new_nothrow: boot_new_nothrow, count_new_nothrow, new_nothrow_event, late_new_nothrow,
+        new_array_nothrow: boot_new_array_nothrow, count_new_array_nothrow, new_array_nothrow_event, late_new_array_nothrow,
+        new_aligned: boot_new_aligned, count_new_aligned, new_aligned_event, late_new_aligned,
+        new_array_aligned: boot_new_array_aligned, count_new_array_aligned, new_array_aligned_event, late_new_array_aligned,
+        new_aligned_nothrow: boot_new_aligned_nothrow, count_new_aligned_nothrow, new_aligned_nothrow_event, late_new_aligned_nothrow,
+        new_array_aligned_nothrow: boot_new_array_aligned_nothrow, count_new_array_aligned_nothrow, new_array_aligned_nothrow_event, late_new_array_aligned_nothrow,
     }
     delete {
         delete: boot_delete, check_delete,
@@ -133,20 +115,11 @@ forward! {
 /// The first call of any hook, before or after our constructor.
 pub extern "C" fn bootstrap() {
     next::resolve();
-    install(mode(), Missing::Final);
-}
-
-/// What becomes of a C++ operator that nobody defines.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    /// A library opened later may bring it: ask again at the first call.
-    AskAgain,
-    /// This is that call.
-    Final,
+    install(mode());
 }
 
 /// Points the hooks at the next allocator, or at the recording twins that `mode` asks for.
-pub fn install(mode: Mode, missing: Missing) {
+pub fn install(mode: Mode) {
     let real = next::allocator();
     MODE.store(mode as u8, Relaxed);
     let (malloc, calloc) = match mode {
@@ -167,26 +140,18 @@ pub fn install(mode: Mode, missing: Missing) {
     FORWARD.calloc.store(calloc, Relaxed);
     FORWARD.realloc.store(realloc, Relaxed);
     FORWARD.free.store(free, Relaxed);
-    install_operators(mode, missing);
-}
-
-/// The places one C++ operator may lead to.
-struct Operator {
-    boot: *mut c_void,
-    undefined: *mut c_void,
-    twin: *mut c_void,
+    install_operators(mode);
 }
 
 /// An operator that comes back through malloc or free is counted there; the allocator's own is
 /// counted here, by its twin.
-fn install_operator(target: &Entry, real: &Entry, to: Operator, missing: Missing) {
+fn install_operator(target: &Entry, real: &Entry, late: *mut c_void, twin: *mut c_void) {
     let counted = next::is_counted(real) && !next::is_shadowed();
     let real = real.load(Relaxed);
-    let chosen = match missing {
-        Missing::AskAgain if real.is_null() => to.boot,
-        Missing::Final if real.is_null() => to.undefined,
-        _ if counted => to.twin,
-        _ => real,
+    let chosen = match counted {
+        _ if real.is_null() => late,
+        true => twin,
+        false => real,
     };
     target.store(chosen, Relaxed);
 }

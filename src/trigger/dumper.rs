@@ -23,7 +23,7 @@ use super::signals;
 use crate::config::Config;
 use crate::diag::{self, Counter};
 use crate::dump::{self, Reason};
-use crate::{arena, recorder, sys, tls, unwind};
+use crate::{arena, recorder, sys, tls};
 
 const FREE: u32 = 0;
 const TAKEN: u32 = 1;
@@ -118,8 +118,6 @@ fn write(reason: Reason) {
     let Some(config) = (unsafe { CONFIG.load(Relaxed).as_ref() }) else {
         return;
     };
-    // Libraries opened since: where glibc cannot be asked, this is when they become known.
-    unwind::refresh_modules();
     dump::write(&dump::Request {
         reason,
         config,

@@ -80,17 +80,21 @@ pub fn init() {
     modules::init();
 }
 
-/// Forgets all rules: called before and after a library is closed.
+/// Forgets all rules, as libraries come and go.
 pub fn bump_generation() {
     rule_cache::bump_generation();
 }
 
-/// Reads the list of loaded objects anew, on a glibc (before 2.35) that does not answer without a lock; elsewhere it does nothing. To be
-/// called outside the sampled paths after `dlopen` and `dlclose`, by one that excludes a `dlclose` at the same time.
-pub fn refresh_modules() {
-    if modules::refresh() {
-        rule_cache::bump_generation();
-    }
+/// A library is about to be closed, says the hook of `dlclose`.
+pub fn before_close() {
+    modules::before_close();
+    bump_generation();
+}
+
+/// A library was closed.
+pub fn after_close() {
+    modules::after_close();
+    bump_generation();
 }
 
 /// To be called in a forked child, by the handler of `pthread_atfork`.

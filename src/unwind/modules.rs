@@ -2,8 +2,8 @@
 //!
 //! `unwind` asks on a sampled path, so no lock of the loader may be taken: glibc 2.35 and later answer by `_dl_find_object`, which takes
 //! none, does not allocate and may be called in a signal handler. It is looked up at start ([`init`]), as we must load under older
-//! glibc too. There the list comes from a table of our own that [`refresh`] fills outside the sampled paths; readers of the table
-//! compare a version number before and after (a sequence lock).
+//! glibc too. There the list comes from a table of our own, filled at start and after each `dlclose`; readers of the table compare
+//! a version number before and after (a sequence lock). What is opened later is not in it until then, and is stepped over by frame pointer.
 //!
 //! # Safety
 //! Tables are read where the loader mapped them. They go with `dlclose`, which must not be called while code of the object is still on
@@ -18,29 +18,32 @@
     clippy::panic
 )]
 
+use core::ffi::{c_int, c_void};
 use core::mem;
 use core::ops::Range;
 use core::ptr;
 use core::slice;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicUsize, fence};
 
 use libc::Elf64_Phdr;
 
 use crate::diag::{self, Counter};
 use crate::elf;
-use crate::sync::SpinLock;
+use crate::sync::{LockGuard, SpinLock};
 
 /// `_dl_find_object`, or 0. Written once by `init`, before sampling begins; Relaxed, as code is there before its address is known.
 static FIND_OBJECT: AtomicUsize = AtomicUsize::new(0);
 
 /// More objects than this are not listed where the table is needed.
 const MOST_MODULES: usize = 1024;
-/// The table: start, end, base and header of each module, ended by zeros. Written by `refresh` under `REFRESHING`. Relaxed: `VERSION` orders it.
+/// The table: start, end, base and header of each module, ended by zeros. Written by a `Listing` under `REFRESHING`. Relaxed: `VERSION` orders it.
 static MODULES: [[AtomicUsize; 4]; MOST_MODULES] =
     [const { [const { AtomicUsize::new(0) }; 4] }; MOST_MODULES];
-/// Odd while the table is being written. `refresh` increments it before and after, with the fences of a sequence lock.
+/// Odd while the table is being written. A `Listing` increments it before and after, with the fences of a sequence lock.
 static VERSION: AtomicUsize = AtomicUsize::new(0);
+/// Libraries that are being closed now: the table stays empty until the last is gone.
+static CLOSING: AtomicUsize = AtomicUsize::new(0);
 /// Held by the one thread that writes the table. `after_fork` frees it in a child whose writer did not come along.
 static REFRESHING: SpinLock = SpinLock::new();
 /// A reader that meets a writer this often gives up: it may have interrupted it.
@@ -85,17 +88,27 @@ pub struct Tables<'a> {
 pub fn init() {
     let found = elf::all().find_map(|object| object.symbol(b"_dl_find_object"));
     FIND_OBJECT.store(found.map_or(0, |symbol| symbol.addr), Relaxed);
-    refresh();
+    if found.is_none() {
+        list_modules();
+    }
 }
 
-/// Reads the loader's list anew where the table is in use; says whether it is. Not for a sampled path: it takes a lock of ours, and the
-/// loader's list must not be changing (see `elf`).
-pub fn refresh() -> bool {
+/// A library is about to be closed: where the table is in use it is emptied, so that nobody reads
+/// tables that go.
+pub fn before_close() {
     if FIND_OBJECT.load(Relaxed) != 0 {
-        return false;
+        return;
     }
-    list_modules();
-    true
+    // AcqRel: who lists after this, under the lock, sees that something is being closed.
+    CLOSING.fetch_add(1, AcqRel);
+    drop(Listing::begin());
+}
+
+/// A library was closed: the last of several at once fills the table again.
+pub fn after_close() {
+    if FIND_OBJECT.load(Relaxed) == 0 && CLOSING.fetch_sub(1, AcqRel) == 1 {
+        list_modules();
+    }
 }
 
 /// Puts the table right in a forked child: another thread may have been writing it.
@@ -105,31 +118,77 @@ pub fn refresh() -> bool {
 pub unsafe fn after_fork() {
     // SAFETY: whoever held it is not in this process, and does not hold it here (contract above).
     unsafe { REFRESHING.force_unlock() };
+    CLOSING.store(0, Relaxed);
     let version = VERSION.load(Relaxed);
     if !version.is_multiple_of(2) {
         VERSION.store(version.wrapping_add(1), Relaxed);
-        refresh();
+        drop(Listing::begin());
     }
 }
 
+/// Fills the table from the loader's list, under the loader's own lock, which keeps objects from
+/// going meanwhile. The lock of the table is taken inside it, never the other way round: the
+/// loader holds its own while it runs destructors, and those may close libraries.
 fn list_modules() {
-    let _guard = REFRESHING.lock();
-    let version = VERSION.load(Relaxed);
-    VERSION.store(version.wrapping_add(1), Relaxed);
-    // Pairs with the Acquire fence in `listed`: who saw a word written below sees the odd version too.
-    fence(Release);
-    let mut rows = MODULES.iter();
-    for module in elf::all().filter_map(|object| Module::of(&object)) {
-        match rows.next() {
+    let mut listing: Option<Listing> = None;
+    // SAFETY: `list` takes what dl_iterate_phdr(3) hands it, and `listing` outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(list), (&raw mut listing).cast()) };
+}
+
+unsafe extern "C" fn list(
+    info: *mut libc::dl_phdr_info,
+    _size: usize,
+    listing: *mut c_void,
+) -> c_int {
+    // SAFETY: `list_modules` passes its variable, and the loader one object after the other.
+    let (listing, info) = unsafe { (&mut *listing.cast::<Option<Listing>>(), &*info) };
+    let listing = listing.get_or_insert_with(Listing::begin);
+    if CLOSING.load(Acquire) != 0 {
+        return 1;
+    }
+    // SAFETY: the loader's own copy of the object's headers, which stands while its lock is held.
+    let segments = unsafe { slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+    if let Some(module) = Module::from_segments(info.dlpi_addr as usize, segments) {
+        listing.add(module);
+    }
+    0
+}
+
+/// The table while it is written; empty at first. Readers see it when this is dropped.
+struct Listing {
+    _lock: LockGuard<'static>,
+    len: usize,
+}
+
+impl Listing {
+    fn begin() -> Listing {
+        let lock = REFRESHING.lock();
+        VERSION.fetch_add(1, Relaxed);
+        // Pairs with the Acquire fence in `listed`: who saw a word written below sees the odd version too.
+        fence(Release);
+        for row in &MODULES {
+            Module::default().store(row);
+        }
+        Listing {
+            _lock: lock,
+            len: 0,
+        }
+    }
+
+    fn add(&mut self, module: Module) {
+        match MODULES.get(self.len) {
             Some(row) => module.store(row),
             None => diag::count(Counter::ModuleNotListed),
         }
+        self.len += 1;
     }
-    for row in rows {
-        Module::default().store(row);
+}
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        // Release: pairs with the first load in `listed`.
+        VERSION.fetch_add(1, Release);
     }
-    // Release: pairs with the first load in `listed`.
-    VERSION.store(version.wrapping_add(2), Release);
 }
 
 /// The module that holds `pc`.
@@ -163,14 +222,14 @@ fn ask_loader(function: usize, pc: u64) -> Option<Module> {
 
 /// The answer of our table: the outer `None` if it was being written meanwhile.
 fn listed(pc: u64) -> Option<Option<Module>> {
-    // Acquire: pairs with the Release store that ends `list_modules`.
+    // Acquire: pairs with the Release that ends a `Listing`.
     let before = VERSION.load(Acquire);
     let module = MODULES
         .iter()
         .map(Module::load)
         .take_while(|module| module.end != 0)
         .find(|module| (module.start..module.end).contains(&(pc as usize)));
-    // Pairs with the Release fence in `list_modules`.
+    // Pairs with the Release fence in `Listing::begin`.
     fence(Acquire);
     (before.is_multiple_of(2) && VERSION.load(Relaxed) == before).then_some(module)
 }
@@ -178,8 +237,11 @@ fn listed(pc: u64) -> Option<Option<Module>> {
 impl Module {
     /// What the loader's list says of `object`.
     pub fn of(object: &elf::Object) -> Option<Module> {
-        let segments = object.program_headers();
-        let address = |segment: &Elf64_Phdr| object.base().wrapping_add(segment.p_vaddr as usize);
+        Module::from_segments(object.base(), object.program_headers())
+    }
+
+    fn from_segments(base: usize, segments: &[Elf64_Phdr]) -> Option<Module> {
+        let address = |segment: &Elf64_Phdr| base.wrapping_add(segment.p_vaddr as usize);
         let loaded = || {
             segments
                 .iter()
@@ -193,7 +255,7 @@ impl Module {
             end: loaded()
                 .map(|segment| address(segment).wrapping_add(segment.p_memsz as usize))
                 .max()?,
-            base: object.base(),
+            base,
             header: header.map_or(0, address),
         })
     }
