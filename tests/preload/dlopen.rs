@@ -23,3 +23,32 @@ fn libraries_may_be_unloaded_under_our_feet() {
         }
     }
 }
+
+/// The shared libstdc++ stays once it is there; operators of the plugin's own go with it.
+const PLUGINS: [&[&str]; 2] = [
+    &["-shared", "-fPIC"],
+    &["-shared", "-fPIC", "-DOWN_OPERATORS"],
+];
+
+#[test]
+fn operators_may_come_with_a_library_and_go_with_it() {
+    for flags in PLUGINS {
+        let plugin = compile("plugin.cpp", flags);
+        for conf in [
+            "prof:false",
+            "prof:true,lg_prof_sample:0",
+            "prof:true,lg_prof_sample:10",
+        ] {
+            let run = Preload::new("late_operators.c")
+                .arg(&plugin)
+                .conf(conf)
+                .run()
+                .succeeded();
+            assert_eq!(
+                (run.stdout.as_str(), run.stderr.as_str()),
+                ("end\n", ""),
+                "{flags:?} {conf}"
+            );
+        }
+    }
+}

@@ -21,6 +21,8 @@ pub struct Stack {
     pub live: (u64, u64, u64),
     /// Samples ever taken.
     pub samples_ever: u64,
+    /// Estimated bytes ever allocated.
+    pub bytes_ever: u64,
 }
 
 impl Stack {
@@ -39,6 +41,8 @@ pub struct Dump {
     pub period: u64,
     /// The facts, by key.
     pub facts: HashMap<String, String>,
+    /// The lines of the threads in the head.
+    pub threads: Vec<String>,
     /// All stacks, those without live bytes included.
     pub stacks: Vec<Stack>,
     /// Live samples: address, size, number of the stack.
@@ -64,6 +68,7 @@ impl Dump {
             path: path.to_owned(),
             period,
             facts: HashMap::new(),
+            threads: Vec::new(),
             stacks: Vec::new(),
             live: Vec::new(),
             maps: Vec::new(),
@@ -81,6 +86,8 @@ impl Dump {
                 if let Some(stack) = &mut open {
                     stack.counts = pair(counts);
                 }
+            } else if line.starts_with("  t") && open.is_none() && dump.stacks.is_empty() {
+                dump.threads.push(line.to_owned());
             } else if let Some(comment) = line.strip_prefix("# ") {
                 dump.comment(comment, &mut open);
             } else if in_maps && !line.is_empty() && !line.starts_with('#') {
@@ -153,7 +160,7 @@ fn stack(text: &str, mut stack: Stack) -> Stack {
     for (key, value) in words.filter_map(|word| word.split_once('=')) {
         match key {
             "live" => stack.live = triple(value),
-            "alloc" => stack.samples_ever = triple(value).0,
+            "alloc" => (stack.samples_ever, _, stack.bytes_ever) = triple(value),
             _ => (),
         }
     }

@@ -101,6 +101,20 @@ fn dumps_appear_while_the_program_runs() {
 }
 
 #[test]
+fn a_kill_at_any_moment_leaves_whole_files() {
+    let conf = "prof:true,lg_prof_sample:12,lg_prof_interval:21,prof_dump_live:true";
+    for milliseconds in [15, 32, 47, 63, 81, 104] {
+        let preload = Preload::new("churn.c").arg("4000000").conf(conf);
+        let server = preload.start();
+        thread::sleep(Duration::from_millis(milliseconds));
+        server.kill();
+        for file in dump_files(preload.directory()) {
+            assert!(!crate::dump::Dump::read(&file).maps.is_empty());
+        }
+    }
+}
+
+#[test]
 fn prof_keep_leaves_the_youngest() {
     let run = churn("prof:true,lg_prof_sample:14,lg_prof_interval:22,prof_final:true,prof_keep:3");
     let names = endings(&run.dump_files());

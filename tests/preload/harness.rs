@@ -276,9 +276,18 @@ pub struct Server {
 }
 
 impl Server {
+    /// Ends it where it stands.
+    pub fn kill(self) -> Run {
+        self.end("KILL")
+    }
+
     /// Asks it to end, and waits for that.
     pub fn stop(self) -> Run {
-        signal_group(&self.child, "TERM");
+        self.end("TERM")
+    }
+
+    fn end(self, signal: &str) -> Run {
+        signal_group(&self.child, signal);
         let status = wait(self.child, &["server".into()]);
         Run::collect(&self.directory, status)
     }

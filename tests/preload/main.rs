@@ -16,6 +16,7 @@ mod hazards;
 mod jeprof;
 mod load;
 mod operators;
+mod options;
 mod real_programs;
 mod stacks;
 mod statistics;
