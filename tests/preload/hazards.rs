@@ -40,13 +40,3 @@ fn a_daemon_keeps_its_descriptors_and_we_our_directory() {
         assert!(run.final_dump().live_bytes() > 20_000_000);
     }
 }
-
-#[test]
-fn being_preloaded_twice_is_harmless() {
-    let library = crate::harness::library();
-    let run = sampling("statistics.c", 17)
-        .behind_us(library)
-        .run()
-        .succeeded();
-    assert!(run.final_dump().live_bytes() > 100_000_000);
-}

@@ -5,6 +5,7 @@
 //! names; without it every test here fails, none is skipped.
 
 mod api;
+mod company;
 mod config;
 mod dlopen;
 mod dump;

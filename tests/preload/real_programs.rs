@@ -106,6 +106,23 @@ sys.exit(6)";
 }
 
 #[test]
+fn java() {
+    let Some(java) = installed("java") else {
+        println!("not run: no JVM on this machine");
+        return;
+    };
+    let java = java.to_string_lossy().into_owned();
+    let example = source("examples/exception-logger/ExceptionLogger.java");
+    for collector in ["-XX:+UseSerialGC", "-XX:+UseG1GC", "-XX:+UseZGC"] {
+        let run = assert_same(
+            &[&java, collector, &example.to_string_lossy(), "3000"],
+            &nothing,
+        );
+        assert_eq!(run.truth("leaked_deflaters"), 231);
+    }
+}
+
+#[test]
 fn bash() {
     let script = "f() { local n=$1; (( n > 0 )) && f $((n - 1)) || echo bottom; }; f 200
         for i in {1..300}; do x+=$(printf '%05d' $i); done; echo ${#x}
