@@ -10,15 +10,19 @@
 #![allow(unsafe_code)]
 
 use core::ffi::c_int;
+use core::ptr::NonNull;
 
 use super::MARK;
 use super::forward::{self, Mode};
 use super::spare;
 use crate::next::{self, Block, Functions};
+use crate::sys;
 
 /// From this size on the next allocator is asked for a plain block first: it may carry the mark
 /// by itself (glibc maps it), and a big block should be neither copied nor touched.
 const BIG: usize = 128 << 10;
+/// From this size on a kept block gives its pages back.
+const SPARSE: usize = 16 << 10;
 /// Where a sampled block begins.
 pub(super) const ALIGN: usize = 4096;
 /// jemalloc's `MALLOCX_LG_ALIGN(12) | MALLOCX_ZERO` and the former alone.
@@ -173,7 +177,24 @@ pub(super) fn keep(block: Block, size: usize) -> bool {
     }
     // SAFETY: the block is not freed yet.
     let usable = unsafe { next::allocator().malloc_usable_size(block) }.unwrap_or(0);
+    if !spare::has_room(size, usable) {
+        return false;
+    }
+    if size >= SPARSE {
+        forget_pages(block, size);
+    }
     spare::keep(block, size, usable)
+}
+
+/// Gives the whole pages of a freed block back to the kernel: a program that writes to a part of
+/// its block only shall find the rest unused, as in a fresh one.
+fn forget_pages(block: Block, size: usize) {
+    let whole = size & !(ALIGN - 1);
+    if let Some(block) = NonNull::new(block) {
+        // SAFETY: the program gave the block away, it begins at a page, and nobody else has it
+        // yet. Where the kernel refuses (locked memory), the pages stay.
+        unsafe { sys::madvise(block, whole, libc::MADV_DONTNEED) };
+    }
 }
 
 /// A failed attempt to align leaves ENOMEM behind though the program's call then succeeds.

@@ -6,8 +6,8 @@
 //! holes that aligned blocks leave behind would grow with every sample. Kept here, a block serves
 //! sample after sample.
 //!
-//! Bounded: two slots a size class, classes up to 16 KiB, about 440 KiB when all are full. A slot
-//! is one atomic word, so there is no lock and no list to be torn by a fork or a signal.
+//! Bounded by [`BUDGET`]. A slot is one atomic word, so there is no lock and no list to be torn by a
+//! fork or a signal.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicPtr, AtomicUsize};
@@ -18,16 +18,19 @@ use crate::next::Block;
 const FINE: usize = 1024;
 const FINE_CLASSES: usize = FINE / 16;
 /// From there on, eight classes per doubling, up to the largest size kept.
-const LARGEST: usize = 16 << 10;
-const CLASSES: usize = FINE_CLASSES + 8 * 4;
-const SLOTS: usize = 2;
+const LARGEST: usize = 64 << 10;
+const CLASSES: usize = FINE_CLASSES + 8 * 6;
+const SLOTS: usize = 8;
+/// Most bytes kept in all.
+const BUDGET: usize = 2 << 20;
 
 /// The blocks kept. Written by any thread: release when a block is put in, acquire when it is
 /// taken out, so that what its last owner wrote is over.
 static SPARES: [[AtomicPtr<u8>; SLOTS]; CLASSES] =
     [const { [const { AtomicPtr::new(core::ptr::null_mut()) }; SLOTS] }; CLASSES];
 
-/// Blocks kept at the moment. A hint that saves the look into empty slots.
+/// Bytes kept at the moment, by class. Also the hint that saves the look into empty slots; blocks
+/// put in and taken out at once may pass the budget by a few.
 static KEPT: AtomicUsize = AtomicUsize::new(0);
 
 /// The class of a size and the bytes its blocks hold; `None` above [`LARGEST`].
@@ -58,18 +61,28 @@ pub fn take(size: usize) -> Option<Block> {
     if KEPT.load(Relaxed) == 0 {
         return None;
     }
-    let (index, _) = class(size)?;
+    let (index, bytes) = class(size)?;
     let taken = SPARES
         .get(index)?
         .iter()
         .map(|slot| slot.swap(core::ptr::null_mut(), Acquire))
         .find(|block| !block.is_null())?;
-    KEPT.fetch_sub(1, Relaxed);
+    KEPT.fetch_sub(bytes, Relaxed);
     Some(taken)
 }
 
-/// Keeps a freed block that was asked for with `size` bytes and holds `usable`. False when it has
-/// no place here and goes back to the allocator.
+/// Would [`keep`] have a place for it? Another thread may take it meanwhile.
+pub fn has_room(size: usize, usable: usize) -> bool {
+    let Some((index, bytes)) = class(size) else {
+        return false;
+    };
+    let empty =
+        |slots: &[AtomicPtr<u8>; SLOTS]| slots.iter().any(|slot| slot.load(Relaxed).is_null());
+    usable >= bytes && KEPT.load(Relaxed) + bytes <= BUDGET && SPARES.get(index).is_some_and(empty)
+}
+
+/// Keeps a freed block that was asked for with `size` bytes and holds `usable`, after [`has_room`].
+/// False when it has no place here after all and goes back to the allocator.
 pub fn keep(block: Block, size: usize, usable: usize) -> bool {
     let Some((index, bytes)) = class(size) else {
         return false;
@@ -82,7 +95,7 @@ pub fn keep(block: Block, size: usize, usable: usize) -> bool {
             .is_ok()
     });
     if kept {
-        KEPT.fetch_add(1, Relaxed);
+        KEPT.fetch_add(bytes, Relaxed);
     }
     kept
 }
