@@ -11,6 +11,7 @@
 
 pub mod argv;
 pub mod cli;
+pub mod doctor;
 pub mod filter;
 pub mod graph;
 pub mod layout;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use jeprof_compat::run;
+use jeprof_compat::{doctor, run};
 
 /// Finds what a running program allocates and does not give back.
 #[derive(Parser)]
@@ -16,10 +16,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    Doctor(doctor::Args),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => ExitCode::from(run::run(&args)),
+        Command::Doctor(args) => ExitCode::from(doctor::doctor(&args)),
     }
 }

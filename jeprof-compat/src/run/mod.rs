@@ -16,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
+use crate::doctor;
 use crate::preload::environment::{self, Configuration};
 use crate::preload::library;
 use crate::preload::program::{self, Program};
@@ -93,6 +94,9 @@ fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
 }
 
 fn start(plan: &Plan) -> u8 {
+    for problem in doctor::problems(&plan.program.path, &plan.library) {
+        say(&problem);
+    }
     say(&format_args!(
         "running {} with {}; dumps go to {}.*",
         plan.program.name(),

@@ -1,0 +1,122 @@
+//! What the doctor says: a verdict, a sentence, and what to do. Made by every room of `doctor`,
+//! printed by its door. Pure.
+
+use serde_json::{Value, json};
+
+/// How bad it is. In the order of badness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Verdict {
+    /// Looked at, and as it should be.
+    Ok,
+    /// Good to know; the profile is right in what it shows.
+    Note,
+    /// The profile would be empty, wrong or missing.
+    Problem,
+}
+
+impl Verdict {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Verdict::Ok => "ok",
+            Verdict::Note => "note",
+            Verdict::Problem => "problem",
+        }
+    }
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) verdict: Verdict,
+    /// What was looked at, in one word: a name that programs can rely on.
+    pub(super) about: &'static str,
+    pub(super) text: String,
+    /// What to do instead.
+    pub(super) advice: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn ok(about: &'static str, text: impl Into<String>) -> Finding {
+        Finding::new(Verdict::Ok, about, text.into())
+    }
+
+    pub(super) fn note(about: &'static str, text: impl Into<String>) -> Finding {
+        Finding::new(Verdict::Note, about, text.into())
+    }
+
+    pub(super) fn problem(about: &'static str, text: impl Into<String>) -> Finding {
+        Finding::new(Verdict::Problem, about, text.into())
+    }
+
+    fn new(verdict: Verdict, about: &'static str, text: String) -> Finding {
+        Finding {
+            verdict,
+            about,
+            text,
+            advice: None,
+        }
+    }
+
+    pub(super) fn instead(mut self, advice: impl Into<String>) -> Finding {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// Sentence and advice. File names are foreign input, and a terminal obeys control characters.
+    pub(super) fn sentence(&self) -> String {
+        let text = match &self.advice {
+            Some(advice) => format!("{}; {advice}", self.text),
+            None => self.text.clone(),
+        };
+        let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+        text.chars().map(printable).collect()
+    }
+
+    pub(super) fn line(&self) -> String {
+        format!("{:<8} {}", self.verdict.word(), self.sentence())
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "verdict": self.verdict.word(),
+            "about": self.about,
+            "text": self.text,
+            "advice": self.advice,
+        })
+    }
+}
+
+/// The worst of them.
+pub(super) fn worst(findings: &[Finding]) -> Verdict {
+    let verdicts = findings.iter().map(|finding| finding.verdict);
+    verdicts.max().unwrap_or(Verdict::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_decides() {
+        let ok = Finding::ok("a", "fine");
+        let note = Finding::note("a", "look");
+        let problem = Finding::problem("a", "bad");
+        assert_eq!(worst(&[]), Verdict::Ok);
+        assert_eq!(worst(&[note.clone(), ok.clone()]), Verdict::Note);
+        assert_eq!(worst(&[note, problem, ok]), Verdict::Problem);
+    }
+
+    #[test]
+    fn a_finding_is_one_line() {
+        let finding = Finding::problem("format", "/tmp/a\nb is static").instead("link it");
+        assert_eq!(
+            finding.line(),
+            "problem  /tmp/a\u{fffd}b is static; link it"
+        );
+        assert_eq!(
+            finding.json()["advice"],
+            Value::String("link it".to_owned())
+        );
+        assert_eq!(Finding::ok("a", "b").json()["advice"], Value::Null);
+    }
+}
