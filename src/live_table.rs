@@ -137,6 +137,11 @@ impl LiveTable {
         outcome.ok().flatten().map_or(Insert::New, Insert::Replaced)
     }
 
+    /// A copy of the record of `addr`, if there is one.
+    pub fn get(&self, addr: usize) -> Option<Sample> {
+        self.shard(hash(addr))?.get(addr)
+    }
+
     /// Takes the record of `addr` out, if there is one.
     pub fn remove(&self, addr: usize) -> Option<Sample> {
         let hash = hash(addr);

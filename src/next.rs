@@ -90,6 +90,8 @@ tables! {
     delete_array_aligned_nothrow = "_ZdaPvSt11align_val_tRKSt9nothrow_t",
     mallocx = "mallocx",
     mi_zalloc_aligned = "mi_zalloc_aligned",
+    nallocx = "nallocx",
+    mi_good_size = "mi_good_size",
     mallctl = "mallctl",
     rallocx = "rallocx",
     dlclose = "dlclose",
@@ -103,6 +105,9 @@ static RESOLVED: AtomicBool = AtomicBool::new(false);
 /// program's allocator, and each of them does no more than forward. Written by [`resolve`].
 static SHADOWED: AtomicBool = AtomicBool::new(false);
 
+/// True when the next allocator is glibc's own. Written by [`resolve`].
+static GLIBC: AtomicBool = AtomicBool::new(false);
+
 /// Fills [`REAL`]. Idempotent; several threads may do it at once, with the same result.
 #[cold]
 pub fn resolve() {
@@ -110,6 +115,7 @@ pub fn resolve() {
         return;
     };
     look_up_all(&allocator);
+    GLIBC.store(allocator.name().ends_with(b"/libc.so.6"), Relaxed);
     let shadowed = elf::all()
         .take_while(|object| Some(*object) != elf::own())
         .any(|object| object.symbol(b"malloc").is_some());
@@ -144,7 +150,8 @@ fn look_up(entry: &Entry, name: &[u8], allocator: &Object) -> bool {
     let own = allocator.symbol(name);
     let symbol = own.or_else(|| match name {
         // An allocator's extension is of use only when it is the next allocator's.
-        b"mallocx" | b"rallocx" | b"mallctl" | b"mi_zalloc_aligned" => None,
+        b"mallocx" | b"rallocx" | b"nallocx" | b"mallctl" | b"mi_zalloc_aligned"
+        | b"mi_good_size" => None,
         _ => elf::next_symbol(name).map(|(symbol, _)| symbol),
     });
     if let Some(symbol) = symbol {
@@ -180,6 +187,22 @@ pub fn has_own_profiler() -> bool {
         )
     };
     answer == Some(0) && profiles
+}
+
+/// What malloc_usable_size says of a block that malloc made for `size` bytes; no more than that
+/// where the allocator does not tell.
+pub fn usable_size_of(size: usize) -> usize {
+    let next = allocator();
+    let size = size.max(1);
+    // SAFETY: both are pure functions of a size that is not zero.
+    let told = unsafe { next.nallocx(size, 0).or_else(|| next.mi_good_size(size)) };
+    match told {
+        Some(told) => told.max(size),
+        // A chunk is a multiple of 16, at least 32, and 8 bytes of it are its header; malloc.c,
+        // `request2size`.
+        None if GLIBC.load(Relaxed) => size.saturating_add(8 + 15).max(32) / 16 * 16 - 8,
+        None => size,
+    }
 }
 
 /// The functions of the next allocator, resolved now if they were not.
@@ -247,6 +270,10 @@ impl Functions {
         rallocx(block: Block, size: usize, flags: c_int) -> Block);
     call!(/// mimalloc's mi_zalloc_aligned
         mi_zalloc_aligned(size: usize, align: usize) -> Block);
+    call!(/// jemalloc's nallocx, which tcmalloc has too
+        nallocx(size: usize, flags: c_int) -> usize);
+    call!(/// mimalloc's mi_good_size
+        mi_good_size(size: usize) -> usize);
     call!(/// jemalloc's mallctl
         mallctl(name: *const c_char, old: *mut c_void, old_length: *mut usize,
             new: *mut c_void, new_length: usize) -> c_int);

@@ -313,6 +313,16 @@ pub fn detach(address: usize) -> Option<Sample> {
     LIVE.remove(address)
 }
 
+/// The size that was asked for, if `address` is sampled. Not known inside a signal handler that
+/// interrupted our tables.
+pub fn sampled_size(address: usize) -> Option<usize> {
+    let _guard = tls::current().enter()?;
+    if abandon_if_wiped() {
+        return None;
+    }
+    LIVE.get(address).map(|sample| sample.size)
+}
+
 /// Puts a detached record back: its block was not freed after all.
 pub fn attach(sample: Sample) {
     let Some(_guard) = tls::current().enter() else {

@@ -31,7 +31,7 @@ macro_rules! export_hooks {
         $crate::export_hooks!(@alias free: cfree, free_sized, free_aligned_sized);
         $crate::export_hooks!(@entry
             reallocarray, posix_memalign, aligned_alloc, memalign, valloc, pvalloc, dlclose);
-        $crate::export_hooks!(@real malloc_usable_size);
+        $crate::export_hooks!(@measured malloc_usable_size);
         $crate::export_hooks!(@forward
             new = _Znwm,
             new_array = _Znam,
@@ -171,16 +171,19 @@ macro_rules! export_hooks {
             entry = sym $crate::hooks::entry::$symbol,
         });
     )+};
-    (@real $symbol:ident) => {
+    (@measured $symbol:ident) => {
         $crate::export_hooks!(@function $symbol {
+            "test edi, {mark}",
+            "jz {marked}",
             "mov rax, qword ptr [rip + {real} + {target}]",
             "test rax, rax",
-            "jz {unresolved}",
+            "jz {marked}",
             "jmp rax",
             ".cfi_endproc",
+            mark = const $crate::hooks::MARK,
             real = sym $crate::next::REAL,
             target = const core::mem::offset_of!($crate::next::Functions, $symbol),
-            unresolved = sym $crate::hooks::cold::$symbol,
+            marked = sym $crate::hooks::cold::$symbol,
         });
     };
     (@forward $($field:ident = $symbol:ident),+) => {$(

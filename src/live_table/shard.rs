@@ -141,6 +141,14 @@ impl Shard {
         })
     }
 
+    /// A copy of the record of `addr`, if there is one.
+    pub(super) fn get(&self, addr: usize) -> Option<Sample> {
+        self.with(|map| {
+            let (_, slot) = map.find(addr)?;
+            (slot.addr != 0).then(|| slot.unpack())
+        })
+    }
+
     /// Calls `f` for each record, under the lock.
     pub(super) fn for_each(&self, f: &mut dyn FnMut(&Sample)) {
         self.with(|map| {
