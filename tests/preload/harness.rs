@@ -9,8 +9,8 @@ use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -36,16 +36,33 @@ fn released(name: &str) -> PathBuf {
     target.join("release").join(name)
 }
 
-/// The library under test.
+/// The library under test: a copy, so that a build meanwhile does not take it from under a program
+/// or from under the reader of a dump, which looks for names in the file that ran.
 pub fn library() -> PathBuf {
-    let path = std::env::var_os("MALLOSCOPE_LIB")
+    static COPY: OnceLock<PathBuf> = OnceLock::new();
+    COPY.get_or_init(copy_library).clone()
+}
+
+fn copy_library() -> PathBuf {
+    let built = std::env::var_os("MALLOSCOPE_LIB")
         .map_or_else(|| released("libmalloscope.so"), PathBuf::from);
-    assert!(
-        path.is_file(),
-        "{} is missing: build it with `cargo build --release -p preload`",
-        path.display()
-    );
-    path
+    let Ok(bytes) = fs::read(&built) else {
+        panic!(
+            "{} is missing: build it with `cargo build --release -p preload`",
+            built.display()
+        );
+    };
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("library");
+    let copy = directory.join("libmalloscope.so");
+    if fs::read(&copy).is_ok_and(|old| old == bytes) {
+        return copy;
+    }
+    // Renamed, so that who has the old one mapped keeps it.
+    fs::create_dir_all(&directory).expect("directory for the library");
+    let new = directory.join("new");
+    fs::write(&new, bytes).expect("a copy of the library");
+    fs::rename(&new, &copy).expect("a copy of the library");
+    copy
 }
 
 /// The companion under the name of the tool it replaces.
