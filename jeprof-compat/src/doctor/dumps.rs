@@ -19,6 +19,7 @@ const TOO_LITTLE: u64 = MIB;
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     directory: PathBuf,
+    is_directory: bool,
     writable: bool,
     read_only: bool,
     free: Option<u64>,
@@ -27,7 +28,7 @@ pub(super) struct Place {
 impl Place {
     /// The directory of `prefix`, or, when it is not there yet, the one it will be made in.
     pub(super) fn of(prefix: &Path) -> Place {
-        let there = prefix.ancestors().skip(1).find(|path| path.is_dir());
+        let there = prefix.ancestors().skip(1).find(|path| path.exists());
         let directory = there.unwrap_or(Path::new(".")).to_owned();
         let fs = statvfs(&directory).ok();
         Place {
@@ -35,7 +36,11 @@ impl Place {
             read_only: fs
                 .as_ref()
                 .is_some_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)),
-            free: fs.map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize)),
+            // Some file systems do not count.
+            free: fs
+                .filter(|fs| fs.f_blocks > 0)
+                .map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize)),
+            is_directory: directory.is_dir(),
             directory,
         }
     }
@@ -43,12 +48,20 @@ impl Place {
     pub(super) fn finding(&self) -> Finding {
         const ABOUT: &str = "dumps";
         let shown = self.directory.display();
-        if self.read_only || !self.writable {
-            let why = if self.read_only {
-                "is mounted read-only"
-            } else {
-                "cannot be written to"
-            };
+        let why = match self {
+            Place {
+                is_directory: false,
+                ..
+            } => Some("is no directory"),
+            Place {
+                read_only: true, ..
+            } => Some("is mounted read-only"),
+            Place {
+                writable: false, ..
+            } => Some("cannot be written to"),
+            _ => None,
+        };
+        if let Some(why) = why {
             return Finding::problem(ABOUT, format!("{shown} {why}: there would be no dump"))
                 .instead("-o names another directory");
         }
@@ -167,6 +180,7 @@ mod tests {
     fn place(writable: bool, read_only: bool, free: Option<u64>) -> Verdict {
         let place = Place {
             directory: "/d".into(),
+            is_directory: true,
             writable,
             read_only,
             free,
@@ -190,6 +204,8 @@ mod tests {
         assert_eq!(place.directory, Path::new("/proc/self"));
         let place = Place::of(Path::new("malloscope"));
         assert_eq!(place.directory, Path::new("."));
+        let file = Place::of(Path::new("/proc/self/maps/malloscope"));
+        assert_eq!(file.finding().verdict, Verdict::Problem);
     }
 
     #[test]

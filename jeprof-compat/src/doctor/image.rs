@@ -189,7 +189,7 @@ where
     image.rpath = directories(DT_RPATH);
     image.runpath = directories(DT_RUNPATH);
     let mut flags = table.iter().filter(|entry| entry.tag == DT_FLAGS_1);
-    flags.any(|entry| entry.val & u64::from(DF_1_PIE.0) != 0)
+    flags.any(|entry| entry.val & DF_1_PIE.0 != 0)
 }
 
 fn read_versions<'data, Elf, R>(
@@ -247,3 +247,6 @@ where
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

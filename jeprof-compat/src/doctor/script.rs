@@ -54,14 +54,14 @@ pub(super) fn is_shell(interpreter: &Path) -> bool {
 /// The last command that a shell script becomes by `exec`, as it stands there.
 pub(super) fn hand_over(script: &[u8]) -> Option<String> {
     let script = String::from_utf8_lossy(script);
-    let commands = script.lines().filter_map(|line| {
+    let mut commands = script.lines().filter_map(|line| {
         let command = line.trim().strip_prefix("exec")?;
         let command = command.strip_prefix([' ', '\t'])?.trim();
         // `exec 3>&1` only moves descriptors.
         let redirection = command.starts_with(|c: char| c.is_ascii_digit() || "<>&{".contains(c));
         (!command.is_empty() && !redirection).then(|| command.to_owned())
     });
-    commands.last()
+    commands.next_back()
 }
 
 #[cfg(test)]

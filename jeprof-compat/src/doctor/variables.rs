@@ -112,7 +112,9 @@ fn is_jemalloc(library: &Object) -> bool {
 /// The last pair wins.
 fn asks_for_profile(conf: &OsStr) -> bool {
     let pairs = conf.as_bytes().split(|b| *b == b',');
-    let last = pairs.filter_map(|pair| pair.strip_prefix(b"prof:")).last();
+    let last = pairs
+        .filter_map(|pair| pair.strip_prefix(b"prof:"))
+        .next_back();
     last == Some(b"true")
 }
 
