@@ -62,14 +62,13 @@ impl Finding {
         self
     }
 
-    /// Sentence and advice. File names are foreign input, and a terminal obeys control characters.
+    /// Sentence and advice.
     pub(super) fn sentence(&self) -> String {
         let text = match &self.advice {
             Some(advice) => format!("{}; {advice}", self.text),
             None => self.text.clone(),
         };
-        let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-        text.chars().map(printable).collect()
+        printable(&text)
     }
 
     pub(super) fn line(&self) -> String {
@@ -84,6 +83,12 @@ impl Finding {
             "advice": self.advice,
         })
     }
+}
+
+/// File names are foreign input, and a terminal obeys control characters.
+pub(super) fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
 }
 
 /// The worst of them.

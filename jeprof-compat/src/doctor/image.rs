@@ -137,25 +137,8 @@ where
         _ => Kind::Other,
     };
     read_versions(&mut image, endian, data, &sections);
-    for (table, exported) in [(SHT_DYNSYM, true), (SHT_SYMTAB, false)] {
-        let Ok(symbols) = sections.symbols(endian, data, table) else {
-            continue;
-        };
-        let found = symbols.iter().filter_map(|symbol| {
-            let name = definition(endian, symbol, symbols.strings())?;
-            Some(Symbol { name, exported })
-        });
-        image.symbols.extend(found);
-    }
-    for section in sections.iter() {
-        match sections.section_name(endian, section) {
-            Ok(b".go.buildinfo" | b".gopclntab") => image.is_go = true,
-            Ok(b".rodata") => {
-                image.texts = brand::in_text(section.data(endian, data).unwrap_or(&[]))
-            }
-            _ => {}
-        }
-    }
+    read_symbols(&mut image, endian, data, &sections);
+    read_sections(&mut image, endian, data, &sections);
     Some(image)
 }
 
@@ -221,6 +204,48 @@ fn read_versions<'data, Elf, R>(
             if let (false, Ok(Some(name))) = (is_file, names.next()) {
                 image.provides.extend(name.name(endian, strings).map(text));
             }
+        }
+    }
+}
+
+fn read_symbols<'data, Elf, R>(
+    image: &mut Image,
+    endian: Endianness,
+    data: R,
+    sections: &SectionTable<'data, Elf, R>,
+) where
+    Elf: FileHeader<Endian = Endianness>,
+    R: ReadRef<'data>,
+{
+    for (table, exported) in [(SHT_DYNSYM, true), (SHT_SYMTAB, false)] {
+        let Ok(symbols) = sections.symbols(endian, data, table) else {
+            continue;
+        };
+        let found = symbols.iter().filter_map(|symbol| {
+            let name = definition(endian, symbol, symbols.strings())?;
+            Some(Symbol { name, exported })
+        });
+        image.symbols.extend(found);
+    }
+}
+
+/// What survives `strip`.
+fn read_sections<'data, Elf, R>(
+    image: &mut Image,
+    endian: Endianness,
+    data: R,
+    sections: &SectionTable<'data, Elf, R>,
+) where
+    Elf: FileHeader<Endian = Endianness>,
+    R: ReadRef<'data>,
+{
+    for section in sections.iter() {
+        match sections.section_name(endian, section) {
+            Ok(b".go.buildinfo" | b".gopclntab") => image.is_go = true,
+            Ok(b".rodata") => {
+                image.texts = brand::in_text(section.data(endian, data).unwrap_or(&[]))
+            }
+            _ => {}
         }
     }
 }
