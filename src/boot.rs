@@ -15,8 +15,8 @@ use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use crate::config::{self, Config};
 use crate::hooks::forward::{self, Mode};
 use crate::recorder::{self, HookAddresses, Settings};
-use crate::trigger::{self, dumper, exit};
-use crate::{arena, diag, next, sys, tls, unwind};
+use crate::trigger::{self, exit};
+use crate::{arena, diag, next, sys, unwind};
 
 /// Below this period (log2) a page for every sample would weigh more than asking the filter at
 /// every free.
@@ -102,6 +102,7 @@ unsafe fn configure(environment: *const *const c_char) -> Option<&'static Config
     if own.is_none() && jemalloc.is_none() {
         return None;
     }
+    diag::remember_stderr();
     let place = arena::alloc(core::alloc::Layout::new::<Config>())?.cast::<Config>();
     let mut config = config::load(own, jemalloc);
     config.anchor_prefix();
@@ -141,14 +142,12 @@ unsafe fn variable(environment: *const *const c_char, name: &[u8]) -> Option<&'s
     None
 }
 
-/// Different in every process: the kernel's 16 random bytes, the clock and the process id.
+/// Different in every process, siblings of one parent included.
 fn seed() -> u64 {
-    // SAFETY: AT_RANDOM is the address of 16 bytes that stay for the process's life, getauxval(3).
-    let random = unsafe {
-        let at = libc::getauxval(libc::AT_RANDOM) as *const u64;
-        if at.is_null() { 0 } else { at.read_unaligned() }
-    };
-    random ^ sys::monotonic_ms().rotate_left(40) ^ u64::from(sys::getpid().unsigned_abs())
+    sys::random().unwrap_or_else(|| {
+        let pid = u64::from(sys::getpid().unsigned_abs());
+        sys::monotonic_ms().rotate_left(40) ^ pid.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    })
 }
 
 fn register_handlers(config: &'static Config) {
@@ -174,38 +173,19 @@ unsafe extern "C" fn at_exit(_argument: *mut c_void) {
     }
 }
 
-/// Before fork: takes every lock, so that the child finds the tables whole. Registered before the
-/// program's own handlers, so it runs after theirs. The thread stays busy until the fork is over:
-/// what it allocates meanwhile is not sampled, what it frees waits.
+/// Before fork. Registered before the program's own handlers, so it runs after theirs. The thread
+/// counts as inside our code until the fork is over: what it allocates meanwhile is not sampled,
+/// what it frees waits.
 unsafe extern "C" fn prepare() {
-    tls::current().before_fork();
-    recorder::STACKS.lock_all();
-    recorder::LIVE.lock_all();
+    recorder::before_fork();
 }
 
 unsafe extern "C" fn parent() {
-    // SAFETY: `prepare` took them on this thread.
-    unsafe { unlock() };
+    recorder::after_fork_in_parent();
 }
 
 unsafe extern "C" fn child() {
-    recorder::announce_fork();
-    dumper::after_fork();
-    recorder::reseed(seed());
-    // SAFETY: `prepare` took the locks on this thread, the only one of the child.
-    unsafe {
-        unwind::after_fork();
-        unlock();
-    }
-}
-
-/// # Safety
-/// The calling thread holds all table locks.
-unsafe fn unlock() {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        recorder::LIVE.unlock_all();
-        recorder::STACKS.unlock_all();
-    }
-    tls::current().after_fork();
+    // SAFETY: the thread that forked is the only one of the child.
+    unsafe { unwind::after_fork() };
+    recorder::after_fork_in_child(seed());
 }

@@ -92,6 +92,26 @@ pub fn counters() -> impl Iterator<Item = (&'static str, u64)> {
 
 const PREFIX: &[u8] = b"<malloscope>: ";
 
+/// Device and inode of stderr as the process was started with it; 0 while unknown, and all ones
+/// for "none". Written by [`remember_stderr`], before the program runs.
+static STDERR: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// Keeps in mind which file stderr is: a daemon closes it, and the next file that it opens gets the
+/// number. Called by `boot`.
+pub fn remember_stderr() {
+    let (device, inode) = sys::file_identity(libc::STDERR_FILENO).unwrap_or((u64::MAX, u64::MAX));
+    for (word, value) in STDERR.iter().zip([device, inode]) {
+        word.store(value, Relaxed);
+    }
+}
+
+fn is_stderr_ours() -> bool {
+    let known = STDERR.each_ref().map(|word| word.load(Relaxed));
+    known == [0, 0]
+        || sys::file_identity(libc::STDERR_FILENO)
+            .is_some_and(|(device, inode)| known == [device, inode])
+}
+
 /// How many parts a message may have; more are dropped. The prefix and the line's end take two of
 /// writev's sixteen.
 pub const MESSAGE_PARTS: usize = 14;
@@ -116,7 +136,9 @@ pub fn message_bytes(parts: &[&[u8]]) {
     for (slot, part) in line.iter_mut().zip(whole) {
         *slot = part;
     }
-    sys::write_quietly(libc::STDERR_FILENO, &line);
+    if is_stderr_ours() {
+        sys::write_quietly(libc::STDERR_FILENO, &line);
+    }
 }
 
 /// A number in decimal, on the stack.

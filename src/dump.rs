@@ -23,6 +23,7 @@ use core::sync::atomic::{AtomicI32, AtomicU64};
 
 use crate::config::Config;
 use crate::diag::{self, Counter};
+use crate::gate;
 use crate::live_table::LiveTable;
 use crate::stack_table::StackTable;
 use file::{Errno, Name, PATH, Path};
@@ -105,7 +106,13 @@ pub fn write(request: &Request<'_>) {
     let Some(mut scratch) = snapshot::Scratch::map(SCRATCH) else {
         return fail(request, &[], Errno(libc::ENOMEM));
     };
-    let Some(mut snapshot) = Snapshot::take(request.live) else {
+    let Some(pass) = gate::TABLES.enter() else {
+        // A fork takes its time. As when another dump is being written: this one is dropped.
+        return diag::count(Counter::DumpCoalesced);
+    };
+    let snapshot = Snapshot::take(request.live);
+    drop(pass);
+    let Some(mut snapshot) = snapshot else {
         return fail(request, &[], Errno(libc::ENOMEM));
     };
     let (path, rest) = scratch
@@ -178,7 +185,8 @@ pub struct Live {
 
 /// Adds up what is live.
 pub fn estimate(live: &LiveTable) -> Live {
-    let Some(mut snapshot) = Snapshot::take(live) else {
+    let pass = gate::TABLES.enter();
+    let Some(mut snapshot) = pass.and_then(|_inside| Snapshot::take(live)) else {
         return Live::default();
     };
     snapshot.sort_by_stack();

@@ -25,7 +25,7 @@
 //! A room uses only rooms on lines above its own (a test holds the sources against this):
 //! ```text
 //! sys
-//! sync diag
+//! sync diag gate
 //! arena elf sampler tls
 //! config next process stack_table unwind
 //! live_table
@@ -46,6 +46,7 @@ pub mod config;
 pub mod diag;
 pub mod dump;
 pub mod elf;
+pub mod gate;
 pub mod hooks;
 pub mod live_table;
 pub mod next;

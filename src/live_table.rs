@@ -176,40 +176,10 @@ impl LiveTable {
     pub fn total_weighted_bytes(&self) -> u64 {
         self.weighted_bytes.load(Relaxed)
     }
-
-    /// Takes every lock, before a fork.
-    pub fn lock_all(&self) {
-        for shard in &self.shards {
-            core::mem::forget(shard.lock().lock());
-        }
-    }
 }
 
 #[allow(unsafe_code)]
 impl LiveTable {
-    /// Frees what [`LiveTable::lock_all`] took, in the parent.
-    ///
-    /// # Safety
-    /// The calling thread called `lock_all` and nothing has freed a lock since.
-    pub unsafe fn unlock_all(&self) {
-        for shard in &self.shards {
-            // SAFETY: held by this thread, by the contract above.
-            unsafe { shard.lock().unlock() };
-        }
-    }
-
-    /// Frees every lock in a fork's child, whoever held it.
-    ///
-    /// # Safety
-    /// The caller is the only thread of its process, and the locks were held by the thread that
-    /// forked (so the shards are whole), or [`LiveTable::abandon`] follows.
-    pub unsafe fn force_unlock(&self) {
-        for shard in &self.shards {
-            // SAFETY: the contract above is that of the lock.
-            unsafe { shard.lock().force_unlock() };
-        }
-    }
-
     /// Empties the table without giving memory back.
     ///
     /// # Safety

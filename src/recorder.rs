@@ -32,7 +32,7 @@ use crate::sampler;
 use crate::stack_table::StackTable;
 use crate::tls::{self, Guard, Tls};
 use crate::unwind::{self, Registers};
-use crate::{arena, sys};
+use crate::{arena, gate, sys};
 
 pub use thread::{Thread, name_of, reseed};
 
@@ -63,6 +63,9 @@ static START_MS: AtomicU64 = AtomicU64::new(0);
 
 /// The exported hooks, for frame 0. Written by `boot` before [`ACTIVE`]; static data, so relaxed.
 static HOOKS: AtomicPtr<HookAddresses> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The process whose samples these are. Written by [`start`] and in a fork's child.
+static PID: AtomicU32 = AtomicU32::new(0);
 
 /// A word that a child made by a fork without our handlers finds wiped to zero (MADV_WIPEONFORK).
 /// Null before `boot` and where the kernel cannot do it. Written by `boot`.
@@ -151,6 +154,7 @@ pub fn start(settings: &Settings) {
     MOST_FRAMES.store(settings.most_frames, Relaxed);
     THREAD_NAMES.store(settings.thread_names, Relaxed);
     START_MS.store(sys::monotonic_ms(), Relaxed);
+    PID.store(sys::getpid().unsigned_abs(), Relaxed);
     HOOKS.store(core::ptr::from_ref(settings.hooks).cast_mut(), Relaxed);
     watch_forks();
     // Release: pairs with `is_active`.
@@ -206,7 +210,6 @@ pub struct Sampling {
 /// thread is only looking (dormant, first allocation, inside us already).
 pub fn enter_event(size: usize) -> Option<Sampling> {
     let tls = tls::current();
-    let left = tls.countdown.load(Relaxed);
     let Some(mut guard) = tls.enter() else {
         // Only an absurd size gets here: a busy thread's countdown is parked.
         tls.countdown.store(tls::PARKED, Relaxed);
@@ -219,7 +222,7 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
     }
     let thread = thread_of(tls)?;
     // SAFETY: the guard makes us the only user of this thread's block.
-    let (due, countdown) = unsafe { (*thread).draw(left, size as u64, lg_period()) };
+    let (due, countdown) = unsafe { (*thread).draw(size as u64, lg_period()) };
     guard.rearm(countdown);
     due.then_some(Sampling {
         thread,
@@ -229,7 +232,7 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
 }
 
 /// Exact mode: every allocation.
-pub fn enter_exact(size: usize) -> Option<Sampling> {
+pub fn enter_exact() -> Option<Sampling> {
     let tls = tls::current();
     let Some(mut guard) = tls.enter() else {
         diag::count(Counter::Reentered);
@@ -240,8 +243,6 @@ pub fn enter_exact(size: usize) -> Option<Sampling> {
     }
     guard.rearm(tls::PARKED);
     let thread = thread_of(tls)?;
-    // SAFETY: as above.
-    unsafe { (*thread).note_bytes(size as u64) };
     Some(Sampling {
         thread,
         guard,
@@ -251,11 +252,12 @@ pub fn enter_exact(size: usize) -> Option<Sampling> {
 
 fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
     abandon_if_wiped();
+    let _pass = gate::TABLES.enter()?;
     let known = tls.thread.load(Relaxed).cast::<Thread>();
     if !known.is_null() {
         return Some(known);
     }
-    let found = thread::find_or_make();
+    let found = thread::find_or_make(MOST_FRAMES.load(Relaxed) as usize);
     match found {
         Some(thread) => tls.thread.store(thread.cast(), Relaxed),
         None => diag::count(Counter::ThreadNotTracked),
@@ -264,19 +266,22 @@ fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
 }
 
 impl Sampling {
-    /// Records the block that was made. Returns the bytes that the thread allocated since its
-    /// last sample.
+    /// Records the block that was made. Returns the bytes it stands for.
     pub fn record(&self, address: usize, size: usize, hook: Hook, registers: Registers) -> u64 {
         // SAFETY: the guard inside `self` makes us the only user of this thread's block.
         let thread = unsafe { &mut *self.thread };
         let lg_period = if self.exact { 0 } else { lg_period() };
         let most = MOST_FRAMES.load(Relaxed) as usize;
         let frames = thread.unwind(hook.address(), registers, most);
+        let weight = sampler::weight(size, lg_period);
+        let Some(_pass) = gate::TABLES.enter() else {
+            diag::count(Counter::SampleNotStored);
+            return weight.bytes;
+        };
         let Some(stack) = STACKS.intern(frames) else {
             diag::count(Counter::StackNotStored);
-            return thread.take_bytes();
+            return weight.bytes;
         };
-        let weight = sampler::weight(size, lg_period);
         let sample = Sample {
             addr: address,
             size,
@@ -295,7 +300,7 @@ impl Sampling {
             }
             Insert::Full => diag::count(Counter::SampleNotStored),
         }
-        thread.take_bytes()
+        weight.bytes
     }
 
     /// The proof that the thread is inside our code, for whoever goes on from here.
@@ -304,31 +309,36 @@ impl Sampling {
     }
 }
 
-/// Takes the record of `address` away, if there is one. Not to be called while the thread is busy.
-pub fn detach(address: usize) -> Option<Sample> {
-    let _guard = tls::current().enter()?;
+/// The tables cannot be used now: a signal handler interrupted this thread inside them, or a fork
+/// takes too long. What is to be freed must wait.
+#[derive(Debug)]
+pub struct Refused;
+
+/// Takes the record of `address` away, if there is one.
+pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
+    let _guard = tls::current().enter().ok_or(Refused)?;
     if abandon_if_wiped() {
-        return None;
+        return Ok(None);
     }
-    LIVE.remove(address)
+    let _pass = gate::TABLES.enter().ok_or(Refused)?;
+    Ok(LIVE.remove(address))
 }
 
-/// The size that was asked for, if `address` is sampled. Not known inside a signal handler that
-/// interrupted our tables.
+/// The size that was asked for, if `address` is sampled and the tables can be used now.
 pub fn sampled_size(address: usize) -> Option<usize> {
     let _guard = tls::current().enter()?;
     if abandon_if_wiped() {
         return None;
     }
+    let _pass = gate::TABLES.enter()?;
     LIVE.get(address).map(|sample| sample.size)
 }
 
 /// Puts a detached record back: its block was not freed after all.
 pub fn attach(sample: Sample) {
-    let Some(_guard) = tls::current().enter() else {
-        return;
-    };
-    if let Insert::Full = LIVE.insert(sample) {
+    let guard = tls::current().enter();
+    let pass = guard.as_ref().and_then(|_| gate::TABLES.enter());
+    if pass.is_none() || matches!(LIVE.insert(sample), Insert::Full) {
         diag::count(Counter::SampleNotStored);
     }
 }
@@ -341,7 +351,7 @@ pub fn forget(sample: &Sample) {
 /// A signal handler frees a sampled block while its thread is inside our tables: record and block
 /// go when the thread leaves them.
 pub fn free_later(address: usize) {
-    let thread = tls::current().thread.load(Relaxed).cast::<Thread>();
+    let thread = current_thread();
     // SAFETY: the block of this very thread; the pending list is made for being filled from
     // handlers, see `thread`.
     let kept = !thread.is_null() && unsafe { Thread::pend(thread, address) };
@@ -354,7 +364,7 @@ pub fn free_later(address: usize) {
 
 /// Blocks that handlers left behind on this thread, to be freed by the caller one by one.
 pub fn next_pending() -> Option<usize> {
-    let thread = tls::current().thread.load(Relaxed).cast::<Thread>();
+    let thread = current_thread();
     if thread.is_null() {
         return None;
     }
@@ -376,8 +386,67 @@ fn watch_forks() {
     announce_fork();
 }
 
-/// Our handlers ran in the child: what it inherited is whole.
-pub fn announce_fork() {
+/// How a fork found the tables: the thread was inside them (a signal handler forks), others stayed
+/// inside too long, or nobody was inside and the child inherits them whole.
+const INSIDE: u32 = 0;
+const CROWDED: u32 = 1;
+const WHOLE: u32 = 2;
+
+/// Before fork, by our handler: keeps other threads out of the tables.
+pub fn before_fork() {
+    let tls = tls::current();
+    if tls.forks.fetch_add(1, Relaxed) == 0 {
+        let state = match tls.before_fork().then(|| gate::TABLES.close()) {
+            None => INSIDE,
+            Some(false) => CROWDED,
+            Some(true) => WHOLE,
+        };
+        tls.fork_state.store(state, Relaxed);
+    }
+}
+
+/// After fork, in the parent.
+pub fn after_fork_in_parent() {
+    let tls = tls::current();
+    if tls.forks.fetch_sub(1, Relaxed) == 1 && tls.fork_state.load(Relaxed) != INSIDE {
+        gate::TABLES.open();
+        tls.after_fork();
+    }
+}
+
+/// After fork, in the child. What is not whole is abandoned at the next sample, by the wiped word;
+/// not here, where an interrupted thread may still be in the midst of it.
+pub fn after_fork_in_child(seed: u64) {
+    let tls = tls::current();
+    let is_last = tls.forks.fetch_sub(1, Relaxed) == 1;
+    let state = tls.fork_state.load(Relaxed);
+    reseed(seed);
+    if is_last && state != INSIDE {
+        gate::TABLES.reset();
+        tls.after_fork();
+        // The inherited countdown belongs to the parent; this thread draws its own.
+        tls.countdown.store(0, Relaxed);
+    }
+    if is_last && state == WHOLE {
+        PID.store(sys::getpid().unsigned_abs(), Relaxed);
+        announce_fork();
+        // SAFETY: the block of this very thread, the only one here.
+        if let Some(thread) = unsafe { current_thread().as_mut() } {
+            thread.refresh_tid();
+        }
+    }
+}
+
+fn current_thread() -> *mut Thread {
+    tls::current().thread.load(Relaxed).cast()
+}
+
+/// The process whose samples these are. A vfork child shares our memory, and is another.
+pub fn pid() -> u32 {
+    PID.load(Relaxed)
+}
+
+fn announce_fork() {
     // SAFETY: null, or the page that `watch_forks` mapped for good.
     if let Some(word) = unsafe { FORK_WORD.load(Relaxed).as_ref() } {
         word.store(1, Relaxed);
@@ -404,6 +473,8 @@ fn abandon_if_wiped() -> bool {
         unwind::abandon();
     }
     thread::abandon();
+    gate::TABLES.reset();
+    PID.store(sys::getpid().unsigned_abs(), Relaxed);
     tls::current().thread.store(core::ptr::null_mut(), Relaxed);
     diag::count(Counter::ForkAbandoned);
     true

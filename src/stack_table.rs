@@ -142,30 +142,6 @@ impl StackTable {
             .unwrap_or_default()
     }
 
-    /// Takes the lock, before a fork.
-    pub fn lock_all(&self) {
-        core::mem::forget(self.lock.lock());
-    }
-
-    /// Frees what [`StackTable::lock_all`] took, in the parent.
-    ///
-    /// # Safety
-    /// The calling thread called `lock_all` and nothing has freed the lock since.
-    pub unsafe fn unlock_all(&self) {
-        // SAFETY: the contract above is that of the lock.
-        unsafe { self.lock.unlock() };
-    }
-
-    /// Frees the lock in a fork's child, whoever held it.
-    ///
-    /// # Safety
-    /// The caller is the only thread of its process, and the lock was held by the thread that
-    /// forked, or [`StackTable::abandon`] follows.
-    pub unsafe fn force_unlock(&self) {
-        // SAFETY: the contract above is that of the lock.
-        unsafe { self.lock.force_unlock() };
-    }
-
     /// Empties the table without giving memory back.
     ///
     /// # Safety

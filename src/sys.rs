@@ -33,11 +33,14 @@ mod signal;
 mod thread;
 
 pub use file::{
-    close, fsync, getcwd, open, openat, pread, read, readlink, rename_noreplace, unlink, write_all,
-    write_quietly,
+    close, file_identity, fsync, getcwd, open, openat, pread, read, readlink, rename_noreplace,
+    unlink, write_all, write_quietly,
 };
 pub use signal::{consume_signal, pending_signals, set_signal_mask};
-pub use thread::{abort, exit_group, set_thread_name, spawn};
+pub use thread::{
+    abort, close_from, exit_group, random, set_thread_name, spawn, thread_exists, wait_for_thread,
+    wake_waiters,
+};
 
 use arch::syscall;
 

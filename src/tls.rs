@@ -21,7 +21,8 @@
 
 use core::arch::{asm, global_asm};
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, compiler_fence};
 
 /// Offset of the countdown in the block, known to the hooks' assembly.
 pub const COUNTDOWN: usize = 56;
@@ -50,7 +51,11 @@ pub struct Tls {
     pub busy: AtomicU32,
     /// The countdown as it was before a fork in progress.
     before_fork: AtomicU64,
-    reserved: [u64; 4],
+    /// Forks in progress: a signal handler that interrupts one may fork too.
+    pub forks: AtomicU32,
+    /// What the outermost of them found, for its handlers to come; the recorder's.
+    pub fork_state: AtomicU32,
+    reserved: [u64; 3],
     /// Bytes left before the next sample; below zero (unsigned borrow) calls the cold path.
     pub countdown: AtomicU64,
 }
@@ -100,26 +105,37 @@ impl Tls {
         if self.busy.load(Relaxed) != 0 {
             return None;
         }
+        // A handler that comes between these finds the thread outside and leaves it as it was.
+        let before = self.countdown.swap(PARKED, Relaxed);
+        compiler_fence(SeqCst);
         self.busy.store(1, Relaxed);
-        let rearm = self.countdown.load(Relaxed);
-        self.countdown.store(PARKED, Relaxed);
-        Some(Guard { tls: self, rearm })
+        Some(Guard {
+            tls: self,
+            before,
+            rearm: before,
+            float: FloatState::save(),
+        })
     }
 
-    /// As [`Tls::enter`], without a guard: from before a fork until [`Tls::after_fork`].
-    pub fn before_fork(&self) {
-        if self.busy.fetch_add(1, Relaxed) == 0 {
-            let countdown = self.countdown.swap(PARKED, Relaxed);
-            self.before_fork.store(countdown, Relaxed);
+    /// As [`Tls::enter`], without a guard: from before a fork until [`Tls::after_fork`]. False when
+    /// the fork comes from a signal handler that interrupted our cold code.
+    pub fn before_fork(&self) -> bool {
+        if self.busy.load(Relaxed) != 0 {
+            return false;
         }
+        self.before_fork
+            .store(self.countdown.swap(PARKED, Relaxed), Relaxed);
+        compiler_fence(SeqCst);
+        self.busy.store(1, Relaxed);
+        true
     }
 
-    /// Ends [`Tls::before_fork`].
+    /// Ends a [`Tls::before_fork`] that said true.
     pub fn after_fork(&self) {
-        if self.busy.fetch_sub(1, Relaxed) == 1 {
-            let countdown = self.before_fork.load(Relaxed);
-            self.countdown.store(countdown, Relaxed);
-        }
+        self.busy.store(0, Relaxed);
+        compiler_fence(SeqCst);
+        self.countdown
+            .store(self.before_fork.load(Relaxed), Relaxed);
     }
 
     /// Is the thread inside our cold code?
@@ -132,10 +148,18 @@ impl Tls {
 /// Proof that this thread is inside our cold code once. Dropping it arms the countdown.
 pub struct Guard {
     tls: &'static Tls,
+    before: u64,
     rearm: u64,
+    float: FloatState,
 }
 
 impl Guard {
+    /// What the countdown held when the thread came in.
+    #[inline]
+    pub fn before(&self) -> u64 {
+        self.before
+    }
+
     /// What the countdown shall hold when the guard goes; without this, what it held before.
     #[inline]
     pub fn rearm(&mut self, countdown: u64) {
@@ -146,7 +170,37 @@ impl Guard {
 impl Drop for Guard {
     #[inline]
     fn drop(&mut self) {
-        self.tls.countdown.store(self.rearm, Relaxed);
+        self.float.restore();
         self.tls.busy.store(0, Relaxed);
+        // A handler that comes between these parks and restores on its own.
+        compiler_fence(SeqCst);
+        self.tls.countdown.store(self.rearm, Relaxed);
+    }
+}
+
+/// The program's floating-point control and status word. It may have unmasked exceptions, which our
+/// arithmetic would raise, and it may look at the flags, which our arithmetic sets.
+#[derive(Clone, Copy)]
+pub struct FloatState(u32);
+
+impl FloatState {
+    /// All exceptions masked, rounding to nearest: the state a process starts with.
+    const INITIAL: FloatState = FloatState(0x1f80);
+
+    /// Saves the program's state and sets the initial one.
+    #[inline]
+    pub fn save() -> FloatState {
+        let mut saved = FloatState(0);
+        // SAFETY: stores MXCSR to a word of ours; Intel SDM 1, 10.2.3.
+        unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut saved.0, options(nostack)) };
+        Self::INITIAL.restore();
+        saved
+    }
+
+    /// Sets this state.
+    #[inline]
+    pub fn restore(self) {
+        // SAFETY: loads a value that was stored by `save`, or is the initial one: no reserved bit.
+        unsafe { asm!("ldmxcsr [{}]", in(reg) &raw const self.0, options(nostack)) };
     }
 }

@@ -36,7 +36,7 @@ pub(super) unsafe fn sample(
     plain: impl Fn() -> Block,
 ) -> Block {
     let sampling = match forward::mode() {
-        Mode::Exact => recorder::enter_exact(shape.size),
+        Mode::Exact => recorder::enter_exact(),
         _ => recorder::enter_event(shape.size),
     };
     let Some(sampling) = sampling else {
@@ -64,10 +64,20 @@ pub(super) fn record(sampling: Sampling, block: Block, size: usize, hook: Hook, 
     free_pending();
 }
 
-/// Frees what signal handlers of this thread left behind while it was inside our tables.
+/// Frees what was put off: by signal handlers of this thread while it was inside our tables, or
+/// because of a fork.
 fn free_pending() {
-    while let Some(address) = recorder::next_pending() {
-        free_sampled(address as Block);
+    while !tls::current().is_busy()
+        && let Some(address) = recorder::next_pending()
+    {
+        let Ok(sample) = recorder::detach(address) else {
+            return recorder::free_later(address);
+        };
+        if let Some(sample) = &sample {
+            recorder::forget(sample);
+        }
+        // SAFETY: the program freed this block before; its record is gone.
+        unsafe { next::allocator().free(address as Block) };
     }
 }
 
@@ -152,11 +162,9 @@ pub unsafe extern "C" fn free_marked(block: Block) {
 #[cold]
 #[inline(never)]
 fn free_sampled(block: Block) {
-    if tls::current().is_busy() {
-        // The thread holds one of our locks below this signal handler.
+    let Ok(sample) = recorder::detach(block as usize) else {
         return recorder::free_later(block as usize);
-    }
-    let sample = recorder::detach(block as usize);
+    };
     if let Some(sample) = &sample {
         recorder::forget(sample);
     }

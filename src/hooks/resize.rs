@@ -13,7 +13,6 @@ use super::forward::{self, Mode};
 use super::marked::{Shape, copy_usable, move_marked};
 use crate::next::{self, Block};
 use crate::recorder::{self, Hook};
-use crate::tls;
 
 /// Gives `block` the size `size`. `due`: the countdown ran out, a sample is to be taken.
 pub(super) fn reallocate(
@@ -36,16 +35,13 @@ pub(super) fn reallocate(
         // SAFETY: `context` comes from the entry; realloc of null is malloc.
         return unsafe { sample(hook, context, Shape::plain(size), plain) };
     }
-    if tracked && tls::current().is_busy() {
-        return reallocate_in_handler(block, size);
-    }
-    let before = if tracked {
-        recorder::detach(block as usize)
-    } else {
-        None
+    let before = match tracked.then(|| recorder::detach(block as usize)) {
+        Some(Err(recorder::Refused)) => return reallocate_elsewhere(block, size),
+        Some(Ok(before)) => before,
+        None => None,
     };
     let sampling = match (exact, due) {
-        (true, _) => recorder::enter_exact(size),
+        (true, _) => recorder::enter_exact(),
         (false, true) => recorder::enter_event(size),
         (false, false) => None,
     };
@@ -74,8 +70,8 @@ pub(super) fn reallocate(
     moved
 }
 
-/// A signal handler reallocates a sampled block while its thread is inside our tables.
-fn reallocate_in_handler(block: Block, size: usize) -> Block {
+/// The block is sampled and its record cannot be had now: it is left as it is, to be freed later.
+fn reallocate_elsewhere(block: Block, size: usize) -> Block {
     let fresh = plain_call!(malloc(size));
     if !fresh.is_null() {
         copy_usable(block, fresh, size);

@@ -105,10 +105,6 @@ impl Shard {
         }
     }
 
-    pub(super) fn lock(&self) -> &SpinLock {
-        &self.lock
-    }
-
     fn with<R>(&self, f: impl FnOnce(&mut Map) -> R) -> R {
         let _held = self.lock.lock();
         // SAFETY: the lock is held until the end of this function, and nothing in this file calls

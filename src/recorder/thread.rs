@@ -1,8 +1,9 @@
 //! What a thread owns beyond its TLS word: sampler, unwinder, frame buffer, pending frees.
 //!
-//! Called by `recorder`. Blocks are filed by the address of the thread's TCB in buckets that only
-//! ever grow at their head; a block found there whose thread is gone serves the new thread with
-//! the same TCB.
+//! Called by `recorder`. Blocks are filed by the address of the thread's TCB. A thread that finds a
+//! block there takes it over: its former owner is gone, or the TCB would not be free. Where TCBs do
+//! not come back (stacks that the program maps itself), blocks of threads that are gone are found
+//! by asking the kernel.
 //!
 //! # Safety
 //! See `recorder`: one user at a time, except the pending list, which signal handlers of the same
@@ -10,164 +11,216 @@
 #![allow(unsafe_code)]
 
 use core::alloc::Layout;
+use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
 use crate::diag::{self, Counter};
 use crate::sampler::Sampler;
 use crate::stack_table::MAX_FRAMES;
+use crate::sync::SpinLock;
 use crate::unwind::{self, End, Registers, ThreadUnwinder};
 use crate::{arena, sys, tls};
 
 const BUCKETS: usize = 256;
 /// Frees that one stay in our tables can be interrupted by before they are lost.
 const PENDING: usize = 32;
+/// From so many blocks on, those of threads that are gone are looked for.
+const MANY: usize = 64;
+/// Buckets looked into for one.
+const SWEEP: usize = 8;
 
-/// Heads of the buckets. Threads push their new block with release, readers follow with acquire.
+/// Heads of the buckets. Read and written under [`THREADS_LOCK`], so relaxed.
 static THREADS: [AtomicPtr<Thread>; BUCKETS] =
     [const { AtomicPtr::new(core::ptr::null_mut()) }; BUCKETS];
+
+/// Taken by a thread at its first event, inside the gate.
+static THREADS_LOCK: SpinLock = SpinLock::new();
+
+/// Blocks made so far, and the bucket looked into last. Written under the lock.
+static BLOCKS: AtomicUsize = AtomicUsize::new(0);
+static SWEPT: AtomicUsize = AtomicUsize::new(0);
 
 /// Next thread number, as jemalloc counts threads: from 0, never reused. Any thread adds.
 static NEXT_UID: AtomicU32 = AtomicU32::new(0);
 
-/// Mixed into every sampler's seed; changed in a fork's child, so that siblings do not sample in
-/// lock step. Written by [`reseed`].
+/// What every sampler's seed comes from, and how often it was set: in a fork's child it is another,
+/// so that siblings do not sample in lock step. Written by [`reseed`].
 static SEED: AtomicU64 = AtomicU64::new(0);
+static SEEDING: AtomicU32 = AtomicU32::new(0);
+
+/// What the next sampler adds to it. Any thread adds.
+static NEXT_SEED: AtomicU64 = AtomicU64::new(0);
 
 /// The block of one thread.
 pub struct Thread {
     tcb: usize,
+    /// The kernel's id of the thread: whether it still runs can be asked by it.
+    tid: i32,
     older: *mut Thread,
     sampler: Sampler,
-    seed: u64,
-    /// What the countdown was last armed with, if that was a gap drawn from `sampler`.
-    armed: Option<u64>,
-    /// Bytes since the last sample.
-    bytes: u64,
+    /// The seeding that `sampler` comes from.
+    seeding: u32,
+    /// Was the countdown last armed with a gap drawn from `sampler`?
+    armed: bool,
     uid: u32,
     has_uid: bool,
     has_pending: AtomicBool,
     pending: [AtomicUsize; PENDING],
-    frames: [u64; MAX_FRAMES],
     unwinder: ThreadUnwinder,
+    /// Room for a stack, in the arena.
+    frames: NonNull<[u64]>,
 }
 
 /// A new seed for all samplers; each draws anew at its thread's next event.
 pub fn reseed(seed: u64) {
-    SEED.store(seed | 1, Relaxed);
+    SEED.store(seed, Relaxed);
+    SEEDING.fetch_add(1, Relaxed);
 }
 
 /// Forgets all blocks. Only in a child that abandons the arena they lie in.
 pub fn abandon() {
+    // SAFETY: the caller is the only thread of its process.
+    unsafe { THREADS_LOCK.force_unlock() };
     for head in &THREADS {
         head.store(core::ptr::null_mut(), Relaxed);
     }
+    BLOCKS.store(0, Relaxed);
 }
 
-/// The calling thread's block, made on its first event.
-pub fn find_or_make() -> Option<*mut Thread> {
+/// The calling thread's block, made on its first event; `most_frames` are what its stacks may have.
+pub fn find_or_make(most_frames: usize) -> Option<*mut Thread> {
     let tcb = tls::thread_pointer();
-    let head = THREADS.get((tcb >> 6).wrapping_mul(0x9E37_79B9) >> 8 & (BUCKETS - 1))?;
-    // Acquire: pairs with the release of whoever pushed.
-    let mut at = head.load(Acquire);
-    while !at.is_null() {
-        // SAFETY: pushed blocks are whole and are never freed.
+    let head = bucket(tcb)?;
+    let _lock = THREADS_LOCK.lock();
+    let thread = find(head, |thread| thread.tcb == tcb).or_else(|| {
+        let thread = reclaim().or_else(|| make(most_frames))?;
+        // SAFETY: filed nowhere, so it is ours alone.
         unsafe {
-            if (*at).tcb == tcb {
-                (*at).begin();
-                return Some(at);
-            }
-            at = (*at).older;
+            (*thread).tcb = tcb;
+            (*thread).older = head.swap(thread, Relaxed);
         }
-    }
-    let fresh = arena::alloc(Layout::new::<Thread>())?
-        .cast::<Thread>()
-        .as_ptr();
-    // SAFETY: arena memory is zeroed, which every field is valid with but the sampler, and that is
-    // written before it is read.
-    unsafe {
-        (*fresh).tcb = tcb;
-        (&raw mut (*fresh).sampler).write(Sampler::new(0, 0));
-        (*fresh).begin();
-    }
-    push(head, fresh);
-    Some(fresh)
+        Some(thread)
+    })?;
+    // SAFETY: filed under this thread's TCB, whose former owner is gone.
+    unsafe { (*thread).begin() };
+    Some(thread)
 }
 
-fn push(head: &AtomicPtr<Thread>, fresh: *mut Thread) {
-    let mut older = head.load(Relaxed);
-    loop {
-        // SAFETY: not published yet.
-        unsafe { (*fresh).older = older };
-        // Release: the block is whole before it is found.
-        match head.compare_exchange_weak(older, fresh, Release, Relaxed) {
-            Ok(_) => return,
-            Err(now) => older = now,
+fn bucket(tcb: usize) -> Option<&'static AtomicPtr<Thread>> {
+    THREADS.get(((tcb >> 6).wrapping_mul(0x9E37_79B9) >> 8) & (BUCKETS - 1))
+}
+
+/// A block of one bucket. Under the lock.
+fn find(head: &AtomicPtr<Thread>, wanted: impl Fn(&Thread) -> bool) -> Option<*mut Thread> {
+    let mut at = head.load(Relaxed);
+    // SAFETY: filed blocks are whole and are never freed; the links change under the lock only.
+    while let Some(thread) = unsafe { at.as_ref() } {
+        if wanted(thread) {
+            return Some(at);
+        }
+        at = thread.older;
+    }
+    None
+}
+
+/// Takes the block of a thread that is gone out of its bucket. Under the lock. Looks into a few
+/// buckets only, a little farther each time, and not before there are many blocks.
+fn reclaim() -> Option<*mut Thread> {
+    if BLOCKS.load(Relaxed) < MANY {
+        return None;
+    }
+    (0..SWEEP).find_map(|_| {
+        let head = THREADS.get(SWEPT.fetch_add(1, Relaxed) % BUCKETS)?;
+        let gone = find(head, |thread| !sys::thread_exists(thread.tid))?;
+        unlink(head, gone);
+        Some(gone)
+    })
+}
+
+fn unlink(head: &AtomicPtr<Thread>, thread: *mut Thread) {
+    // SAFETY: as in `find`; `thread` was found in this bucket.
+    unsafe {
+        let after = (*thread).older;
+        if head.load(Relaxed) == thread {
+            head.store(after, Relaxed);
+        } else if let Some(before) = find(head, |other| other.older == thread) {
+            (*before).older = after;
         }
     }
+}
+
+fn make(most_frames: usize) -> Option<*mut Thread> {
+    let room = most_frames.min(MAX_FRAMES - 1) + 1;
+    let frames = arena::alloc(Layout::array::<u64>(room).ok()?)?.cast::<u64>();
+    let thread = arena::alloc(Layout::new::<Thread>())?.cast::<Thread>();
+    // SAFETY: fresh memory of the right layout.
+    unsafe {
+        thread.write(Thread {
+            tcb: 0,
+            tid: 0,
+            older: core::ptr::null_mut(),
+            sampler: Sampler::new(0, 0),
+            seeding: 0,
+            armed: false,
+            uid: 0,
+            has_uid: false,
+            has_pending: AtomicBool::new(false),
+            pending: [const { AtomicUsize::new(0) }; PENDING],
+            unwinder: ThreadUnwinder::new(),
+            frames: NonNull::slice_from_raw_parts(frames, room),
+        });
+    }
+    BLOCKS.fetch_add(1, Relaxed);
+    Some(thread.as_ptr())
 }
 
 impl Thread {
-    /// Another thread begins with this block.
+    /// Another thread begins with this block. Its sampler goes on where the last one's ended.
     fn begin(&mut self) {
-        self.seed = 0;
+        self.refresh_tid();
         self.has_uid = false;
-        self.bytes = 0;
-        self.armed = None;
-        // SAFETY: a zeroed unwinder is a new one (contract of `ThreadUnwinder`).
-        unsafe { core::ptr::from_mut(&mut self.unwinder).write_bytes(0, 1) };
+        self.armed = false;
+        self.unwinder = ThreadUnwinder::new();
+    }
+
+    /// After a fork the thread has another id.
+    pub fn refresh_tid(&mut self) {
+        self.tid = sys::gettid();
     }
 
     /// The countdown ran out: is the allocation of `size` bytes the sample, and what to count down
-    /// from next? `left` is the countdown after the subtraction, wrapped below zero.
+    /// from next?
     ///
     /// A thread that was not armed with a drawn gap (its first event, or dormant, or inherited
     /// over a fork) draws one and tests this allocation against it: to sample it outright would
     /// favour first allocations. The exponential distribution has no memory, so that is unbiased.
     /// As in the hook, a gap is used up when it is less than the size.
-    pub fn draw(&mut self, left: u64, size: u64, lg_period: u8) -> (bool, u64) {
-        let armed = self.armed.take();
-        if let Some(armed) = armed.filter(|_| self.is_current(lg_period)) {
-            self.bytes += armed.wrapping_sub(left);
-        } else {
+    pub fn draw(&mut self, size: u64, lg_period: u8) -> (bool, u64) {
+        let due = core::mem::replace(&mut self.armed, true) && self.is_current(lg_period);
+        if !due {
             self.renew(lg_period);
-            self.bytes += size;
             let gap = self.sampler.next_gap();
             if size <= gap {
-                return (false, self.arm(gap - size));
+                return (false, gap - size);
             }
         }
-        let gap = self.sampler.next_gap();
-        (true, self.arm(gap))
-    }
-
-    fn arm(&mut self, countdown: u64) -> u64 {
-        self.armed = Some(countdown);
-        countdown
+        (true, self.sampler.next_gap())
     }
 
     fn is_current(&self, lg_period: u8) -> bool {
-        self.seed == SEED.load(Relaxed) && self.sampler.lg_period() == lg_period
+        self.seeding == SEEDING.load(Relaxed) && self.sampler.lg_period() == lg_period
     }
 
     fn renew(&mut self, lg_period: u8) {
-        let seed = SEED.load(Relaxed);
-        if self.seed != seed {
-            let own = (self.tcb as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            self.sampler = Sampler::new(seed ^ own ^ sys::monotonic_ms(), lg_period);
-            self.seed = seed;
+        let seeding = SEEDING.load(Relaxed);
+        if self.seeding != seeding {
+            // The golden ratio: seeds of one process are far apart, whatever else they share.
+            let own = NEXT_SEED.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed);
+            self.sampler = Sampler::new(SEED.load(Relaxed).wrapping_add(own), lg_period);
+            self.seeding = seeding;
         }
         self.sampler.set_lg_period(lg_period);
-    }
-
-    /// Bytes that exact mode did not count down.
-    pub fn note_bytes(&mut self, bytes: u64) {
-        self.bytes += bytes;
-    }
-
-    /// Bytes since this was last asked.
-    pub fn take_bytes(&mut self) -> u64 {
-        core::mem::take(&mut self.bytes)
     }
 
     /// This thread's number, given at its first sample.
@@ -184,7 +237,9 @@ impl Thread {
 
     /// The stack, leaf first, beginning with `hook`.
     pub fn unwind(&mut self, hook: u64, registers: Registers, most: usize) -> &[u64] {
-        let Some((first, rest)) = self.frames.split_first_mut() else {
+        // SAFETY: arena memory of this block alone, see `make`.
+        let frames = unsafe { self.frames.as_mut() };
+        let Some((first, rest)) = frames.split_first_mut() else {
             return &[];
         };
         *first = hook;
@@ -199,7 +254,7 @@ impl Thread {
             End::NoInfo => diag::count(Counter::UnwindNoInfo),
             End::BadMemory => diag::count(Counter::UnwindBadMemory),
         }
-        self.frames.get(..=depth).unwrap_or(&[])
+        frames.get(..=depth).unwrap_or(&[])
     }
 
     /// Adds to the pending list; called from signal handlers of this thread. False when full.

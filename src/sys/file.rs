@@ -173,6 +173,20 @@ pub fn unlink(path: &CStr) -> isize {
     }
 }
 
+/// fstat(2): device and inode of an open file.
+pub fn file_identity(fd: i32) -> Option<(u64, u64)> {
+    let mut stat = core::mem::MaybeUninit::<libc::stat>::zeroed();
+    let at = stat.as_mut_ptr() as usize;
+    // SAFETY: the kernel writes a stat, which is zeroed memory before.
+    let stat = unsafe {
+        if syscall(libc::SYS_fstat, [as_arg(fd), at, 0, 0, 0, 0]) != 0 {
+            return None;
+        }
+        stat.assume_init()
+    };
+    Some((stat.st_dev, stat.st_ino))
+}
+
 /// getcwd(2): bytes of the path with its NUL, or `-errno`.
 pub fn getcwd(buf: &mut [u8]) -> isize {
     let (at, len) = (buf.as_mut_ptr() as usize, buf.len());

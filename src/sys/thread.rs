@@ -10,11 +10,11 @@ use core::sync::atomic::AtomicU32;
 
 use super::{arch::syscall, as_arg};
 
-/// Shares everything a thread shares; the kernel clears the word at the child tid's address and
-/// wakes its futex when the thread is gone.
+/// Shares what a thread shares but the table of descriptors: what this thread opens is no
+/// descriptor of the program's, which may close and reuse numbers as it likes. The kernel clears
+/// the word at the child tid's address and wakes its futex when the thread is gone.
 const FLAGS: i32 = libc::CLONE_VM
     | libc::CLONE_FS
-    | libc::CLONE_FILES
     | libc::CLONE_SIGHAND
     | libc::CLONE_THREAD
     | libc::CLONE_SYSVSEM
@@ -71,6 +71,72 @@ unsafe extern "C" fn clone(
         clone = const libc::SYS_clone,
         exit = const libc::SYS_exit,
     )
+}
+
+/// Closes all descriptors of the calling thread's table from `first` on (Linux 5.9). On an older
+/// kernel they stay open until the thread ends.
+pub fn close_from(first: u32) {
+    // SAFETY: no memory is involved; the table is the thread's own, see `spawn`.
+    unsafe {
+        syscall(
+            libc::SYS_close_range,
+            [first as usize, u32::MAX as usize, 0, 0, 0, 0],
+        )
+    };
+}
+
+/// Does a thread of this process have the id `tid`?
+pub fn thread_exists(tid: i32) -> bool {
+    let pid = super::getpid();
+    // SAFETY: signal 0 is not delivered.
+    let sent = unsafe { syscall(libc::SYS_tgkill, [as_arg(pid), as_arg(tid), 0, 0, 0, 0]) };
+    sent != -(libc::ESRCH as isize)
+}
+
+/// Eight random bytes of the kernel; `None` while it has none, or does not know the call.
+pub fn random() -> Option<u64> {
+    let mut bytes = [0; 8];
+    let flags = libc::GRND_NONBLOCK as usize;
+    let (at, length) = (bytes.as_mut_ptr() as usize, bytes.len());
+    // SAFETY: the kernel writes at most the eight bytes of ours.
+    let got = unsafe { syscall(libc::SYS_getrandom, [at, length, flags, 0, 0, 0]) };
+    (got == 8).then(|| u64::from_le_bytes(bytes))
+}
+
+/// Waits until the kernel, or [`wake_waiters`], finds `word` not `expected`, at most `ms`. The
+/// futex is not a private one: the kernel's wake at a thread's end is not either.
+pub fn wait_for_thread(word: &AtomicU32, expected: u32, ms: u64) {
+    let timeout = libc::timespec {
+        tv_sec: i64::try_from(ms / 1000).unwrap_or(i64::MAX),
+        tv_nsec: (ms % 1000 * 1_000_000) as i64,
+    };
+    let (at, limit) = (word.as_ptr() as usize, &raw const timeout as usize);
+    // SAFETY: the kernel reads the word and the timeout.
+    unsafe {
+        syscall(
+            libc::SYS_futex,
+            [
+                at,
+                libc::FUTEX_WAIT as usize,
+                expected as usize,
+                limit,
+                0,
+                0,
+            ],
+        )
+    };
+}
+
+/// Wakes those in [`wait_for_thread`].
+pub fn wake_waiters(word: &AtomicU32) {
+    let (at, all) = (word.as_ptr() as usize, i32::MAX as usize);
+    // SAFETY: the kernel does not touch the word.
+    unsafe {
+        syscall(
+            libc::SYS_futex,
+            [at, libc::FUTEX_WAKE as usize, all, 0, 0, 0],
+        )
+    };
 }
 
 /// Names the calling thread, at most 15 bytes.

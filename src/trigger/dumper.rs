@@ -8,7 +8,8 @@
 //! allocates nothing, so it may be done inside malloc. glibc does not know the thread: its
 //! single-thread fast paths stay, `pthread_exit` of the last real thread still ends the process,
 //! and `setuid` does not wait for it (it takes over the credentials of the thread that crossed
-//! the trigger). It calls nothing of libc that looks at thread-local state; a small region of its
+//! the trigger). It has a table of descriptors of its own, so no number that the program may close
+//! or reuse is ours. It calls nothing of libc that looks at thread-local state; a small region of its
 //! own stands where its TLS would be. All signals are blocked in it.
 //!
 //! # Safety
@@ -23,7 +24,7 @@ use super::signals;
 use crate::config::Config;
 use crate::diag::{self, Counter};
 use crate::dump::{self, Reason};
-use crate::{arena, recorder, sys, tls};
+use crate::{arena, process, recorder, sys, tls};
 
 const FREE: u32 = 0;
 const TAKEN: u32 = 1;
@@ -37,8 +38,8 @@ static REASON: AtomicU8 = AtomicU8::new(0);
 /// The configuration. Written by [`start`], before sampling begins.
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
 
-/// The process whose samples these are: a vfork child shares our memory, and must not write.
-/// Written by [`start`] and [`after_fork`].
+/// The process that [`WRITER`] was last used in: after a fork the word may stand for a thread that
+/// did not come along. Written by who finds it to be another.
 static PID: AtomicU32 = AtomicU32::new(0);
 
 /// Stack and TLS of the thread of ours, made at its first use. Written by who holds [`WRITER`].
@@ -58,59 +59,76 @@ pub fn start(config: &'static Config) {
     PID.store(sys::getpid().unsigned_abs(), Relaxed);
 }
 
-/// In the child of a fork: no thread of ours came along.
-pub fn after_fork() {
-    WRITER.store(FREE, Relaxed);
-    PID.store(sys::getpid().unsigned_abs(), Relaxed);
-    dump::after_fork();
+/// Is this the process whose samples these are? A vfork child shares our memory, and is not. The
+/// first to ask after a fork puts the state of the parent's dumps away.
+fn is_ours() -> bool {
+    let pid = sys::getpid().unsigned_abs();
+    if pid != recorder::pid() {
+        return false;
+    }
+    if PID.swap(pid, Relaxed) != pid {
+        WRITER.store(FREE, Relaxed);
+        dump::after_fork();
+    }
+    true
+}
+
+fn try_take() -> bool {
+    // Acquire: pairs with the release of the last writer.
+    WRITER
+        .compare_exchange(FREE, TAKEN, Acquire, Relaxed)
+        .is_ok()
 }
 
 /// Writes a dump for `reason`, or has it written.
 pub fn request(reason: Reason) {
-    if WRITER
-        .compare_exchange(FREE, TAKEN, Acquire, Relaxed)
-        .is_err()
-    {
+    if !is_ours() {
+        return;
+    }
+    if try_take() {
+        begin(reason);
+    } else {
         diag::count(Counter::DumpCoalesced);
-        return;
     }
-    if PID.load(Relaxed) != sys::getpid().unsigned_abs() {
-        WRITER.store(FREE, Release);
-        return;
-    }
-    REASON.store(reason as u8, Relaxed);
-    if crate::process::threads() > 1 && start_thread().is_some() {
-        return;
-    }
-    signals::blocked(|| write(reason));
-    give_back();
 }
 
-/// Writes a dump on the calling thread, after one that is being written. For the exiting thread.
+/// Writes a dump, after one that is being written, and returns when it is there. For the exiting
+/// thread.
 pub fn write_now(reason: Reason) {
-    if PID.load(Relaxed) != sys::getpid().unsigned_abs() {
+    if !is_ours() {
         return;
     }
     let deadline = sys::monotonic_ms() + PATIENCE_MS;
-    while WRITER
-        .compare_exchange(FREE, TAKEN, Acquire, Relaxed)
-        .is_err()
-    {
-        let now = sys::monotonic_ms();
-        if now >= deadline {
-            diag::count(Counter::DumpFailed);
-            return;
+    let wait = |done: &dyn Fn() -> bool| {
+        while !done() {
+            let left = deadline.saturating_sub(sys::monotonic_ms());
+            if left == 0 {
+                return false;
+            }
+            sys::wait_for_thread(&WRITER, TAKEN, left);
         }
-        sys::futex_wait_for(&WRITER, TAKEN, deadline - now);
+        true
+    };
+    if wait(&try_take) {
+        begin(reason);
+        // Acquire: pairs with the kernel's clearing, or our own.
+        wait(&|| WRITER.load(Acquire) == FREE);
+    } else {
+        diag::count(Counter::DumpFailed);
     }
-    signals::blocked(|| write(reason));
-    give_back();
 }
 
-fn give_back() {
+/// Writes a dump, on this thread or another. [`WRITER`] is taken, and is free again when it is
+/// written.
+fn begin(reason: Reason) {
+    REASON.store(reason as u8, Relaxed);
+    if process::threads() > 1 && start_thread().is_some() {
+        return;
+    }
+    signals::blocked(|| write(reason));
     // Release: pairs with the acquire of the next writer.
     WRITER.store(FREE, Release);
-    sys::futex_wake(&WRITER, 1);
+    sys::wake_waiters(&WRITER);
 }
 
 fn write(reason: Reason) {
@@ -155,6 +173,10 @@ fn start_thread() -> Option<()> {
 extern "C" fn run() {
     let tls = tls::current();
     tls.busy.store(1, Relaxed);
+    // The program's floating-point state and descriptors came along; neither is wanted. 0 to 2 stay
+    // for what is to be said.
+    tls::FloatState::save();
+    sys::close_from(3);
     sys::set_thread_name(c"malloscope");
     match Reason::from_code(REASON.load(Relaxed)) {
         Some(reason) => write(reason),
