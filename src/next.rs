@@ -91,6 +91,8 @@ tables! {
     mallocx = "mallocx",
     mi_zalloc_aligned = "mi_zalloc_aligned",
     nallocx = "nallocx",
+    dallocx = "dallocx",
+    sdallocx = "sdallocx",
     mi_good_size = "mi_good_size",
     mallctl = "mallctl",
     rallocx = "rallocx",
@@ -123,16 +125,13 @@ pub fn resolve() {
     RESOLVED.store(true, Release);
 }
 
-/// Looks for a C++ operator that nobody defined at the start, when memory is short and only the
-/// library that was opened since can do what its users expect then. Where it is not to be had the
-/// entry leads to abort, for an operator new does not return without a block.
+/// The address of a C++ operator that nobody defined at the start, for when memory is short and
+/// only the library that was opened since can do what its users expect then. Never kept: the
+/// library may be closed. Where it is not to be had the answer is abort, for an operator new does
+/// not return without a block.
 #[cold]
-pub fn find_operator(entry: &Entry) {
-    if entry.load(Relaxed).is_null() {
-        resolve();
-        let nobody = sys::abort as fn() -> ! as *mut c_void;
-        let _ = entry.compare_exchange(core::ptr::null_mut(), nobody, Relaxed, Relaxed);
-    }
+pub fn find_operator(name: &[u8]) -> usize {
+    elf::symbol_under_lock(name).unwrap_or(sys::abort as fn() -> ! as usize)
 }
 
 /// Which functions of [`REAL`] the next allocator defines itself, a bit each in the table's order.
@@ -150,8 +149,8 @@ fn look_up(entry: &Entry, name: &[u8], allocator: &Object) -> bool {
     let own = allocator.symbol(name);
     let symbol = own.or_else(|| match name {
         // An allocator's extension is of use only when it is the next allocator's.
-        b"mallocx" | b"rallocx" | b"nallocx" | b"mallctl" | b"mi_zalloc_aligned"
-        | b"mi_good_size" => None,
+        b"mallocx" | b"rallocx" | b"nallocx" | b"dallocx" | b"sdallocx" | b"mallctl"
+        | b"mi_zalloc_aligned" | b"mi_good_size" => None,
         _ => elf::next_symbol(name).map(|(symbol, _)| symbol),
     });
     if let Some(symbol) = symbol {

@@ -253,7 +253,7 @@ aligned!(aligned_alloc, AlignedAlloc);
 aligned!(memalign, Memalign);
 
 macro_rules! paged {
-    ($name:ident, $hook:ident) => {
+    ($name:ident, $hook:ident, $granted:expr) => {
         #[doc = concat!(stringify!($name), "(3): page-aligned, so it carries the mark by itself.")]
         pub(crate) extern "C" fn $name(size: usize, context: &Context) -> Block {
             let plain = || plain_call!($name(size));
@@ -265,7 +265,7 @@ macro_rules! paged {
                 count(
                     Hook::$hook,
                     context,
-                    Shape::aligned(size, marked::ALIGN),
+                    Shape::aligned($granted(size), marked::ALIGN),
                     plain,
                 )
             }
@@ -273,8 +273,11 @@ macro_rules! paged {
     };
 }
 
-paged!(valloc, Valloc);
-paged!(pvalloc, Pvalloc);
+paged!(valloc, Valloc, core::convert::identity);
+// pvalloc gives whole pages, and that is what the program asks for with it.
+paged!(pvalloc, Pvalloc, |size: usize| size
+    .checked_next_multiple_of(marked::ALIGN)
+    .unwrap_or(size));
 
 /// malloc_usable_size(3) of a pointer with the mark, and before the next allocator is known.
 ///
@@ -311,7 +314,7 @@ pub(crate) extern "C" fn dlclose(handle: *mut c_void, _context: &Context) -> c_i
 }
 
 macro_rules! operators {
-    ($($name:ident, $late:ident($($arg:ident),*): $field:ident, $hook:ident, $align:expr;)+) => {$(
+    ($($name:ident, $late:ident, $find:ident = $symbol:literal($($arg:ident),*): $field:ident, $hook:ident, $align:expr;)+) => {$(
         #[doc = concat!("The next allocator's own operator `", stringify!($field), "` when the countdown ran out.")]
         ///
         /// Null sends the entry on to the operator itself, as if nothing had been sampled: what it
@@ -326,24 +329,25 @@ macro_rules! operators {
         pub(crate) extern "C" fn $late(size: usize, $($arg: usize,)* context: &Context) -> Block {
             let shape = Shape::aligned(size, $align);
             // SAFETY: as above.
-            let block = unsafe { count(Hook::$hook, context, shape, || new_by_malloc(shape)) };
-            if block.is_null() {
-                next::find_operator(&next::REAL.$field);
-            }
-            block
+            unsafe { count(Hook::$hook, context, shape, || new_by_malloc(shape)) }
+        }
+
+        #[doc = concat!("Where `", $symbol, "` is now, when memory is short.")]
+        pub(crate) extern "C" fn $find() -> usize {
+            next::find_operator($symbol.as_bytes())
         }
     )+};
 }
 
 operators! {
-    new_event, late_new(): new, New, 1;
-    new_array_event, late_new_array(): new_array, NewArray, 1;
-    new_nothrow_event, late_new_nothrow(_tag): new_nothrow, New, 1;
-    new_array_nothrow_event, late_new_array_nothrow(_tag): new_array_nothrow, NewArray, 1;
-    new_aligned_event, late_new_aligned(align): new_aligned, New, align;
-    new_array_aligned_event, late_new_array_aligned(align): new_array_aligned, NewArray, align;
-    new_aligned_nothrow_event, late_new_aligned_nothrow(align, _tag): new_aligned_nothrow, New, align;
-    new_array_aligned_nothrow_event, late_new_array_aligned_nothrow(align, _tag): new_array_aligned_nothrow, NewArray, align;
+    new_event, late_new, find_new = "_Znwm"(): new, New, 1;
+    new_array_event, late_new_array, find_new_array = "_Znam"(): new_array, NewArray, 1;
+    new_nothrow_event, late_new_nothrow, find_new_nothrow = "_ZnwmRKSt9nothrow_t"(_tag): new_nothrow, New, 1;
+    new_array_nothrow_event, late_new_array_nothrow, find_new_array_nothrow = "_ZnamRKSt9nothrow_t"(_tag): new_array_nothrow, NewArray, 1;
+    new_aligned_event, late_new_aligned, find_new_aligned = "_ZnwmSt11align_val_t"(align): new_aligned, New, align;
+    new_array_aligned_event, late_new_array_aligned, find_new_array_aligned = "_ZnamSt11align_val_t"(align): new_array_aligned, NewArray, align;
+    new_aligned_nothrow_event, late_new_aligned_nothrow, find_new_aligned_nothrow = "_ZnwmSt11align_val_tRKSt9nothrow_t"(align, _tag): new_aligned_nothrow, New, align;
+    new_array_aligned_nothrow_event, late_new_array_aligned_nothrow, find_new_array_aligned_nothrow = "_ZnamSt11align_val_tRKSt9nothrow_t"(align, _tag): new_array_aligned_nothrow, NewArray, align;
 }
 
 /// What every operator new does while there is memory. Allocators that bring their own free its

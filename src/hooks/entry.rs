@@ -137,14 +137,65 @@ operator_entries! {
     new_array_aligned_event("rdx"): new_array_aligned;
     new_aligned_nothrow_event("rcx"): new_aligned_nothrow;
     new_array_aligned_nothrow_event("rcx"): new_array_aligned_nothrow;
-    late_new("rsi"): new;
-    late_new_array("rsi"): new_array;
-    late_new_nothrow("rdx"): new_nothrow;
-    late_new_array_nothrow("rdx"): new_array_nothrow;
-    late_new_aligned("rdx"): new_aligned;
-    late_new_array_aligned("rdx"): new_array_aligned;
-    late_new_aligned_nothrow("rcx"): new_aligned_nothrow;
-    late_new_array_aligned_nothrow("rcx"): new_array_aligned_nothrow;
+}
+
+macro_rules! late_entries {
+    ($($name:ident ($context:literal) else $find:ident;)+) => {$(
+        #[doc = concat!("Saves the caller's registers for `cold::", stringify!($name), "`; where that made no block, goes to the operator of whatever library has one now.")]
+        ///
+        /// # Safety
+        /// Reached by a jump from the hook, with the arguments of that C++ operator.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            naked_asm!(
+                ".cfi_startproc",
+                "push rbp",
+                ".cfi_adjust_cfa_offset 8",
+                ".cfi_rel_offset rbp, 0",
+                "push rbx",
+                ".cfi_adjust_cfa_offset 8",
+                ".cfi_rel_offset rbx, 0",
+                "mov rax, rsp",
+                "push rdi",
+                "push rsi",
+                "push rdx",
+                ".cfi_adjust_cfa_offset 24",
+                concat!("mov ", $context, ", rax"),
+                "call {target}",
+                "test rax, rax",
+                "jnz 2f",
+                "call {find}",
+                "mov r11, rax",
+                "xor eax, eax",
+                "2:",
+                "test rax, rax",
+                "pop rdx",
+                "pop rsi",
+                "pop rdi",
+                ".cfi_adjust_cfa_offset -24",
+                "lea rsp, [rsp + 16]",
+                ".cfi_adjust_cfa_offset -16",
+                "jz 3f",
+                "ret",
+                "3:",
+                "jmp r11",
+                ".cfi_endproc",
+                target = sym cold::$name,
+                find = sym cold::$find,
+            )
+        }
+    )+};
+}
+
+late_entries! {
+    late_new("rsi") else find_new;
+    late_new_array("rsi") else find_new_array;
+    late_new_nothrow("rdx") else find_new_nothrow;
+    late_new_array_nothrow("rdx") else find_new_array_nothrow;
+    late_new_aligned("rdx") else find_new_aligned;
+    late_new_array_aligned("rdx") else find_new_array_aligned;
+    late_new_aligned_nothrow("rcx") else find_new_aligned_nothrow;
+    late_new_array_aligned_nothrow("rcx") else find_new_array_aligned_nothrow;
 }
 
 macro_rules! counted {
@@ -221,6 +272,8 @@ checked! {
     check_delete_array_sized_aligned: delete_array_sized_aligned;
     check_delete_aligned_nothrow: delete_aligned_nothrow;
     check_delete_array_aligned_nothrow: delete_array_aligned_nothrow;
+    check_dallocx: dallocx;
+    check_sdallocx: sdallocx;
 }
 
 macro_rules! bootstrap {
@@ -281,4 +334,6 @@ bootstrap! {
     boot_delete_array_sized_aligned: delete_array_sized_aligned;
     boot_delete_aligned_nothrow: delete_aligned_nothrow;
     boot_delete_array_aligned_nothrow: delete_array_aligned_nothrow;
+    boot_dallocx: dallocx;
+    boot_sdallocx: sdallocx;
 }

@@ -109,6 +109,8 @@ forward! {
         delete_array_sized_aligned: boot_delete_array_sized_aligned, check_delete_array_sized_aligned,
         delete_aligned_nothrow: boot_delete_aligned_nothrow, check_delete_aligned_nothrow,
         delete_array_aligned_nothrow: boot_delete_array_aligned_nothrow, check_delete_array_aligned_nothrow,
+        dallocx: boot_dallocx, check_dallocx,
+        sdallocx: boot_sdallocx, check_sdallocx,
     }
 }
 

@@ -11,6 +11,9 @@
 //!
 //! May not: allocate, lock, call the system, panic, touch the stack.
 //!
+//! Of jemalloc's extended interface the two that free are hooks: a sized free of a sampled block may
+//! not reach jemalloc sized. They are harmless without jemalloc, where they free.
+//!
 //! Source: SysV ABI for x86-64 (argument registers, `fs`), the Itanium C++ ABI (mangled names).
 
 pub mod cold;
@@ -52,7 +55,9 @@ macro_rules! export_hooks {
             delete_sized_aligned = _ZdlPvmSt11align_val_t,
             delete_array_sized_aligned = _ZdaPvmSt11align_val_t,
             delete_aligned_nothrow = _ZdlPvSt11align_val_tRKSt9nothrow_t,
-            delete_array_aligned_nothrow = _ZdaPvSt11align_val_tRKSt9nothrow_t);
+            delete_array_aligned_nothrow = _ZdaPvSt11align_val_tRKSt9nothrow_t,
+            dallocx = dallocx,
+            sdallocx = sdallocx);
 
         $crate::export_hooks!(@addresses
             malloc = malloc,
