@@ -21,8 +21,8 @@ TRACKED static void leak(size_t size)
 
 __attribute__((noinline)) static void churn(size_t size)
 {
-	kept = malloc(size);
-	free(kept);
+	void *volatile own = malloc(size);
+	free(own);
 }
 
 static void *half(void *unused)
