@@ -12,7 +12,6 @@
 
 #define STACK (16 << 10)
 
-static void *volatile kept;
 static volatile sig_atomic_t handled;
 static ucontext_t home, fiber;
 
@@ -20,8 +19,8 @@ static void *churn(void *unused)
 {
 	for (int i = 0; i < 3000; i++) {
 		void *block = malloc(i % 700 * 16);
-		kept = realloc(block, i % 500 * 20 + 1);
-		free((void *)kept);
+		void *volatile grown = realloc(block, i % 500 * 20 + 1);
+		free(grown);
 	}
 	return unused;
 }
