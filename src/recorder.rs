@@ -252,11 +252,11 @@ pub fn enter_exact() -> Option<Sampling> {
 
 fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
     abandon_if_wiped();
-    let _pass = gate::TABLES.enter()?;
     let known = tls.thread.load(Relaxed).cast::<Thread>();
     if !known.is_null() {
         return Some(known);
     }
+    let _pass = gate::TABLES.enter()?;
     let found = thread::find_or_make(MOST_FRAMES.load(Relaxed) as usize);
     match found {
         Some(thread) => tls.thread.store(thread.cast(), Relaxed),
