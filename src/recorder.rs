@@ -21,6 +21,7 @@
     clippy::panic
 )]
 
+mod fork;
 mod thread;
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -31,9 +32,10 @@ use crate::live_table::{Insert, LiveTable, Sample};
 use crate::sampler;
 use crate::stack_table::StackTable;
 use crate::tls::{self, Guard, Tls};
-use crate::unwind::{self, Registers};
+use crate::unwind::Registers;
 use crate::{arena, gate, sys};
 
+pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, pid};
 pub use thread::{Thread, name_of, reseed};
 
 /// The stacks seen. Lives as long as the process.
@@ -63,13 +65,6 @@ static START_MS: AtomicU64 = AtomicU64::new(0);
 
 /// The exported hooks, for frame 0. Written by `boot` before [`ACTIVE`]; static data, so relaxed.
 static HOOKS: AtomicPtr<HookAddresses> = AtomicPtr::new(core::ptr::null_mut());
-
-/// The process whose samples these are. Written by [`start`] and in a fork's child.
-static PID: AtomicU32 = AtomicU32::new(0);
-
-/// A word that a child made by a fork without our handlers finds wiped to zero (MADV_WIPEONFORK).
-/// Null before `boot` and where the kernel cannot do it. Written by `boot`.
-static FORK_WORD: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
 
 /// The addresses of the exported hooks. A pointer into a hook is frame 0 of the stacks sampled
 /// there: the profile's readers drop everything up to a function of such a name.
@@ -154,9 +149,8 @@ pub fn start(settings: &Settings) {
     MOST_FRAMES.store(settings.most_frames, Relaxed);
     THREAD_NAMES.store(settings.thread_names, Relaxed);
     START_MS.store(sys::monotonic_ms(), Relaxed);
-    PID.store(sys::getpid().unsigned_abs(), Relaxed);
     HOOKS.store(core::ptr::from_ref(settings.hooks).cast_mut(), Relaxed);
-    watch_forks();
+    fork::watch();
     // Release: pairs with `is_active`.
     ACTIVE.store(settings.active, Release);
     // The calling thread looks at its next allocation.
@@ -251,7 +245,7 @@ pub fn enter_exact() -> Option<Sampling> {
 }
 
 fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
-    abandon_if_wiped();
+    fork::abandon_if_wiped();
     let known = tls.thread.load(Relaxed).cast::<Thread>();
     if !known.is_null() {
         return Some(known);
@@ -317,7 +311,7 @@ pub struct Refused;
 /// Takes the record of `address` away, if there is one.
 pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
     let _guard = tls::current().enter().ok_or(Refused)?;
-    if abandon_if_wiped() {
+    if fork::abandon_if_wiped() {
         return Ok(None);
     }
     let _pass = gate::TABLES.enter().ok_or(Refused)?;
@@ -327,7 +321,7 @@ pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
 /// The size that was asked for, if `address` is sampled and the tables can be used now.
 pub fn sampled_size(address: usize) -> Option<usize> {
     let _guard = tls::current().enter()?;
-    if abandon_if_wiped() {
+    if fork::abandon_if_wiped() {
         return None;
     }
     let _pass = gate::TABLES.enter()?;
@@ -372,110 +366,6 @@ pub fn next_pending() -> Option<usize> {
     unsafe { Thread::take_pending(thread) }
 }
 
-fn watch_forks() {
-    let Some(word) = sys::mmap_anon(sys::PAGE) else {
-        return;
-    };
-    // SAFETY: the page is ours; WIPEONFORK (Linux 4.14) changes only what a child sees of it.
-    if unsafe { sys::madvise(word, sys::PAGE, libc::MADV_WIPEONFORK) } != 0 {
-        // SAFETY: never published.
-        unsafe { sys::munmap(word, sys::PAGE) };
-        return;
-    }
-    FORK_WORD.store(word.as_ptr().cast(), Relaxed);
-    announce_fork();
-}
-
-/// How a fork found the tables: the thread was inside them (a signal handler forks), others stayed
-/// inside too long, or nobody was inside and the child inherits them whole.
-const INSIDE: u32 = 0;
-const CROWDED: u32 = 1;
-const WHOLE: u32 = 2;
-
-/// Before fork, by our handler: keeps other threads out of the tables.
-pub fn before_fork() {
-    let tls = tls::current();
-    if tls.forks.fetch_add(1, Relaxed) == 0 {
-        let state = match tls.before_fork().then(|| gate::TABLES.close()) {
-            None => INSIDE,
-            Some(false) => CROWDED,
-            Some(true) => WHOLE,
-        };
-        tls.fork_state.store(state, Relaxed);
-    }
-}
-
-/// After fork, in the parent.
-pub fn after_fork_in_parent() {
-    let tls = tls::current();
-    if tls.forks.fetch_sub(1, Relaxed) == 1 && tls.fork_state.load(Relaxed) != INSIDE {
-        gate::TABLES.open();
-        tls.after_fork();
-    }
-}
-
-/// After fork, in the child. What is not whole is abandoned at the next sample, by the wiped word;
-/// not here, where an interrupted thread may still be in the midst of it.
-pub fn after_fork_in_child(seed: u64) {
-    let tls = tls::current();
-    let is_last = tls.forks.fetch_sub(1, Relaxed) == 1;
-    let state = tls.fork_state.load(Relaxed);
-    reseed(seed);
-    if is_last && state != INSIDE {
-        gate::TABLES.reset();
-        tls.after_fork();
-        // The inherited countdown belongs to the parent; this thread draws its own.
-        tls.countdown.store(0, Relaxed);
-    }
-    if is_last && state == WHOLE {
-        PID.store(sys::getpid().unsigned_abs(), Relaxed);
-        announce_fork();
-        // SAFETY: the block of this very thread, the only one here.
-        if let Some(thread) = unsafe { current_thread().as_mut() } {
-            thread.refresh_tid();
-        }
-    }
-}
-
 fn current_thread() -> *mut Thread {
     tls::current().thread.load(Relaxed).cast()
-}
-
-/// The process whose samples these are. A vfork child shares our memory, and is another.
-pub fn pid() -> u32 {
-    PID.load(Relaxed)
-}
-
-fn announce_fork() {
-    // SAFETY: null, or the page that `watch_forks` mapped for good.
-    if let Some(word) = unsafe { FORK_WORD.load(Relaxed).as_ref() } {
-        word.store(1, Relaxed);
-    }
-}
-
-/// In the child of a fork that ran no handlers: abandons what another thread of the parent may
-/// have left half-written, and starts afresh. True when it did.
-fn abandon_if_wiped() -> bool {
-    // SAFETY: null, or the page that `watch_forks` mapped for good.
-    let Some(word) = (unsafe { FORK_WORD.load(Relaxed).as_ref() }) else {
-        return false;
-    };
-    if word.load(Relaxed) != 0 {
-        return false;
-    }
-    word.store(1, Relaxed);
-    // SAFETY: WIPEONFORK zeroed the word, so this is a new process, whose only thread we are; all
-    // pointers into the arena are dropped here.
-    unsafe {
-        arena::abandon();
-        STACKS.abandon();
-        LIVE.abandon();
-        unwind::abandon();
-    }
-    thread::abandon();
-    gate::TABLES.reset();
-    PID.store(sys::getpid().unsigned_abs(), Relaxed);
-    tls::current().thread.store(core::ptr::null_mut(), Relaxed);
-    diag::count(Counter::ForkAbandoned);
-    true
 }

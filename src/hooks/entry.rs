@@ -37,6 +37,48 @@ impl Context {
     }
 }
 
+/// Begins an entry: a [`Context`] is on the stack.
+macro_rules! save_context {
+    () => {
+        ".cfi_startproc
+        push rbp
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset rbp, 0
+        push rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset rbx, 0"
+    };
+}
+
+/// Goes on: the program's arguments are kept for the operator, and the register behind them points
+/// to the context.
+macro_rules! save_arguments {
+    ($context:literal) => {
+        concat!(
+            "mov rax, rsp
+            push rdi
+            push rsi
+            push rdx
+            .cfi_adjust_cfa_offset 24
+            mov ",
+            $context,
+            ", rax"
+        )
+    };
+}
+
+/// Undoes both and leaves the flags alone.
+macro_rules! restore_arguments {
+    () => {
+        "pop rdx
+        pop rsi
+        pop rdi
+        .cfi_adjust_cfa_offset -24
+        lea rsp, [rsp + 16]
+        .cfi_adjust_cfa_offset -16"
+    };
+}
+
 macro_rules! entries {
     ($($name:ident ($context:literal) => $target:path;)+) => {$(
         #[doc = concat!("Saves the caller's registers for `", stringify!($target), "`.")]
@@ -46,13 +88,7 @@ macro_rules! entries {
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name() {
             naked_asm!(
-                ".cfi_startproc",
-                "push rbp",
-                ".cfi_adjust_cfa_offset 8",
-                ".cfi_rel_offset rbp, 0",
-                "push rbx",
-                ".cfi_adjust_cfa_offset 8",
-                ".cfi_rel_offset rbx, 0",
+                save_context!(),
                 concat!("mov ", $context, ", rsp"),
                 "push rax",
                 ".cfi_adjust_cfa_offset 8",
@@ -94,27 +130,11 @@ macro_rules! operator_entries {
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name() {
             naked_asm!(
-                ".cfi_startproc",
-                "push rbp",
-                ".cfi_adjust_cfa_offset 8",
-                ".cfi_rel_offset rbp, 0",
-                "push rbx",
-                ".cfi_adjust_cfa_offset 8",
-                ".cfi_rel_offset rbx, 0",
-                "mov rax, rsp",
-                "push rdi",
-                "push rsi",
-                "push rdx",
-                ".cfi_adjust_cfa_offset 24",
-                concat!("mov ", $context, ", rax"),
+                save_context!(),
+                save_arguments!($context),
                 "call {target}",
                 "test rax, rax",
-                "pop rdx",
-                "pop rsi",
-                "pop rdi",
-                ".cfi_adjust_cfa_offset -24",
-                "lea rsp, [rsp + 16]",
-                ".cfi_adjust_cfa_offset -16",
+                restore_arguments!(),
                 "jz 2f",
                 "ret",
                 "2:",
@@ -148,19 +168,8 @@ macro_rules! late_entries {
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name() {
             naked_asm!(
-                ".cfi_startproc",
-                "push rbp",
-                ".cfi_adjust_cfa_offset 8",
-                ".cfi_rel_offset rbp, 0",
-                "push rbx",
-                ".cfi_adjust_cfa_offset 8",
-                ".cfi_rel_offset rbx, 0",
-                "mov rax, rsp",
-                "push rdi",
-                "push rsi",
-                "push rdx",
-                ".cfi_adjust_cfa_offset 24",
-                concat!("mov ", $context, ", rax"),
+                save_context!(),
+                save_arguments!($context),
                 "call {target}",
                 "test rax, rax",
                 "jnz 2f",
@@ -169,12 +178,7 @@ macro_rules! late_entries {
                 "xor eax, eax",
                 "2:",
                 "test rax, rax",
-                "pop rdx",
-                "pop rsi",
-                "pop rdi",
-                ".cfi_adjust_cfa_offset -24",
-                "lea rsp, [rsp + 16]",
-                ".cfi_adjust_cfa_offset -16",
+                restore_arguments!(),
                 "jz 3f",
                 "ret",
                 "3:",
