@@ -6,7 +6,7 @@
 //! holes that aligned blocks leave behind would grow with every sample. Kept here, a block serves
 //! sample after sample.
 //!
-//! Bounded by [`BUDGET`]. A slot is one atomic word, so there is no lock and no list to be torn by a
+//! Bounded by `BUDGET`. A slot is one atomic word, so there is no lock and no list to be torn by a
 //! fork or a signal.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};

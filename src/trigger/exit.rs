@@ -4,7 +4,7 @@
 //! first, so this one comes after the program's own handlers and static destructors. Nothing of
 //! ours is torn down: whoever still frees after us finds everything in place.
 //!
-//! Source for the words of the summary: what jemalloc 5.3 prints, `research` figures.
+//! The words of the summary are those that jemalloc 5.3 prints.
 
 use crate::config::Config;
 use crate::diag::{self, Decimal};

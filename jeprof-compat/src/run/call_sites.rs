@@ -31,7 +31,14 @@ const GLUE_MODULES: [&str; 10] = [
 ];
 
 /// Wrappers around malloc inside the runtimes and libraries that everybody uses.
-const WRAPPERS: [&str; 26] = [
+const WRAPPERS: [&str; 33] = [
+    "__rust_alloc",
+    "__rdl_alloc",
+    "alloc::alloc::",
+    "alloc::raw_vec::",
+    "<alloc::alloc::Global",
+    "<alloc::raw_vec::",
+    "std::sys::alloc::",
     "os::malloc",
     "os::realloc",
     "AllocateHeap",
