@@ -87,7 +87,8 @@ pub fn thread_pointer() -> usize {
     tcb
 }
 
-/// The calling thread's block. Call it only after relocation, see [`offset`].
+/// The calling thread's block. Before relocation, see [`offset`], its countdown is a spare word of
+/// the TCB and nothing else of it may be touched.
 #[inline(always)]
 pub fn current() -> &'static Tls {
     let address = thread_pointer().wrapping_add(offset());

@@ -15,6 +15,7 @@
 
 use core::ffi::{c_int, c_void};
 
+use super::early;
 use super::entry::Context;
 use super::forward::{self, Mode};
 use super::marked::{self, Errno, Shape};
@@ -106,6 +107,9 @@ pub(super) use plain_call;
 
 /// malloc when the countdown ran out.
 pub(crate) extern "C" fn malloc_event(size: usize, context: &Context) -> Block {
+    if early::is_now() {
+        return early::allocate(size);
+    }
     let plain = || plain_call!(malloc(size));
     // SAFETY: `context` comes from the entry.
     unsafe { sample(Hook::Malloc, context, Shape::plain(size), plain) }
@@ -118,6 +122,10 @@ pub(crate) extern "C" fn malloc_exact(size: usize, context: &Context) -> Block {
 
 /// calloc when the countdown ran out, or the product overflows (then nothing was counted).
 pub(crate) extern "C" fn calloc_event(number: usize, size: usize, context: &Context) -> Block {
+    if early::is_now() {
+        let bytes = number.checked_mul(size);
+        return bytes.map_or(core::ptr::null_mut(), early::allocate);
+    }
     let Some(bytes) = number.checked_mul(size) else {
         return plain_call!(calloc(number, size));
     };
@@ -133,6 +141,9 @@ pub(crate) extern "C" fn calloc_exact(number: usize, size: usize, context: &Cont
 
 /// realloc of a pointer with the mark, or of null; not counted yet.
 pub(crate) extern "C" fn realloc_marked(block: Block, size: usize, context: &Context) -> Block {
+    if early::owns(block) || early::is_now() {
+        return early::reallocate(block, size);
+    }
     let due = recorder::count_down(size);
     reallocate(block, size, Hook::Realloc, context, due)
 }
@@ -152,6 +163,9 @@ pub(crate) extern "C" fn realloc_checked(block: Block, size: usize, context: &Co
 /// # Safety
 /// As free(3).
 pub unsafe extern "C" fn free_marked(block: Block) {
+    if early::owns(block) || early::is_now() {
+        return;
+    }
     if !block.is_null() && recorder::may_be_sampled(block as usize) {
         return free_sampled(block);
     }
@@ -182,6 +196,12 @@ pub(crate) extern "C" fn reallocarray(
     size: usize,
     context: &Context,
 ) -> Block {
+    if early::owns(block) || early::is_now() {
+        let bytes = number.checked_mul(size);
+        return bytes.map_or(core::ptr::null_mut(), |bytes| {
+            early::reallocate(block, bytes)
+        });
+    }
     let own = next::is_counted(&next::allocator().reallocarray);
     match number.checked_mul(size) {
         Some(bytes) if own => {
@@ -288,6 +308,9 @@ paged!(pvalloc, Pvalloc, |size: usize| size
 /// # Safety
 /// As that function.
 pub unsafe extern "C" fn malloc_usable_size(block: Block) -> usize {
+    if early::owns(block) || early::is_now() {
+        return early::asked(block);
+    }
     // SAFETY: the program's own argument.
     let real = unsafe { next::allocator().malloc_usable_size(block) }.unwrap_or(0);
     let is_ours = forward::mode() == Mode::Marked

@@ -17,6 +17,7 @@
 //! Source: SysV ABI for x86-64 (argument registers, `fs`), the Itanium C++ ABI (mangled names).
 
 pub mod cold;
+pub mod early;
 pub mod entry;
 pub mod forward;
 pub mod marked;

@@ -16,6 +16,7 @@ mod harness;
 mod hazards;
 mod jeprof;
 mod load;
+mod loader;
 mod operators;
 mod options;
 mod real_programs;

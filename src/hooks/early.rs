@@ -1,0 +1,114 @@
+//! Blocks that are asked for before the loader has relocated us.
+//!
+//! The loader relocates the objects of a program from the last to the first, and calls the resolvers
+//! of their IFUNCs meanwhile. A resolver that allocates reaches our hooks while our tables of
+//! pointers, and the calls that leave this object, are still null. Its blocks come from a region of
+//! our own, known again by their address for ever: they are never given to another allocator, and
+//! never given out twice.
+//!
+//! Called by `cold`. Nothing here may read a pointer that the loader has to relocate, nor call
+//! another object: no `memcpy`, no formatting, no panic. The program has one thread then; later
+//! calls only read. The blocks are page-aligned, so that every hook that frees takes its cold path.
+//!
+//! Sources: glibc 2.36 `elf/rtld.c` (order of relocation), `elf/do-rel.h` (IFUNCs come last).
+//!
+//! # Safety
+//! As `cold`: the pointers are the program's, under the contracts of malloc(3).
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::arch::asm;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use super::cold::plain_call;
+use crate::next::{self, Block};
+use crate::tls;
+
+const PAGE: usize = 4096;
+const PAGES: usize = 64;
+
+#[repr(C, align(4096))]
+struct Region(UnsafeCell<[u8; PAGE * PAGES]>);
+
+// SAFETY: each block belongs to whom `allocate` gave it; nobody else reads or writes it.
+unsafe impl Sync for Region {}
+
+/// The blocks. Written by the program; zero until then, as calloc wants it.
+static REGION: Region = Region(UnsafeCell::new([0; PAGE * PAGES]));
+
+/// Pages given out. Written by [`allocate`].
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of the block that begins at each page. Written by [`allocate`].
+static SIZES: [AtomicUsize; PAGES] = [const { AtomicUsize::new(0) }; PAGES];
+
+/// Have we not been relocated yet?
+#[inline(always)]
+pub fn is_now() -> bool {
+    tls::offset() == 0
+}
+
+/// Is the block one of these?
+#[inline(always)]
+pub fn owns(block: Block) -> bool {
+    offset(block) < PAGE * PAGES
+}
+
+#[inline(always)]
+fn offset(block: Block) -> usize {
+    (block as usize).wrapping_sub(REGION.0.get() as usize)
+}
+
+/// A zeroed block of `size` bytes; null when there is no room left.
+///
+/// The countdown that brought the call here is a spare word of the TCB now, see `tls`: it is put
+/// back to zero, as glibc has it, and so brings the next call here too. (A malloc of nothing takes
+/// nothing from it and is the one call that cannot be served.)
+#[cold]
+pub fn allocate(size: usize) -> Block {
+    tls::current().countdown.store(0, Relaxed);
+    let taken = TAKEN.load(Relaxed);
+    let pages = size.max(1).div_ceil(PAGE);
+    let Some(slot) = SIZES.get(taken).filter(|_| pages <= PAGES - taken) else {
+        return core::ptr::null_mut();
+    };
+    TAKEN.store(taken + pages, Relaxed);
+    slot.store(size, Relaxed);
+    REGION.0.get().cast::<u8>().wrapping_add(taken * PAGE)
+}
+
+/// What `size` was when the block was asked for. The block is one of these.
+#[cold]
+pub fn asked(block: Block) -> usize {
+    let slot = SIZES.get(offset(block) / PAGE);
+    slot.map_or(0, |slot| slot.load(Relaxed))
+}
+
+/// realloc of one of these blocks, and of null while [`is_now`]. The new block is not sampled.
+#[cold]
+pub fn reallocate(block: Block, size: usize) -> Block {
+    let known = owns(block);
+    if known && size == 0 {
+        return core::ptr::null_mut();
+    }
+    let fresh = match is_now() {
+        true => allocate(size),
+        false => plain_call!(malloc(size)),
+    };
+    if known && !fresh.is_null() {
+        let length = asked(block).min(size);
+        // SAFETY: both blocks hold `length` bytes and are distinct; the direction flag is clear by
+        // the ABI. `rep movsb` because memcpy is another object's.
+        unsafe {
+            asm!("rep movsb", inout("rcx") length => _, inout("rsi") block => _,
+                inout("rdi") fresh => _, options(nostack, preserves_flags));
+        }
+    }
+    fresh
+}
