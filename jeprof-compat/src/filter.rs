@@ -70,13 +70,17 @@ pub fn place(file: &str, line: Option<u32>) -> String {
 
 /// The stack of `sample`, leaf first, without the allocator's frames: everything up to and
 /// including the outermost frame of an allocator goes, because what lies below it is the
-/// allocator's business.
+/// allocator's business. In our own dumps the first frame is one by its position: a library that
+/// was moved, stripped or replaced after the run has another name for it, or none.
 pub fn outside_allocator<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<'a>> {
     let mut sites = Vec::with_capacity(sample.stack.len());
     for &id in &sample.stack {
         push_sites(profile, id, &mut sites);
     }
-    let by_module = sites.iter().take_while(|s| in_allocator_module(s)).count();
+    let hook = sample.stack.first().filter(|_| profile.leaf_is_hook);
+    let by_position = hook.map_or(0, |&id| profile.location(id).lines.len().max(1));
+    let behind = sites.iter().skip(by_position);
+    let by_module = by_position + behind.take_while(|s| in_allocator_module(s)).count();
     let by_name = sites.iter().rposition(is_allocator).map_or(0, |at| at + 1);
     sites.drain(..by_module.max(by_name));
     sites
@@ -282,6 +286,23 @@ mod tests {
         ]);
         assert_eq!(names(&stripped), ["f", "a_thread_of_the_allocator"]);
         assert!(names(&profile(&[("/x", "malloc")])).is_empty());
+    }
+
+    #[test]
+    fn our_own_hook_goes_by_its_position() {
+        for hook in ["", "another_function", "inlined<another_function"] {
+            let mut replaced = profile(&[
+                ("/opt/renamed.so", hook),
+                ("/usr/lib/libmalloscope.so", ""),
+                ("/app", "f"),
+                ("/app", "main"),
+            ]);
+            replaced.leaf_is_hook = true;
+            assert_eq!(names(&replaced), ["f", "main"], "{hook}");
+        }
+        let mut bare = profile(&[("/opt/renamed.so", "")]);
+        bare.leaf_is_hook = true;
+        assert!(names(&bare).is_empty());
     }
 
     #[test]

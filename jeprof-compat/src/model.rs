@@ -167,6 +167,9 @@ pub struct Profile {
     pub period: u64,
     /// One a stack.
     pub samples: Vec<Sample>,
+    /// The first frame of every stack is the profiler's own allocation function: the format says
+    /// so, whatever name its address has by now.
+    pub leaf_is_hook: bool,
     /// Shared by all samples.
     pub locations: Vec<Location>,
     /// Sorted by start.

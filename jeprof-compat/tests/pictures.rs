@@ -10,7 +10,7 @@ use jeprof_compat::layout::{Engine, Layered, Link, Placement, Point, Request, Si
 use jeprof_compat::stacks::{Frame, FrameId, NamedProfile, NamedStack};
 use jeprof_compat::units::Unit;
 use jeprof_compat::view::svg::Caption;
-use jeprof_compat::view::{dot, svg};
+use jeprof_compat::view::{self, dot, svg, text};
 use proptest::prelude::*;
 
 const PICTURES: [&str; 4] = ["recursion", "hostile", "jvm", "node"];
@@ -248,6 +248,23 @@ proptest! {
         prop_assert!(parsed.is_ok(), "{:?}", parsed.err());
         dot::render(&graph, &caption(&names[0]));
     }
+}
+
+#[test]
+fn a_name_cannot_break_a_line_of_text() {
+    let mut profile = folded("main;leak 10\n");
+    for frame in &mut profile.frames {
+        frame.name = "a\nb\u{1b}[31m".into();
+        frame.full = "a\nb\u{1b};c".into();
+    }
+    let (mut table, mut lines) = (Vec::new(), Vec::new());
+    text::write(&profile, text::Options::default(), &mut table).unwrap();
+    view::folded::write(&profile, &mut lines).unwrap();
+    let table = String::from_utf8(table).unwrap();
+    let lines = String::from_utf8(lines).unwrap();
+    assert_eq!(table.lines().count(), 1 + profile.frames.len());
+    assert!(table.contains("a\u{fffd}b\u{fffd}[31m"));
+    assert_eq!(lines, "a\u{fffd}b\u{fffd}:c;a\u{fffd}b\u{fffd}:c 10\n");
 }
 
 /// Left, top, right, bottom.

@@ -144,6 +144,18 @@ fn a_run_without_dumps_says_so() {
 }
 
 #[test]
+fn nobody_who_listens_does_not_change_the_exit_code() {
+    let scratch = Scratch::new("deaf");
+    let full = || Stdio::from(fs::File::options().write(true).open("/dev/full").unwrap());
+    let mut command = malloscope(&scratch);
+    let status = command.args(["sh", "-c", "exit 5"]).stderr(full()).status();
+    assert_eq!(status.expect("malloscope starts").code(), Some(5));
+    let mut companion = Command::new(env!("CARGO_BIN_EXE_jeprof-compat"));
+    let status = companion.arg("--bogus").stderr(full()).status();
+    assert_eq!(status.expect("jeprof-compat starts").code(), Some(1));
+}
+
+#[test]
 fn a_missing_library_is_named() {
     let scratch = Scratch::new("missing");
     let output = malloscope(&scratch)

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
             finish(writeln!(io::stdout(), "{}", answer.trim_end()).map_err(Into::into))
         }
         Err(Stop::Error(error)) => {
-            eprintln!("{error}");
+            complain(&error);
             ExitCode::FAILURE
         }
     }
@@ -38,8 +38,23 @@ fn finish(result: Result<()>) -> ExitCode {
     if io_error.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("jeprof-compat: {error:#}");
+    complain(&printable(&format!("jeprof-compat: {error:#}")));
     ExitCode::FAILURE
+}
+
+/// A line to stderr. That nobody can read it must not end the work, as a panic of `eprintln` would.
+fn complain(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Paths in a profile are anybody's: they do not get to talk to the terminal.
+fn printable(line: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' => c,
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    line.chars().map(shown).collect()
 }
 
 fn run(cli: &Cli) -> Result<()> {
@@ -52,7 +67,7 @@ fn run(cli: &Cli) -> Result<()> {
     };
     let loaded = Loaded::load(&cli.profiles, cli.base.as_deref(), &locator)?;
     for warning in &loaded.warnings {
-        eprintln!("jeprof-compat: {warning}");
+        complain(&printable(&format!("jeprof-compat: {warning}")));
     }
     let named = loaded.select(&cli.selection());
     let mut out = BufWriter::new(io::stdout().lock());
@@ -70,11 +85,11 @@ fn picture(cli: &Cli, named: &NamedProfile) -> Result<String> {
         bail!("No nodes to print");
     }
     let unit = cli.unit();
-    eprintln!(
+    complain(&format!(
         "Dropping nodes with <= {} {unit}; edges with <= {} abs({unit})",
         unit.format(graph.node_limit),
         unit.format(graph.edge_limit),
-    );
+    ));
     let program = cli.program.as_ref().map(|p| p.display().to_string());
     let caption = Caption {
         program: program.as_deref().unwrap_or_default(),

@@ -101,6 +101,7 @@ impl HeapText {
 
     fn version(&mut self, version: u64) {
         self.ours = true;
+        self.out.profile.leaf_is_hook = true;
         let known = profile_format::heap_v2::VERSION;
         if version > known {
             self.warnings.push(format!(

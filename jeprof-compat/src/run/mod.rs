@@ -11,6 +11,7 @@ mod summary;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -118,7 +119,13 @@ fn start(plan: &Plan) -> u8 {
 
 /// One line of ours between those of the program.
 fn say(line: &dyn fmt::Display) {
-    eprintln!("malloscope: {line}");
+    write(&format_args!("malloscope: {line}"));
+}
+
+/// A line to stderr. Who reads it may have gone (`2>&1 | head`), or its disk may be full: that is
+/// no reason to lose the program's exit code, as a panic of `eprintln` would.
+fn write(line: &dyn fmt::Display) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// The dumps' prefix must hold wherever the program changes its directory to.

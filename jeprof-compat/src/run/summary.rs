@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::call_sites::{self, CallSite};
-use super::{Plan, say, shown};
+use super::{Plan, say, shown, write};
 use crate::load::Loaded;
 use crate::model::ValueKind;
 use crate::read;
@@ -102,7 +102,7 @@ fn print_sites(plan: &Plan, dump: &State) {
     }
     say(&"biggest call sites:");
     for site in &sites {
-        eprintln!("  {}", row(site, profile.total));
+        write(&format_args!("  {}", row(site, profile.total)));
     }
     let picture = dump.path.with_extension("svg");
     say(&format_args!(

@@ -1,7 +1,8 @@
 //! Folded stacks for flame graphs, as `jeprof --collapsed` prints them: `root;...;leaf BYTES`.
 //!
 //! Names are whole. Lines are sorted, so that two runs can be compared with `diff`; a semicolon
-//! inside a name (Java signatures) becomes a colon, because here it parts the frames.
+//! inside a name (Java signatures) becomes a colon, because here it parts the frames,
+//! and a control character, which could part lines, becomes U+FFFD.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -31,5 +32,6 @@ fn path(profile: &NamedProfile, stack: &NamedStack) -> String {
 
 fn name(frame: &Frame) -> String {
     let mark = if frame.inlined { "[inline]" } else { "" };
-    format!("{}{mark}", frame.full.replace(';', ":"))
+    let name = frame.full.replace(';', ":");
+    format!("{}{mark}", name.replace(char::is_control, "\u{fffd}"))
 }

@@ -1,5 +1,6 @@
 //! The table that `jeprof --text` prints: flat, share, running share, cumulative, share, name.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
@@ -34,11 +35,20 @@ pub fn write(profile: &NamedProfile, options: Options, out: &mut impl Write) -> 
                 percent(running, shown),
                 unit.format(row.cumulative),
                 percent(row.cumulative, shown),
-                row.name,
+                printable(row.name),
             )?;
         }
     }
     Ok(())
+}
+
+/// A row stays one, and a symbol does not talk to the terminal.
+fn printable(name: &str) -> Cow<'_, str> {
+    if name.chars().any(char::is_control) {
+        name.replace(char::is_control, "\u{fffd}").into()
+    } else {
+        name.into()
+    }
 }
 
 struct Row<'a> {
