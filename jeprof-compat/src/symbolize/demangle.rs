@@ -57,9 +57,11 @@ fn cpp(name: &str) -> Option<Name> {
             short,
         });
     }
-    let symbol = Symbol::new(name).ok()?;
+    let Ok(symbol) = Symbol::new(name) else {
+        return name_alone(name);
+    };
     let full = symbol.demangle().ok()?;
-    let bare = DemangleOptions::new().no_params().no_return_type();
+    let bare = bare();
     let mut short = symbol.demangle_with_options(&bare).ok()?;
     if let Some(clone) = full
         .find(" [clone ")
@@ -69,6 +71,26 @@ fn cpp(name: &str) -> Option<Name> {
     }
     let short = Some(short).filter(|s| *s != full && !s.is_empty());
     Some(Name { full, short })
+}
+
+fn bare() -> DemangleOptions {
+    DemangleOptions::new().no_params().no_return_type()
+}
+
+/// What is left when the parser stumbles over a type behind the name: it does not know the `srSt`
+/// that GCC writes for `!std::is_array<T>::value` in what `std::make_shared` returns. The name
+/// comes first and ends with an `E`; types that stand for the rest make a symbol of it.
+fn name_alone(name: &str) -> Option<Name> {
+    const MOST_TRIES: usize = 500;
+    let unknown = name.find("srSt")?;
+    let ends = name[..unknown].match_indices('E').take(MOST_TRIES);
+    let full = ends
+        .map(|(at, _)| format!("{}vv", &name[..=at]))
+        .find_map(|whole| {
+            let symbol = Symbol::new(whole.as_str()).ok()?;
+            symbol.demangle_with_options(&bare()).ok()
+        })?;
+    Some(Name { full, short: None })
 }
 
 /// The function behind a thunk, which `cpp_demangle` names in words of its own: `_ZThn8_` and
@@ -93,6 +115,21 @@ mod tests {
         let name = demangle(linker_name);
         let short = name.short.clone().unwrap_or_else(|| name.full.clone());
         (name.full, short)
+    }
+
+    #[test]
+    fn a_return_type_beyond_the_parser_costs_the_types_only() {
+        let make_shared = "_ZSt11make_sharedISt6vectorIiSaIiEEJiEESt10shared_ptrINSt9enable_ifIX\
+                           ntsrSt8is_arrayIT_E5valueES5_E4typeEEDpOT0_";
+        let name = "std::make_shared<std::vector<int, std::allocator<int> >, int>";
+        assert_eq!(both(make_shared), (name.to_owned(), name.to_owned()));
+        let nested = "_ZN2v84base17PrintCheckOperandIPKaEENSt9enable_ifIXntsrSt7is_enumIT_E5\
+                      valueEvE4typeEv";
+        assert_eq!(
+            both(nested).0,
+            "v8::base::PrintCheckOperand<signed char const*>"
+        );
+        assert_eq!(both("_Z3fsrStE").0, "_Z3fsrStE");
     }
 
     #[test]
