@@ -3,7 +3,7 @@
 //! A lock held over fork would be simpler and can deadlock: between our fork handler and the fork
 //! itself glibc takes locks of its own (stdio's list), whose holder may be in malloc, waiting for
 //! ours. So nobody waits here for ever. A thread that finds the gate closed waits a while and then
-//! goes without (a sample is lost, a free is put off); the forking thread waits a while for those
+//! goes without (a sample is lost, a free is put off), and nobody else waits for that fork; the forking thread waits a while for those
 //! inside and then forks anyway, and the child, told so, abandons what it inherited.
 //!
 //! Called by `recorder` and `dump` around every use of the tables, by `boot`'s fork handlers. A
@@ -19,8 +19,8 @@
     clippy::panic
 )]
 
-use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU32};
 
 use crate::sys;
 
@@ -36,6 +36,10 @@ pub struct Gate {
     inside: AtomicU32,
     /// Forks in progress. Written by the fork handlers.
     closed: AtomicU32,
+    /// The fork in progress was waited for in vain: it may itself wait for who waits here. Written
+    /// by a thread that gave up and, before each fork, by the forking thread; read before a wait, to
+    /// make it shorter, and publishes nothing.
+    stalled: AtomicBool,
 }
 
 /// Proof of being inside; leaving is dropping it.
@@ -47,6 +51,7 @@ impl Gate {
         Gate {
             inside: AtomicU32::new(0),
             closed: AtomicU32::new(0),
+            stalled: AtomicBool::new(false),
         }
     }
 
@@ -67,7 +72,8 @@ impl Gate {
         loop {
             let closed = self.closed.load(SeqCst);
             let left = deadline.saturating_sub(sys::monotonic_ms());
-            if closed != 0 && left == 0 {
+            if closed != 0 && (left == 0 || self.stalled.load(Relaxed)) {
+                self.stalled.store(true, Relaxed);
                 return None;
             }
             if closed != 0 {
@@ -90,7 +96,9 @@ impl Gate {
 
     /// Closes the gate before a fork. True when nobody is inside.
     pub fn close(&self) -> bool {
-        self.closed.fetch_add(1, SeqCst);
+        if self.closed.fetch_add(1, SeqCst) == 0 {
+            self.stalled.store(false, Relaxed);
+        }
         let deadline = sys::monotonic_ms() + PATIENCE_MS;
         loop {
             let inside = self.inside.load(SeqCst);
@@ -159,6 +167,7 @@ mod tests {
         let inside = gate.enter().expect("open");
         assert!(!gate.close(), "somebody stays inside");
         assert!(gate.enter().is_none(), "it stays closed");
+        assert!(gate.enter().is_none(), "and is not waited for again");
         drop(inside);
         gate.open();
         assert!(gate.enter().is_some());

@@ -33,8 +33,8 @@ mod signal;
 mod thread;
 
 pub use file::{
-    close, file_identity, fsync, getcwd, open, openat, pread, read, readlink, rename_noreplace,
-    unlink, write_all, write_quietly,
+    close, file_identity, fsync, getcwd, links, open, openat, pread, read, readlink,
+    rename_noreplace, unlink, write_all, write_quietly,
 };
 pub use signal::{consume_signal, pending_signals, set_signal_mask};
 pub use thread::{

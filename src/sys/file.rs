@@ -187,6 +187,22 @@ pub fn file_identity(fd: i32) -> Option<(u64, u64)> {
     Some((stat.st_dev, stat.st_ino))
 }
 
+/// stat(2): how many links a file has, found without a descriptor.
+pub fn links(path: &CStr) -> Option<u64> {
+    let mut stat = core::mem::MaybeUninit::<libc::stat>::zeroed();
+    let (name, at) = (path.as_ptr() as usize, stat.as_mut_ptr() as usize);
+    // SAFETY: the kernel reads the path and writes a stat, which is zeroed memory before.
+    let stat = unsafe {
+        let call = [as_arg(libc::AT_FDCWD), name, at, 0, 0, 0];
+        if syscall(libc::SYS_newfstatat, call) != 0 {
+            return None;
+        }
+        stat.assume_init()
+    };
+    #[allow(clippy::useless_conversion, reason = "32 bits on aarch64")]
+    Some(stat.st_nlink.into())
+}
+
 /// getcwd(2): bytes of the path with its NUL, or `-errno`.
 pub fn getcwd(buf: &mut [u8]) -> isize {
     let (at, len) = (buf.as_mut_ptr() as usize, buf.len());
