@@ -5,20 +5,28 @@
 //! names; without it every test here fails, none is skipped.
 
 mod api;
+mod children;
 mod company;
 mod config;
+mod descriptors;
 mod dlopen;
 mod dump;
 mod dumps;
+mod endings;
 mod fork;
 mod ground_truth;
 mod harness;
 mod hazards;
 mod jeprof;
+mod jumps;
+mod limits;
 mod load;
 mod loader;
 mod operators;
 mod options;
 mod real_programs;
+mod shells;
+mod signals;
 mod stacks;
 mod statistics;
+mod threads;
