@@ -4,6 +4,7 @@
 //! `target/release/libmalloscope.so` (`cargo build --release -p preload`) or what `MALLOSCOPE_LIB`
 //! names; without it every test here fails, none is skipped.
 
+mod allocators;
 mod api;
 mod children;
 mod company;
@@ -24,6 +25,7 @@ mod load;
 mod loader;
 mod operators;
 mod options;
+mod privilege;
 mod real_programs;
 mod shells;
 mod signals;
