@@ -92,6 +92,27 @@ fn linked_to_the_program_they_are_counted_once() {
     }
 }
 
+/// jemalloc unwinds with libgcc, which takes the loader's lock. Not so with tcmalloc: where a program
+/// forks or allocates under that lock it hangs by itself, for it unwinds whenever its heap grows.
+#[test]
+fn two_profilers_at_once_do_not_wait_for_each_other() {
+    let plugin = compile("plugin.cpp", &["-shared", "-fPIC"]);
+    for lg_period in [0, 12] {
+        let conf = format!("prof:true,prof_final:true,lg_prof_sample:{lg_period}");
+        let run = Preload::new("dlstorm.cpp")
+            .arg(&plugin)
+            .arg("700")
+            .behind_us(system_library(JEMALLOC))
+            .env("MALLOC_CONF", "prof:true,lg_prof_sample:12")
+            .conf(&conf)
+            .run()
+            .succeeded();
+        assert!(!run.stdout.contains("WRONG"), "{}", run.stdout);
+        assert!(run.truth("loads") > 10, "{}", run.stdout);
+        run.final_dump();
+    }
+}
+
 #[test]
 fn a_program_with_its_own_malloc_is_told_so_in_one_line() {
     let program = || Preload::command([compile("own_malloc.c", &["-rdynamic"])]);

@@ -32,3 +32,4 @@ mod signals;
 mod stacks;
 mod statistics;
 mod threads;
+mod valgrind;
