@@ -20,7 +20,13 @@ fn ends_as_without_us(how: &str) -> Run {
     assert_eq!(run.status.signal(), plain.status.signal(), "{}", run.stderr);
     assert_eq!(run.stdout, plain.stdout);
     assert_eq!(run.stderr, plain.stderr);
-    assert!(!run.dumps().is_empty(), "{how}: the interval left some");
+    // Those that are there are whole: reading them says so. An ending without handlers may overtake
+    // the thread that writes the first.
+    let without_handlers = ["_exit", "quick_exit"].contains(&how);
+    assert!(
+        !run.dumps().is_empty() || without_handlers,
+        "{how}: the interval left some"
+    );
     run
 }
 
