@@ -75,3 +75,13 @@ fn children_in_the_parents_memory_leave_its_profile_alone() {
         );
     }
 }
+
+#[test]
+fn a_hundred_short_children_leave_no_hundred_files() {
+    let script = "i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done; echo $LD_PRELOAD";
+    let conf = "prof:true,prof_final:true,lg_prof_sample:40";
+    let run = Preload::command(["sh", "-c", script]).conf(conf).run();
+    let run = run.succeeded();
+    assert!(run.dump_files().is_empty());
+    assert!(run.stdout.contains("libmalloscope"), "it is as it was set");
+}

@@ -6,6 +6,7 @@
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Preload, Run};
 
@@ -56,41 +57,56 @@ fn accounts(run: &Run) -> Vec<Account> {
         .collect()
 }
 
-fn run(lg_period: u8) -> Run {
+fn run(lg_period: u8, arguments: &[&str]) -> Run {
     let conf = format!("prof:true,lg_prof_sample:{lg_period},prof_final:true,prof_dump_live:true");
-    Preload::new("ground_truth.c").conf(&conf).run().succeeded()
+    let program = Preload::new("ground_truth.c").conf(&conf);
+    let program = arguments
+        .iter()
+        .fold(program, |program, word| program.arg(word));
+    program.run().succeeded()
+}
+
+#[track_caller]
+fn assert_exact(run: &Run) {
+    let dumps = run.dumps();
+    let accounts = accounts(run);
+    assert_eq!(
+        (accounts.len(), dumps.len()),
+        (4, 4),
+        "a parent and three children"
+    );
+    for account in accounts {
+        let dump = dumps.iter().find(|dump| dump.number("pid") == account.pid);
+        let dump = dump.expect("a dump of each process");
+        assert!(account.live.len() > 100, "the account is worth comparing");
+        let known = dump.live_below(&account.tracked);
+        assert_eq!(known, account.live, "{:?}", dump.path);
+        assert_eq!(dump.number("counter_sample_not_stored"), 0);
+    }
 }
 
 #[test]
 fn exact_mode_knows_every_live_block_of_parent_and_children() {
     for _ in 0..3 {
-        let run = run(0);
-        let dumps = run.dumps();
-        let accounts = accounts(&run);
-        assert_eq!(
-            (accounts.len(), dumps.len()),
-            (4, 4),
-            "a parent and three children"
-        );
-        for account in accounts {
-            let dump = dumps.iter().find(|dump| dump.number("pid") == account.pid);
-            let dump = dump.expect("a dump of each process");
-            assert!(account.live.len() > 100, "the account is worth comparing");
-            assert_eq!(
-                dump.live_below(&account.tracked),
-                account.live,
-                "{:?}",
-                dump.path
-            );
-            assert_eq!(dump.number("counter_sample_not_stored"), 0);
-        }
+        assert_exact(&run(0, &[]));
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: tests/long.sh runs it, for MALLOSCOPE_TEST_SECONDS"]
+fn exact_mode_knows_blocks_of_every_size_for_minutes() {
+    let seconds = std::env::var("MALLOSCOPE_TEST_SECONDS").ok();
+    let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(60);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
+        assert_exact(&run(0, &["32", "67108865"]));
     }
 }
 
 #[test]
 fn samples_are_a_part_of_the_truth() {
     for lg_period in [4, 10, 14, 16] {
-        let run = run(lg_period);
+        let run = run(lg_period, &[]);
         let dumps = run.dumps();
         for account in accounts(&run) {
             let dump = dumps.iter().find(|dump| dump.number("pid") == account.pid);

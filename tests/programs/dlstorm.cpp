@@ -1,7 +1,7 @@
 // Threads load and unload a library, allocate and throw through its code, while others allocate and
 // fork. Whoever takes the loader's lock in the middle of malloc, or steps through unloaded code, shows it.
 //
-// dlstorm LIBRARY [milliseconds]
+// dlstorm LIBRARY [milliseconds [threads that load]]
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -77,8 +77,9 @@ static void fork_now_and_then()
 int main(int argc, char **argv)
 {
 	int milliseconds = argc > 2 ? std::atoi(argv[2]) : 2000;
+	int loaders = argc > 3 ? std::atoi(argv[3]) : 4;
 	std::vector<std::thread> threads;
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < loaders; i++)
 		threads.emplace_back(load_and_unload, argv[1]);
 	threads.emplace_back(allocate);
 	threads.emplace_back(fork_now_and_then);

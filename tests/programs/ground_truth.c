@@ -1,6 +1,8 @@
 // Threads that allocate, resize and free each other's blocks, with forks in between, and an account of
 // what lives. Every process writes its account to account.<pid> when it is quiet: the range of the code
 // that allocates first, then a line for each live block.
+//
+// ground_truth [threads [largest size]]; the default is made for seconds.
 #define _GNU_SOURCE
 #include <malloc.h>
 #include <pthread.h>
@@ -13,7 +15,7 @@
 
 #define SLOTS 3000
 #define LOCKS 64
-#define THREADS 4
+#define MOST_THREADS 64
 #define STEPS 30000
 #define CHILDREN 3
 #define TRACKED __attribute__((noinline, section("tracked")))
@@ -25,6 +27,8 @@ static struct slot {
 	size_t size;
 	int used;
 } slots[SLOTS];
+static int threads_at_once = 4;
+static size_t largest = 300000;
 static pthread_mutex_t locks[LOCKS];
 // Readers change slots; the writer forks, so that no child inherits half a change.
 static pthread_rwlock_t quiet = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
@@ -40,7 +44,7 @@ static uint64_t next_random(uint64_t *state)
 static size_t random_size(uint64_t *rng)
 {
 	uint64_t kind = next_random(rng) % 100;
-	size_t limit = kind < 3 ? 1 : kind < 80 ? 300 : kind < 98 ? 9000 : 300000;
+	size_t limit = kind < 3 ? 1 : kind < 80 ? 300 : kind < 98 ? 9000 : largest;
 	return next_random(rng) % limit;
 }
 
@@ -100,11 +104,11 @@ static void *work(void *seed)
 // Threads end and others take their places, and their thread's memory.
 static void work_in_threads(int rounds, uintptr_t seed)
 {
-	pthread_t threads[THREADS];
+	pthread_t threads[MOST_THREADS];
 	for (int round = 0; round < rounds; round++) {
-		for (int i = 0; i < THREADS; i++)
-			pthread_create(&threads[i], NULL, work, (void *)(seed + round * THREADS + i));
-		for (int i = 0; i < THREADS; i++)
+		for (int i = 0; i < threads_at_once; i++)
+			pthread_create(&threads[i], NULL, work, (void *)(seed + round * threads_at_once + i));
+		for (int i = 0; i < threads_at_once; i++)
 			pthread_join(threads[i], NULL);
 	}
 }
@@ -144,8 +148,12 @@ static void *fork_meanwhile(void *unused)
 	return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1 && atoi(argv[1]) > 0 && atoi(argv[1]) <= MOST_THREADS)
+		threads_at_once = atoi(argv[1]);
+	if (argc > 2)
+		largest = strtoul(argv[2], NULL, 0);
 	for (int i = 0; i < LOCKS; i++)
 		pthread_mutex_init(&locks[i], NULL);
 	pthread_t forker;
