@@ -92,7 +92,7 @@ churn_memory() {
     for allocator in glibc jemalloc; do
         behind=
         if [ $allocator = jemalloc ]; then
-            behind=$(ls /usr/lib/*/libjemalloc.so.2 /usr/lib64/libjemalloc.so.2 2>/dev/null | head -n 1)
+            behind=$(ls /usr/lib/*/libjemalloc.so.2 /usr/lib64/libjemalloc.so.2 2>/dev/null | head -n 1 || true)
             [ -n "$behind" ] || fail "libjemalloc.so.2 is not installed"
         fi
         plain=$(LD_PRELOAD=$behind "$work/operations" $operations)
