@@ -70,7 +70,7 @@ fn ruby() {
     let script = source("examples/ruby-zlib/leak.rb");
     let run = assert_same(&["ruby", &script.to_string_lossy(), "2000"], &nothing);
     assert_eq!(run.truth("leaked_deflaters"), 200);
-    let threads = "require 'json'; require 'digest'
+    let threads = "require 'json'; require 'digest'; Digest::SHA256.hexdigest('loaded before the threads race for it')
         out = 8.times.map { |i| Thread.new { (1..300).map { |n| Digest::SHA256.hexdigest(JSON.dump([i, n] * 50)) } } }
         puts out.flat_map(&:value).sort.last; puts fork { exit!(3) } && Process.wait2[1].exitstatus
         begin; raise 'deep' * 1000; rescue => e; puts e.message.size; end; exit 4";
