@@ -45,7 +45,6 @@ unsafe extern "C" {
 /// `environment` is the process's, as `.init_array` functions receive it: a null-terminated array
 /// of strings.
 pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddresses) {
-    next::resolve();
     forward::install(Mode::Marked);
     // SAFETY: as promised by the caller.
     let Some(config) = (unsafe { configure(environment) }) else {

@@ -95,13 +95,12 @@ impl SpinLock {
         }
     }
 
-    /// Frees the lock without a guard: the other half of `mem::forget(lock.lock())`, which fork
-    /// handlers need.
+    /// Frees the lock: what the guard does at its end.
     ///
     /// # Safety
     /// The calling thread holds the lock and no guard of it is left.
     #[inline]
-    pub unsafe fn unlock(&self) {
+    unsafe fn unlock(&self) {
         // Release: pairs with the Acquire of the next holder.
         if self.state.swap(FREE, Release) == AWAITED {
             sys::futex_wake(&self.state, 1);
