@@ -16,6 +16,7 @@
 mod body;
 mod file;
 mod keep;
+mod managed;
 mod snapshot;
 
 use core::sync::atomic::Ordering::Relaxed;

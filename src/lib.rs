@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! env -> config -> boot
-//! malloc -> hooks -> tls, sampler -(rarely)-> recorder -> unwind -> stack_table, live_table
+//! malloc -> hooks -> tls, sampler -(rarely)-> recorder -> unwind -> frame_table, stack_table, live_table
 //! free   -> hooks -> live_table? -(rarely)-> recorder
 //!           hooks -> trigger -> dump <- snapshot of the tables -> profile-format -> FILE
 //! ```
@@ -27,7 +27,7 @@
 //! sys
 //! sync diag gate
 //! arena elf sampler tls
-//! config next process stack_table unwind
+//! config frame_table next process stack_table unwind
 //! live_table
 //! recorder
 //! dump
@@ -46,6 +46,7 @@ pub mod config;
 pub mod diag;
 pub mod dump;
 pub mod elf;
+pub mod frame_table;
 pub mod gate;
 pub mod hooks;
 pub mod live_table;

@@ -15,6 +15,7 @@ use profile_format::{epochs, maps, unbias};
 
 use super::Request;
 use super::file::{Errno, Writer as File};
+use super::managed::Referred;
 use super::snapshot::{self, Snapshot, Sums};
 use crate::live_table::Sample;
 use crate::sampler::ONE_OBJECT;
@@ -23,8 +24,8 @@ use crate::{arena, diag, process, sys};
 
 const MAPS: &CStr = c"/proc/self/maps";
 
-type Writer<'a, 'b> = heap_v2::Writer<&'a mut File<'b>>;
-type Result = core::result::Result<(), Errno>;
+pub(super) type Writer<'a, 'b> = heap_v2::Writer<&'a mut File<'b>>;
+pub(super) type Result = core::result::Result<(), Errno>;
 
 /// Writes the whole dump. `line` is room for what is read from `/proc`.
 pub fn write(
@@ -47,10 +48,12 @@ pub fn write(
     head(request, snapshot, &counting, &mut out)?;
     snapshot.sort_by_stack();
     let mut rest = snapshot.samples();
+    let mut managed = Referred::new();
     for id in (0..request.stacks.len()).map(StackId) {
         let own = snapshot::take_stack(&mut rest, id);
-        stack(request, id, own, &counting, &mut out)?;
+        stack(request, id, own, &counting, &mut managed, &mut out)?;
     }
+    managed.write(&mut out)?;
     if request.config.prof_dump_live {
         for sample in snapshot.samples() {
             let stack = u64::from(sample.stack.0);
@@ -163,6 +166,7 @@ fn stack(
     id: StackId,
     own: &[Sample],
     counting: &Counting,
+    managed: &mut Referred,
     out: &mut Writer<'_, '_>,
 ) -> Result {
     let totals = request.stacks.totals(id);
@@ -172,6 +176,7 @@ fn stack(
     if live.samples == 0 && !counting.accumulate {
         return Ok(());
     }
+    managed.note(frames);
     let births = snapshot::births(own, request.uptime_ms);
     let facts = StackFacts {
         id: u64::from(id.0),

@@ -18,6 +18,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32};
 
 use super::{LIVE, STACKS, current_thread, reseed, thread};
 use crate::diag::{self, Counter};
+use crate::frame_table::FRAMES;
 use crate::{arena, gate, sys, tls, unwind};
 
 /// The process whose samples these are. Written by [`watch`] and in a fork's child.
@@ -122,6 +123,7 @@ pub(super) fn abandon_if_wiped() -> bool {
     unsafe {
         arena::abandon();
         STACKS.abandon();
+        FRAMES.abandon();
         LIVE.abandon();
         unwind::abandon();
     }

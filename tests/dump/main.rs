@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use malloscope::dump::Reason;
+use malloscope::frame_table::{FRAMES, Kind};
 use malloscope::sampler::weight;
 use malloscope::stack_table::StackId;
 
@@ -33,6 +34,34 @@ fn mixed(name: &str) -> (Case, [StackId; 3]) {
         case.free(freed);
     }
     (case, stacks)
+}
+
+#[test]
+fn managed_frames_are_named_where_a_stack_has_them() {
+    let mut case = Case::new("managed");
+    let intern = |name: &[u8], line| FRAMES.intern(Kind::Java, b"a.B", name, b"B.java", line);
+    let [leaf, root, unused] = [
+        intern(b"<init>", 7),
+        intern(b"run\t", 0),
+        intern(b"gone", 1),
+    ]
+    .map(|address| address.expect("room"));
+    let shown = case.stacks.intern(&[0x5001, leaf, root]).expect("room");
+    let freed = case.stacks.intern(&[0x5001, unused]).expect("room");
+    case.alloc(shown, 100, 19, 0);
+    let freed = case.alloc(freed, 100, 19, 0);
+    case.free(freed);
+    let seen = case.read("prof:true");
+    assert_eq!(
+        seen.stacks[&u64::from(shown.0)].frames,
+        [0x5001, leaf, root]
+    );
+    let named: Vec<_> = seen.managed.into_iter().collect();
+    let expected = [
+        (leaf, "java a.B <init> B.java 7".to_owned()),
+        (root, "java a.B run\t B.java 0".to_owned()),
+    ];
+    assert_eq!(named, expected, "what no stack has is not named");
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub struct Seen {
     pub stacks: BTreeMap<u64, Stack>,
     /// Address, size and stack of the live samples.
     pub live: Vec<(u64, u64, u64)>,
+    /// The names behind the pseudo-addresses.
+    pub managed: BTreeMap<u64, String>,
     /// Path and build id.
     pub build_ids: Vec<(String, String)>,
     /// How many areas are mapped.
@@ -111,6 +113,12 @@ impl Seen {
                 stack,
             } => self.live.push((address, size, stack)),
             Event::BuildId(id) => self.build_ids.push((string(id.path), id.hex.to_owned())),
+            Event::Frame(frame) => {
+                let (kind, class) = (string(frame.kind), string(frame.class));
+                let (name, file) = (string(frame.name), string(frame.file));
+                let named = format!("{kind} {class} {name} {file} {}", frame.line);
+                self.managed.insert(frame.address, named);
+            }
             Event::Mapping(_) => self.mappings += 1,
             _ => {}
         }

@@ -1,0 +1,71 @@
+//! Which managed frames the stacks of a dump refer to, and the lines that name these.
+//!
+//! Called by `body`: each stack that is written is noted, of whatever kind its samples are, and the
+//! names come behind the stacks.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use profile_format::escape::Text;
+use profile_format::heap_v2::ManagedFrame;
+
+use super::body::{Result, Writer};
+use super::snapshot::Scratch;
+use crate::frame_table::{FRAMES, Frame, number_of};
+
+/// A bit for each managed frame.
+pub struct Referred(Option<Scratch>);
+
+impl Referred {
+    /// Nothing noted yet. Where there is no memory for the bits all frames are named.
+    pub fn new() -> Referred {
+        Referred(Scratch::map(FRAMES.len() as usize / 8 + 1))
+    }
+
+    /// Notes the managed frames of a stack.
+    pub fn note(&mut self, frames: &[u64]) {
+        let Some(bits) = &mut self.0 else {
+            return;
+        };
+        for number in frames.iter().filter_map(|frame| number_of(*frame)) {
+            if let Some(byte) = bits.bytes().get_mut(number as usize / 8) {
+                *byte |= 1 << (number % 8);
+            }
+        }
+    }
+
+    fn holds(&mut self, address: u64) -> bool {
+        let Some(bits) = &mut self.0 else {
+            return true;
+        };
+        number_of(address).is_some_and(|number| {
+            let byte = bits.bytes().get(number as usize / 8);
+            byte.is_some_and(|byte| byte >> (number % 8) & 1 != 0)
+        })
+    }
+
+    /// Names all that were noted.
+    pub fn write(&mut self, out: &mut Writer<'_, '_>) -> Result {
+        let mut result = Ok(());
+        FRAMES.for_each(&mut |address, frame| {
+            if result.is_ok() && self.holds(address) {
+                result = out.frame(&line(address, &frame));
+            }
+        });
+        result
+    }
+}
+
+fn line<'a>(address: u64, frame: &Frame<'a>) -> ManagedFrame<'a> {
+    ManagedFrame {
+        address,
+        kind: Text::plain(frame.kind.name().as_bytes()),
+        class: Text::plain(frame.class),
+        name: Text::plain(frame.name),
+        file: Text::plain(frame.file),
+        line: u64::from(frame.line),
+    }
+}
