@@ -147,6 +147,13 @@ options! {
         prof_leak_error: bool = false, Flag;
         /// Dump whenever the estimate of live bytes is 5 % above its last maximum.
         prof_gdump: bool = false, Flag;
+        /// Seconds between two dumps. 0: none.
+        prof_timer: u32 = 0, Within(0, 31536000);
+        /// A signal by its number that makes a dump, if the program has no use for it. 0: none.
+        prof_signal: u8 = 0, Within(0, 64);
+        /// Dump when so many percent of the memory that the process may have are used, or when they
+        /// will be in a moment. 0: never.
+        prof_memory_limit: u8 = 0, Within(0, 100);
         /// Frames kept of a stack, from the leaf.
         prof_bt_max: u32 = 128, Clip(1, 1024);
         /// Write the names of the threads into the dumps.

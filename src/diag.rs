@@ -62,6 +62,8 @@ counters! {
     DumpCoalesced => "dump_coalesced",
     /// A dump could not be written.
     DumpFailed => "dump_failed",
+    /// The thread that timer, memory limit and control need could not be started.
+    WatcherRefused => "watcher_refused",
 }
 
 /// One per [`Counter`], written by any thread, read by the dump. Relaxed throughout: a counter
@@ -191,6 +193,6 @@ mod tests {
         assert_eq!(counted(Counter::FreeLost), before + 1);
         let named = counters().find(|&(name, _)| name == "free_lost");
         assert_eq!(named.map(|(_, value)| value > before), Some(true));
-        assert_eq!(counters().count(), Counter::DumpFailed as usize + 1);
+        assert_eq!(counters().count(), Counter::WatcherRefused as usize + 1);
     }
 }

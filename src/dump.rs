@@ -28,6 +28,7 @@ use crate::gate;
 use crate::live_table::LiveTable;
 use crate::stack_table::StackTable;
 use file::{Errno, Name, PATH, Path};
+pub use snapshot::Scratch;
 use snapshot::{Snapshot, Sums};
 
 /// Why a dump is written.
@@ -40,14 +41,30 @@ pub enum Reason {
     HighWater = 1,
     /// The process exits.
     Final = 2,
+    /// So many seconds have passed.
+    Timer = 3,
+    /// The user's signal came.
+    Signal = 4,
+    /// The memory that the process may have comes to its end.
+    MemoryLimit = 5,
+    /// Somebody asked for it.
+    Demand = 6,
 }
+
+const REASONS: [Reason; 7] = [
+    Reason::Interval,
+    Reason::HighWater,
+    Reason::Final,
+    Reason::Timer,
+    Reason::Signal,
+    Reason::MemoryLimit,
+    Reason::Demand,
+];
 
 impl Reason {
     /// The reason whose `as u8` is `code`.
     pub fn from_code(code: u8) -> Option<Reason> {
-        [Reason::Interval, Reason::HighWater, Reason::Final]
-            .into_iter()
-            .find(|reason| *reason as u8 == code)
+        REASONS.into_iter().find(|reason| *reason as u8 == code)
     }
 
     fn letter(self) -> u8 {
@@ -55,6 +72,10 @@ impl Reason {
             Reason::Interval => b'i',
             Reason::HighWater => b'u',
             Reason::Final => b'f',
+            Reason::Timer => b't',
+            Reason::Signal => b's',
+            Reason::MemoryLimit => b'l',
+            Reason::Demand => b'm',
         }
     }
 
@@ -63,6 +84,10 @@ impl Reason {
             Reason::Interval => "interval",
             Reason::HighWater => "high_water",
             Reason::Final => "final",
+            Reason::Timer => "timer",
+            Reason::Signal => "signal",
+            Reason::MemoryLimit => "memory_limit",
+            Reason::Demand => "demand",
         }
     }
 }
@@ -88,7 +113,7 @@ pub struct Request<'a> {
 /// Dumps written so far by this process and those it was forked from, as jemalloc counts: one
 /// number for all, one for each trigger. Written by the one who writes a dump.
 static SEQ: AtomicU64 = AtomicU64::new(0);
-static NUMBERS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+static NUMBERS: [AtomicU64; REASONS.len()] = [const { AtomicU64::new(0) }; REASONS.len()];
 
 /// The errno of the last dump if it failed, else 0: the same failure is said once, not at every
 /// interval. Written by the one who writes a dump.

@@ -14,6 +14,7 @@
 )]
 
 pub mod cgroup;
+pub mod pressure;
 
 use core::ffi::CStr;
 
@@ -123,6 +124,50 @@ fn threads_by_stat() -> u32 {
     read(c"/proc/self/stat", &mut buffer)
         .and_then(threads_in_stat)
         .unwrap_or(1)
+}
+
+/// The exit status of the program's first thread, if it ended and no other of its threads is left.
+/// A thread of ours then keeps the process, which glibc ends only when the last thread that it
+/// knows is gone.
+pub fn deserted_with() -> Option<i32> {
+    if threads() > 2 {
+        return None;
+    }
+    let mut buffer = [0; 1024];
+    read(c"/proc/self/stat", &mut buffer).and_then(status_of_zombie)
+}
+
+/// The state is the first field behind the command, what wait(2) will say the fiftieth.
+fn status_of_zombie(stat: &[u8]) -> Option<i32> {
+    let command_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = stat.get(command_end + 2..)?.split(|byte| *byte == b' ');
+    let is_zombie = fields.next()? == b"Z";
+    let status = fields.nth(48).and_then(number).unwrap_or(0);
+    is_zombie.then_some((status >> 8 & 0xff) as i32)
+}
+
+/// Do the calling thread and the program's first one have the same user, groups and capabilities?
+/// True where that cannot be told.
+pub fn has_the_programs_credentials() -> bool {
+    let of_program = credentials(c"/proc/self/status");
+    let own = credentials(c"/proc/thread-self/status");
+    own.is_none() || of_program.is_none() || own == of_program
+}
+
+/// A digest of what a status file says of credentials.
+fn credentials(status: &CStr) -> Option<u64> {
+    const KEYS: [&[u8]; 4] = [b"Uid:", b"Gid:", b"Groups:", b"CapEff:"];
+    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+    let mut buffer = [0; 2048];
+    let is_read = lines(status, &mut buffer, &mut |line| {
+        if KEYS.iter().any(|key| line.starts_with(key)) {
+            // FNV-1a.
+            digest = line.iter().fold(digest, |digest, byte| {
+                (digest ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+            });
+        }
+    });
+    is_read.then_some(digest)
 }
 
 /// `num_threads` is the eighteenth field behind the command, which may hold anything but ends at
@@ -299,6 +344,19 @@ mod tests {
             Some(5)
         );
         assert_eq!(threads_in_stat(b"7 (a"), None);
+    }
+
+    #[test]
+    fn a_process_that_runs_is_not_deserted() {
+        assert_eq!(deserted_with(), None);
+        let stat = |state: &str| {
+            let zeros = "0 ".repeat(48);
+            status_of_zombie(format!("7 (a) b) {state} {zeros}1280\n").as_bytes())
+        };
+        assert_eq!((stat("Z"), stat("S")), (Some(5), None));
+        assert!(has_the_programs_credentials());
+        assert_ne!(credentials(c"/proc/self/status"), None);
+        assert_eq!(credentials(c"/nowhere"), None);
     }
 
     #[test]

@@ -36,10 +36,10 @@ pub use file::{
     close, file_identity, fsync, getcwd, links, open, openat, pread, read, readlink,
     rename_noreplace, unlink, write_all, write_quietly,
 };
-pub use signal::{consume_signal, pending_signals, set_signal_mask};
+pub use signal::{consume_signal, handle_if_default, pending_signals, set_signal_mask};
 pub use thread::{
-    abort, close_from, exit_group, random, set_thread_name, spawn, thread_exists, wait_for_thread,
-    wake_waiters,
+    abort, address_space_limit, close_from, exit_group, random, set_thread_name, spawn,
+    thread_exists, wait_for_thread, wake_waiters,
 };
 
 use arch::syscall;

@@ -55,3 +55,63 @@ pub fn consume_signal(set: u64) {
         )
     };
 }
+
+/// The kernel's `struct sigaction` of x86-64.
+#[cfg(target_arch = "x86_64")]
+#[repr(C)]
+struct Action {
+    handler: usize,
+    flags: u64,
+    restorer: usize,
+    mask: u64,
+}
+
+/// Makes `handler` that of `signal`, if what the signal does so far is its default. While it runs
+/// all signals are blocked but glibc's own, and calls that it interrupts go on where they can.
+#[cfg(target_arch = "x86_64")]
+pub fn handle_if_default(signal: i32, handler: extern "C" fn(i32)) -> bool {
+    const SA_RESTORER: u64 = 0x0400_0000;
+    const GLIBC: u64 = 0b11 << 31;
+    let mut before = Action {
+        handler: 0,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    };
+    let old = &raw mut before as usize;
+    // SAFETY: the kernel writes an action of ours.
+    let known = unsafe { action(signal, 0, old) };
+    if known != 0 || before.handler != libc::SIG_DFL {
+        return false;
+    }
+    let flags = (libc::SA_RESTART | libc::SA_ONSTACK) as u32;
+    let own = Action {
+        handler: handler as usize,
+        flags: u64::from(flags) | SA_RESTORER,
+        restorer: restorer as *const () as usize,
+        mask: !GLIBC,
+    };
+    // SAFETY: the kernel reads an action of ours; handler and restorer are code of this library,
+    // which is never unloaded.
+    unsafe { action(signal, &raw const own as usize, 0) == 0 }
+}
+
+/// # Safety
+/// `new` and `old` are null or an [`Action`] each.
+#[cfg(target_arch = "x86_64")]
+unsafe fn action(signal: i32, new: usize, old: usize) -> isize {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        syscall(
+            libc::SYS_rt_sigaction,
+            [as_arg(signal), new, old, SIGSET_BYTES, 0, 0],
+        )
+    }
+}
+
+/// Where handlers return to: the very bytes by which debuggers know such a frame.
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+unsafe extern "C" fn restorer() {
+    core::arch::naked_asm!("mov rax, {sigreturn}", "syscall", sigreturn = const libc::SYS_rt_sigreturn)
+}

@@ -101,16 +101,41 @@ unsafe extern "C" fn clone(
     )
 }
 
-/// Closes all descriptors of the calling thread's table from `first` on (Linux 5.9). On an older
-/// kernel they stay open until the thread ends.
+/// Closes all descriptors of the calling thread's table from `first` on: by one call since Linux
+/// 5.9, before it one by one as far as descriptors may go.
 pub fn close_from(first: u32) {
     // SAFETY: no memory is involved; the table is the thread's own, see `spawn`.
-    unsafe {
+    let closed = unsafe {
         syscall(
             libc::SYS_close_range,
             [first as usize, u32::MAX as usize, 0, 0, 0, 0],
         )
     };
+    if closed == 0 {
+        return;
+    }
+    const MOST: u64 = 1 << 20;
+    let most = limit(libc::RLIMIT_NOFILE as usize).map_or(MOST, |most| most.min(MOST));
+    for fd in first..most as u32 {
+        super::close(fd as i32);
+    }
+}
+
+/// The soft limit of `resource`; `None` when there is none.
+fn limit(resource: usize) -> Option<u64> {
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    let at = &raw mut limit as usize;
+    // SAFETY: the kernel writes a limit of ours and reads none.
+    let answer = unsafe { syscall(libc::SYS_prlimit64, [0, resource, 0, at, 0, 0]) };
+    (answer == 0 && limit.rlim_cur != libc::RLIM64_INFINITY).then_some(limit.rlim_cur)
+}
+
+/// RLIMIT_AS in bytes; `None` when there is none.
+pub fn address_space_limit() -> Option<u64> {
+    limit(libc::RLIMIT_AS as usize)
 }
 
 /// Does a thread of this process have the id `tid`?

@@ -4,33 +4,28 @@
 //! Called by the triggers, inside malloc. One dump is written at a time; a trigger that fires
 //! meanwhile is dropped and counted (jemalloc's coalesce too).
 //!
-//! The thread is made by clone(2) itself, not by pthread_create. That takes no lock of glibc and
-//! allocates nothing, so it may be done inside malloc. glibc does not know the thread: its
-//! single-thread fast paths stay, `pthread_exit` of the last real thread still ends the process,
-//! and `setuid` does not wait for it (it takes over the credentials of the thread that crossed
-//! the trigger). It has a table of descriptors of its own, so no number that the program may close
-//! or reuse is ours. It calls nothing of libc that looks at thread-local state; a small region of its
-//! own stands where its TLS would be. All signals are blocked in it.
+//! What kind of thread that is, and why, says `own_thread`.
 //!
 //! # Safety
-//! The region for stack and TLS is used by one thread at a time: `WRITER` is taken before the
-//! thread starts, and the kernel clears it when the thread is gone (CLONE_CHILD_CLEARTID).
+//! The configuration is never freed.
 #![allow(unsafe_code)]
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32};
 
+use super::own_thread::{self, FREE, Place, TAKEN};
 use super::signals;
 use crate::config::Config;
 use crate::diag::{self, Counter};
 use crate::dump::{self, Reason};
-use crate::{arena, process, recorder, sys, tls};
+use crate::{process, recorder, sys};
 
-const FREE: u32 = 0;
-const TAKEN: u32 = 1;
+/// Is a dump being written? And the place of the thread that does.
+static WRITER: Place = Place::new();
 
-/// Is a dump being written? Taken with acquire, given back with release, or by the kernel.
-static WRITER: AtomicU32 = AtomicU32::new(FREE);
+/// A dump that could not be begun where it was asked for: its reason and one, or 0. Written by the
+/// signal's handler, taken at the next sample.
+static DEFERRED: AtomicU8 = AtomicU8::new(0);
 
 /// What the thread of ours shall write. Written by who holds [`WRITER`], before the thread starts.
 static REASON: AtomicU8 = AtomicU8::new(0);
@@ -41,14 +36,6 @@ static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
 /// The process that [`WRITER`] was last used in: after a fork the word may stand for a thread that
 /// did not come along. Written by who finds it to be another.
 static PID: AtomicU32 = AtomicU32::new(0);
-
-/// Stack and TLS of the thread of ours, made at its first use. Written by who holds [`WRITER`].
-static REGION: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
-
-/// Enough for the dump's frames many times over; untouched pages cost nothing.
-const STACK: usize = 256 << 10;
-/// Room below the thread pointer beyond our own TLS block, and above it for the TCB.
-const TLS_ROOM: usize = 64 << 10;
 
 /// Longest wait of an exiting process for a dump that is being written.
 const PATIENCE_MS: u64 = 10_000;
@@ -67,17 +54,10 @@ fn is_ours() -> bool {
         return false;
     }
     if PID.swap(pid, Relaxed) != pid {
-        WRITER.store(FREE, Relaxed);
+        WRITER.word.store(FREE, Relaxed);
         dump::after_fork();
     }
     true
-}
-
-fn try_take() -> bool {
-    // Acquire: pairs with the release of the last writer.
-    WRITER
-        .compare_exchange(FREE, TAKEN, Acquire, Relaxed)
-        .is_ok()
 }
 
 /// Writes a dump for `reason`, or has it written.
@@ -85,7 +65,7 @@ pub fn request(reason: Reason) {
     if !is_ours() {
         return;
     }
-    if try_take() {
+    if WRITER.try_take() {
         begin(reason);
     } else {
         diag::count(Counter::DumpCoalesced);
@@ -105,14 +85,14 @@ pub fn write_now(reason: Reason) {
             if left == 0 {
                 return false;
             }
-            sys::wait_for_thread(&WRITER, TAKEN, left);
+            sys::wait_for_thread(&WRITER.word, TAKEN, left);
         }
         true
     };
-    if wait(&try_take) {
+    if wait(&|| WRITER.try_take()) {
         begin(reason);
         // Acquire: pairs with the kernel's clearing, or our own.
-        wait(&|| WRITER.load(Acquire) == FREE);
+        wait(&|| WRITER.word.load(Acquire) == FREE);
     } else {
         diag::count(Counter::DumpFailed);
     }
@@ -122,13 +102,59 @@ pub fn write_now(reason: Reason) {
 /// written.
 fn begin(reason: Reason) {
     REASON.store(reason as u8, Relaxed);
-    if process::threads() > 1 && start_thread().is_some() {
+    if process::threads() > 1 && WRITER.start(run).is_some() {
         return;
     }
     signals::blocked(|| write(reason));
+    finish();
+}
+
+fn finish() {
     // Release: pairs with the acquire of the next writer.
-    WRITER.store(FREE, Release);
-    sys::wake_waiters(&WRITER);
+    WRITER.word.store(FREE, Release);
+    sys::wake_waiters(&WRITER.word);
+}
+
+/// As [`request`], from a signal handler: always by another thread, for the one interrupted may be
+/// inside our tables, and on a stack that is nearly full. Where there can be no other, the next
+/// sample makes the dump.
+pub fn request_from_handler(reason: Reason) {
+    if !is_ours() {
+        return;
+    }
+    if !WRITER.try_take() {
+        return diag::count(Counter::DumpCoalesced);
+    }
+    REASON.store(reason as u8, Relaxed);
+    if WRITER.start(run).is_none() {
+        finish();
+        DEFERRED.store(reason as u8 + 1, Relaxed);
+    }
+}
+
+/// Makes the dump that a signal handler could not.
+pub fn make_up() {
+    if DEFERRED.load(Relaxed) == 0 {
+        return;
+    }
+    let deferred = DEFERRED.swap(0, Relaxed);
+    if let Some(reason) = deferred.checked_sub(1).and_then(Reason::from_code) {
+        request(reason);
+    }
+}
+
+/// Writes a dump on the calling thread, which is one of ours. False when another is being written.
+pub fn write_here(reason: Reason) -> bool {
+    if !is_ours() {
+        return false;
+    }
+    if !WRITER.try_take() {
+        diag::count(Counter::DumpCoalesced);
+        return false;
+    }
+    write(reason);
+    finish();
+    true
 }
 
 fn write(reason: Reason) {
@@ -147,37 +173,9 @@ fn write(reason: Reason) {
     });
 }
 
-/// Starts the thread of ours; `None` when the kernel or the arena has no room for it.
-fn start_thread() -> Option<()> {
-    let below = tls::offset().wrapping_neg().checked_add(TLS_ROOM)? & !63;
-    let length = STACK + below + TLS_ROOM;
-    let mut region = REGION.load(Relaxed);
-    if region.is_null() {
-        region = arena::map(length)?.as_ptr();
-        REGION.store(region, Relaxed);
-    }
-    // SAFETY: the region is ours and long enough for all three parts; the thread that used it
-    // before is gone, or WRITER would still be taken.
-    unsafe {
-        let stack_top = region.add(STACK);
-        let tcb = stack_top.add(below);
-        // The x86-64 TLS ABI: the word at the thread pointer holds the thread pointer.
-        tcb.cast::<*mut u8>().write(tcb);
-        tcb.cast::<*mut u8>().add(2).write(tcb);
-        let thread = signals::all_blocked(|| sys::spawn(stack_top, tcb, &WRITER, run));
-        (thread > 0).then_some(())
-    }
-}
-
-/// The thread of ours.
+/// The thread of ours. 0 to 2 stay for what is to be said.
 extern "C" fn run() {
-    let tls = tls::current();
-    tls.busy.store(1, Relaxed);
-    // The program's floating-point state and descriptors came along; neither is wanted. 0 to 2 stay
-    // for what is to be said.
-    tls::FloatState::save();
-    sys::close_from(3);
-    sys::set_thread_name(c"malloscope");
+    own_thread::settle(3, c"malloscope");
     match Reason::from_code(REASON.load(Relaxed)) {
         Some(reason) => write(reason),
         None => diag::count(Counter::DumpFailed),

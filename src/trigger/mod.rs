@@ -1,7 +1,8 @@
 //! When a dump is due. Each trigger decides *when*, and hands the reason to the dumper.
 //!
 //! Called by `hooks::cold` after each sample, by `boot` with the configuration, and by the exit
-//! handler. May take no table lock.
+//! handler. May take no table lock. Timer and memory limit have a thread (`watcher`), the signal a
+//! handler (`user_signal`); neither exists unless it was asked for.
 //!
 //! `interval` follows jemalloc: bytes are added up at samples only, each thread's since its last
 //! one, and several intervals crossed at once make one dump. `high water` here is a new maximum of
@@ -10,7 +11,11 @@
 
 pub mod dumper;
 pub mod exit;
+mod memory_limit;
+mod own_thread;
 pub mod signals;
+mod user_signal;
+mod watcher;
 
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicU64};
@@ -40,6 +45,8 @@ pub fn start(config: &'static Config) {
     dumper::start(config);
     INTERVAL.store(config.interval_bytes().unwrap_or(0), Relaxed);
     HIGH_WATER.store(config.prof_gdump, Relaxed);
+    watcher::arm(config);
+    user_signal::start(config.prof_signal);
 }
 
 /// A sample was recorded, `bytes` after the thread's last one. The guard proves that the thread
@@ -52,6 +59,8 @@ pub fn after_sample(_inside: &Guard, bytes: u64) {
     if HIGH_WATER.load(Relaxed) && is_new_peak(LIVE.total_weighted_bytes()) {
         dumper::request(Reason::HighWater);
     }
+    dumper::make_up();
+    watcher::ensure();
 }
 
 fn crosses(interval: u64, bytes: u64) -> bool {

@@ -32,4 +32,5 @@ mod signals;
 mod stacks;
 mod statistics;
 mod threads;
+mod triggers;
 mod valgrind;

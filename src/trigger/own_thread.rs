@@ -1,0 +1,91 @@
+//! A thread that glibc does not know: where it has its stack and TLS, and how it begins.
+//!
+//! Used by `dumper` for the length of one dump, and by `watcher` for as long as the process lives.
+//!
+//! The thread is made by clone(2) itself, not by pthread_create. That takes no lock of glibc and
+//! allocates nothing, so it may be done inside malloc. glibc does not know the thread: its
+//! single-thread fast paths stay, `pthread_exit` of the last real thread still ends the process,
+//! and `setuid` does not wait for it (it takes over the credentials of the thread that made it).
+//! It has a table of descriptors of its own, so no number that the program may close or reuse is
+//! ours. It calls nothing of libc that looks at thread-local state; a small region of its own
+//! stands where its TLS would be. All signals are blocked in it.
+//!
+//! # Safety
+//! A place is used by one thread at a time: its word is taken before the thread starts, and the
+//! kernel clears it when the thread is gone (CLONE_CHILD_CLEARTID).
+#![allow(unsafe_code)]
+
+use core::ffi::CStr;
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::{AtomicPtr, AtomicU32};
+
+use super::signals;
+use crate::{arena, sys, tls};
+
+/// No thread has the place.
+pub const FREE: u32 = 0;
+/// A thread has it, or is about to.
+pub const TAKEN: u32 = 1;
+
+/// Enough for the dump's frames many times over; untouched pages cost nothing.
+const STACK: usize = 256 << 10;
+/// Room below the thread pointer beyond our own TLS block, and above it for the TCB.
+const TLS_ROOM: usize = 64 << 10;
+
+/// Stack and TLS of a thread of ours, and whether it is there.
+pub struct Place {
+    /// [`FREE`] or [`TAKEN`]. Taken with acquire, given back with release, or by the kernel.
+    pub word: AtomicU32,
+    /// Stack and TLS, made at the first use. Written by who holds the word.
+    region: AtomicPtr<u8>,
+}
+
+impl Place {
+    /// A place that nobody has.
+    pub const fn new() -> Place {
+        Place {
+            word: AtomicU32::new(FREE),
+            region: AtomicPtr::new(core::ptr::null_mut()),
+        }
+    }
+
+    /// Takes the place, if nobody has it.
+    pub fn try_take(&self) -> bool {
+        // Acquire: pairs with the release of the last one here.
+        self.word
+            .compare_exchange(FREE, TAKEN, Acquire, Relaxed)
+            .is_ok()
+    }
+
+    /// Starts a thread at `entry` in this place, which the caller has taken; `None` when the kernel
+    /// or the arena has no room for it. The place is free again when `entry` has returned.
+    pub fn start(&'static self, entry: extern "C" fn()) -> Option<()> {
+        let below = tls::offset().wrapping_neg().checked_add(TLS_ROOM)? & !63;
+        let length = STACK + below + TLS_ROOM;
+        let mut region = self.region.load(Relaxed);
+        if region.is_null() {
+            region = arena::map(length)?.as_ptr();
+            self.region.store(region, Relaxed);
+        }
+        // SAFETY: the region is ours and long enough for all three parts; the thread that used it
+        // before is gone, or the word would still be taken.
+        unsafe {
+            let stack_top = region.add(STACK);
+            let tcb = stack_top.add(below);
+            // The x86-64 TLS ABI: the word at the thread pointer holds the thread pointer.
+            tcb.cast::<*mut u8>().write(tcb);
+            tcb.cast::<*mut u8>().add(2).write(tcb);
+            let thread = signals::all_blocked(|| sys::spawn(stack_top, tcb, &self.word, entry));
+            (thread > 0).then_some(())
+        }
+    }
+}
+
+/// What a thread of ours does first. The program's floating-point state and descriptors came along;
+/// neither is wanted, but those below `first`.
+pub fn settle(first: u32, name: &CStr) {
+    tls::current().busy.store(1, Relaxed);
+    tls::FloatState::save();
+    sys::close_from(first);
+    sys::set_thread_name(name);
+}

@@ -1,0 +1,183 @@
+//! A thread of ours that stays: for what happens while the program allocates nothing.
+//!
+//! Serves the timer and the memory limit; there is none unless one of them was asked for. Started
+//! at the first sample, not before: a process that allocates next to nothing has nothing to dump,
+//! and small programs around the one that is meant (`unshare`, shells) stay without a second
+//! thread. A child of a fork starts its own in the same way.
+//!
+//! What kind of thread it is says `own_thread`. Living long, it looks at each turn whether it still
+//! may: it ends the process when the program's threads are all gone, and goes when the program has given rights
+//! away that it took over; the next sample then starts another, with the rights that are left. It holds
+//! no descriptor of the program's, not even 0 to 2: who waits for their end would wait for us.
+
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
+
+use super::dumper;
+use super::memory_limit::Watch;
+use super::own_thread::{self, FREE, Place};
+use crate::config::Config;
+use crate::diag::{self, Counter};
+use crate::dump::Reason;
+use crate::dump::Scratch;
+use crate::process::{self, pressure};
+use crate::{recorder, sys};
+
+/// The watcher, and whether it is there.
+static WATCHER: Place = Place::new();
+
+/// Is there to be one? Written by [`arm`], and by who could not start it.
+static WANTED: AtomicBool = AtomicBool::new(false);
+
+/// The process that has it: after a fork the place may stand for a thread that did not come along.
+/// Written by who finds it to be another.
+static PID: AtomicU32 = AtomicU32::new(0);
+
+/// The configuration. Written by [`arm`], before sampling begins.
+static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Nobody changes it: what the watcher sleeps on.
+static SLEEP: AtomicU32 = AtomicU32::new(0);
+
+/// Longest nap: so long a thread of ours may have rights that the program has given away.
+const LONGEST_NAP_MS: u64 = 1_000;
+
+/// Room for what is read from `/proc`.
+const BUFFER: usize = 16 << 10;
+
+/// Notes whether a watcher is wanted.
+pub fn arm(config: &'static Config) {
+    CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
+    let wanted = config.prof_timer != 0 || config.prof_memory_limit != 0;
+    WANTED.store(wanted, Relaxed);
+}
+
+/// Starts the watcher if one is wanted and there is none. Called at each sample.
+#[inline]
+pub fn ensure() {
+    if WANTED.load(Relaxed) {
+        start_if_missing();
+    }
+}
+
+#[inline(never)]
+fn start_if_missing() {
+    let ours = recorder::pid();
+    // Acquire: pairs with the kernel's clearing.
+    let is_there = WATCHER.word.load(Acquire) != FREE && PID.load(Relaxed) == ours;
+    // A vfork child shares our memory and is another process.
+    if is_there || sys::getpid().unsigned_abs() != ours {
+        return;
+    }
+    if PID.swap(ours, Relaxed) != ours {
+        WATCHER.word.store(FREE, Relaxed);
+    }
+    if WATCHER.try_take() && WATCHER.start(run).is_none() {
+        WANTED.store(false, Relaxed);
+        // Release: pairs with the acquire of the next who takes it.
+        WATCHER.word.store(FREE, Release);
+        diag::count(Counter::WatcherRefused);
+        diag::message(&["no thread can be started: prof_timer and prof_memory_limit do nothing"]);
+    }
+}
+
+/// The watcher.
+extern "C" fn run() {
+    own_thread::settle(0, c"malloscope");
+    // SAFETY: null, or a reference to a configuration that is never freed.
+    #[allow(unsafe_code)]
+    let config = unsafe { CONFIG.load(Relaxed).as_ref() };
+    let (Some(config), Some(mut buffer)) = (config, Scratch::map(BUFFER)) else {
+        return diag::count(Counter::WatcherRefused);
+    };
+    let mut duties = Duties::of(config);
+    while process::has_the_programs_credentials() {
+        if let Some(status) = process::deserted_with() {
+            sys::exit_group(status);
+        }
+        let nap = duties.attend(sys::monotonic_ms(), buffer.bytes());
+        sys::futex_wait_for(&SLEEP, 0, nap.clamp(1, LONGEST_NAP_MS));
+    }
+}
+
+/// What is to be looked after.
+struct Duties {
+    timer: Option<Timer>,
+    memory: Option<Watch>,
+}
+
+impl Duties {
+    fn of(config: &Config) -> Duties {
+        let percent = config.prof_memory_limit;
+        Duties {
+            timer: Timer::every(config.prof_timer, sys::monotonic_ms()),
+            memory: (percent != 0).then(|| Watch::new(percent)),
+        }
+    }
+
+    /// Does what is due; milliseconds until it shall look again.
+    fn attend(&mut self, now_ms: u64, buffer: &mut [u8]) -> u64 {
+        let mut nap = LONGEST_NAP_MS;
+        if let Some(timer) = &mut self.timer {
+            if timer.is_due(now_ms) {
+                dumper::write_here(Reason::Timer);
+            }
+            nap = nap.min(timer.left_ms(sys::monotonic_ms()));
+        }
+        if let Some(watch) = &mut self.memory
+            && let Some(pressure) = pressure::highest(buffer)
+        {
+            if watch.is_due(now_ms, pressure) && dumper::write_here(Reason::MemoryLimit) {
+                watch.dumped(pressure);
+            }
+            nap = nap.min(watch.nap_ms(pressure));
+        }
+        nap
+    }
+}
+
+/// Goes off at equal distances; what was missed is not made up for.
+struct Timer {
+    period_ms: u64,
+    next_ms: u64,
+}
+
+impl Timer {
+    fn every(seconds: u32, now_ms: u64) -> Option<Timer> {
+        let period_ms = u64::from(seconds) * 1000;
+        (seconds != 0).then_some(Timer {
+            period_ms,
+            next_ms: now_ms + period_ms,
+        })
+    }
+
+    fn is_due(&mut self, now_ms: u64) -> bool {
+        let late_ms = now_ms.checked_sub(self.next_ms);
+        if let Some(late_ms) = late_ms {
+            self.next_ms += (late_ms / self.period_ms + 1) * self.period_ms;
+        }
+        late_ms.is_some()
+    }
+
+    fn left_ms(&self, now_ms: u64) -> u64 {
+        self.next_ms.saturating_sub(now_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timer_keeps_its_pace_and_makes_nothing_up() {
+        let mut timer = Timer::every(2, 1000).expect("a timer");
+        assert!(!timer.is_due(2999));
+        assert_eq!(timer.left_ms(2999), 1);
+        assert!(timer.is_due(3100));
+        assert_eq!(timer.left_ms(3100), 1900);
+        assert!(timer.is_due(9500), "three were missed");
+        assert!(!timer.is_due(10_999));
+        assert!(timer.is_due(11_000));
+        assert!(Timer::every(0, 0).is_none());
+    }
+}
