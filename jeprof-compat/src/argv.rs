@@ -15,7 +15,7 @@ enum Takes {
     Value,
 }
 
-/// One option of the real `jeprof`.
+/// One option.
 struct Known {
     name: &'static str,
     takes: Takes,
@@ -45,7 +45,7 @@ const fn later(known: Known) -> Known {
     }
 }
 
-/// Every option that `jeprof` 5.3 knows.
+/// Every option that `jeprof` 5.3 knows, and ours behind them.
 const OPTIONS: &[Known] = &[
     flag("help"),
     flag("version"),
@@ -99,6 +99,7 @@ const OPTIONS: &[Known] = &[
     later(flag("debug")),
     later(flag("debug-syms-by-id")),
     later(value("test_stride")),
+    value("kind"),
 ];
 
 /// Why a command line is no good.

@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::argv::{self, Refusal};
 use crate::filter::Filter;
 use crate::graph::Trim;
-use crate::model::ValueKind;
+use crate::model::{self, ValueKind};
 use crate::naming::Granularity;
 use crate::stacks::Selection;
 use crate::units::Unit;
@@ -86,6 +86,15 @@ pub struct Cli {
     /// Display space in bytes
     #[arg(long = "show_bytes", help_heading = "Heap value")]
     show_bytes: bool,
+
+    /// Show samples of this kind; dumps may hold others than malloc's
+    #[arg(
+        long,
+        help_heading = "Heap value",
+        default_value = model::MALLOC,
+        value_name = "NAME"
+    )]
+    pub kind: String,
 
     /// Show at most so many nodes
     #[arg(long, help_heading = "Call graph", default_value_t = 80)]
@@ -208,6 +217,7 @@ impl Cli {
             ignore: self.ignore.clone(),
         };
         Selection {
+            kind: None,
             value,
             granularity,
             filter,

@@ -77,8 +77,9 @@ pub fn outside_allocator<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<
     for &id in &sample.stack {
         push_sites(profile, id, &mut sites);
     }
-    let hook = sample.stack.first().filter(|_| profile.leaf_is_hook);
-    let by_position = hook.map_or(0, |&id| profile.location(id).lines.len().max(1));
+    let leaf = sample.stack.first().map(|&id| profile.location(id));
+    let hook = leaf.filter(|leaf| profile.leaf_is_hook && !leaf.managed);
+    let by_position = hook.map_or(0, |hook| hook.lines.len().max(1));
     let behind = sites.iter().skip(by_position);
     let by_module = by_position + behind.take_while(|s| in_allocator_module(s)).count();
     let by_name = sites.iter().rposition(is_allocator).map_or(0, |at| at + 1);

@@ -1,12 +1,12 @@
 //! From file names to symbolized profiles: what both binaries do before they draw. Reads files,
 //! warns about sums that mislead, and asks `symbolize` for names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use crate::model::Profile;
+use crate::model::{MALLOC, Profile};
 use crate::read;
 use crate::stacks::{NamedProfile, Part, Selection};
 use crate::symbolize::{Locator, symbolize};
@@ -41,6 +41,27 @@ impl Loaded {
             .warnings
             .extend(symbolize(&mut loaded.profiles, locator));
         Ok(loaded)
+    }
+
+    /// The kind of samples that `name` asks for, `None` for malloc's; an error when none of the
+    /// profiles has it.
+    pub fn kind(&self, name: &str) -> Result<Option<String>> {
+        let others: BTreeSet<&str> = self
+            .profiles()
+            .iter()
+            .flat_map(|profile| profile.other_kinds.keys().map(String::as_str))
+            .collect();
+        if name == MALLOC {
+            Ok(None)
+        } else if others.contains(name) {
+            Ok(Some(name.to_owned()))
+        } else {
+            let all: Vec<&str> = [MALLOC].into_iter().chain(others).collect();
+            bail!(
+                "there are no samples of the kind {name}, only of: {}",
+                all.join(", ")
+            )
+        }
     }
 
     /// Sums what is to be added and subtracts the base.

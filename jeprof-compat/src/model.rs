@@ -4,7 +4,11 @@
 //! Values are unbiased estimates already: `read` scales and moves return addresses onto their
 //! call sites at the door. Stacks are leaf first.
 
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
+
+/// What the samples of malloc are called where a kind is to be named.
+pub const MALLOC: &str = "malloc";
 
 /// One of the four heap values that a sample carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,15 +164,26 @@ pub struct ProcessFacts {
     pub epochs: Option<(u64, u64)>,
 }
 
+/// Samples of what malloc never saw: a managed heap, mmap. Never to be added to malloc's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OtherKind {
+    /// In file order, for example `("note", "live as of the last collection")`.
+    pub facts: Vec<(String, String)>,
+    /// One a stack, over the locations of the profile.
+    pub samples: Vec<Sample>,
+}
+
 /// A whole profile.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
     /// Mean bytes between samples.
     pub period: u64,
-    /// One a stack.
+    /// One a stack, of malloc.
     pub samples: Vec<Sample>,
-    /// The first frame of every stack is the profiler's own allocation function: the format says
-    /// so, whatever name its address has by now.
+    /// Samples of other kinds, by the name of the kind.
+    pub other_kinds: BTreeMap<String, OtherKind>,
+    /// The first frame of every stack is the profiler's own allocation function, unless it is a
+    /// managed one: the format says so, whatever name its address has by now.
     pub leaf_is_hook: bool,
     /// Shared by all samples.
     pub locations: Vec<Location>,
@@ -186,7 +201,15 @@ impl Profile {
         &self.locations[id.0 as usize]
     }
 
-    /// Sum of one heap value over all samples.
+    /// The samples of the kind that `kind` names, of malloc without one.
+    pub fn samples_of(&self, kind: Option<&str>) -> &[Sample] {
+        match kind {
+            None => &self.samples,
+            Some(name) => self.other_kinds.get(name).map_or(&[], |kind| &kind.samples),
+        }
+    }
+
+    /// Sum of one heap value over all samples of malloc.
     pub fn total(&self, kind: ValueKind) -> f64 {
         self.samples.iter().map(|s| s.values.get(kind)).sum()
     }
@@ -195,9 +218,20 @@ impl Profile {
 impl ProcessFacts {
     /// The first value recorded under `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let entry = self.entries.iter().find(|(k, _)| k == key);
-        entry.map(|(_, value)| value.as_str())
+        first(&self.entries, key)
     }
+}
+
+impl OtherKind {
+    /// The first fact recorded under `key`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        first(&self.facts, key)
+    }
+}
+
+fn first<'a>(entries: &'a [(String, String)], key: &str) -> Option<&'a str> {
+    let entry = entries.iter().find(|(k, _)| k == key);
+    entry.map(|(_, value)| value.as_str())
 }
 
 impl ValueKind {

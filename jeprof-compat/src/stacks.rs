@@ -5,6 +5,7 @@
 //! Stacks keep recursion as it was: who sums cumulatively counts a frame once a stack.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::filter::{self, Filter, Site};
 use crate::model::{LocationId, Profile, ValueKind};
@@ -37,11 +38,33 @@ pub struct NamedProfile {
     pub total: f64,
     /// Which heap value the stacks carry.
     pub value: ValueKind,
+    /// What is to be said beside the figures where they are not malloc's.
+    pub kind: Option<KindTitle>,
+}
+
+/// Of which kind samples are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KindTitle {
+    /// The kind.
+    pub name: String,
+    /// What a reader of its figures should know.
+    pub note: Option<String>,
+}
+
+impl fmt::Display for KindTitle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.note {
+            Some(note) => write!(f, "{}: {note}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
 }
 
 /// What to make of profiles.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
+    /// Which kind of samples, malloc's without one.
+    pub kind: Option<String>,
     /// Which heap value.
     pub value: ValueKind,
     /// What makes a frame.
@@ -123,6 +146,7 @@ impl<'a> Builder<'a> {
             gross: Vec::new(),
             out: NamedProfile {
                 value: selection.value,
+                kind: title(parts, selection),
                 ..NamedProfile::default()
             },
         }
@@ -130,7 +154,7 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, part: &Part<'_>) {
         let mut cache = Cache::new();
-        for sample in &part.profile.samples {
+        for sample in part.profile.samples_of(self.selection.kind.as_deref()) {
             let value = part.sign * sample.values.get(self.selection.value);
             self.out.total += value;
             let sites = filter::outside_allocator(part.profile, sample);
@@ -182,6 +206,16 @@ impl<'a> Builder<'a> {
         stacks.retain(|s| gross.next().is_some_and(|g| s.value.abs() > 1e-9 * g));
         self.out
     }
+}
+
+fn title(parts: &[Part<'_>], selection: &Selection) -> Option<KindTitle> {
+    let name = selection.kind.clone()?;
+    let kinds = parts
+        .iter()
+        .filter_map(|p| p.profile.other_kinds.get(&name));
+    let note = kinds.filter_map(|kind| kind.get("note")).next();
+    let note = note.map(str::to_owned);
+    Some(KindTitle { name, note })
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ fn caption(name: &str) -> Caption<'_> {
     Caption {
         program: name,
         unit: Unit::Megabytes,
+        kind: None,
     }
 }
 

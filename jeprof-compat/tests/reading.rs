@@ -181,6 +181,50 @@ fn managed_frames_bring_their_names() {
     assert_eq!(named.stacks[0].samples, Some(2));
 }
 
+/// Between a stack and its own line: what is of another kind belongs to neither.
+fn with_a_java_heap() -> String {
+    OURS.replace(
+        "# stack 5",
+        "#@ java_heap fact note live as of the last collection\n\
+         #@ java_heap stack 1 live=1:2.000:900 @ 0x4d00000000000020 0x4d00000000000000\n\
+         #@ mmap stack 1 live=1:1.000:50 @ 0x401100 0x401201\n\
+         # frame 0x4d00000000000020\tjava\tbyte[]\t\t\t\n# stack 5",
+    )
+}
+
+fn selected(profile: &Profile, kind: Option<&str>) -> NamedProfile {
+    let selection = Selection {
+        kind: kind.map(str::to_owned),
+        ..Selection::default()
+    };
+    NamedProfile::build(&[Part { profile, sign: 1.0 }], &selection)
+}
+
+#[test]
+fn other_kinds_stand_apart() {
+    let (profile, warnings) = parse(&with_a_java_heap());
+    assert_eq!(warnings, [""; 0]);
+    let (malloc, _) = parse(OURS);
+    assert_eq!(profile.total(ValueKind::InuseSpace), 7000.0);
+    assert_eq!(
+        selected(&profile, None).stacks,
+        selected(&malloc, None).stacks
+    );
+    assert_eq!(selected(&profile, None).kind, None);
+
+    let java = selected(&profile, Some("java_heap"));
+    let names: Vec<&str> = java.frames.iter().map(|f| &*f.name).collect();
+    assert_eq!(names, ["byte[]", "java.util.zip.Deflater.init"]);
+    assert_eq!((java.total, java.stacks[0].samples), (900.0, Some(1)));
+    let title = java.kind.unwrap().to_string();
+    assert_eq!(title, "java_heap: live as of the last collection");
+
+    let mmap = selected(&profile, Some("mmap"));
+    assert_eq!((mmap.total, mmap.stacks[0].frames.len()), (50.0, 1));
+    assert_eq!(mmap.kind.unwrap().to_string(), "mmap");
+    assert_eq!(selected(&profile, Some("ruby")).total, 0.0);
+}
+
 #[test]
 fn pseudo_addresses_mean_nothing_in_foreign_files() {
     let foreign = OURS.replace("# malloscope 1\n", "");
@@ -284,13 +328,17 @@ fn use_up(bytes: &[u8]) -> Option<usize> {
     let mut out = Vec::new();
     jeprof_compat::view::text::write(&named, Default::default(), &mut out).unwrap();
     jeprof_compat::view::folded::write(&named, &mut out).unwrap();
+    for name in profile.other_kinds.keys() {
+        let named = selected(&profile, Some(name));
+        jeprof_compat::view::text::write(&named, Default::default(), &mut out).unwrap();
+    }
     Some(profile.samples.len())
 }
 
 proptest! {
     #[test]
     fn any_beginning_of_a_file_is_read(ours: bool, at in 0usize..2000) {
-        let text = if ours { OURS } else { THREADED };
+        let text = if ours { &with_a_java_heap() } else { THREADED };
         if let Some(samples) = use_up(&text.as_bytes()[..at.min(text.len())]) {
             prop_assert!(samples <= 2);
         }
@@ -298,7 +346,8 @@ proptest! {
 
     #[test]
     fn any_spoiled_byte_is_survived(ours: bool, at in 0usize..2000, byte: u8) {
-        let mut bytes = if ours { OURS } else { THREADED }.as_bytes().to_vec();
+        let text = if ours { &with_a_java_heap() } else { THREADED };
+        let mut bytes = text.as_bytes().to_vec();
         let at = at % bytes.len();
         bytes[at] = byte;
         use_up(&bytes);

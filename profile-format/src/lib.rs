@@ -61,10 +61,11 @@
 //! # frame 0xADDR TAB KIND TAB CLASS TAB NAME TAB FILE TAB LINE
 //! # live 0xADDR SIZE ID                                   one live sample (prof_dump_live), ID of its stack
 //! # build_id 0xSTART HEX PATH                             of the ELF file mapped at START
-//! #@ KIND TEXT                                            reserved: samples of another kind than malloc
+//! #@ KIND fact KEY TEXT                                   a fact about samples of another kind than malloc
+//! #@ KIND stack ID (" " KEY "=" VALUE)* " @" (" 0x" HEX)*  a stack of that kind, as in `# stack`
 //! # end                                                   last line; without it the file was cut off
 //! ```
-//! Unknown facts and unknown keys of `# stack` are to be passed over.
+//! Unknown facts, unknown keys of a stack and unknown words behind `#@ KIND` are to be passed over.
 //!
 //! **Facts.** `command` holds the arguments parted by blanks, blanks inside an argument as `%20`.
 //! Keys that end in `_ms` are milliseconds (`start_unix_ms`, `time_unix_ms` since 1970), in `_bytes`
@@ -81,6 +82,13 @@
 //! - `births=EPOCH:SAMPLES:BYTES,...` live samples and their estimated bytes by birth epoch
 //! - `lives=BUCKET:COUNT,...` lifetimes of freed samples: bucket 0 is below 1 ms, bucket k is
 //!   [2^(k-1), 2^k) ms
+//!
+//! **Other kinds** (`java_heap`, `mmap`, ...) count what malloc never saw, so nobody may add them to
+//! the `@` blocks, which is why jeprof does not see them. `KIND` is one word. Stacks of a kind are
+//! numbered on their own; their keys, epochs and pseudo-addresses are those of malloc's. Facts:
+//! `period` is the mean number of bytes between samples, `note` what a reader of its figures
+//! should know, in words to be shown as they are. The first frame is one that a reader leaves out, as
+//! malloc's is, or the pseudo-address of what was allocated: a `# frame` with a CLASS and no NAME.
 //!
 //! **Managed frames** stand in a stack as pseudo-addresses from [`heap_v2::PSEUDO_FRAMES`] on, 16
 //! apart; each is named by one `# frame` line. `CLASS`, `FILE` and `LINE` may be empty.

@@ -11,7 +11,7 @@ use jeprof_compat::cli::{self, Cli, Output, Stop};
 use jeprof_compat::graph::Graph;
 use jeprof_compat::layout::Layered;
 use jeprof_compat::load::Loaded;
-use jeprof_compat::stacks::NamedProfile;
+use jeprof_compat::stacks::{NamedProfile, Selection};
 use jeprof_compat::symbolize::Locator;
 use jeprof_compat::view::svg::Caption;
 use jeprof_compat::view::{dot, folded, svg, text};
@@ -69,7 +69,10 @@ fn run(cli: &Cli) -> Result<()> {
     for warning in &loaded.warnings {
         complain(&printable(&format!("jeprof-compat: {warning}")));
     }
-    let named = loaded.select(&cli.selection());
+    let named = loaded.select(&Selection {
+        kind: loaded.kind(&cli.kind)?,
+        ..cli.selection()
+    });
     let mut out = BufWriter::new(io::stdout().lock());
     match cli.output() {
         Output::Text => text::write(&named, cli.text_options(), &mut out)?,
@@ -94,6 +97,7 @@ fn picture(cli: &Cli, named: &NamedProfile) -> Result<String> {
     let caption = Caption {
         program: program.as_deref().unwrap_or_default(),
         unit,
+        kind: named.kind.as_ref(),
     };
     Ok(match cli.output() {
         Output::Dot => dot::render(&graph, &caption),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Line, Location, LocationId, Mapping, Profile, Sample};
+use crate::model::{Line, Location, LocationId, Mapping, OtherKind, Profile, Sample};
 
 /// A profile that grows.
 #[derive(Debug, Default)]
@@ -56,6 +56,11 @@ impl Assembly {
     /// Adds a sample.
     pub fn push(&mut self, sample: Sample) {
         self.profile.samples.push(sample);
+    }
+
+    /// What there is so far of another kind than malloc.
+    pub fn kind(&mut self, name: String) -> &mut OtherKind {
+        self.profile.other_kinds.entry(name).or_default()
     }
 
     /// Finds the mapping of every location and names the managed ones.

@@ -87,7 +87,12 @@ impl HeapText {
             Event::Frame(frame) => self.out.name_managed(frame.address, managed_line(&frame)),
             Event::BuildId(id) => self.out.build_id(id.start, id.hex, &string(id.path)),
             Event::Mapping(mapping) => profile.mappings.push(model_mapping(&mapping)),
-            Event::Live { .. } | Event::Other { .. } | Event::End => {}
+            Event::KindFact { kind, key, value } => {
+                let fact = (key.to_owned(), string(value));
+                self.out.kind(string(kind)).facts.push(fact);
+            }
+            Event::KindStack { kind, line } => self.kind_stack(string(kind), &line),
+            Event::Live { .. } | Event::End => {}
         }
     }
 
@@ -160,17 +165,18 @@ impl HeapText {
         let Some(sample) = &mut self.open else {
             return;
         };
-        sample.values = Values {
-            inuse_objects: line.live.objects(),
-            inuse_space: line.live.bytes as f64,
-            alloc_objects: line.accumulated.objects(),
-            alloc_space: line.accumulated.bytes as f64,
-        };
-        sample.facts = Some(model_facts(line));
+        describe(sample, line);
         self.counted = true;
         if line.frames.is_some() {
             self.close();
         }
+    }
+
+    /// It stands for itself: the stack of malloc before it may still go on.
+    fn kind_stack(&mut self, kind: String, line: &StackLine<'_>) {
+        let mut sample = self.sample(line.frames.unwrap_or_default());
+        describe(&mut sample, line);
+        self.out.kind(kind).samples.push(sample);
     }
 
     /// A line that cannot be read ends its stack: what follows may belong to another one.
@@ -191,7 +197,7 @@ impl HeapText {
         self.close();
         let profile = self.out.finish();
         if let Some(first) = self.troubles.first() {
-            if profile.samples.is_empty() {
+            if profile.samples.is_empty() && profile.other_kinds.is_empty() {
                 bail!("{name}: {first}");
             }
             self.warnings.push(spoiled(&self.troubles));
@@ -231,6 +237,16 @@ fn model_mapping(mapping: &maps::Mapping<'_>) -> Mapping {
     }
 }
 
+fn describe(sample: &mut Sample, line: &StackLine<'_>) {
+    sample.values = Values {
+        inuse_objects: line.live.objects(),
+        inuse_space: line.live.bytes as f64,
+        alloc_objects: line.accumulated.objects(),
+        alloc_space: line.accumulated.bytes as f64,
+    };
+    sample.facts = Some(model_facts(line));
+}
+
 fn model_facts(line: &StackLine<'_>) -> StackFacts {
     let epoch =
         |(epoch, samples, bytes)| (u32::try_from(epoch).unwrap_or(u32::MAX), samples, bytes);
@@ -248,10 +264,12 @@ fn model_facts(line: &StackLine<'_>) -> StackFacts {
 /// `java.util.zip.Deflater.init`; Ruby writes `Zlib::Deflate#deflate`.
 fn managed_line(frame: &ManagedFrame<'_>) -> Line {
     let (kind, class, name) = (string(frame.kind), string(frame.class), string(frame.name));
-    let function = match (class.is_empty(), kind.as_str()) {
-        (true, _) => name,
-        (false, "ruby") => format!("{class}#{name}"),
-        (false, _) => format!("{class}.{name}"),
+    let function = match (class.is_empty(), name.is_empty(), kind.as_str()) {
+        (true, _, _) => name,
+        // What was allocated, not who did: a class alone.
+        (false, true, _) => class,
+        (false, false, "ruby") => format!("{class}#{name}"),
+        (false, false, _) => format!("{class}.{name}"),
     };
     Line {
         function,

@@ -37,13 +37,18 @@ impl Dot<'_> {
         let Graph { total, shown, .. } = *self.graph;
         let (program, unit) = (escape(self.caption.program), self.caption.unit.name());
         let total = self.value(total);
+        let kind = self
+            .caption
+            .kind
+            .map(|kind| escape(&kind.to_string()) + "\\l");
         writeln!(out, "digraph \"{program}; {total} {unit}\" {{")?;
         writeln!(out, "node [width=0.375,height=0.25];")?;
         writeln!(
             out,
-            "Legend [shape=box,fontsize=24,shape=plaintext,label=\"{program}\\l\
+            "Legend [shape=box,fontsize=24,shape=plaintext,label=\"{program}\\l{}\
              Total {unit}: {total}\\lFocusing on: {}\\l\
              Dropped nodes with <= {} abs({unit})\\lDropped edges with <= {} {unit}\\l\"];",
+            kind.unwrap_or_default(),
             self.value(shown),
             self.value(self.graph.node_limit),
             self.value(self.graph.edge_limit),
@@ -140,6 +145,7 @@ mod tests {
         let caption = Caption {
             program: "prog",
             unit: Unit::Megabytes,
+            kind: None,
         };
         assert_eq!(
             render(&graph, &caption),

@@ -14,6 +14,7 @@ use super::text_width::{self, FONT_FAMILY};
 use super::{arrow, colour, xml};
 use crate::graph::{Edge, Graph, Node};
 use crate::layout::{Engine, Link, Placement, Point, Request, Route, Size};
+use crate::stacks::KindTitle;
 use crate::units::Unit;
 
 const CSS: &str = include_str!("assets/graph.css");
@@ -21,6 +22,7 @@ const SCRIPT: &str = include_str!("assets/graph.js");
 
 const MARGIN: f64 = 16.0;
 const AMOUNT_SIZE: f64 = 9.0;
+const LONGEST_NOTE: usize = 160;
 
 /// What the picture says beside the graph.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +31,8 @@ pub struct Caption<'a> {
     pub program: &'a str,
     /// How values are written.
     pub unit: Unit,
+    /// What is counted, where it is not malloc.
+    pub kind: Option<&'a KindTitle>,
 }
 
 /// The whole file.
@@ -63,6 +67,14 @@ fn request(graph: &Graph, labels: &[Label], unit: Unit) -> Request {
     Request {
         boxes: labels.iter().map(|label| label.size).collect(),
         links: links.collect(),
+    }
+}
+
+/// A note of no end would make a picture of no end.
+fn shorten(note: &str) -> String {
+    match note.char_indices().nth(LONGEST_NOTE) {
+        Some((end, _)) => format!("{}…", &note[..end]),
+        None => note.to_owned(),
     }
 }
 
@@ -124,7 +136,9 @@ impl Picture<'_> {
     fn legend(&self, content: Size) -> Legend {
         let Graph { total, shown, .. } = *self.graph;
         let unit = self.caption.unit;
-        let mut lines = vec![format!("Total: {}", amount(total, unit))];
+        let kind = self.caption.kind.map(|kind| shorten(&kind.to_string()));
+        let mut lines: Vec<String> = kind.into_iter().collect();
+        lines.push(format!("Total: {}", amount(total, unit)));
         // The sums were made in another order.
         if (shown - total).abs() > 1e-9 * total.abs() {
             let share = percent(shown, total);

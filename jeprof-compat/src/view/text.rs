@@ -19,6 +19,9 @@ pub struct Options {
 /// Writes the total and one row for each frame that has any value.
 pub fn write(profile: &NamedProfile, options: Options, out: &mut impl Write) -> io::Result<()> {
     let unit = options.unit;
+    if let Some(kind) = &profile.kind {
+        writeln!(out, "Kind: {}", printable(&kind.to_string()))?;
+    }
     if profile.total != 0.0 {
         writeln!(out, "Total: {} {}", unit.format(profile.total), unit.name())?;
     }

@@ -11,7 +11,7 @@ use crate::number::Cursor;
 pub(super) fn parse(line: &[u8]) -> Result<Option<Event<'_>>, &'static str> {
     let mut cursor = Cursor(line);
     if cursor.eat(b"@").is_some() {
-        return other(cursor).map(Some).ok_or("`#@ KIND TEXT`");
+        return other_kind(cursor);
     }
     let Some(key) = cursor.eat(b" ").and_then(|()| cursor.word()) else {
         return Ok(None);
@@ -24,7 +24,10 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<Event<'_>>, &'static str> {
         ),
         b"end" => (Some(Event::End), ""),
         b"epochs" => (epochs(cursor), "`# epochs WIDTH_MS COUNT`"),
-        b"stack" => (stack(cursor), "`# stack ID KEY=VALUE... [@ FRAMES]`"),
+        b"stack" => (
+            stack(cursor).map(Event::StackFacts),
+            "`# stack ID KEY=VALUE... [@ FRAMES]`",
+        ),
         b"frame" => (
             frame(cursor),
             "`# frame ADDRESS` and KIND, CLASS, NAME, FILE, LINE behind tabs",
@@ -42,12 +45,30 @@ fn fact<'a>(key: &'a [u8], cursor: Cursor<'a>) -> Option<Event<'a>> {
     Some(Event::Fact { key, value })
 }
 
-fn other(mut cursor: Cursor<'_>) -> Option<Event<'_>> {
-    cursor.eat(b" ")?;
-    let kind = Text::escaped(cursor.word()?);
+/// A line behind its `#@`; words of later versions are passed over.
+fn other_kind(mut cursor: Cursor<'_>) -> Result<Option<Event<'_>>, &'static str> {
+    let mut word = || cursor.eat(b" ").and_then(|()| cursor.word());
+    let (Some(kind), Some(what)) = (word(), word()) else {
+        return Err("`#@ KIND fact|stack ...`");
+    };
+    let kind = Text::escaped(kind);
     let _ = cursor.eat(b" ");
-    let text = Text::escaped(cursor.0);
-    Some(Event::Other { kind, text })
+    match what {
+        b"fact" => kind_fact(kind, cursor).ok_or("`#@ KIND fact KEY TEXT`"),
+        b"stack" => stack(cursor)
+            .filter(|line| line.frames.is_some())
+            .map(|line| Event::KindStack { kind, line })
+            .ok_or("`#@ KIND stack ID KEY=VALUE... @ FRAMES`"),
+        _ => return Ok(None),
+    }
+    .map(Some)
+}
+
+fn kind_fact<'a>(kind: Text<'a>, mut cursor: Cursor<'a>) -> Option<Event<'a>> {
+    let key = core::str::from_utf8(cursor.word()?).ok()?;
+    let _ = cursor.eat(b" ");
+    let value = Text::escaped(cursor.0);
+    Some(Event::KindFact { kind, key, value })
 }
 
 fn epochs(mut cursor: Cursor<'_>) -> Option<Event<'_>> {
@@ -101,7 +122,7 @@ fn frame(mut cursor: Cursor<'_>) -> Option<Event<'_>> {
     }))
 }
 
-fn stack(mut cursor: Cursor<'_>) -> Option<Event<'_>> {
+fn stack(mut cursor: Cursor<'_>) -> Option<StackLine<'_>> {
     let mut line = StackLine {
         id: cursor.decimal()?,
         ..StackLine::default()
@@ -117,7 +138,7 @@ fn stack(mut cursor: Cursor<'_>) -> Option<Event<'_>> {
         };
         stack_word(&mut line, word)?;
     }
-    Some(Event::StackFacts(line))
+    Some(line)
 }
 
 /// One `KEY=VALUE`; keys of later versions are passed over.

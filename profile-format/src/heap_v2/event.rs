@@ -64,12 +64,21 @@ pub enum Event<'a> {
     },
     /// A build id.
     BuildId(BuildId<'a>),
-    /// A sample of another kind than malloc.
-    Other {
+    /// A fact about samples of another kind than malloc.
+    KindFact {
         /// The kind.
         kind: Text<'a>,
-        /// All the rest.
-        text: Text<'a>,
+        /// Its name.
+        key: &'a str,
+        /// Its value.
+        value: Text<'a>,
+    },
+    /// A stack of another kind than malloc; it carries its frames.
+    KindStack {
+        /// The kind.
+        kind: Text<'a>,
+        /// The stack.
+        line: StackLine<'a>,
     },
     /// One mapped area.
     Mapping(Mapping<'a>),

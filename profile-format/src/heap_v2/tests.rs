@@ -37,17 +37,7 @@ fn show(event: Event<'_>) -> String {
             c.accumulated_bytes,
             text(name)
         ),
-        Event::StackFacts(line) => format!(
-            "facts {} {:?} {} {:?} {:?} {:?} {:?} {:x?}",
-            line.id,
-            line.live,
-            line.variance,
-            line.accumulated,
-            line.sizes,
-            line.births.collect::<Vec<_>>(),
-            line.lifetimes.collect::<Vec<_>>(),
-            line.frames.map(|frames| frames.collect::<Vec<_>>())
-        ),
+        Event::StackFacts(line) => stack_line(line),
         Event::Fact { key, value } => format!("fact {key}={}", text(value)),
         Event::Frame(f) => format!(
             "frame {:x} {}|{}|{}|{}|{}",
@@ -59,11 +49,28 @@ fn show(event: Event<'_>) -> String {
             f.line
         ),
         Event::BuildId(id) => format!("build id {:x} {} {}", id.start, id.hex, text(id.path)),
-        Event::Other { kind, text: rest } => format!("other {} {}", text(kind), text(rest)),
+        Event::KindFact { kind, key, value } => {
+            format!("{}: fact {key}={}", text(kind), text(value))
+        }
+        Event::KindStack { kind, line } => format!("{}: {}", text(kind), stack_line(line)),
         Event::Percent(rest) => format!("percent {}", text(rest)),
         Event::Mapping(m) => format!("map {:x} {}", m.start, String::from_utf8_lossy(m.path)),
         other => format!("{other:?}"),
     }
+}
+
+fn stack_line(line: StackLine<'_>) -> String {
+    format!(
+        "facts {} {:?} {} {:?} {:?} {:?} {:?} {:x?}",
+        line.id,
+        line.live,
+        line.variance,
+        line.accumulated,
+        line.sizes,
+        line.births.collect::<Vec<_>>(),
+        line.lifetimes.collect::<Vec<_>>(),
+        line.frames.map(|frames| frames.collect::<Vec<_>>())
+    )
 }
 
 fn whole_dump() -> Vec<u8> {
@@ -119,7 +126,10 @@ fn whole_dump() -> Vec<u8> {
     })
     .unwrap();
     out.live(0x5000, 100, 9).unwrap();
-    out.other(b"java heap", b"anything").unwrap();
+    out.kind_number("java heap", "period", 524_288).unwrap();
+    out.kind_fact("java heap", "note", b"live\nonce").unwrap();
+    out.kind_stack("java heap", &empty, &[PSEUDO_FRAMES])
+        .unwrap();
     out.build_id(0x1000, &[0xab, 0x01], b"/a b").unwrap();
     out.begin_maps().unwrap();
     out.raw(b"1000-2000 r-xp 00000000 00:00 0 /a b\n").unwrap();
@@ -147,7 +157,10 @@ fn a_whole_dump_comes_back() {
          Estimate { samples: 0, objects_milli: 0, bytes: 0 } None [] [] Some([2000])",
         "frame 4d00000000000000 java|a.B|<init>\t||12",
         "Live { address: 20480, size: 100, stack: 9 }",
-        "other java heap anything",
+        "java heap: fact period=524288",
+        "java heap: fact note=live\nonce",
+        "java heap: facts 10 Estimate { samples: 0, objects_milli: 0, bytes: 0 } 0 \
+         Estimate { samples: 0, objects_milli: 0, bytes: 0 } None [] [] Some([4d00000000000000])",
         "build id 1000 ab01 /a b",
         "map 1000 /a b",
         "End",
@@ -239,6 +252,25 @@ fn bad_lines_are_named_and_passed_over() {
 }
 
 #[test]
+fn other_kinds_say_what_is_missing_in_them() {
+    let dump = b"heap_v2/1\n# malloscope 1\n#@ mmap hint 1\n#@ mmap fact\n#@ mmap\n\
+        #@ mmap stack 1 live=1:1:8\n#@ mmap stack 1 @ 0x\n#@ mmap fact a\n#@ mmap stack 2 @\n# end\n";
+    assert_eq!(
+        events(dump)[1..],
+        [
+            "! line 4: expected `#@ KIND fact KEY TEXT`",
+            "! line 5: expected `#@ KIND fact|stack ...`",
+            "! line 6: expected `#@ KIND stack ID KEY=VALUE... @ FRAMES`",
+            "! line 7: expected `#@ KIND stack ID KEY=VALUE... @ FRAMES`",
+            "mmap: fact a=",
+            "mmap: facts 2 Estimate { samples: 0, objects_milli: 0, bytes: 0 } 0 \
+             Estimate { samples: 0, objects_milli: 0, bytes: 0 } None [] [] Some([])",
+            "End",
+        ]
+    );
+}
+
+#[test]
 fn what_is_no_profile_is_refused() {
     for input in [
         &b""[..],
@@ -315,7 +347,7 @@ proptest! {
 
     #[test]
     fn no_lines_panic(lines in proptest::collection::vec(
-        "(@|# stack|# frame|# live|# build_id|#@|# epochs|  t[*0-9]?:|MAPPED_LIBRARIES:)[ -~\t]{0,40}", 0..20))
+        "(@|# stack|# frame|# live|# build_id|#@|#@ k fact|#@ k stack|# epochs|  t[*0-9]?:|MAPPED_LIBRARIES:)[ -~\t]{0,40}", 0..20))
     {
         let mut input = String::from("heap_v2/1\n# malloscope 1\n");
         for line in lines {

@@ -143,6 +143,15 @@ impl<S: Sink> Writer<S> {
         frames: Option<&[u64]>,
     ) -> Result<(), S::Error> {
         self.key("stack")?;
+        self.stack_line(facts, frames)
+    }
+
+    /// The line of a stack behind its first word.
+    fn stack_line(
+        &mut self,
+        facts: &StackFacts<'_>,
+        frames: Option<&[u64]>,
+    ) -> Result<(), S::Error> {
         self.decimal(facts.id)?;
         self.estimate(b" live=", facts.live)?;
         if facts.live.samples != 0 {
@@ -249,13 +258,36 @@ impl<S: Sink> Writer<S> {
         self.end_line()
     }
 
-    /// A sample of another kind than malloc, which no reader may add to the rest.
-    pub fn other(&mut self, kind: &[u8], text: &[u8]) -> Result<(), S::Error> {
-        self.sink.write(b"#@ ")?;
-        escape::write_word(&mut self.sink, kind)?;
+    /// A fact of text about another kind of samples than malloc.
+    pub fn kind_fact(&mut self, kind: &str, key: &str, text: &[u8]) -> Result<(), S::Error> {
+        self.kind(kind, b"fact ")?;
+        self.sink.write(key.as_bytes())?;
         self.sink.write(b" ")?;
         escape::write_text(&mut self.sink, text)?;
         self.end_line()
+    }
+
+    /// A fact about another kind that is a number.
+    pub fn kind_number(&mut self, kind: &str, key: &str, number: u64) -> Result<(), S::Error> {
+        self.kind_fact(kind, key, Decimal::new(number).as_bytes())
+    }
+
+    /// A stack of another kind, which no reader may add to those of malloc.
+    pub fn kind_stack(
+        &mut self,
+        kind: &str,
+        facts: &StackFacts<'_>,
+        frames: &[u64],
+    ) -> Result<(), S::Error> {
+        self.kind(kind, b"stack ")?;
+        self.stack_line(facts, Some(frames))
+    }
+
+    fn kind(&mut self, kind: &str, word: &[u8]) -> Result<(), S::Error> {
+        self.sink.write(b"#@ ")?;
+        escape::write_word(&mut self.sink, kind.as_bytes())?;
+        self.sink.write(b" ")?;
+        self.sink.write(word)
     }
 
     /// Begins the trailer: the lines of `/proc/<pid>/maps` follow, as they are, by [`Writer::raw`].

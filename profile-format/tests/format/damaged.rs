@@ -9,7 +9,7 @@ use crate::sample::{GPERFTOOLS, JEMALLOC, ours};
 const COPIES: usize = 3000;
 
 /// What damage likes to put into a file: the words of the grammar, and numbers at their bounds.
-const PIECES: [&[u8]; 20] = [
+const PIECES: [&[u8]; 22] = [
     b"\n",
     b" ",
     b"\t",
@@ -25,6 +25,8 @@ const PIECES: [&[u8]; 20] = [
     b"\nMAPPED_LIBRARIES:\n",
     b"\n# stack 1 live=1:1.1:1 births=0:1:1, @ 0x1\n",
     b"\n# frame 0x1\t\t\t",
+    b"\n#@ mmap fact ",
+    b"\n#@ mmap stack 1 live=1:1:1 @ 0x1\n",
     b"\n  t*: 1: 1 [1: 1]",
     b"1: 0 [1: 1] @ 0x1\n",
     b"heap_v2/0\n",
@@ -97,7 +99,7 @@ fn read_all(file: &[u8]) -> usize {
                 assert!(objects.is_finite() && bytes.is_finite(), "{counts:?}");
                 assert!(name.bytes().count() <= file.len());
             }
-            Ok(Event::StackFacts(facts)) => {
+            Ok(Event::StackFacts(facts) | Event::KindStack { line: facts, .. }) => {
                 let lists = facts.births.count() + facts.lifetimes.count();
                 assert!(lists + facts.frames.map_or(0, Iterator::count) <= file.len());
             }

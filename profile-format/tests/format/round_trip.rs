@@ -1,7 +1,5 @@
 //! Whatever the writer is given, in whatever order, the reader finds.
 
-use std::convert::Infallible;
-
 use profile_format::escape::Text;
 use profile_format::heap_v2::{
     Counts, Estimate, Event, ManagedFrame, Reader, StackFacts, StackLine, Writer,
@@ -29,7 +27,8 @@ enum Line {
     Frame(u64, [Raw; 4], u64),
     Live(u64, u64, u64),
     BuildId(u64, Raw, Raw),
-    Other(Raw, Raw),
+    KindFact(&'static str, &'static str, Raw),
+    KindStack(&'static str, Box<Facts>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -106,6 +105,7 @@ fn facts() -> impl Strategy<Value = Facts> {
 
 fn line() -> impl Strategy<Value = Line> {
     let key = || prop::sample::select(vec!["host", "x", "rss_bytes", "ended"]);
+    let kind = || prop::sample::select(vec!["java_heap", "mmap", "a b%", "\u{e9}\n"]);
     prop_oneof![
         (key(), text()).prop_map(|(key, text)| Line::Fact(key, text)),
         vec(word(), 0..4).prop_map(Line::Words),
@@ -120,7 +120,11 @@ fn line() -> impl Strategy<Value = Line> {
             .prop_map(|(address, texts, line)| Line::Frame(address, texts, line)),
         (number(), number(), number()).prop_map(|(a, s, id)| Line::Live(a, s, id)),
         (number(), vec(any::<u8>(), 1..21), text()).prop_map(|(s, id, p)| Line::BuildId(s, id, p)),
-        (word(), text()).prop_map(|(kind, text)| Line::Other(kind, text)),
+        (kind(), key(), text()).prop_map(|(kind, key, text)| Line::KindFact(kind, key, text)),
+        (kind(), facts()).prop_map(|(kind, mut facts)| {
+            facts.frames.get_or_insert_default();
+            Line::KindStack(kind, Box::new(facts))
+        }),
     ]
 }
 
@@ -134,7 +138,7 @@ fn write(out: &mut Writer<Bytes>, line: &Line) {
         Line::Counts(None, counts, _) => out.total(*counts),
         Line::Counts(Some(uid), counts, name) => out.thread(*uid, *counts, name),
         Line::Stack(frames) => out.stack(frames),
-        Line::Facts(facts) => write_facts(out, facts),
+        Line::Facts(facts) => out.stack_facts(&facts.line(), facts.frames.as_deref()),
         Line::Frame(address, [kind, class, name, file], line) => out.frame(&ManagedFrame {
             address: *address,
             kind: Text::plain(kind),
@@ -145,21 +149,26 @@ fn write(out: &mut Writer<Bytes>, line: &Line) {
         }),
         Line::Live(address, size, stack) => out.live(*address, *size, *stack),
         Line::BuildId(start, id, path) => out.build_id(*start, id, path),
-        Line::Other(kind, text) => out.other(kind, text),
+        Line::KindFact(kind, key, text) => out.kind_fact(kind, key, text),
+        Line::KindStack(kind, facts) => {
+            let frames = facts.frames.as_deref().unwrap_or_default();
+            out.kind_stack(kind, &facts.line(), frames)
+        }
     };
 }
 
-fn write_facts(out: &mut Writer<Bytes>, facts: &Facts) -> Result<(), Infallible> {
-    let line = StackFacts {
-        id: facts.id,
-        live: facts.live,
-        variance: facts.variance,
-        accumulated: facts.accumulated,
-        sizes: facts.sizes,
-        births: &facts.births,
-        lifetimes: &facts.lifetimes,
-    };
-    out.stack_facts(&line, facts.frames.as_deref())
+impl Facts {
+    fn line(&self) -> StackFacts<'_> {
+        StackFacts {
+            id: self.id,
+            live: self.live,
+            variance: self.variance,
+            accumulated: self.accumulated,
+            sizes: self.sizes,
+            births: &self.births,
+            lifetimes: &self.lifetimes,
+        }
+    }
 }
 
 /// Holds what was read against what was written.
@@ -184,6 +193,23 @@ fn check(written: &Line, read: &Event<'_>) {
             assert_eq!(frames, &found.collect::<Vec<_>>());
         }
         (Line::Facts(facts), Event::StackFacts(line)) => check_facts(facts, line),
+        (
+            Line::KindFact(name, key, text),
+            Event::KindFact {
+                kind,
+                key: k,
+                value,
+            },
+        ) => {
+            assert_eq!(
+                (name.as_bytes(), key, text),
+                (&*bytes(*kind), k, &bytes(*value))
+            );
+        }
+        (Line::KindStack(name, facts), Event::KindStack { kind, line }) => {
+            assert_eq!(name.as_bytes(), bytes(*kind));
+            check_facts(facts, line);
+        }
         _ => assert_eq!(Some(written), simple(read).as_ref()),
     }
 }
@@ -214,7 +240,6 @@ fn simple(event: &Event<'_>) -> Option<Line> {
                 bytes(id.path),
             )
         }
-        Event::Other { kind, text } => Line::Other(bytes(*kind), bytes(*text)),
         _ => return None,
     })
 }

@@ -99,7 +99,20 @@ fn write_trailer(out: &mut Writer<Bytes>) -> Result<(), Infallible> {
         line: 157,
     })?;
     out.live(0x7f00_0000_1000, 800_000, 4)?;
-    out.other(b"java_heap", b"12 classes")?;
+    out.kind_fact("java_heap", "note", b"live as of the last collection")?;
+    let estimate = Estimate {
+        samples: 2,
+        objects_milli: 40_000,
+        bytes: 1_048_576,
+    };
+    let facts = StackFacts {
+        live: estimate,
+        variance: 1 << 39,
+        accumulated: estimate,
+        births: &[(2, 1_048_576)],
+        ..StackFacts::default()
+    };
+    out.kind_stack("java_heap", &facts, &[PSEUDO_FRAMES])?;
     out.build_id(0x7f02_b582_0000, &[0xab, 0x01, 0xff], b"/usr/lib/a b.so")?;
     out.begin_maps()?;
     out.raw(b"5600e157d000-5600e157e000 r-xp 00000000 fe:01 7 /usr/bin/java\n")?;
