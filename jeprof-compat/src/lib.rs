@@ -4,6 +4,7 @@
 //! file -> read -> model -> symbolize -> filter, naming -> stacks -> view::{text, folded}
 //!                                                            `-> graph -> layout -> view::{svg, dot}
 //! ```
+//! `report` is the data of a leak report, which a series of dumps fills and `view::html` writes.
 //! `load` runs the left half for both binaries; `argv` and `cli` are the command line of
 //! `jeprof-compat`. `preload` is what a start under the profiler needs, `doctor` says before it what
 //! will be seen, `run` is what `malloscope run` does. A room uses only rooms to its left, and
@@ -20,6 +21,7 @@ pub mod model;
 pub mod naming;
 mod preload;
 pub mod read;
+pub mod report;
 pub mod run;
 pub mod stacks;
 pub mod symbolize;

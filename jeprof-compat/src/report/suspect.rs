@@ -1,0 +1,113 @@
+//! One suspect as the report tells of it. The statistics behind it are done elsewhere.
+
+use serde::Serialize;
+
+/// What is said of a call path, or of the whole process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Old memory grows steadily and none of it dies.
+    Leak,
+    /// It grows, and may be a cache that still fills.
+    Growing,
+    /// It has stopped to grow.
+    Bounded,
+    /// What is born dies.
+    Churn,
+    /// Nothing can be said yet.
+    TooFew,
+    /// No leak above the floor of detection.
+    #[default]
+    NoLeak,
+}
+
+impl Verdict {
+    /// The word on the card.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Leak => "LEAK",
+            Verdict::Growing => "GROWING",
+            Verdict::Bounded => "BOUNDED",
+            Verdict::Churn => "CHURN",
+            Verdict::TooFew => "TOO FEW SAMPLES",
+            Verdict::NoLeak => "NO LEAK VISIBLE",
+        }
+    }
+
+    /// The name in JSON and in CSS classes.
+    pub fn class(self) -> &'static str {
+        match self {
+            Verdict::Leak => "leak",
+            Verdict::Growing => "growing",
+            Verdict::Bounded => "bounded",
+            Verdict::Churn => "churn",
+            Verdict::TooFew => "too-few",
+            Verdict::NoLeak => "no-leak",
+        }
+    }
+}
+
+/// A figure with its 95 % interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The best guess.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// A suspect card.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Suspect {
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// Name of the frame a person can act on; selects it in all views.
+    pub culprit: String,
+    /// `file:line`, and module with version: `deflate.c:302 in libz.so.1.2.13`.
+    pub place: String,
+    /// One sentence: what it does and how much.
+    pub sentence: String,
+    /// Why the verdict is what it is, in words with figures.
+    pub reason: String,
+    /// Which kind of samples it was found in: [`super::Kind::name`].
+    pub kind: String,
+    /// Bytes an hour that do not come back.
+    pub rate: Option<Estimate>,
+    /// Its part of all growth, 0 to 1.
+    pub share: Option<f64>,
+    /// Bytes live at the last dump.
+    pub live: Estimate,
+    /// Blocks live at the last dump.
+    pub objects: f64,
+    /// Real samples behind it.
+    pub samples: u64,
+    /// Part of the mature blocks that survived from dump to dump, 0 to 1.
+    pub survival: Option<f64>,
+    /// Live bytes by birth, oldest first: equal cohorts of time.
+    pub ages: Vec<f64>,
+    /// Live bytes at each dump.
+    pub history: Vec<f64>,
+    /// The heaviest stack, leaf first.
+    pub stack: Vec<StackFrame>,
+    /// Words to look for in a bug tracker.
+    pub keywords: Vec<String>,
+    /// What to do about it.
+    pub advice: Vec<String>,
+}
+
+/// A frame of a suspect's stack.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StackFrame {
+    /// The whole function name.
+    pub name: String,
+    /// `file:line`, or the file alone, or nothing.
+    pub place: String,
+    /// File name of the module.
+    pub module: String,
+    /// Build id of the module, when it is known.
+    pub build_id: String,
+    /// Allocator, runtime, or library glue: folded away.
+    pub glue: bool,
+}
