@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use crate::stacks::{Frame, FrameId, FrameKind, NamedProfile, NamedStack};
+use crate::culprit;
+use crate::stacks::{Frame, FrameId, NamedProfile};
 
 /// A place that asks for memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,68 +17,13 @@ pub(super) struct CallSite {
     pub(super) value: f64,
 }
 
-/// Modules of which no function is ever the culprit.
-const GLUE_MODULES: [&str; 10] = [
-    "libc.so",
-    "libc-",
-    "ld-linux",
-    "ld-",
-    "libstdc++.so",
-    "libc++.so",
-    "libc++abi.so",
-    "libm.so",
-    "libpthread",
-    "libgcc_s.so",
-];
-
-/// Wrappers around malloc inside the runtimes and libraries that everybody uses.
-const WRAPPERS: [&str; 33] = [
-    "__rust_alloc",
-    "__rdl_alloc",
-    "alloc::alloc::",
-    "alloc::raw_vec::",
-    "<alloc::alloc::Global",
-    "<alloc::raw_vec::",
-    "std::sys::alloc::",
-    "os::malloc",
-    "os::realloc",
-    "AllocateHeap",
-    "ReallocateHeap",
-    "Chunk::operator new",
-    "Arena::grow",
-    "ruby_xmalloc",
-    "ruby_xcalloc",
-    "ruby_xrealloc",
-    "rb_xmalloc",
-    "rb_xcalloc",
-    "rb_xrealloc",
-    "objspace_x",
-    "PyMem_",
-    "PyObject_Malloc",
-    "_PyObject_Malloc",
-    "_PyObject_Realloc",
-    "pymalloc_alloc",
-    "new_arena",
-    "allocate_from_new_pool",
-    "_PyMem_",
-    "CRYPTO_malloc",
-    "CRYPTO_zalloc",
-    "CRYPTO_realloc",
-    "g_malloc",
-    "g_realloc",
-];
-
-/// Names that many programs give to a malloc of their own.
-const OWN_WRAPPERS: [&str; 6] = [
-    "xmalloc", "xcalloc", "xrealloc", "xstrdup", "zmalloc", "zcalloc",
-];
-
 /// The biggest call sites, largest first.
 pub(super) fn biggest(profile: &NamedProfile, count: usize) -> Vec<CallSite> {
     let mut sums: HashMap<FrameId, f64> = HashMap::new();
     let mut callers: HashMap<FrameId, HashMap<FrameId, f64>> = HashMap::new();
     for stack in &profile.stacks {
-        let at = culprit(profile, stack);
+        let frames: Vec<&Frame> = stack.frames.iter().map(|id| profile.frame(*id)).collect();
+        let at = culprit::position(&frames);
         let id = stack.frames[at];
         *sums.entry(id).or_default() += stack.value;
         // Recursion does not explain who calls.
@@ -97,27 +43,6 @@ pub(super) fn biggest(profile: &NamedProfile, count: usize) -> Vec<CallSite> {
             value,
         })
         .collect()
-}
-
-/// The first frame that is not glue and has a name; when there is none, the first that is not
-/// glue, else the leaf.
-fn culprit(profile: &NamedProfile, stack: &NamedStack) -> usize {
-    let first = |wanted: &dyn Fn(&Frame) -> bool| {
-        let mut frames = stack.frames.iter();
-        frames.position(|id| wanted(profile.frame(*id)))
-    };
-    first(&|frame| !is_glue(frame) && frame.kind != FrameKind::Unresolved)
-        .or_else(|| first(&|frame| !is_glue(frame)))
-        .unwrap_or(0)
-}
-
-fn is_glue(frame: &Frame) -> bool {
-    let module = frame.module.as_deref().unwrap_or_default();
-    GLUE_MODULES.iter().any(|glue| module.starts_with(glue))
-        || WRAPPERS
-            .iter()
-            .any(|wrapper| frame.name.starts_with(wrapper))
-        || OWN_WRAPPERS.contains(&frame.name.as_str())
 }
 
 fn main_caller(profile: &NamedProfile, callers: &HashMap<FrameId, f64>) -> Option<Frame> {
@@ -162,25 +87,6 @@ mod tests {
                 ("parse".to_owned(), "main".to_owned(), 25.0),
                 ("load".to_owned(), "main".to_owned(), 20.0)
             ]
-        );
-    }
-
-    #[test]
-    fn a_name_tells_more_than_an_address() {
-        let mut profile = profile(&["main;deflateInit2_;libruby.so+0xd8460 3"]);
-        let bare = profile.frames.iter_mut().find(|f| f.name.contains("+0x"));
-        bare.unwrap().kind = FrameKind::Unresolved;
-        assert_eq!(
-            names(&profile),
-            [("deflateInit2_".to_owned(), "main".to_owned(), 3.0)]
-        );
-    }
-
-    #[test]
-    fn a_stack_of_glue_alone_blames_its_leaf() {
-        assert_eq!(
-            names(&profile(&["xmalloc 3"])),
-            [("xmalloc".to_owned(), String::new(), 3.0)]
         );
     }
 }
