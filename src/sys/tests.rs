@@ -24,11 +24,12 @@ fn anonymous_memory_is_zero_and_can_be_given_back() {
 #[test]
 fn readable_says_no_instead_of_dying() {
     let on_stack = 5_u64;
-    assert!(readable(core::ptr::from_ref(&on_stack) as usize));
+    let bad = [8, usize::MAX - 4, 0xdead_0000_0000_0000];
+    for probe in [readable, copyable] {
+        assert!(probe(core::ptr::from_ref(&on_stack) as usize));
+        assert!(bad.iter().all(|&addr| !probe(addr)));
+    }
     assert!(!readable(0));
-    assert!(!readable(8));
-    assert!(!readable(usize::MAX - 4));
-    assert!(!readable(0xdead_0000_0000_0000));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use core::arch::naked_asm;
 use core::ffi::CStr;
 use core::sync::atomic::AtomicU32;
 
-use super::{arch::syscall, as_arg};
+use super::{arch::syscall, as_arg, on_valgrind};
 
 /// Shares what a thread shares but the table of descriptors: what this thread opens is no
 /// descriptor of the program's, which may close and reuse numbers as it likes. The kernel clears
@@ -39,30 +39,6 @@ pub unsafe fn spawn(
     }
     // SAFETY: as promised by the caller.
     unsafe { clone(FLAGS as usize, stack_top, gone, tls, entry) }
-}
-
-/// Does valgrind run this program? By its client request, which does nothing anywhere else; source:
-/// `valgrind.h`, `RUNNING_ON_VALGRIND` for amd64-linux.
-#[cfg(target_arch = "x86_64")]
-fn on_valgrind() -> bool {
-    const RUNNING_ON_VALGRIND: u64 = 0x1001;
-    let request = [RUNNING_ON_VALGRIND, 0, 0, 0, 0, 0];
-    let answer: u64;
-    // SAFETY: turns rdi by 128 bits in all and exchanges rbx with itself; valgrind reads the request
-    // and writes rdx.
-    unsafe {
-        core::arch::asm!(
-            "rol rdi, 3",
-            "rol rdi, 13",
-            "rol rdi, 61",
-            "rol rdi, 51",
-            "xchg rbx, rbx",
-            inout("rdx") 0_u64 => answer,
-            in("rax") request.as_ptr(),
-            options(nostack, readonly),
-        );
-    }
-    answer != 0
 }
 
 /// rdi flags, rsi stack, rdx child tid, rcx TLS, r8 entry. The child begins with rax 0 on its own

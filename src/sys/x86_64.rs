@@ -1,4 +1,5 @@
-//! The `syscall` instruction of x86-64. Called by `sys` alone.
+//! The `syscall` instruction of x86-64, and the request that valgrind understands. Called by `sys`
+//! alone.
 //!
 //! Number in rax, arguments in rdi, rsi, rdx, r10, r8, r9, result in rax; rcx and r11 are lost,
 //! every other register and the flags' direction bit are kept. Source: System V ABI, AMD64
@@ -22,6 +23,26 @@ pub(super) unsafe fn syscall(number: i64, args: [usize; 6]) -> isize {
             inlateout("rax") number as isize => result,
             in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
             lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// Asks valgrind a question; a processor of metal leaves `default` as it is. Source: valgrind.h,
+/// whose sequence of instructions is a public interface ("Client Request mechanism").
+///
+/// # Safety
+/// `request` points to the request's number and its five arguments, which fulfil what it demands.
+pub(super) unsafe fn valgrind_request(request: &[usize; 6], default: usize) -> usize {
+    let result: usize;
+    // SAFETY: rdi is turned by 128 bits in all and rbx exchanged with itself, so nothing changes
+    // but the flags; under valgrind the request's result goes to rdx.
+    unsafe {
+        core::arch::asm!(
+            "rol rdi, 3", "rol rdi, 13", "rol rdi, 61", "rol rdi, 51",
+            "xchg rbx, rbx",
+            in("rax") request.as_ptr(), inlateout("rdx") default => result, inlateout("rdi") 0_usize => _,
             options(nostack),
         );
     }

@@ -45,6 +45,10 @@ fn callgrind_counts_as_it_does() {
         let run = under(&tool, conf);
         assert_eq!(run.status.code(), Some(3), "{conf}: {}", run.stderr);
         assert!(run.directory().join("callgrind.out").is_file());
-        run.final_dump();
+        assert!(!run.stderr.contains("=="), "{conf}: {}", run.stderr);
+        let plain = Preload::new("late.c").libraries(&[]).run();
+        assert_eq!(run.stderr, plain.stderr, "valgrind complains of nothing");
+        let deepest = run.final_dump().stacks.iter().map(|s| s.frames.len()).max();
+        assert!(deepest > Some(3), "stacks are walked: {deepest:?}");
     }
 }
