@@ -20,8 +20,8 @@ mod value;
 use crate::sys;
 pub use help::{help, table_markdown};
 pub use message::Message;
-pub use value::Text;
-use value::{Clip, Count, Fault, Flag, Path, Resolution, Rule, Within};
+use value::{Clip, Count, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Within};
+pub use value::{CommandLine, FileMode, Text};
 
 /// Where a conf string came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,12 @@ macro_rules! values {
     (Path) => {
         "text"
     };
+    (Mode) => {
+        "octal, at most 777"
+    };
+    (Shown) => {
+        "`true`, `masked`, `false`"
+    };
     (Resolution) => {
         "`default`, `high`"
     };
@@ -67,6 +73,12 @@ macro_rules! values {
 macro_rules! initial {
     (Path $default:literal) => {
         Text::new($default)
+    };
+    (Mode $default:literal) => {
+        FileMode::OWNER
+    };
+    (Shown $default:literal) => {
+        CommandLine::Whole
     };
     ($rule:ident $default:literal) => {
         $default
@@ -165,13 +177,19 @@ options! {
         prof_unbias: bool = true, Flag;
         /// Dumps of this process to keep; the oldest go first. 0: all.
         prof_keep: u32 = 0, Within(0, 4294967295);
+        /// Most bytes of this process's dumps together; the oldest go first, the youngest stays
+        /// whatever its size. 0: no limit.
+        prof_keep_bytes: u64 = 0, Within(0, 18446744073709551615);
+        /// Permissions of the dumps, whatever the umask is.
+        prof_mode: FileMode = "0600", Mode;
         /// Most memory in bytes that the profiler takes for itself. When it is reached sampling
         /// stops, and the dump says so.
         prof_mem_max: u64 = 268435456, Within(4194304, 1099511627776);
         /// List every live sample in the dumps, by address and size.
         prof_dump_live: bool = false, Flag;
-        /// Write the command line into the dumps.
-        prof_cmdline: bool = true, Flag;
+        /// Write the command line into the dumps. `masked`: only the program and the names of its
+        /// options.
+        prof_cmdline: CommandLine = "true", Shown;
         /// Say where the configuration came from and what was set.
         confirm_conf: bool = false, Flag;
         /// Abort the program when the configuration is not understood.

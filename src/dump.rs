@@ -27,7 +27,7 @@ use crate::diag::{self, Counter};
 use crate::gate;
 use crate::live_table::LiveTable;
 use crate::stack_table::StackTable;
-use file::{Errno, Name, PATH, Path};
+use file::{Errno, Name, PATH, Path, Written};
 pub use snapshot::Scratch;
 use snapshot::{Snapshot, Sums};
 
@@ -150,14 +150,16 @@ pub fn write(request: &Request<'_>) {
     let mut path = Path::new(path);
     let mut temporary = Path::new(temporary);
     let name = next_name(request);
-    let written = file::write(name, &mut path, &mut temporary, buffer, &mut |file| {
+    let mode = request.config.prof_mode;
+    let written = file::write(name, mode, &mut path, &mut temporary, buffer, &mut |file| {
         body::write(request, &mut snapshot, line, file)
     });
     match written {
-        Ok(seq) => {
+        Ok(Written { seq, bytes }) => {
             SEQ.fetch_max(seq + 1, Relaxed);
             FAILURE.store(0, Relaxed);
-            keep::note(request.config.prof_keep, Name { seq, ..name }, &mut path);
+            let name = Name { seq, ..name };
+            keep::note(request.config, name, bytes, &mut path);
         }
         Err(errno) => fail(request, path.as_bytes(), errno),
     }

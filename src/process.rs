@@ -14,6 +14,7 @@
 )]
 
 pub mod cgroup;
+pub mod command_line;
 pub mod pressure;
 
 use core::ffi::CStr;

@@ -33,7 +33,7 @@ mod signal;
 mod thread;
 
 pub use file::{
-    close, file_identity, fsync, getcwd, links, open, openat, pread, read, readlink,
+    close, fchmod, file_identity, fsync, getcwd, links, open, openat, pread, read, readlink,
     rename_noreplace, unlink, write_all, write_quietly,
 };
 pub use signal::{consume_signal, handle_if_default, pending_signals, set_signal_mask};

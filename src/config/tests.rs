@@ -297,3 +297,18 @@ proptest! {
         prop_assert!(config.lg_prof_sample <= 63 && (1..=1024).contains(&config.prof_bt_max));
     }
 }
+
+#[test]
+fn defaults_read_as_themselves() {
+    for option in OPTIONS {
+        let mut config = Config::DEFAULT;
+        let text = option.default.trim_matches('"');
+        assert_eq!(
+            (option.set)(&mut config, text.as_bytes()),
+            Ok(()),
+            "{}",
+            option.key
+        );
+        assert_eq!(config, Config::DEFAULT, "{}", option.key);
+    }
+}

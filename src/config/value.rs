@@ -47,6 +47,12 @@ pub(crate) struct Count;
 /// Text, cut to what a path can be.
 pub(crate) struct Path;
 
+/// The mode of a file, in octal as for chmod(1).
+pub(crate) struct Mode;
+
+/// How much of the command line is shown.
+pub(crate) struct Shown;
+
 /// jemalloc's two clocks.
 pub(crate) struct Resolution;
 
@@ -102,6 +108,35 @@ impl Rule for Path {
     }
 }
 
+impl Rule for Mode {
+    type Value = FileMode;
+
+    fn read(&self, text: &[u8]) -> Result<FileMode, Fault> {
+        let bits = text.iter().try_fold(0_u32, |sum, &digit| {
+            let digit = char::from(digit).to_digit(8)?;
+            sum.checked_mul(8)?.checked_add(digit)
+        });
+        match bits {
+            Some(bits) if !text.is_empty() && bits <= FileMode::MOST => Ok(FileMode(bits)),
+            Some(_) if !text.is_empty() => Err(Fault::OutOfRange),
+            _ => Err(Fault::Invalid),
+        }
+    }
+}
+
+impl Rule for Shown {
+    type Value = CommandLine;
+
+    fn read(&self, text: &[u8]) -> Result<CommandLine, Fault> {
+        match text {
+            b"true" => Ok(CommandLine::Whole),
+            b"masked" => Ok(CommandLine::Masked),
+            b"false" => Ok(CommandLine::Hidden),
+            _ => Err(Fault::Invalid),
+        }
+    }
+}
+
 impl Rule for Resolution {
     type Value = &'static str;
 
@@ -138,6 +173,28 @@ fn number(text: &[u8]) -> Option<i128> {
     } else {
         magnitude.into()
     })
+}
+
+/// Permission bits of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+impl FileMode {
+    /// Reading, writing, executing: nothing that changes whose rights a program has.
+    const MOST: u32 = 0o777;
+    /// The owner reads and writes.
+    pub const OWNER: FileMode = FileMode(0o600);
+}
+
+/// How much of the command line is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandLine {
+    /// All of it.
+    Whole,
+    /// The program and the names of its options.
+    Masked,
+    /// Nothing.
+    Hidden,
 }
 
 /// Text of an option, kept in place.
@@ -228,6 +285,20 @@ mod tests {
             ("18446744073709551615", i128::from(u64::MAX)),
         ] {
             assert_eq!(number(text.as_bytes()), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        for (text, bits) in [("600", 0o600), ("0640", 0o640), ("0", 0), ("777", 0o777)] {
+            assert_eq!(Mode.read(text.as_bytes()), Ok(FileMode(bits)), "{text}");
+        }
+        for text in ["4755", "1000", "77777777777"] {
+            let fault = Mode.read(text.as_bytes());
+            assert!(fault.is_err(), "{text}: {fault:?}");
+        }
+        for text in ["", "-1", "0x1", "8", "u=rw", "0o600"] {
+            assert_eq!(Mode.read(text.as_bytes()), Err(Fault::Invalid), "{text}");
         }
     }
 

@@ -17,7 +17,9 @@ use super::Request;
 use super::file::{Errno, Writer as File};
 use super::managed::Referred;
 use super::snapshot::{self, Snapshot, Sums};
+use crate::config::CommandLine;
 use crate::live_table::Sample;
+use crate::process::command_line;
 use crate::sampler::ONE_OBJECT;
 use crate::stack_table::{StackId, StackTotals};
 use crate::{arena, diag, process, sys};
@@ -99,10 +101,7 @@ impl Counting {
 
 fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Writer<'_, '_>) -> Result {
     out.number("pid", u64::from(sys::getpid().unsigned_abs()))?;
-    if request.config.prof_cmdline {
-        let command = process::command(line).trim_suffix_nul();
-        out.words("command", command.split(|byte| *byte == 0))?;
-    }
+    command(request.config.prof_cmdline, line, out)?;
     out.fact("host", process::host(line))?;
     let now = sys::realtime_ms();
     out.number("start_unix_ms", now.saturating_sub(request.uptime_ms))?;
@@ -134,6 +133,19 @@ fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Writer<'_, '_>) -> Re
     }
     let elapsed = request.uptime_ms;
     out.epochs(epochs::width_ms(elapsed), epochs::count(elapsed))
+}
+
+fn command(shown: CommandLine, line: &mut [u8], out: &mut Writer<'_, '_>) -> Result {
+    if shown == CommandLine::Hidden {
+        return Ok(());
+    }
+    let mut length = process::command(line).trim_suffix_nul().len();
+    let line = line.get_mut(..length).unwrap_or_default();
+    if shown == CommandLine::Masked {
+        length = command_line::mask(line);
+    }
+    let line = line.get(..length).unwrap_or_default();
+    out.words("command", line.split(|byte| *byte == 0))
 }
 
 /// The totals of the whole and of each thread.

@@ -5,6 +5,10 @@
 //! the old dumps are the evidence): a reader never sees half a file, and a kill at any moment
 //! leaves the dumps before it whole. Whatever fails, the temporary file is removed.
 //!
+//! The directory may be anybody's, `/tmp` for one. No name is followed where it leads: the
+//! temporary file is made by O_EXCL, and a rename takes names as they are. So nothing outside the
+//! directory is written, and nothing that was there is changed, whatever somebody plants.
+//!
 //! Names follow jemalloc (`src/prof_sys.c`): `<prefix>[.<pid namespace>].<pid>.<seq>.<letter><n>.heap`.
 #![deny(
     clippy::indexing_slicing,
@@ -17,6 +21,7 @@ use core::ffi::CStr;
 
 use profile_format::sink::Sink;
 
+use crate::config::FileMode;
 use crate::diag::Decimal;
 use crate::{process, sys};
 
@@ -101,8 +106,8 @@ pub struct Name<'a> {
 }
 
 impl Name<'_> {
-    /// Writes the name into `path`, with `suffix` behind it.
-    fn write(&self, path: &mut Path<'_>, suffix: &[u8]) -> Result<(), Errno> {
+    /// Writes the name into `path`.
+    fn write(&self, path: &mut Path<'_>) -> Result<(), Errno> {
         path.clear();
         path.push(self.prefix)?;
         if let Some(namespace) = self.pid_namespace.then(process::pid_namespace).flatten() {
@@ -117,13 +122,21 @@ impl Name<'_> {
         if let Some(number) = self.number {
             path.push_number(number)?;
         }
-        path.push(b".heap")?;
-        path.push(suffix)
+        path.push(b".heap")
+    }
+
+    /// Writes the name of the temporary file. Two containers that share a directory may both be
+    /// pid 1: what tells them apart while they run is the pid namespace.
+    fn write_temporary(&self, path: &mut Path<'_>) -> Result<(), Errno> {
+        self.write(path)?;
+        path.push(b".")?;
+        path.push_number(process::pid_namespace().unwrap_or(0))?;
+        path.push(b".tmp")
     }
 
     /// Removes the dump of this name.
     pub fn remove(&self, path: &mut Path<'_>) -> Result<(), Errno> {
-        self.write(path, b"")?;
+        self.write(path)?;
         check(sys::unlink(path.as_c_str()?)).map(|_| ())
     }
 }
@@ -133,13 +146,16 @@ pub struct Writer<'a> {
     fd: i32,
     buffer: &'a mut [u8],
     filled: usize,
+    flushed: u64,
 }
 
 impl Writer<'_> {
     fn flush(&mut self) -> Result<(), Errno> {
         let filled = core::mem::take(&mut self.filled);
         let bytes = self.buffer.get(..filled).unwrap_or_default();
-        check(sys::write_all(self.fd, bytes)).map(|_| ())
+        check(sys::write_all(self.fd, bytes))?;
+        self.flushed += filled as u64;
+        Ok(())
     }
 }
 
@@ -164,30 +180,33 @@ impl Sink for Writer<'_> {
     }
 }
 
-/// Writes a file by `body` and gives it `name`, or the next free number of `seq`; the number it
-/// got. On failure `path` holds the name that could not be written.
+/// A file that is there now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The number that its name got.
+    pub seq: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Writes a file by `body` and gives it `name`, or the next free number of `seq`. On failure `path`
+/// holds the name that could not be written.
 pub fn write(
     mut name: Name<'_>,
+    mode: FileMode,
     path: &mut Path<'_>,
     temporary: &mut Path<'_>,
     buffer: &mut [u8],
     body: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), Errno>,
-) -> Result<u64, Errno> {
-    name.write(path, b"")?;
-    name.write(temporary, b".tmp")?;
-    let fd = create(temporary.as_c_str()?)?;
-    let written = fill(fd, buffer, body);
+) -> Result<Written, Errno> {
+    name.write(path)?;
+    let fd = create(&mut name, temporary)?;
+    let written = fill(fd, mode, buffer, body);
     let closed = check(sys::close(fd)).map(|_| ());
-    let named = written.and(closed).and_then(|()| {
-        for _ in 0..ATTEMPTS {
-            name.write(path, b"")?;
-            let renamed = sys::rename_noreplace(temporary.as_c_str()?, path.as_c_str()?);
-            match check(renamed) {
-                Err(Errno(libc::EEXIST)) => name.seq += 1,
-                other => return other.map(|_| name.seq),
-            }
-        }
-        Err(Errno(libc::EEXIST))
+    let named = written.and_then(|bytes| {
+        closed?;
+        let seq = rename(&mut name, path, temporary)?;
+        Ok(Written { seq, bytes })
     });
     if named.is_err() {
         sys::unlink(temporary.as_c_str()?);
@@ -196,36 +215,62 @@ pub fn write(
 }
 
 /// Creates the temporary file. One that is there already was left by a process of the same pid
-/// that was killed; a link there is removed, never followed.
-fn create(path: &CStr) -> Result<i32, Errno> {
+/// that was killed; what somebody else put there and we cannot remove is gone around.
+fn create(name: &mut Name<'_>, temporary: &mut Path<'_>) -> Result<i32, Errno> {
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
-    let open = || check(sys::open(path, flags, 0o600));
-    let fd = open().or_else(|errno| match errno {
-        Errno(libc::EEXIST) => {
-            sys::unlink(path);
-            open()
+    for attempt in 0..ATTEMPTS {
+        name.write_temporary(temporary)?;
+        let path = temporary.as_c_str()?;
+        match check(sys::open(path, flags, FileMode::OWNER.0)) {
+            Err(Errno(libc::EEXIST)) => {}
+            other => return i32::try_from(other?).map_err(|_| Errno(libc::EIO)),
         }
-        _ => Err(errno),
-    })?;
-    i32::try_from(fd).map_err(|_| Errno(libc::EIO))
+        if attempt >= ATTEMPTS / 2 || sys::unlink(path) != 0 {
+            name.seq += 1;
+        }
+    }
+    Err(Errno(libc::EEXIST))
 }
 
+/// Gives the temporary file its name, or the next that is free; its number.
+fn rename(
+    name: &mut Name<'_>,
+    path: &mut Path<'_>,
+    temporary: &mut Path<'_>,
+) -> Result<u64, Errno> {
+    for _ in 0..ATTEMPTS {
+        name.write(path)?;
+        let renamed = sys::rename_noreplace(temporary.as_c_str()?, path.as_c_str()?);
+        match check(renamed) {
+            Err(Errno(libc::EEXIST)) => name.seq += 1,
+            other => return other.map(|_| name.seq),
+        }
+    }
+    Err(Errno(libc::EEXIST))
+}
+
+/// Writes all of it; how many bytes that were.
 fn fill(
     fd: i32,
+    mode: FileMode,
     buffer: &mut [u8],
     body: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), Errno>,
-) -> Result<(), Errno> {
+) -> Result<u64, Errno> {
     let mut writer = Writer {
         fd,
         buffer,
         filled: 0,
+        flushed: 0,
     };
     body(&mut writer)?;
     writer.flush()?;
+    let bytes = writer.flushed;
+    // open(2) made it for the owner at most; a file system without modes leaves it at that.
+    sys::fchmod(fd, mode.0);
     match check(sys::fsync(fd)) {
         // Not every file system can; the bytes are written all the same.
-        Err(Errno(libc::EINVAL | libc::ENOSYS)) => Ok(()),
-        other => other.map(|_| ()),
+        Err(Errno(libc::EINVAL | libc::ENOSYS)) => Ok(bytes),
+        other => other.map(|_| bytes),
     }
 }
 
@@ -256,7 +301,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn write_file(prefix: &[u8], body: &[u8]) -> (Result<u64, Errno>, Vec<u8>) {
+    fn write_file(prefix: &[u8], body: &[u8]) -> (Result<Written, Errno>, Vec<u8>) {
         let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
         let mut path = Path::new(&mut path);
         let name = Name {
@@ -268,6 +313,7 @@ mod tests {
         };
         let result = write(
             name,
+            FileMode::OWNER,
             &mut path,
             &mut Path::new(&mut temporary),
             &mut buffer,
@@ -289,9 +335,12 @@ mod tests {
         let directory = directory("file");
         let prefix = directory.join("x").into_os_string().into_encoded_bytes();
         let (first, path) = write_file(&prefix, b"a body longer than the buffer");
-        assert_eq!(first, Ok(3));
+        assert_eq!(first, Ok(Written { seq: 3, bytes: 29 }));
         assert!(path.ends_with(format!(".{}.3.i1.heap", std::process::id()).as_bytes()));
-        assert_eq!(write_file(&prefix, b"another").0, Ok(4));
+        assert_eq!(
+            write_file(&prefix, b"another").0,
+            Ok(Written { seq: 4, bytes: 7 })
+        );
         let path = String::from_utf8(path).expect("UTF-8");
         assert_eq!(
             fs::read(path).expect("a file"),
@@ -324,6 +373,7 @@ mod tests {
         };
         let failed = write(
             name,
+            FileMode::OWNER,
             &mut Path::new(&mut path),
             &mut Path::new(&mut temporary),
             &mut buffer,

@@ -162,6 +162,12 @@ pub fn rename_noreplace(from: &CStr, to: &CStr) -> isize {
     if linked == 0 { unlink(from) } else { linked }
 }
 
+/// fchmod(2): 0 or `-errno`.
+pub fn fchmod(fd: i32, mode: u32) -> isize {
+    // SAFETY: no memory is involved.
+    unsafe { syscall(libc::SYS_fchmod, [as_arg(fd), mode as usize, 0, 0, 0, 0]) }
+}
+
 /// unlink(2): 0 or `-errno`.
 pub fn unlink(path: &CStr) -> isize {
     // SAFETY: `path` is terminated by its type, and the kernel only reads it.

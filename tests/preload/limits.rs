@@ -1,7 +1,6 @@
 //! What the system refuses: memory, descriptors, threads, rights, and the place of the dumps.
 
 use std::fs;
-use std::path::Path;
 
 use crate::harness::{Preload, Run, compile, dump_files, name};
 
@@ -99,20 +98,16 @@ fn no_thread_keeps_the_rights_that_root_gives_away() {
     }
 }
 
-/// Runs the program as pid 1 of a pid namespace of its own, twice in one directory.
-fn containers(program: &Path) -> Run {
-    let one = format!("unshare -pf {}", program.display());
-    let script = format!("{one}; {one}; echo status=$?");
-    Preload::command(["sh", "-c"]).arg(script).conf(OFTEN).run()
-}
-
-#[test]
-fn a_container_that_starts_again_keeps_the_dumps_of_the_last() {
+/// Runs the program as pid 1 of pid namespaces of its own, by a script where `$ONE` is one of them.
+#[track_caller]
+fn assert_containers_do_not_clash(script: &str) {
     if !is_root() {
         println!("not run: namespaces are root's");
         return;
     }
-    let run = containers(&compile("churn.c", &[]));
+    let one = format!("unshare -pf {}", compile("churn.c", &[]).display());
+    let preload = Preload::command(["sh", "-c", script]).env("ONE", one);
+    let run = preload.conf(OFTEN).run();
     if run.stderr.contains("Operation not permitted") {
         println!("not run: no namespaces here");
         return;
@@ -123,4 +118,15 @@ fn a_container_that_starts_again_keeps_the_dumps_of_the_last() {
     let names: Vec<_> = of_first.map(|dump| name(&dump.path)).collect();
     let ends = names.iter().filter(|name| name.ends_with(".f.heap"));
     assert_eq!(ends.count(), 2, "{names:?}");
+}
+
+#[test]
+fn a_container_that_starts_again_keeps_the_dumps_of_the_last() {
+    assert_containers_do_not_clash("$ONE; $ONE; echo status=$?");
+}
+
+/// Both are pid 1 and write at the same time under the same names.
+#[test]
+fn two_containers_may_share_a_directory() {
+    assert_containers_do_not_clash("$ONE & $ONE; s=$?; wait; echo status=$s");
 }

@@ -14,6 +14,7 @@ mod dlopen;
 mod dump;
 mod dumps;
 mod endings;
+mod files;
 mod fork;
 mod ground_truth;
 mod harness;

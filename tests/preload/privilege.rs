@@ -13,17 +13,24 @@ use crate::config::STATUS;
 use crate::harness::{Preload, compile, installed, library};
 
 /// A directory that anybody may enter and write to, which those of the tests may not be.
-struct Public(PathBuf);
+pub struct Public(PathBuf);
 
 impl Public {
-    fn new(name: &str) -> Public {
+    /// An empty one.
+    pub fn new(name: &str) -> Public {
         let directory = std::env::temp_dir().join(format!("{name}.{}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory");
         permit(&directory, 0o777);
         Public(directory)
     }
 
-    fn copy(&self, file: &Path, name: &str) -> PathBuf {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Copies a file into it that anybody may run.
+    pub fn copy(&self, file: &Path, name: &str) -> PathBuf {
         let copy = self.0.join(name);
         fs::copy(file, &copy).expect("a copy");
         permit(&copy, 0o755);
@@ -47,12 +54,13 @@ impl Drop for Public {
     }
 }
 
-fn permit(path: &Path, mode: u32) {
+/// Sets the mode of a file.
+pub fn permit(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
 }
 
 /// False, and said, where the test cannot be made.
-fn possible() -> bool {
+pub fn possible() -> bool {
     let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     let possible = root && installed("setpriv").is_some();
     if !possible {
