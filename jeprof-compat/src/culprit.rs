@@ -220,8 +220,8 @@ mod tests {
     #[test]
     fn without_managed_frames_the_runtime_itself_is_to_blame() {
         assert_eq!(
-            culprit("libjvm.so:os::malloc < libjvm.so:GCThread::run"),
-            "GCThread::run"
+            culprit("libjvm.so:os::malloc < libjvm.so:G1Service::run"),
+            "G1Service::run"
         );
     }
 }
