@@ -15,6 +15,7 @@ use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use crate::config::{self, Config};
 use crate::hooks::forward::{self, Mode};
 use crate::recorder::{self, HookAddresses, Settings};
+use crate::runtime::jvm::{self, Detection};
 use crate::trigger::{self, exit};
 use crate::{arena, diag, next, sys, unwind};
 
@@ -64,6 +65,11 @@ pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddre
     forward::install(mode(config.lg_prof_sample));
     trigger::start(config);
     register_handlers(config);
+    jvm::start(match config.prof_java {
+        "auto" => Detection::Auto,
+        "poll" => Detection::Poll,
+        _ => Detection::Off,
+    });
     recorder::start(&Settings {
         lg_period: config.lg_prof_sample,
         most_frames: config.prof_bt_max,

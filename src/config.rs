@@ -20,7 +20,7 @@ mod value;
 use crate::sys;
 pub use help::{help, table_markdown};
 pub use message::Message;
-use value::{Clip, Count, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Within};
+use value::{Clip, Count, Detection, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Within};
 pub use value::{CommandLine, FileMode, Text};
 
 /// Where a conf string came from.
@@ -57,6 +57,9 @@ macro_rules! values {
     };
     (Resolution) => {
         "`default`, `high`"
+    };
+    (Detection) => {
+        "`auto`, `poll`, `off`"
     };
     (Count) => {
         "-1 or more"
@@ -190,6 +193,9 @@ options! {
         /// Write the command line into the dumps. `masked`: only the program and the names of its
         /// options.
         prof_cmdline: CommandLine = "true", Shown;
+        /// Names of Java methods in the stacks. How a JVM is found: as it is created (`auto`), by
+        /// samples in it (`poll`), not at all.
+        prof_java: &'static str = "auto", Detection;
         /// Say where the configuration came from and what was set.
         confirm_conf: bool = false, Flag;
         /// Abort the program when the configuration is not understood.

@@ -46,6 +46,8 @@ counters! {
     UnwindNoInfo => "unwind_no_info",
     /// A stack ended at memory that cannot be read.
     UnwindBadMemory => "unwind_bad_memory",
+    /// A Java stack ended at something that is no Java frame.
+    JavaLost => "java_lost",
     /// A sample was skipped because the thread was already inside the profiler.
     Reentered => "reentered",
     /// A freed sample was left on the pending list of its thread.

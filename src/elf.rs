@@ -120,6 +120,20 @@ pub fn objects_after_own() -> impl Iterator<Item = Object> {
     all().skip_while(|object| !object.is_own()).skip(1)
 }
 
+/// The object behind a node of the loader's list.
+///
+/// # Safety
+/// `map` is the `struct link_map` of an object that is not being closed.
+pub unsafe fn object_of(map: *const usize) -> Object {
+    // SAFETY: as the caller promises.
+    let map = unsafe { ptr::read_volatile(map.cast::<LinkMap>()) };
+    Object {
+        base: map.base,
+        dynamic: map.dynamic,
+        name: map.name,
+    }
+}
+
 /// The object one of whose segments holds `addr`.
 pub fn find_by_address(addr: usize) -> Option<Object> {
     all().find(|object| object.contains(addr))

@@ -28,7 +28,7 @@
 //! sync diag gate
 //! arena elf sampler tls
 //! config frame_table next process stack_table unwind
-//! live_table
+//! live_table runtime
 //! recorder
 //! dump
 //! trigger
@@ -53,6 +53,7 @@ pub mod live_table;
 pub mod next;
 pub mod process;
 pub mod recorder;
+pub mod runtime;
 pub mod sampler;
 pub mod stack_table;
 pub mod sync;

@@ -94,6 +94,7 @@ tables! {
     mallctl = "mallctl",
     rallocx = "rallocx",
     dlclose = "dlclose",
+    dlsym = "dlsym",
 }
 
 /// True once [`REAL`] is filled. Written by [`resolve`] with release after the table, read with

@@ -73,6 +73,8 @@ pub struct HookAddresses {
     pub malloc: *const (),
     pub calloc: *const (),
     pub realloc: *const (),
+    pub free: *const (),
+    pub malloc_usable_size: *const (),
     pub reallocarray: *const (),
     pub posix_memalign: *const (),
     pub aligned_alloc: *const (),
@@ -172,6 +174,12 @@ pub fn uptime_ms() -> u64 {
     sys::monotonic_ms().saturating_sub(START_MS.load(Relaxed))
 }
 
+/// The exported hooks, once there is sampling.
+pub fn hooks() -> Option<&'static HookAddresses> {
+    // SAFETY: null, or a reference to a static that `boot` stored.
+    unsafe { HOOKS.load(Relaxed).as_ref() }
+}
+
 /// log2 of the mean bytes between samples.
 pub fn lg_period() -> u8 {
     LG_PERIOD.load(Relaxed)
@@ -266,12 +274,12 @@ impl Sampling {
         let thread = unsafe { &mut *self.thread };
         let lg_period = if self.exact { 0 } else { lg_period() };
         let most = MOST_FRAMES.load(Relaxed) as usize;
-        let frames = thread.unwind(hook.address(), registers, most);
         let weight = sampler::weight(size, lg_period);
         let Some(_pass) = gate::TABLES.enter() else {
             diag::count(Counter::SampleNotStored);
             return weight.bytes;
         };
+        let frames = thread.unwind(hook.address(), registers, most);
         let Some(stack) = STACKS.intern(frames) else {
             diag::count(Counter::StackNotStored);
             return weight.bytes;

@@ -53,6 +53,9 @@ pub(crate) struct Mode;
 /// How much of the command line is shown.
 pub(crate) struct Shown;
 
+/// How a JVM is found.
+pub(crate) struct Detection;
+
 /// jemalloc's two clocks.
 pub(crate) struct Resolution;
 
@@ -66,6 +69,21 @@ impl Rule for Flag {
             _ => Err(Fault::Invalid),
         }
     }
+}
+
+impl Rule for Detection {
+    type Value = &'static str;
+
+    fn read(&self, text: &[u8]) -> Result<&'static str, Fault> {
+        one_of(["auto", "poll", "off"], text)
+    }
+}
+
+fn one_of<const N: usize>(names: [&'static str; N], text: &[u8]) -> Result<&'static str, Fault> {
+    let mut names = names.into_iter();
+    names
+        .find(|name| name.as_bytes() == text)
+        .ok_or(Fault::Invalid)
 }
 
 impl<T: Copy + Into<i128> + TryFrom<i128>> Rule for Clip<T> {
@@ -141,10 +159,7 @@ impl Rule for Resolution {
     type Value = &'static str;
 
     fn read(&self, text: &[u8]) -> Result<&'static str, Fault> {
-        ["default", "high"]
-            .into_iter()
-            .find(|name| name.as_bytes() == text)
-            .ok_or(Fault::Invalid)
+        one_of(["default", "high"], text)
     }
 }
 

@@ -23,7 +23,7 @@ use super::resize::reallocate;
 use crate::diag::{self, Counter};
 use crate::next::{self, Block};
 use crate::recorder::{self, Hook, Sampling};
-use crate::{tls, trigger, unwind};
+use crate::{runtime, tls, trigger, unwind};
 
 /// An allocation whose countdown ran out, or every one in exact mode.
 ///
@@ -326,12 +326,14 @@ pub unsafe extern "C" fn malloc_usable_size(block: Block) -> usize {
 pub(crate) extern "C" fn dlclose(handle: *mut c_void, _context: &Context) -> c_int {
     let sampling = recorder::has_started();
     if sampling {
+        runtime::before_close();
         unwind::before_close();
     }
     // SAFETY: the program's own argument. -1 is dlclose's own word for failure.
     let result = unsafe { next::allocator().dlclose(handle) }.unwrap_or(-1);
     if sampling {
         unwind::after_close();
+        runtime::after_close();
     }
     result
 }

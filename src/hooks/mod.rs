@@ -20,6 +20,7 @@ pub mod cold;
 pub mod early;
 pub mod entry;
 pub mod forward;
+pub mod java;
 pub mod marked;
 pub mod resize;
 pub mod spare;
@@ -36,6 +37,11 @@ macro_rules! export_hooks {
         $crate::export_hooks!(@entry
             reallocarray, posix_memalign, aligned_alloc, memalign, valloc, pvalloc, dlclose);
         $crate::export_hooks!(@measured malloc_usable_size);
+        $crate::export_hooks!(@function dlsym {
+            "jmp {entry}",
+            ".cfi_endproc",
+            entry = sym $crate::hooks::java::dlsym,
+        });
         $crate::export_hooks!(@forward
             new = _Znwm,
             new_array = _Znam,
@@ -64,6 +70,8 @@ macro_rules! export_hooks {
             malloc = malloc,
             calloc = calloc,
             realloc = realloc,
+            free = free,
+            malloc_usable_size = malloc_usable_size,
             reallocarray = reallocarray,
             posix_memalign = posix_memalign,
             aligned_alloc = aligned_alloc,

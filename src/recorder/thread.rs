@@ -19,8 +19,8 @@ use crate::diag::{self, Counter};
 use crate::sampler::Sampler;
 use crate::stack_table::MAX_FRAMES;
 use crate::sync::SpinLock;
-use crate::unwind::{self, End, Registers, ThreadUnwinder};
-use crate::{arena, sys, tls};
+use crate::unwind::{End, Registers, ThreadUnwinder};
+use crate::{arena, runtime, sys, tls};
 
 const BUCKETS: usize = 256;
 /// Frees that one stay in our tables can be interrupted by before they are lost.
@@ -68,6 +68,7 @@ pub struct Thread {
     has_pending: AtomicBool,
     pending: [AtomicUsize; PENDING],
     unwinder: ThreadUnwinder,
+    runtime: runtime::State,
     /// Room for a stack, in the arena.
     frames: NonNull<[u64]>,
 }
@@ -168,6 +169,7 @@ fn make(most_frames: usize) -> Option<*mut Thread> {
             has_pending: AtomicBool::new(false),
             pending: [const { AtomicUsize::new(0) }; PENDING],
             unwinder: ThreadUnwinder::new(),
+            runtime: runtime::State::new(),
             frames: NonNull::slice_from_raw_parts(frames, room),
         });
     }
@@ -247,9 +249,10 @@ impl Thread {
         let Some(rest) = rest.get_mut(..room) else {
             return &[];
         };
-        let (depth, end) = unwind::unwind(&mut self.unwinder, registers, rest);
+        let (runtime, unwinder) = (&mut self.runtime, &mut self.unwinder);
+        let (depth, end) = runtime::stack(runtime, unwinder, registers, rest, super::uptime_ms());
         match end {
-            End::Complete => {}
+            End::Complete | End::Managed(_) => {}
             End::Truncated => diag::count(Counter::UnwindTruncated),
             End::NoInfo => diag::count(Counter::UnwindNoInfo),
             End::BadMemory => diag::count(Counter::UnwindBadMemory),

@@ -199,17 +199,19 @@ pub fn find(pc: u64) -> Option<Module> {
     }
 }
 
+/// The loaded object that holds `pc`, an address on the stack of this thread: so it is not being closed.
+pub fn object(pc: u64) -> Option<elf::Object> {
+    let function = FIND_OBJECT.load(Relaxed);
+    if function == 0 {
+        return elf::find_by_address(pc as usize);
+    }
+    let found = ask(function, pc)?;
+    // SAFETY: the loader's own `struct link_map` of an object whose code is in use.
+    Some(unsafe { elf::object_of(found.link_map) })
+}
+
 fn ask_loader(function: usize, pc: u64) -> Option<Module> {
-    let mut found = mem::MaybeUninit::<Found>::zeroed();
-    // SAFETY: `function` is `_dl_find_object` of this process' ld.so, which has this signature (dlfcn.h) and fills `found` in if it
-    // returns 0. `Found` is at least as large as glibc's.
-    let found = unsafe {
-        let find: extern "C" fn(usize, *mut Found) -> i32 = mem::transmute(function);
-        if find(pc as usize, found.as_mut_ptr()) != 0 {
-            return None;
-        }
-        found.assume_init()
-    };
+    let found = ask(function, pc)?;
     // SAFETY: the object's `struct link_map`, whose first member is its base (link.h).
     let base = unsafe { ptr::read(found.link_map) };
     Some(Module {
@@ -218,6 +220,19 @@ fn ask_loader(function: usize, pc: u64) -> Option<Module> {
         base,
         header: found.eh_frame_header,
     })
+}
+
+fn ask(function: usize, pc: u64) -> Option<Found> {
+    let mut found = mem::MaybeUninit::<Found>::zeroed();
+    // SAFETY: `function` is `_dl_find_object` of this process' ld.so, which has this signature (dlfcn.h) and fills `found` in if it
+    // returns 0. `Found` is at least as large as glibc's.
+    unsafe {
+        let find: extern "C" fn(usize, *mut Found) -> i32 = mem::transmute(function);
+        if find(pc as usize, found.as_mut_ptr()) != 0 {
+            return None;
+        }
+        Some(found.assume_init())
+    }
 }
 
 /// The answer of our table: the outer `None` if it was being written meanwhile.

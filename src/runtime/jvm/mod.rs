@@ -1,0 +1,248 @@
+//! HotSpot: Java frames without an agent, a flag, or anything attached to the JVM.
+//!
+//! A JVM becomes known in one of two ways: the hook of `dlsym` sees its creation ([`created`]), or a
+//! sample is taken whose stack leads through libjvm ([`look`]; this also finds a JVM that a program
+//! is linked to). From then on each sample asks `GetEnv` which Java thread this is, and walks its
+//! Java frames by the tables in which HotSpot describes itself; `GetEnv` reads a thread-local
+//! variable and nothing else. Everything further is reading memory, and every page is asked for.
+//!
+//! Where the tables do not tell enough the JVM is said to be unknown, in one line, and its frames
+//! stand as one `[java]`.
+//!
+//! # Safety
+//! `GetEnv` is called while libjvm is loaded: samples count themselves in before they look at the
+//! JVM, and `dlclose` takes it away and waits for those inside before it goes on.
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+pub mod code;
+pub mod layout;
+mod marker;
+mod method;
+mod stack;
+mod structs;
+mod thread;
+pub mod walk;
+
+use core::alloc::Layout as Size;
+use core::ffi::c_void;
+use core::mem::transmute;
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
+
+use crate::elf::{self, Object};
+use crate::unwind::{self, modules};
+use crate::{arena, diag, sys};
+use layout::Layout;
+pub use method::Names;
+pub use stack::complete;
+use structs::Tables;
+
+use super::memory::Memory;
+
+/// How JVMs are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detection {
+    /// By the hook of `dlsym`, and by samples.
+    Auto,
+    /// By samples alone.
+    Poll,
+    /// Not at all.
+    Off,
+}
+
+/// A JVM.
+pub struct Jvm {
+    vm: *mut c_void,
+    /// `None`: its tables do not tell enough.
+    layout: Option<Layout>,
+    /// Distance of a thread's `JNIEnv` from its `JavaThread`; 0 while unknown. Written by the first
+    /// sample that finds it, the same value each time.
+    env_offset: AtomicU64,
+    /// An address in its library.
+    library: usize,
+}
+
+/// Samples look for and at JVMs. Written by [`start`], before sampling begins.
+static WANTED: AtomicBool = AtomicBool::new(false);
+
+/// The hook of `dlsym` looks for their creation. Written by [`start`].
+static WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// The JVM, or null. Published with SeqCst by whoever learns of it, taken away by [`before_close`];
+/// SeqCst, for it and [`INSIDE`] are each other's signal: who enters counts first and then looks.
+static CURRENT: AtomicPtr<Jvm> = AtomicPtr::new(null_mut());
+
+/// What [`before_close`] took away. Written by it and [`after_close`].
+static CLOSING: AtomicPtr<Jvm> = AtomicPtr::new(null_mut());
+
+/// Samples that are looking at [`CURRENT`].
+static INSIDE: AtomicU32 = AtomicU32::new(0);
+
+/// When samples next look for a JVM, in milliseconds of the recorder's clock. Any thread writes.
+static NEXT_LOOK: AtomicU64 = AtomicU64::new(0);
+
+/// Time between two looks.
+const LOOK_MS: u64 = 50;
+
+/// Longest wait of a `dlclose` for samples inside: each needs microseconds.
+const PATIENCE_MS: u64 = 100;
+
+/// Says what is to be looked for. Called by `boot`.
+pub fn start(detection: Detection) {
+    WATCHED.store(detection == Detection::Auto, Relaxed);
+    WANTED.store(detection != Detection::Off, Relaxed);
+}
+
+/// Shall samples ask for Java frames?
+#[inline]
+pub fn is_wanted() -> bool {
+    WANTED.load(Relaxed)
+}
+
+/// Shall the hook of `dlsym` look for a JVM's creation?
+pub fn is_watched() -> bool {
+    WATCHED.load(Relaxed)
+}
+
+/// A JVM was created: `vm` is its `JavaVM`, `function` an address in its library.
+pub fn created(vm: *mut c_void, function: usize) {
+    let place = arena::alloc(Size::new::<Memory>()).map(|place| place.cast::<Memory>());
+    if let (Some(mut memory), Some(library)) = (place, elf::find_by_address(function)) {
+        // SAFETY: fresh zeroed memory of the right layout, which is a valid `Memory`.
+        publish(library, vm, unsafe { memory.as_mut() });
+    }
+}
+
+/// Does the caller at `pc` belong to the library of the JVM that is known?
+pub fn is_in_library(pc: usize) -> bool {
+    let inside = Inside::enter();
+    inside
+        .jvm()
+        .and_then(|jvm| elf::find_by_address(jvm.library))
+        .is_some_and(|library| library.contains(pc))
+}
+
+/// Looks whether one of `frames`, which are on this thread's stack, is in a libjvm that has a JVM.
+fn look(frames: &[u64], memory: &mut Memory, now_ms: u64) {
+    let due = NEXT_LOOK.load(Relaxed);
+    let next = now_ms.saturating_add(LOOK_MS);
+    if now_ms < due
+        || NEXT_LOOK
+            .compare_exchange(due, next, Relaxed, Relaxed)
+            .is_err()
+    {
+        return;
+    }
+    let is_libjvm = |object: &Object| object.name().ends_with(b"/libjvm.so");
+    let objects = frames.iter().filter_map(|pc| modules::object(*pc));
+    let Some(library) = objects.into_iter().find(is_libjvm) else {
+        return;
+    };
+    let Some(created) = library.symbol(b"JNI_GetCreatedJavaVMs") else {
+        return;
+    };
+    let (mut vm, mut count) = (null_mut::<c_void>(), 0_i32);
+    // SAFETY: JNI_GetCreatedJavaVMs of a library that is in use; it writes at most one pointer and
+    // the count, and reads nothing but its own flag and pointer.
+    let answer = unsafe {
+        let created: extern "C" fn(*mut *mut c_void, i32, *mut i32) -> i32 =
+            transmute(created.addr);
+        created(&raw mut vm, 1, &raw mut count)
+    };
+    if answer == 0 && count > 0 && !vm.is_null() {
+        publish(library, vm, memory);
+    }
+}
+
+fn publish(library: Object, vm: *mut c_void, memory: &mut Memory) {
+    memory.begin(sys::monotonic_ms());
+    let layout = Tables::of(library, memory)
+        .ok_or("gHotSpotVMStructs")
+        .and_then(|mut tables| Layout::read(&mut tables));
+    if let Err(missing) = &layout {
+        diag::message(&[
+            "this JVM does not tell ",
+            missing,
+            ": Java frames have no names",
+        ]);
+    }
+    let range = layout.as_ref().ok().and_then(|layout| {
+        let low = memory.word(layout.low_bound)?;
+        Some((low, memory.word(layout.high_bound)?))
+    });
+    let Some(place) = arena::alloc(Size::new::<Jvm>()) else {
+        return;
+    };
+    let place = place.cast::<Jvm>().as_ptr();
+    // SAFETY: fresh memory of the right layout; it is never freed.
+    unsafe {
+        place.write(Jvm {
+            vm,
+            layout: layout.ok(),
+            env_offset: AtomicU64::new(0),
+            library: library
+                .symbol(b"JNI_CreateJavaVM")
+                .map_or(0, |symbol| symbol.addr),
+        });
+    }
+    if let Some((low, high)) = range {
+        unwind::set_managed(low, high);
+    }
+    CURRENT.store(place, SeqCst);
+}
+
+/// A sample that may look at the JVM.
+struct Inside;
+
+impl Inside {
+    fn enter() -> Inside {
+        INSIDE.fetch_add(1, SeqCst);
+        Inside
+    }
+
+    fn jvm(&self) -> Option<&'static Jvm> {
+        // SAFETY: null, or published whole and never freed.
+        unsafe { CURRENT.load(SeqCst).as_ref() }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.fetch_sub(1, SeqCst);
+    }
+}
+
+/// Before a library is closed, which may be libjvm.
+pub(super) fn before_close() {
+    let jvm = CURRENT.swap(null_mut(), SeqCst);
+    if jvm.is_null() {
+        return;
+    }
+    CLOSING.store(jvm, SeqCst);
+    let deadline = sys::monotonic_ms() + PATIENCE_MS;
+    while INSIDE.load(SeqCst) != 0 && sys::monotonic_ms() < deadline {
+        core::hint::spin_loop();
+    }
+}
+
+/// After it: the JVM is there again if its library is. A thread that closes meanwhile finds nothing
+/// to take away, and the last one puts it back.
+pub(super) fn after_close() {
+    let jvm = CLOSING.swap(null_mut(), SeqCst);
+    // SAFETY: null, or a JVM that was published whole and is never freed.
+    let is_loaded =
+        unsafe { jvm.as_ref() }.is_some_and(|jvm| elf::find_by_address(jvm.library).is_some());
+    if is_loaded {
+        // One that was created meanwhile stays.
+        let _ = CURRENT.compare_exchange(null_mut(), jvm, SeqCst, Acquire);
+    } else if !jvm.is_null() {
+        unwind::set_managed(0, 0);
+    }
+}

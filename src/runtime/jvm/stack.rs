@@ -1,0 +1,218 @@
+//! One sample's stack with its Java frames: runs of native and of Java frames in turn, from the leaf
+//! to where the thread began.
+//!
+//! Called by `runtime::stack` when the native walk has ended.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use super::layout::Layout;
+use super::thread::JavaThread;
+use super::walk::{Exit, Frame, Walk};
+use super::{Inside, look, marker};
+use crate::diag::{self, Counter};
+use crate::runtime::State;
+use crate::unwind::{self, End, Registers, ThreadUnwinder, modules};
+
+/// Runs of either kind that one stack may have.
+const MOST_RUNS: usize = 256;
+
+/// Completes a stack whose native walk ended so. `sp` is where it began.
+pub fn complete(
+    state: &mut State,
+    unwinder: &mut ThreadUnwinder,
+    out: &mut [u64],
+    (length, end): (usize, End),
+    sp: u64,
+    now_ms: u64,
+) -> (usize, End) {
+    let inside = Inside::enter();
+    let Some(jvm) = inside.jvm() else {
+        let frames = out.get(..length).unwrap_or_default();
+        look(frames, &mut state.memory, now_ms);
+        return (length, end);
+    };
+    let mut stack = Stack { out, length };
+    if end == End::Truncated {
+        return (length, end);
+    }
+    let Some(env) = jvm.env(&mut state.memory) else {
+        stack.mark_thread(end);
+        return (stack.length, end);
+    };
+    let Some(layout) = &jvm.layout else {
+        stack.mark_unknown(end);
+        return (stack.length, end);
+    };
+    match jvm.thread(layout, &mut state.memory, env, sp) {
+        Some(thread) => stack.walk(layout, thread, state, unwinder, end, sp),
+        None => {
+            stack.mark_thread(end);
+            (stack.length, end)
+        }
+    }
+}
+
+/// A stack in the making.
+struct Stack<'a> {
+    out: &'a mut [u64],
+    length: usize,
+}
+
+impl Stack<'_> {
+    fn push(&mut self, name: &[u8]) {
+        if let (Some(slot), Some(frame)) = (self.out.get_mut(self.length), marker::frame(name)) {
+            *slot = frame;
+            self.length += 1;
+        }
+    }
+
+    /// No Java thread: one of the JVM's own, or one the JVM does not know.
+    fn mark_thread(&mut self, end: End) {
+        if let Some(name) = marker::of_thread() {
+            self.push(name);
+        } else if matches!(end, End::Managed(_)) {
+            self.push(marker::JAVA);
+        }
+    }
+
+    /// A Java thread of a JVM whose frames cannot be read: what lies in no module is Java's.
+    fn mark_unknown(&mut self, end: End) {
+        let frames = self.out.get(..self.length).unwrap_or_default();
+        let native = frames
+            .iter()
+            .position(|pc| modules::find(pc.wrapping_sub(1)).is_none());
+        if native.is_none() && end == End::Complete {
+            return self.mark_thread(end);
+        }
+        self.length = native.unwrap_or(self.length);
+        self.push(marker::JAVA);
+    }
+
+    fn walk(
+        &mut self,
+        layout: &Layout,
+        thread: JavaThread,
+        state: &mut State,
+        unwinder: &mut ThreadUnwinder,
+        mut end: End,
+        mut floor: u64,
+    ) -> (usize, End) {
+        let at = thread.at.wrapping_add(layout.anchor);
+        let mut anchor = Walk::anchor(layout, &mut state.memory, at);
+        let mut has_java = false;
+        for _ in 0..MOST_RUNS {
+            let from = match end {
+                End::Managed(registers) => anchor.or(Some(frame(registers))),
+                End::NoInfo | End::BadMemory => anchor,
+                End::Complete | End::Truncated => None,
+            };
+            let Some(from) = from.filter(|from| from.sp >= floor) else {
+                break;
+            };
+            let before = self.length;
+            let exit = self.java(layout, thread, state, from);
+            has_java |= self.length > before;
+            let Exit::Native(registers, next) = exit else {
+                return (self.length, self.finish(exit, has_java));
+            };
+            (anchor, floor) = (next, registers.sp);
+            let rest = self.out.get_mut(self.length..).unwrap_or_default();
+            let native = unwind::unwind(unwinder, registers, rest);
+            (self.length, end) = (self.length + native.0, native.1);
+        }
+        if !has_java {
+            self.mark_thread(end);
+        }
+        (self.length, end)
+    }
+
+    /// One run of Java frames.
+    fn java(
+        &mut self,
+        layout: &Layout,
+        thread: JavaThread,
+        state: &mut State,
+        from: Frame,
+    ) -> Exit {
+        let word = |state: &mut State, at: u64| state.memory.word(thread.at.wrapping_add(at));
+        if word(state, layout.vframes).unwrap_or(1) != 0 {
+            return Exit::Deoptimizing;
+        }
+        let mut walk = Walk {
+            layout,
+            memory: &mut state.memory,
+            names: &mut state.names,
+            out: self.out,
+            length: self.length,
+            stack_base: thread.stack_base,
+            methods: None,
+        };
+        let exit = walk.run(from);
+        self.length = walk.length;
+        if exit != Exit::Continuation {
+            return exit;
+        }
+        self.push(marker::CONTINUATION);
+        self.carrier(layout, thread, state, from).unwrap_or(exit)
+    }
+
+    /// The frames of the carrier thread, below those of the continuation that is mounted on it, if
+    /// this JVM tells where it was entered (JDK 25 does).
+    fn carrier(
+        &mut self,
+        layout: &Layout,
+        thread: JavaThread,
+        state: &mut State,
+        from: Frame,
+    ) -> Option<Exit> {
+        let entry = layout.fields.continuation?;
+        let return_pc = layout.fields.continuation_return?;
+        let sp = state.memory.word(thread.at.wrapping_add(entry.at))?;
+        let pc = state.memory.word(return_pc.at)?;
+        if sp <= from.sp {
+            return None;
+        }
+        let mut walk = Walk {
+            layout,
+            memory: &mut state.memory,
+            names: &mut state.names,
+            out: self.out,
+            length: self.length,
+            stack_base: thread.stack_base,
+            methods: None,
+        };
+        let exit = walk.run(Frame { pc, sp, fp: sp });
+        self.length = walk.length;
+        (exit != Exit::Continuation).then_some(exit)
+    }
+
+    fn finish(&mut self, exit: Exit, has_java: bool) -> End {
+        match exit {
+            Exit::Full => End::Truncated,
+            Exit::Deoptimizing => {
+                self.push(marker::DEOPTIMIZATION);
+                End::Complete
+            }
+            Exit::Continuation | Exit::Native(..) => End::Complete,
+            Exit::Lost => {
+                diag::count(Counter::JavaLost);
+                if !has_java {
+                    self.push(marker::JAVA);
+                }
+                End::Complete
+            }
+        }
+    }
+}
+
+fn frame(registers: Registers) -> Frame {
+    Frame {
+        pc: registers.pc,
+        sp: registers.sp,
+        fp: registers.bp,
+    }
+}

@@ -1,0 +1,242 @@
+//! Walks a run of Java frames: from the anchor that the JVM left, or from where the native walk
+//! ended, to the code that called into Java.
+//!
+//! Called by `jvm` on the thread whose stack it is. Because that thread stands still inside malloc,
+//! its frames are whole; none of the repairs that a walk from a signal needs are here. Every step
+//! must lead up the stack and stay on it.
+//!
+//! Source: OpenJDK `frame_x86.cpp`: `sender_for_entry_frame`, `_interpreter_frame`,
+//! `_compiled_frame`.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use super::code::{self, Blob, Kind};
+use super::layout::Layout;
+use super::method::{self, Names, Position};
+use crate::runtime::memory::Memory;
+use crate::unwind::Registers;
+
+/// The frame a walk is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Where it goes on.
+    pub pc: u64,
+    /// Its stack pointer.
+    pub sp: u64,
+    /// Its frame pointer.
+    pub fp: u64,
+}
+
+/// Why a run of Java frames ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// At native code, whose registers these are. With the anchor of the Java frames above it, if
+    /// the call into Java kept one.
+    Native(Registers, Option<Frame>),
+    /// There is no room for more.
+    Full,
+    /// The rest of a virtual thread's stack is in the heap.
+    Continuation,
+    /// In the midst of a deoptimization.
+    Deoptimizing,
+    /// At something that is no Java frame.
+    Lost,
+}
+
+/// One walk.
+pub struct Walk<'a> {
+    /// The JVM.
+    pub layout: &'a Layout,
+    /// How its memory is read.
+    pub memory: &'a mut Memory,
+    /// Room for names.
+    pub names: &'a mut Names,
+    /// Where the frames go.
+    pub out: &'a mut [u64],
+    /// How many there are.
+    pub length: usize,
+    /// End of the stack.
+    pub stack_base: u64,
+    /// Sees each frame's method, for comparing.
+    pub methods: Option<&'a mut dyn FnMut(u64)>,
+}
+
+/// What follows a frame.
+enum Next {
+    Caller(Frame),
+    Exit(Exit),
+}
+
+impl Walk<'_> {
+    /// Reads an anchor; `None` when it is not set.
+    pub fn anchor(layout: &Layout, memory: &mut Memory, at: u64) -> Option<Frame> {
+        let sp = memory.word(at.wrapping_add(layout.anchor_sp))?;
+        let pc = memory.word(at.wrapping_add(layout.anchor_pc))?;
+        let fp = memory.word(at.wrapping_add(layout.anchor_fp))?;
+        if sp == 0 {
+            return None;
+        }
+        let pc = match pc {
+            0 => memory.word(sp.wrapping_sub(8))?,
+            pc => pc,
+        };
+        let fp = if fp == 0 { sp } else { fp };
+        Some(Frame { pc, sp, fp })
+    }
+
+    /// Walks from `frame` on.
+    pub fn run(&mut self, mut frame: Frame) -> Exit {
+        loop {
+            let next = self.step(frame).unwrap_or(Next::Exit(Exit::Lost));
+            frame = match next {
+                Next::Caller(caller) if self.leads_up(frame, caller) => caller,
+                Next::Caller(_) => return Exit::Lost,
+                Next::Exit(exit) => return exit,
+            };
+        }
+    }
+
+    fn leads_up(&self, frame: Frame, caller: Frame) -> bool {
+        caller.sp > frame.sp && caller.sp <= self.stack_base && caller.sp.is_multiple_of(8)
+    }
+
+    fn step(&mut self, frame: Frame) -> Option<Next> {
+        if self.memory.word(self.layout.call_stub_return)? == frame.pc {
+            return self.call_stub(frame).map(Next::Exit);
+        }
+        let Some(blob) = code::find(self.layout, self.memory, frame.pc) else {
+            let exit = if self.is_code_cache(frame.pc)? {
+                Exit::Lost
+            } else {
+                Exit::Native(registers(frame), None)
+            };
+            return Some(Next::Exit(exit));
+        };
+        match blob.kind {
+            Kind::Interpreter => self.interpreted(frame),
+            Kind::Compiled => self.compiled(frame, blob),
+            Kind::Native => {
+                let method = blob.method(self.layout, self.memory)?;
+                self.push(method, Position::Native)?;
+                self.fixed(frame, blob)
+            }
+            // A barrier stands for the frames that were left in the heap.
+            Kind::Continuation => Some(Next::Exit(Exit::Continuation)),
+            Kind::Deoptimization if blob.frame_size == 0 => Some(Next::Exit(Exit::Deoptimizing)),
+            Kind::Deoptimization | Kind::Stub => self.fixed(frame, blob),
+        }
+    }
+
+    fn is_code_cache(&mut self, pc: u64) -> Option<bool> {
+        let low = self.memory.word(self.layout.low_bound)?;
+        let high = self.memory.word(self.layout.high_bound)?;
+        Some((low..high).contains(&pc))
+    }
+
+    /// Native code called into Java here; its wrapper keeps the anchor of the frames before.
+    fn call_stub(&mut self, frame: Frame) -> Option<Exit> {
+        let at = frame.fp.wrapping_add_signed(self.layout.call_wrapper);
+        let wrapper = self.memory.word(at)?;
+        let anchor = wrapper.wrapping_add(self.layout.wrapper_anchor);
+        let anchor = Walk::anchor(self.layout, self.memory, anchor);
+        let caller = Frame {
+            pc: self.memory.word(frame.fp.wrapping_add(8))?,
+            sp: frame.fp.wrapping_add(16),
+            fp: self.memory.word(frame.fp)?,
+        };
+        let is_above = self.leads_up(frame, caller);
+        let anchor = anchor.filter(|anchor| self.leads_up(caller, *anchor));
+        is_above.then_some(Exit::Native(registers(caller), anchor))
+    }
+
+    fn interpreted(&mut self, frame: Frame) -> Option<Next> {
+        let at = |offset: i64| frame.fp.wrapping_add_signed(offset);
+        let method = self.memory.word(at(self.layout.interpreted_method))?;
+        let bytecode = self.memory.word(at(self.layout.bytecode))?;
+        let caller = Frame {
+            sp: self.memory.word(at(self.layout.sender_sp))?,
+            pc: self.memory.word(at(8))?,
+            fp: self.memory.word(at(0))?,
+        };
+        self.push(method, Position::Address(bytecode))?;
+        Some(self.room_for(Next::Caller(caller)))
+    }
+
+    fn compiled(&mut self, frame: Frame, blob: Blob) -> Option<Next> {
+        let pc = blob.original_pc(self.layout, self.memory, frame.pc, frame.sp);
+        let layout = self.layout;
+        let mut all_named = true;
+        let (names, methods) = (&mut *self.names, &mut self.methods);
+        let (out, length) = (&mut *self.out, &mut self.length);
+        let mut push = |memory: &mut Memory, method: u64, bytecode: u32| {
+            let position = Position::Index(bytecode);
+            let Some(named) = method::frame(layout, memory, names, method, position) else {
+                all_named = false;
+                return false;
+            };
+            if let Some(see) = methods {
+                see(method);
+            }
+            put(out, length, named)
+        };
+        blob.scopes(layout, self.memory, pc, &mut push)?;
+        if !all_named {
+            return None;
+        }
+        self.fixed(frame, blob)
+    }
+
+    /// Leaves a frame of fixed size.
+    fn fixed(&mut self, frame: Frame, blob: Blob) -> Option<Next> {
+        if blob.frame_size == 0 {
+            return None;
+        }
+        let sp = frame.sp.wrapping_add(blob.frame_size);
+        let caller = Frame {
+            sp,
+            pc: self.memory.word(sp.wrapping_sub(8))?,
+            fp: self.memory.word(sp.wrapping_sub(16))?,
+        };
+        Some(self.room_for(Next::Caller(caller)))
+    }
+
+    fn room_for(&self, next: Next) -> Next {
+        if self.length < self.out.len() {
+            next
+        } else {
+            Next::Exit(Exit::Full)
+        }
+    }
+
+    fn push(&mut self, method: u64, position: Position) -> Option<()> {
+        let frame = method::frame(self.layout, self.memory, self.names, method, position)?;
+        if let Some(see) = &mut self.methods {
+            see(method);
+        }
+        put(self.out, &mut self.length, frame);
+        Some(())
+    }
+}
+
+/// Adds a frame; says whether there is room for another.
+fn put(out: &mut [u64], length: &mut usize, frame: Option<u64>) -> bool {
+    if let (Some(slot), Some(frame)) = (out.get_mut(*length), frame) {
+        *slot = frame;
+        *length += 1;
+    }
+    *length < out.len()
+}
+
+fn registers(frame: Frame) -> Registers {
+    Registers {
+        pc: frame.pc,
+        sp: frame.sp,
+        bp: frame.fp,
+        // Nobody keeps it for us; few rules ask for it, and what they read is checked.
+        bx: 0,
+    }
+}
