@@ -72,11 +72,17 @@ pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddre
     });
     recorder::start(&Settings {
         lg_period: config.lg_prof_sample,
+        least_lg_period: match mode(config.lg_prof_sample) {
+            Mode::Marked => LEAST_MARKED_LG,
+            _ => 1,
+        },
         most_frames: config.prof_bt_max,
         thread_names: config.prof_sys_thread_name,
         active: config.prof_active && config.prof_thread_active_init,
+        controlled: config.prof_control,
         hooks,
     });
+    trigger::begin();
 }
 
 fn mode(lg_period: u8) -> Mode {
@@ -193,4 +199,5 @@ unsafe extern "C" fn child() {
     // SAFETY: the thread that forked is the only one of the child.
     unsafe { unwind::after_fork() };
     recorder::after_fork_in_child(seed());
+    trigger::begin();
 }

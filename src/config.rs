@@ -141,7 +141,7 @@ options! {
     options {
         /// Profile. Cannot be switched on later.
         prof: bool = false, Flag;
-        /// Sample from the start; with `false`, be ready to.
+        /// Sample from the start; with `false`, be ready to: see `prof_control`.
         prof_active: bool = true, Flag;
         /// Sample in threads that start later.
         prof_thread_active_init: bool = true, Flag;
@@ -169,6 +169,9 @@ options! {
         /// Dump when so many percent of the memory that the process may have are used, or when they
         /// will be in a moment. 0: never.
         prof_memory_limit: u8 = 0, Within(0, 100);
+        /// Listen for `malloscope dump`, `start`, `stop`, `reset`, `rate`, `status` and `top` of the
+        /// same user or root.
+        prof_control: bool = false, Flag;
         /// Frames kept of a stack, from the leaf.
         prof_bt_max: u32 = 128, Clip(1, 1024);
         /// Write the names of the threads into the dumps.

@@ -17,6 +17,7 @@ mod body;
 mod file;
 mod keep;
 mod managed;
+mod peer;
 mod snapshot;
 
 use core::sync::atomic::Ordering::Relaxed;
@@ -28,6 +29,7 @@ use crate::gate;
 use crate::live_table::LiveTable;
 use crate::stack_table::StackTable;
 use file::{Errno, Name, PATH, Path, Written};
+pub use peer::Peer;
 pub use snapshot::Scratch;
 use snapshot::{Snapshot, Sums};
 
@@ -124,22 +126,33 @@ const SCRATCH: usize = 2 * PATH + LINE + BUFFER;
 const LINE: usize = 16 << 10;
 const BUFFER: usize = 64 << 10;
 
-/// Writes a dump. Nothing is written for a process without a single sample, nor without a prefix.
-pub fn write(request: &Request<'_>) {
+/// What became of a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is there.
+    Whole,
+    /// There was nothing to write, or nowhere.
+    Nothing,
+    /// Another dump, or a fork, was in the way.
+    Busy,
+    /// It could not be written; that is counted and said.
+    Failed,
+}
+
+/// Writes a dump; `done` gets its path. Nothing is written for a process without a single sample,
+/// nor without a prefix.
+pub fn write(request: &Request<'_>, done: &mut dyn FnMut(&[u8])) -> Outcome {
     if request.config.prof_prefix.as_bytes().is_empty() || request.stacks.is_empty() {
-        return;
+        return Outcome::Nothing;
     }
-    let Some(mut scratch) = snapshot::Scratch::map(SCRATCH) else {
-        return fail(request, &[], Errno(libc::ENOMEM));
+    let (Some(mut scratch), Some(snapshot)) = (Scratch::map(SCRATCH), snapshot(request)) else {
+        fail(request, &[], Errno(libc::ENOMEM));
+        return Outcome::Failed;
     };
-    let Some(pass) = gate::TABLES.enter() else {
+    let Ok(mut snapshot) = snapshot else {
         // A fork takes its time. As when another dump is being written: this one is dropped.
-        return diag::count(Counter::DumpCoalesced);
-    };
-    let snapshot = Snapshot::take(request.live);
-    drop(pass);
-    let Some(mut snapshot) = snapshot else {
-        return fail(request, &[], Errno(libc::ENOMEM));
+        diag::count(Counter::DumpCoalesced);
+        return Outcome::Busy;
     };
     let (path, rest) = scratch
         .bytes()
@@ -158,11 +171,47 @@ pub fn write(request: &Request<'_>) {
         Ok(Written { seq, bytes }) => {
             SEQ.fetch_max(seq + 1, Relaxed);
             FAILURE.store(0, Relaxed);
+            done(path.as_bytes());
             let name = Name { seq, ..name };
             keep::note(request.config, name, bytes, &mut path);
+            Outcome::Whole
         }
-        Err(errno) => fail(request, path.as_bytes(), errno),
+        Err(errno) => {
+            fail(request, path.as_bytes(), errno);
+            Outcome::Failed
+        }
     }
+}
+
+/// Sends what a dump would hold to `peer`. False when there was nothing to send.
+pub fn send(request: &Request<'_>, peer: &Peer) -> bool {
+    if request.stacks.is_empty() {
+        return false;
+    }
+    let (Some(mut scratch), Some(Ok(mut snapshot))) = (Scratch::map(SCRATCH), snapshot(request))
+    else {
+        return false;
+    };
+    let bytes = scratch.bytes();
+    let (line, buffer) = bytes.split_at_mut_checked(LINE).unwrap_or_default();
+    let mut writer = file::Writer::to_peer(*peer, buffer);
+    // A peer that is gone, or too slow, has half a profile without an end.
+    let _gone =
+        body::write(request, &mut snapshot, line, &mut writer).and_then(|()| writer.flush());
+    true
+}
+
+/// The live samples; `None` when there is no memory, an error when a fork takes too long.
+fn snapshot(request: &Request<'_>) -> Option<Result<Snapshot, ()>> {
+    let Some(_pass) = gate::TABLES.enter() else {
+        return Some(Err(()));
+    };
+    Snapshot::take(request.live).map(Ok)
+}
+
+/// Dumps written by this process and those it was forked from.
+pub fn count() -> u64 {
+    SEQ.load(Relaxed)
 }
 
 fn next_name<'a>(request: &Request<'a>) -> Name<'a> {

@@ -162,6 +162,18 @@ impl LiveTable {
         }
     }
 
+    /// Takes all records out, shard by shard. Their blocks live on as blocks that nobody sampled.
+    pub fn clear(&self) {
+        for shard in &self.shards {
+            shard.clear(&mut |sample| {
+                self.filter.subtract(hash(sample.addr));
+                self.len.fetch_sub(1, Relaxed);
+                self.weighted_bytes
+                    .fetch_sub(sample.weighted_bytes, Relaxed);
+            });
+        }
+    }
+
     /// The number of records.
     pub fn len(&self) -> usize {
         self.len.load(Relaxed)

@@ -44,15 +44,23 @@ pub static STACKS: StackTable = StackTable::new();
 /// The samples that are live.
 pub static LIVE: LiveTable = LiveTable::new();
 
-/// Bytes a dormant thread allocates before it looks again whether it shall sample.
-const DORMANT: u64 = 64 << 20;
+/// Bytes a dormant thread allocates before it looks again whether it shall sample: few where
+/// somebody may switch it on. Written by `boot` before [`ACTIVE`].
+static DORMANT: AtomicU64 = AtomicU64::new(64 << 20);
+
+/// As [`DORMANT`], when sampling can be switched on.
+const LIGHT_SLEEP: u64 = 1 << 20;
 
 /// Is sampling on? Written by `boot` (and whoever switches it); a thread reads it when its
 /// countdown runs out. Release and acquire: what `boot` stored before is seen with it.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 
-/// log2 of the mean bytes between samples. Written by `boot` before [`ACTIVE`].
+/// log2 of the mean bytes between samples. Written by `boot` before [`ACTIVE`], and by who changes
+/// it.
 static LG_PERIOD: AtomicU8 = AtomicU8::new(0);
+
+/// The least that [`LG_PERIOD`] may become. Written by `boot` before [`ACTIVE`].
+static LEAST_LG_PERIOD: AtomicU8 = AtomicU8::new(0);
 
 /// Most frames kept of a stack. Written by `boot` before [`ACTIVE`].
 static MOST_FRAMES: AtomicU32 = AtomicU32::new(128);
@@ -92,12 +100,16 @@ unsafe impl Sync for HookAddresses {}
 pub struct Settings {
     /// log2 of the mean bytes between samples; 0 records everything.
     pub lg_period: u8,
+    /// The least that it may be changed to.
+    pub least_lg_period: u8,
     /// Native frames kept of a stack.
     pub most_frames: u32,
     /// Record thread names.
     pub thread_names: bool,
     /// Sample from the start?
     pub active: bool,
+    /// May it be switched on and off?
+    pub controlled: bool,
     /// The exported hooks.
     pub hooks: &'static HookAddresses,
 }
@@ -148,6 +160,10 @@ impl Hook {
 /// first thread.
 pub fn start(settings: &Settings) {
     LG_PERIOD.store(settings.lg_period, Relaxed);
+    LEAST_LG_PERIOD.store(settings.least_lg_period, Relaxed);
+    if settings.controlled {
+        DORMANT.store(LIGHT_SLEEP, Relaxed);
+    }
     MOST_FRAMES.store(settings.most_frames, Relaxed);
     THREAD_NAMES.store(settings.thread_names, Relaxed);
     START_MS.store(sys::monotonic_ms(), Relaxed);
@@ -162,6 +178,37 @@ pub fn start(settings: &Settings) {
 fn is_active() -> bool {
     // Acquire: pairs with the release in `start`.
     ACTIVE.load(Acquire) && !arena::exhausted()
+}
+
+/// Is sampling switched on? Threads follow at the end of the gap that they are in.
+pub fn is_on() -> bool {
+    ACTIVE.load(Relaxed)
+}
+
+/// Switches sampling on or off. What was sampled stays.
+pub fn switch(on: bool) {
+    ACTIVE.store(on, Release);
+}
+
+/// Changes the mean distance between samples, for the gaps to come; each sample keeps the period it
+/// was drawn with. False when it is none that the hooks can serve as they were installed.
+pub fn set_lg_period(lg_period: u8) -> bool {
+    let is_exact = LG_PERIOD.load(Relaxed) == 0;
+    if is_exact || !(LEAST_LG_PERIOD.load(Relaxed)..=63).contains(&lg_period) {
+        return false;
+    }
+    LG_PERIOD.store(lg_period, Relaxed);
+    true
+}
+
+/// Forgets all samples. Their blocks live on, unsampled. False when a fork takes too long.
+pub fn reset() -> bool {
+    let Some(_pass) = gate::TABLES.enter() else {
+        return false;
+    };
+    LIVE.clear();
+    STACKS.clear_totals();
+    true
 }
 
 /// Did [`start`] run: can anything have been sampled?
@@ -218,8 +265,12 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
         diag::count(Counter::Reentered);
         return None;
     };
-    guard.rearm(DORMANT);
+    guard.rearm(DORMANT.load(Relaxed));
     if !is_active() {
+        // SAFETY: null, or the block of this very thread, with the guard held.
+        if let Some(thread) = unsafe { current_thread().as_mut() } {
+            thread.disarm();
+        }
         return None;
     }
     let thread = thread_of(tls)?;
@@ -272,7 +323,7 @@ impl Sampling {
     pub fn record(&self, address: usize, size: usize, hook: Hook, registers: Registers) -> u64 {
         // SAFETY: the guard inside `self` makes us the only user of this thread's block.
         let thread = unsafe { &mut *self.thread };
-        let lg_period = if self.exact { 0 } else { lg_period() };
+        let lg_period = if self.exact { 0 } else { thread.lg_period() };
         let most = MOST_FRAMES.load(Relaxed) as usize;
         let weight = sampler::weight(size, lg_period);
         let Some(_pass) = gate::TABLES.enter() else {

@@ -142,6 +142,16 @@ impl StackTable {
             .unwrap_or_default()
     }
 
+    /// Sets the sums of all stacks to zero. Samples taken meanwhile may be in one sum and not in
+    /// another.
+    pub fn clear_totals(&self) {
+        for id in (0..self.len()).map(StackId) {
+            if let Some(record) = self.directory.get(id) {
+                record.clear();
+            }
+        }
+    }
+
     /// Empties the table without giving memory back.
     ///
     /// # Safety

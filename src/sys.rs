@@ -30,6 +30,7 @@ mod arch;
 
 mod file;
 mod signal;
+mod socket;
 mod thread;
 
 pub use file::{
@@ -37,6 +38,9 @@ pub use file::{
     rename_noreplace, unlink, write_all, write_quietly,
 };
 pub use signal::{consume_signal, handle_if_default, pending_signals, set_signal_mask};
+pub use socket::{
+    Event, accept, effective_user, listen_abstract, move_above_standard, peer_user, send, wait_for,
+};
 pub use thread::{
     abort, address_space_limit, close_from, exit_group, random, set_thread_name, spawn,
     thread_exists, wait_for_thread, wake_waiters,

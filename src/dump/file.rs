@@ -21,6 +21,7 @@ use core::ffi::CStr;
 
 use profile_format::sink::Sink;
 
+use super::peer::Peer;
 use crate::config::FileMode;
 use crate::diag::Decimal;
 use crate::{process, sys};
@@ -141,19 +142,39 @@ impl Name<'_> {
     }
 }
 
-/// An open temporary file with a buffer in front of it.
+/// Where a profile goes.
+enum Target {
+    File(i32),
+    Peer(Peer),
+}
+
+/// An open temporary file, or a socket, with a buffer in front of it.
 pub struct Writer<'a> {
-    fd: i32,
+    target: Target,
     buffer: &'a mut [u8],
     filled: usize,
     flushed: u64,
 }
 
-impl Writer<'_> {
-    fn flush(&mut self) -> Result<(), Errno> {
+impl<'a> Writer<'a> {
+    /// A writer to `peer`; `buffer` is what is sent at a time.
+    pub fn to_peer(peer: Peer, buffer: &'a mut [u8]) -> Writer<'a> {
+        Writer {
+            target: Target::Peer(peer),
+            buffer,
+            filled: 0,
+            flushed: 0,
+        }
+    }
+
+    /// Hands on what the buffer holds.
+    pub fn flush(&mut self) -> Result<(), Errno> {
         let filled = core::mem::take(&mut self.filled);
         let bytes = self.buffer.get(..filled).unwrap_or_default();
-        check(sys::write_all(self.fd, bytes))?;
+        check(match &self.target {
+            Target::File(fd) => sys::write_all(*fd, bytes),
+            Target::Peer(peer) => peer.send(bytes),
+        })?;
         self.flushed += filled as u64;
         Ok(())
     }
@@ -257,7 +278,7 @@ fn fill(
     body: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), Errno>,
 ) -> Result<u64, Errno> {
     let mut writer = Writer {
-        fd,
+        target: Target::File(fd),
         buffer,
         filled: 0,
         flushed: 0,

@@ -154,6 +154,17 @@ impl Shard {
         });
     }
 
+    /// Takes all records out and keeps the memory; `on_found` runs for each, under the lock.
+    pub(super) fn clear(&self, on_found: &mut dyn FnMut(&Sample)) {
+        self.with(|map| {
+            for slot in map.slots().iter_mut().filter(|slot| slot.addr != 0) {
+                on_found(&slot.unpack());
+                *slot = EMPTY;
+            }
+            map.len = 0;
+        });
+    }
+
     /// Empties the shard, without giving memory back, and frees its lock.
     ///
     /// # Safety

@@ -210,6 +210,16 @@ impl Thread {
         (true, self.sampler.next_gap())
     }
 
+    /// The countdown is no drawn gap any more: the thread sleeps.
+    pub fn disarm(&mut self) {
+        self.armed = false;
+    }
+
+    /// The period that the last gap was drawn with.
+    pub fn lg_period(&self) -> u8 {
+        self.sampler.lg_period()
+    }
+
     fn is_current(&self, lg_period: u8) -> bool {
         self.seeding == SEEDING.load(Relaxed) && self.sampler.lg_period() == lg_period
     }

@@ -123,6 +123,16 @@ impl<'a> Record<'a> {
         self.head.samples.fetch_add(1, Relaxed);
     }
 
+    /// All sums zero again.
+    pub(super) fn clear(&self) {
+        for sum in [&self.head.objects_fx, &self.head.bytes, &self.head.samples] {
+            sum.store(0, Relaxed);
+        }
+        for count in &self.head.freed {
+            count.store(0, Relaxed);
+        }
+    }
+
     pub(super) fn note_free(self, lifetime_ms: u64) {
         let bucket = (u64::BITS - lifetime_ms.leading_zeros()) as usize;
         if let Some(cell) = self.head.freed.get(bucket.min(LIFETIMES - 1)) {

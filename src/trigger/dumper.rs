@@ -17,24 +17,25 @@ use super::own_thread::{self, FREE, Place, TAKEN};
 use super::signals;
 use crate::config::Config;
 use crate::diag::{self, Counter};
-use crate::dump::{self, Reason};
+pub use crate::dump::Outcome;
+use crate::dump::{self, Peer, Reason};
 use crate::{process, recorder, sys};
 
 /// Is a dump being written? And the place of the thread that does.
 static WRITER: Place = Place::new();
 
-/// A dump that could not be begun where it was asked for: its reason and one, or 0. Written by the
+/// A dump that could not be begun where it was asked for: its reason and one, or 0. Outcome by the
 /// signal's handler, taken at the next sample.
 static DEFERRED: AtomicU8 = AtomicU8::new(0);
 
-/// What the thread of ours shall write. Written by who holds [`WRITER`], before the thread starts.
+/// What the thread of ours shall write. Outcome by who holds [`WRITER`], before the thread starts.
 static REASON: AtomicU8 = AtomicU8::new(0);
 
-/// The configuration. Written by [`start`], before sampling begins.
+/// The configuration. Outcome by [`start`], before sampling begins.
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
 
 /// The process that [`WRITER`] was last used in: after a fork the word may stand for a thread that
-/// did not come along. Written by who finds it to be another.
+/// did not come along. Outcome by who finds it to be another.
 static PID: AtomicU32 = AtomicU32::new(0);
 
 /// Longest wait of an exiting process for a dump that is being written.
@@ -143,26 +144,35 @@ pub fn make_up() {
     }
 }
 
-/// Writes a dump on the calling thread, which is one of ours. False when another is being written.
-pub fn write_here(reason: Reason) -> bool {
+/// Writes a dump on the calling thread, which is one of ours. `done` gets its path.
+pub fn write_here(reason: Reason, done: &mut dyn FnMut(&[u8])) -> Outcome {
     if !is_ours() {
-        return false;
+        return Outcome::Nothing;
     }
     if !WRITER.try_take() {
         diag::count(Counter::DumpCoalesced);
-        return false;
+        return Outcome::Busy;
     }
-    write(reason);
+    let written = with_request(reason, |request| dump::write(request, done));
     finish();
-    true
+    written.unwrap_or(Outcome::Nothing)
+}
+
+/// Sends a profile to `peer`. False when there is nothing to send; half a profile has no end, which
+/// its reader sees.
+pub fn send(peer: &Peer) -> bool {
+    with_request(Reason::Demand, |request| dump::send(request, peer)).unwrap_or(false)
 }
 
 fn write(reason: Reason) {
+    with_request(reason, |request| dump::write(request, &mut |_| ()));
+}
+
+/// Runs `work` with all that a dump is made from.
+fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -> Option<T> {
     // SAFETY: null, or a reference to a configuration that is never freed.
-    let Some(config) = (unsafe { CONFIG.load(Relaxed).as_ref() }) else {
-        return;
-    };
-    dump::write(&dump::Request {
+    let config = unsafe { CONFIG.load(Relaxed).as_ref() }?;
+    Some(work(&dump::Request {
         reason,
         config,
         stacks: &recorder::STACKS,
@@ -170,7 +180,7 @@ fn write(reason: Reason) {
         uptime_ms: recorder::uptime_ms(),
         lg_period: recorder::lg_period(),
         thread_name: &recorder::name_of,
-    });
+    }))
 }
 
 /// The thread of ours. 0 to 2 stay for what is to be said.

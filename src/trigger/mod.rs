@@ -9,6 +9,7 @@
 //! the estimated live bytes, by at least a twentieth, so that growth to any size makes a bounded
 //! number of dumps.
 
+mod control;
 pub mod dumper;
 pub mod exit;
 mod memory_limit;
@@ -22,7 +23,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64};
 
 use crate::config::Config;
 use crate::dump::Reason;
-use crate::recorder::LIVE;
+use crate::recorder::{self, LIVE};
 use crate::tls::Guard;
 
 /// Bytes between two interval dumps; 0 is off. Written by [`start`].
@@ -47,6 +48,20 @@ pub fn start(config: &'static Config) {
     HIGH_WATER.store(config.prof_gdump, Relaxed);
     watcher::arm(config);
     user_signal::start(config.prof_signal);
+}
+
+/// Starts what a program that shall be switched on later needs from the beginning. Called by `boot`
+/// when all is set up, and in a fork's child.
+pub fn begin() {
+    if !recorder::is_on() {
+        watcher::ensure_control();
+    }
+}
+
+/// All samples were forgotten: maxima and intervals count anew.
+fn forget() {
+    PEAK.store(0, Relaxed);
+    ALLOCATED.store(0, Relaxed);
 }
 
 /// A sample was recorded, `bytes` after the thread's last one. The guard proves that the thread

@@ -1,9 +1,10 @@
 //! A thread of ours that stays: for what happens while the program allocates nothing.
 //!
-//! Serves the timer and the memory limit; there is none unless one of them was asked for. Started
-//! at the first sample, not before: a process that allocates next to nothing has nothing to dump,
-//! and small programs around the one that is meant (`unshare`, shells) stay without a second
-//! thread. A child of a fork starts its own in the same way.
+//! Serves the timer, the memory limit and the control socket; there is none unless one of them was
+//! asked for. Started at the first sample, not before: a process that allocates next to nothing has
+//! nothing to dump, and small programs around the one that is meant (`unshare`, shells) stay without
+//! a second thread. Only where sampling waits to be switched on by control it is there at once. A
+//! child of a fork starts its own in the same way.
 //!
 //! What kind of thread it is says `own_thread`. Living long, it looks at each turn whether it still
 //! may: it ends the process when the program's threads are all gone, and goes when the program has given rights
@@ -13,7 +14,8 @@
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 
-use super::dumper;
+use super::control::Server;
+use super::dumper::{self, Outcome};
 use super::memory_limit::Watch;
 use super::own_thread::{self, FREE, Place};
 use crate::config::Config;
@@ -26,14 +28,14 @@ use crate::{recorder, sys};
 /// The watcher, and whether it is there.
 static WATCHER: Place = Place::new();
 
-/// Is there to be one? Written by [`arm`], and by who could not start it.
+/// Is there to be one? Outcome by [`arm`], and by who could not start it.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
 /// The process that has it: after a fork the place may stand for a thread that did not come along.
-/// Written by who finds it to be another.
+/// Outcome by who finds it to be another.
 static PID: AtomicU32 = AtomicU32::new(0);
 
-/// The configuration. Written by [`arm`], before sampling begins.
+/// The configuration. Outcome by [`arm`], before sampling begins.
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Nobody changes it: what the watcher sleeps on.
@@ -48,8 +50,23 @@ const BUFFER: usize = 16 << 10;
 /// Notes whether a watcher is wanted.
 pub fn arm(config: &'static Config) {
     CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
-    let wanted = config.prof_timer != 0 || config.prof_memory_limit != 0;
+    let wanted = config.prof_timer != 0 || config.prof_memory_limit != 0 || config.prof_control;
     WANTED.store(wanted, Relaxed);
+}
+
+/// As [`ensure`], where only control can wake the profiler.
+pub fn ensure_control() {
+    if config().is_some_and(|config| config.prof_control) {
+        ensure();
+    }
+}
+
+fn config() -> Option<&'static Config> {
+    // SAFETY: null, or a reference to a configuration that is never freed.
+    #[allow(unsafe_code)]
+    unsafe {
+        CONFIG.load(Relaxed).as_ref()
+    }
 }
 
 /// Starts the watcher if one is wanted and there is none. Called at each sample.
@@ -77,26 +94,37 @@ fn start_if_missing() {
         // Release: pairs with the acquire of the next who takes it.
         WATCHER.word.store(FREE, Release);
         diag::count(Counter::WatcherRefused);
-        diag::message(&["no thread can be started: prof_timer and prof_memory_limit do nothing"]);
+        diag::message(&[
+            "no thread can be started: prof_timer, prof_memory_limit and prof_control do nothing",
+        ]);
     }
 }
 
 /// The watcher.
 extern "C" fn run() {
-    own_thread::settle(0, c"malloscope");
-    // SAFETY: null, or a reference to a configuration that is never freed.
-    #[allow(unsafe_code)]
-    let config = unsafe { CONFIG.load(Relaxed).as_ref() };
-    let (Some(config), Some(mut buffer)) = (config, Scratch::map(BUFFER)) else {
+    own_thread::settle(3, c"malloscope");
+    let (Some(config), Some(mut buffer)) = (config(), Scratch::map(BUFFER)) else {
         return diag::count(Counter::WatcherRefused);
     };
+    let server = config.prof_control.then(Server::open).flatten();
+    for standard in 0..3 {
+        sys::close(standard);
+    }
     let mut duties = Duties::of(config);
     while process::has_the_programs_credentials() {
         if let Some(status) = process::deserted_with() {
             sys::exit_group(status);
         }
         let nap = duties.attend(sys::monotonic_ms(), buffer.bytes());
-        sys::futex_wait_for(&SLEEP, 0, nap.clamp(1, LONGEST_NAP_MS));
+        let nap = nap.clamp(1, LONGEST_NAP_MS);
+        let until = sys::monotonic_ms() + nap;
+        if let Some(server) = &server {
+            server.serve_until(until);
+        }
+        let left = until.saturating_sub(sys::monotonic_ms());
+        if left != 0 {
+            sys::futex_wait_for(&SLEEP, 0, left);
+        }
     }
 }
 
@@ -120,14 +148,18 @@ impl Duties {
         let mut nap = LONGEST_NAP_MS;
         if let Some(timer) = &mut self.timer {
             if timer.is_due(now_ms) {
-                dumper::write_here(Reason::Timer);
+                dumper::write_here(Reason::Timer, &mut |_| ());
             }
             nap = nap.min(timer.left_ms(sys::monotonic_ms()));
         }
         if let Some(watch) = &mut self.memory
             && let Some(pressure) = pressure::highest(buffer)
         {
-            if watch.is_due(now_ms, pressure) && dumper::write_here(Reason::MemoryLimit) {
+            let written = watch
+                .is_due(now_ms, pressure)
+                .then(|| dumper::write_here(Reason::MemoryLimit, &mut |_| ()));
+            // One that failed is not tried again at once; one that was in another's way is.
+            if !matches!(written, None | Some(Outcome::Busy)) {
                 watch.dumped(pressure);
             }
             nap = nap.min(watch.nap_ms(pressure));

@@ -80,21 +80,24 @@ impl Case {
             &mut config,
             &mut |_| {},
         );
-        dump::write(&Request {
-            reason,
-            config: &config,
-            stacks: &self.stacks,
-            live: &self.live,
-            uptime_ms: UPTIME_MS,
-            lg_period: 19,
-            thread_name: &|uid| {
-                *if uid == 1 {
-                    b"worker 100%\t\0\0\0\0"
-                } else {
-                    &[0; 16]
-                }
+        dump::write(
+            &Request {
+                reason,
+                config: &config,
+                stacks: &self.stacks,
+                live: &self.live,
+                uptime_ms: UPTIME_MS,
+                lg_period: 19,
+                thread_name: &|uid| {
+                    *if uid == 1 {
+                        b"worker 100%\t\0\0\0\0"
+                    } else {
+                        &[0; 16]
+                    }
+                },
             },
-        });
+            &mut |_| (),
+        );
         files(&self.directory)
     }
 

@@ -1,0 +1,269 @@
+//! The socket by which a user steers a program that runs (`prof_control`).
+//!
+//! Served by the watcher, on its own thread. The socket lies in the abstract namespace, under the
+//! numbers of the pid namespace and of the process: nothing is to be cleaned up, no directory has to
+//! be writable, and it goes with the thread. Who connects must be the user of the process, or root,
+//! as the kernel saw him connect; anybody else is hung up on unheard.
+//!
+//! One line is read, one answer is written, and that is the end of the connection. A client gets
+//! half a second for its line and some seconds for taking the answer; it can keep nobody waiting but
+//! this thread. The lines:
+//!
+//! ```text
+//! dump             write a dump; `ok <path>`
+//! profile          the same, to the socket
+//! start | stop     sample, or sleep
+//! reset            forget all samples
+//! rate <lg>        mean bytes between samples, as a power of two
+//! status           one line of JSON
+//! ```
+//! An answer begins with `ok` or `error`, but for that of `profile` and `status`.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use super::dumper::{self, Outcome};
+use crate::diag::{self, Decimal};
+use crate::dump::{self, Peer, Reason};
+use crate::sys::{self, Event};
+use crate::{arena, process, recorder};
+
+/// Longest line of a client.
+const LINE: usize = 64;
+/// What a client has time for.
+const LINE_MS: u64 = 500;
+const ANSWER_MS: u64 = 5_000;
+/// Longest answer but a profile.
+const ANSWER: usize = 8 << 10;
+
+/// A listening socket, for as long as its thread lives.
+pub struct Server {
+    listener: i32,
+}
+
+impl Server {
+    /// Listens under the name of this process; says why not.
+    pub fn open() -> Option<Server> {
+        let mut name = Answer::new();
+        name.push(b"malloscope.");
+        name.number(process::pid_namespace().unwrap_or(0));
+        name.push(b".");
+        name.number(u64::from(sys::getpid().unsigned_abs()));
+        let fd = sys::listen_abstract(name.bytes());
+        let fd = if fd < 0 {
+            fd
+        } else {
+            sys::move_above_standard(fd as i32)
+        };
+        if fd < 0 {
+            let errno = Decimal::new(fd.unsigned_abs() as u64);
+            diag::message(&["prof_control: cannot listen: errno ", errno.as_str()]);
+            return None;
+        }
+        Some(Server {
+            listener: fd as i32,
+        })
+    }
+
+    /// Serves who comes until `deadline_ms`.
+    pub fn serve_until(&self, deadline_ms: u64) {
+        loop {
+            let left = deadline_ms.saturating_sub(sys::monotonic_ms());
+            if left == 0 || !sys::wait_for(self.listener, Event::Readable, left) {
+                return;
+            }
+            let fd = sys::accept(self.listener);
+            if fd < 0 {
+                // He is gone, or there is no descriptor for him: not again at once.
+                return;
+            }
+            serve(fd as i32);
+            sys::close(fd as i32);
+        }
+    }
+}
+
+fn serve(fd: i32) {
+    let is_trusted =
+        sys::peer_user(fd).is_some_and(|user| user == 0 || user == sys::effective_user());
+    let mut line = [0; LINE];
+    if !is_trusted {
+        return;
+    }
+    let Some(line) = read_line(fd, &mut line) else {
+        return;
+    };
+    let peer = Peer {
+        fd,
+        deadline_ms: sys::monotonic_ms() + ANSWER_MS,
+    };
+    let mut answer = Answer::new();
+    obey(line, &peer, &mut answer);
+    peer.send(answer.bytes());
+}
+
+/// What stands before the line's end.
+fn read_line(fd: i32, buffer: &mut [u8; LINE]) -> Option<&[u8]> {
+    let deadline = sys::monotonic_ms() + LINE_MS;
+    let mut length = 0;
+    loop {
+        let left = deadline.saturating_sub(sys::monotonic_ms());
+        let room = buffer.get_mut(length..).filter(|room| !room.is_empty())?;
+        if left == 0 || !sys::wait_for(fd, Event::Readable, left) {
+            return None;
+        }
+        let read = usize::try_from(sys::read(fd, room)).ok()?;
+        length += (read != 0).then_some(read)?;
+        let so_far = buffer.get(..length)?;
+        if let Some(end) = so_far.iter().position(|byte| *byte == b'\n') {
+            return buffer.get(..end);
+        }
+    }
+}
+
+fn obey(line: &[u8], peer: &Peer, answer: &mut Answer) {
+    match line {
+        b"dump" => dump(answer),
+        b"profile" => {
+            if !dumper::send(peer) {
+                answer.push(b"error nothing was sampled yet\n");
+            }
+        }
+        b"start" | b"stop" => {
+            recorder::switch(line == b"start");
+            answer.push(b"ok\n");
+        }
+        b"reset" if recorder::reset() => {
+            super::forget();
+            answer.push(b"ok\n");
+        }
+        b"reset" => answer.push(b"error a fork is under way\n"),
+        b"status" => status(answer),
+        _ => match line.strip_prefix(b"rate ").and_then(small_number) {
+            Some(lg_period) if recorder::set_lg_period(lg_period) => answer.push(b"ok\n"),
+            Some(_) => answer.push(
+                b"error that rate cannot be set while the program runs: \
+                  below 2^14, and from or to 0, it must be started with it\n",
+            ),
+            None => answer.push(b"error unknown request\n"),
+        },
+    }
+}
+
+fn small_number(text: &[u8]) -> Option<u8> {
+    core::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn dump(answer: &mut Answer) {
+    let written = dumper::write_here(Reason::Demand, &mut |path| {
+        answer.push(b"ok ");
+        answer.push(path);
+        answer.push(b"\n");
+    });
+    answer.push(match written {
+        Outcome::Whole => b"",
+        Outcome::Nothing => b"error nothing was sampled yet, or prof_prefix is empty\n",
+        Outcome::Busy => b"error another dump is being written\n",
+        Outcome::Failed => b"error the dump could not be written\n",
+    });
+}
+
+/// One object; keys are stable.
+fn status(answer: &mut Answer) {
+    let memory = process::memory(&mut [0; 4096]);
+    let period = 1u64.checked_shl(u32::from(recorder::lg_period()));
+    let numbers = [
+        ("pid", u64::from(sys::getpid().unsigned_abs())),
+        ("uptime_ms", recorder::uptime_ms()),
+        ("period_bytes", period.unwrap_or(u64::MAX)),
+        ("live_samples", recorder::LIVE.len() as u64),
+        ("live_bytes", recorder::LIVE.total_weighted_bytes()),
+        ("stacks", u64::from(recorder::STACKS.len())),
+        ("dumps", dump::count()),
+        ("rss_bytes", memory.rss),
+        ("rss_peak_bytes", memory.peak),
+        ("profiler_bytes", arena::used() as u64),
+    ];
+    answer.push(b"{\"sampling\":\"");
+    answer.push(match (arena::exhausted(), recorder::is_on()) {
+        (true, _) => b"stopped by prof_mem_max",
+        (_, true) => b"on",
+        (_, false) => b"off",
+    });
+    answer.push(b"\"");
+    for (key, value) in numbers {
+        answer.member(key, value);
+    }
+    answer.push(b",\"counters\":{\"reentered\":");
+    answer.number(diag::counted(diag::Counter::Reentered));
+    for (name, count) in diag::counters().filter(|&(name, count)| count != 0 && name != "reentered")
+    {
+        answer.member(name, count);
+    }
+    answer.push(b"}}\n");
+}
+
+/// Bytes of an answer; what finds no room is cut off.
+struct Answer {
+    bytes: [u8; ANSWER],
+    length: usize,
+}
+
+impl Answer {
+    fn new() -> Answer {
+        Answer {
+            bytes: [0; ANSWER],
+            length: 0,
+        }
+    }
+
+    fn push(&mut self, part: &[u8]) {
+        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
+        for (place, byte) in room.iter_mut().zip(part) {
+            *place = *byte;
+        }
+        self.length += room.len().min(part.len());
+    }
+
+    fn number(&mut self, number: u64) {
+        self.push(Decimal::new(number).as_str().as_bytes());
+    }
+
+    fn member(&mut self, key: &str, value: u64) {
+        self.push(b",\"");
+        self.push(key.as_bytes());
+        self.push(b"\":");
+        self.number(value);
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_json() {
+        let mut answer = Answer::new();
+        status(&mut answer);
+        let text = std::str::from_utf8(answer.bytes()).expect("text");
+        assert!(text.starts_with("{\"sampling\":\"off\",\"pid\":"), "{text}");
+        assert!(text.ends_with("}}\n") && text.contains("\"live_bytes\":"));
+        assert_eq!(text.matches('{').count(), 2);
+    }
+
+    #[test]
+    fn an_answer_has_an_end() {
+        let mut answer = Answer::new();
+        for _ in 0..ANSWER {
+            answer.push(b"abc");
+        }
+        assert_eq!(answer.bytes().len(), ANSWER);
+    }
+}
