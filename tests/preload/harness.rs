@@ -298,6 +298,22 @@ impl Server {
         self.end("KILL")
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it runs.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(self) -> Run {
+        let status = wait(self.child, &["server".into()]);
+        Run::collect(&self.directory, status)
+    }
+
     /// Asks it to end, and waits for that.
     pub fn stop(self) -> Run {
         self.end("TERM")

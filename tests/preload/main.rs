@@ -9,6 +9,7 @@ mod api;
 mod children;
 mod company;
 mod config;
+mod control;
 mod descriptors;
 mod dlopen;
 mod dump;

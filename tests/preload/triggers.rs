@@ -78,7 +78,12 @@ fn a_child_has_a_clock_of_its_own() {
 fn a_signal_makes_a_dump() {
     let run = program(&["signal", "12"], "prof_signal:12").succeeded();
     let dumps = run.dumps();
-    assert_eq!(with_letter(&dumps, 's'), 3, "{:?}", run.dump_files());
+    // One that comes while a dump is being written is counted, not made.
+    assert!(
+        (2..=3).contains(&with_letter(&dumps, 's')),
+        "{:?}",
+        run.dump_files()
+    );
     assert_eq!(dumps[0].facts["trigger"], "signal");
     assert!(of_culprit(&run, &dumps[0]) > 25 << 20);
     assert_eq!((run.truth("own"), run.stderr.as_str()), (0, ""));

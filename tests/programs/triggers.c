@@ -100,7 +100,7 @@ static void signals(int number, int own)
 		kill(getpid(), number);
 		if (errno != 4321)
 			puts("WRONG errno");
-		sleep_ms(200);
+		sleep_ms(600);
 	}
 	printf("own=%d\n", (int)own_signals);
 }
