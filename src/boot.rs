@@ -14,6 +14,7 @@ use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use crate::config::{self, Config};
 use crate::hooks::forward::{self, Mode};
+use crate::hooks::mapping;
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::runtime::jvm::{self, Detection};
 use crate::trigger::{self, exit};
@@ -47,6 +48,7 @@ unsafe extern "C" {
 /// of strings.
 pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddresses) {
     forward::install(Mode::Marked);
+    mapping::install(false);
     // SAFETY: as promised by the caller.
     let Some(config) = (unsafe { configure(environment) }) else {
         return;
@@ -63,6 +65,7 @@ pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddre
     unwind::init();
     recorder::reseed(seed());
     forward::install(mode(config.lg_prof_sample));
+    mapping::install(config.prof_mmap);
     trigger::start(config);
     register_handlers(config);
     jvm::start(match config.prof_java {

@@ -191,6 +191,8 @@ options! {
         /// Most memory in bytes that the profiler takes for itself. When it is reached sampling
         /// stops, and the dump says so.
         prof_mem_max: u64 = 268435456, Within(4194304, 1099511627776);
+        /// Sample what mmap, mremap, brk and sbrk give the program too, as a kind of its own.
+        prof_mmap: bool = false, Flag;
         /// List every live sample in the dumps, by address and size.
         prof_dump_live: bool = false, Flag;
         /// Write the command line into the dumps. `masked`: only the program and the names of its

@@ -16,6 +16,7 @@
 mod body;
 mod file;
 mod keep;
+mod kind;
 mod managed;
 mod peer;
 mod snapshot;
@@ -29,6 +30,7 @@ use crate::gate;
 use crate::live_table::LiveTable;
 use crate::stack_table::StackTable;
 use file::{Errno, Name, PATH, Path, Written};
+pub use kind::Kind;
 pub use peer::Peer;
 pub use snapshot::Scratch;
 use snapshot::{Snapshot, Sums};
@@ -104,6 +106,8 @@ pub struct Request<'a> {
     pub stacks: &'a StackTable,
     /// The live samples.
     pub live: &'a LiveTable,
+    /// What else is sampled, as kinds of their own.
+    pub kinds: &'a [Kind<'a>],
     /// Since the profiler started.
     pub uptime_ms: u64,
     /// log2 of the mean bytes between samples, now.
@@ -142,7 +146,8 @@ pub enum Outcome {
 /// Writes a dump; `done` gets its path. Nothing is written for a process without a single sample,
 /// nor without a prefix.
 pub fn write(request: &Request<'_>, done: &mut dyn FnMut(&[u8])) -> Outcome {
-    if request.config.prof_prefix.as_bytes().is_empty() || request.stacks.is_empty() {
+    let is_empty = request.stacks.is_empty() && request.kinds.iter().all(Kind::is_empty);
+    if request.config.prof_prefix.as_bytes().is_empty() || is_empty {
         return Outcome::Nothing;
     }
     let (Some(mut scratch), Some(snapshot)) = (Scratch::map(SCRATCH), snapshot(request)) else {

@@ -29,6 +29,7 @@
 //! arena elf sampler tls
 //! config frame_table next process stack_table unwind
 //! live_table runtime
+//! range_table
 //! recorder
 //! dump
 //! trigger
@@ -52,6 +53,7 @@ pub mod hooks;
 pub mod live_table;
 pub mod next;
 pub mod process;
+pub mod range_table;
 pub mod recorder;
 pub mod runtime;
 pub mod sampler;

@@ -22,6 +22,7 @@
 )]
 
 mod fork;
+pub mod mapping;
 mod thread;
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -91,6 +92,11 @@ pub struct HookAddresses {
     pub pvalloc: *const (),
     pub new: *const (),
     pub new_array: *const (),
+    pub mmap: *const (),
+    pub mmap64: *const (),
+    pub mremap: *const (),
+    pub brk: *const (),
+    pub sbrk: *const (),
 }
 
 // SAFETY: addresses of code, never written, never dereferenced.
@@ -129,6 +135,11 @@ pub enum Hook {
     Pvalloc,
     New,
     NewArray,
+    Mmap,
+    Mmap64,
+    Mremap,
+    Brk,
+    Sbrk,
 }
 
 impl Hook {
@@ -151,6 +162,11 @@ impl Hook {
             Hook::Pvalloc => hooks.pvalloc,
             Hook::New => hooks.new,
             Hook::NewArray => hooks.new_array,
+            Hook::Mmap => hooks.mmap,
+            Hook::Mmap64 => hooks.mmap64,
+            Hook::Mremap => hooks.mremap,
+            Hook::Brk => hooks.brk,
+            Hook::Sbrk => hooks.sbrk,
         };
         hook as u64 + 1
     }
@@ -208,6 +224,7 @@ pub fn reset() -> bool {
     };
     LIVE.clear();
     STACKS.clear_totals();
+    mapping::clear();
     true
 }
 

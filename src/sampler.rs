@@ -78,6 +78,11 @@ impl Sampler {
         self.lg_period = lg_period.min(63);
     }
 
+    /// True with this probability.
+    pub fn happens(&mut self, probability: f64) -> bool {
+        ((self.rng.next_u64() >> 11) as f64 * power_of_two(-53)) < probability
+    }
+
     /// A fresh value for the hooks' counter: how many requested bytes pass before the block that is
     /// sampled, which is the one that makes the counter borrow. Exponential with mean
     /// `2^lg_period`.

@@ -55,6 +55,9 @@ pub fn write(
         let own = snapshot::take_stack(&mut rest, id);
         stack(request, id, own, &counting, &mut managed, &mut out)?;
     }
+    for kind in request.kinds {
+        kind.write(request.uptime_ms, &mut managed, &mut out)?;
+    }
     managed.write(&mut out)?;
     if request.config.prof_dump_live {
         for sample in snapshot.samples() {
@@ -215,7 +218,7 @@ fn stack(
     out.stack_facts(&facts, None)
 }
 
-fn estimate(samples: u64, objects_fx: u64, bytes: u64) -> Estimate {
+pub(super) fn estimate(samples: u64, objects_fx: u64, bytes: u64) -> Estimate {
     let milli = u128::from(objects_fx) * 1000 / u128::from(ONE_OBJECT);
     Estimate {
         samples,

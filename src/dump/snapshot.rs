@@ -21,6 +21,7 @@ use core::ptr::NonNull;
 use profile_format::epochs;
 
 use crate::live_table::{LiveTable, Sample};
+use crate::range_table::RangeTable;
 use crate::sampler;
 use crate::stack_table::StackId;
 use crate::sys;
@@ -61,6 +62,34 @@ impl Drop for Scratch {
     }
 }
 
+/// A table of samples that live.
+pub trait Samples {
+    /// About how many there are.
+    fn len(&self) -> usize;
+    /// Calls `f` for each, under the table's lock.
+    fn for_each(&self, f: &mut dyn FnMut(&Sample));
+}
+
+impl Samples for LiveTable {
+    fn len(&self) -> usize {
+        LiveTable::len(self)
+    }
+
+    fn for_each(&self, f: &mut dyn FnMut(&Sample)) {
+        LiveTable::for_each(self, f);
+    }
+}
+
+impl Samples for RangeTable {
+    fn len(&self) -> usize {
+        RangeTable::len(self)
+    }
+
+    fn for_each(&self, f: &mut dyn FnMut(&Sample)) {
+        RangeTable::for_each(self, f);
+    }
+}
+
 /// A copy of the live samples.
 pub struct Snapshot {
     memory: Scratch,
@@ -69,8 +98,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Copies the live table; `None` when there is no memory for it.
-    pub fn take(live: &LiveTable) -> Option<Snapshot> {
+    /// Copies a table; `None` when there is no memory for it.
+    pub fn take(live: &dyn Samples) -> Option<Snapshot> {
         let expected = live.len();
         let room = expected + expected / 8 + SLACK;
         let memory = Scratch::map(room * size_of::<Sample>())?;

@@ -13,6 +13,7 @@ use core::arch::naked_asm;
 
 use super::cold;
 use super::forward::{self, FORWARD, Forward};
+use super::mapping;
 use crate::next::{Functions, REAL};
 use crate::tls::COUNTDOWN;
 use crate::unwind::Registers;
@@ -119,6 +120,13 @@ entries! {
     valloc("rsi") => cold::valloc;
     pvalloc("rsi") => cold::pvalloc;
     dlclose("rsi") => cold::dlclose;
+    munmap("rdx") => mapping::munmap;
+    mremap("r9") => mapping::mremap;
+    brk("rsi") => mapping::brk;
+    sbrk("rsi") => mapping::sbrk;
+    // Six arguments fill the registers: the seventh is what the entry pushes.
+    mmap("rax") => mapping::mmap;
+    mmap64("rax") => mapping::mmap64;
 }
 
 macro_rules! operator_entries {

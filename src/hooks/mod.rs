@@ -21,6 +21,7 @@ pub mod early;
 pub mod entry;
 pub mod forward;
 pub mod java;
+pub mod mapping;
 pub mod marked;
 pub mod resize;
 pub mod spare;
@@ -66,6 +67,14 @@ macro_rules! export_hooks {
             dallocx = dallocx,
             sdallocx = sdallocx);
 
+        $crate::export_hooks!(@mapping
+            mmap: boot_mmap,
+            mmap64: boot_mmap64,
+            munmap: boot_munmap,
+            mremap: boot_mremap,
+            brk: boot_brk,
+            sbrk: boot_sbrk);
+
         $crate::export_hooks!(@addresses
             malloc = malloc,
             calloc = calloc,
@@ -79,7 +88,12 @@ macro_rules! export_hooks {
             valloc = valloc,
             pvalloc = pvalloc,
             new = _Znwm,
-            new_array = _Znam);
+            new_array = _Znam,
+            mmap = mmap,
+            mmap64 = mmap64,
+            mremap = mremap,
+            brk = brk,
+            sbrk = sbrk);
     };
     // By hidden labels: an executable that is not position-independent defines `malloc` as its own
     // PLT slot for everybody who asks for the address of the symbol.
@@ -200,6 +214,20 @@ macro_rules! export_hooks {
             marked = sym $crate::hooks::cold::$symbol,
         });
     };
+    // r11 is no argument of any of them. The target is tested, not relocated: it is null until the
+    // functions were looked up.
+    (@mapping $($symbol:ident: $boot:ident),+) => {$(
+        $crate::export_hooks!(@function $symbol {
+            "mov r11, qword ptr [rip + {targets} + {target}]",
+            "test r11, r11",
+            "jz {boot}",
+            "jmp r11",
+            ".cfi_endproc",
+            targets = sym $crate::hooks::mapping::TARGETS,
+            target = const core::mem::offset_of!($crate::hooks::mapping::Mapping, $symbol),
+            boot = sym $crate::hooks::mapping::$boot,
+        });
+    )+};
     (@forward $($field:ident = $symbol:ident),+) => {$(
         $crate::export_hooks!(@function $symbol {
             "jmp qword ptr [rip + {forward} + {target}]",

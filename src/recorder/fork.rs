@@ -16,7 +16,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicPtr, AtomicU32};
 
-use super::{LIVE, STACKS, current_thread, reseed, thread};
+use super::{LIVE, STACKS, current_thread, mapping, reseed, thread};
 use crate::diag::{self, Counter};
 use crate::frame_table::FRAMES;
 use crate::{arena, gate, sys, tls, unwind};
@@ -125,6 +125,7 @@ pub(super) fn abandon_if_wiped() -> bool {
         STACKS.abandon();
         FRAMES.abandon();
         LIVE.abandon();
+        mapping::abandon();
         unwind::abandon();
     }
     thread::abandon();

@@ -235,6 +235,27 @@ impl Thread {
         self.sampler.set_lg_period(lg_period);
     }
 
+    /// Is something of `size` bytes that no countdown counts a sample? Everything is in exact mode.
+    pub fn is_due(&mut self, size: u64, lg_period: u8) -> bool {
+        lg_period == 0 || size > self.current_sampler(lg_period).next_gap()
+    }
+
+    /// True with this probability.
+    pub fn happens(&mut self, probability: f64) -> bool {
+        let lg_period = self.sampler.lg_period();
+        probability >= 1.0 || self.current_sampler(lg_period).happens(probability)
+    }
+
+    /// The sampler, seeded for this process. A countdown that was armed before that was drawn by
+    /// another, so the next event draws anew.
+    fn current_sampler(&mut self, lg_period: u8) -> &mut Sampler {
+        if !self.is_current(lg_period) {
+            self.renew(lg_period);
+            self.armed = false;
+        }
+        &mut self.sampler
+    }
+
     /// This thread's number, given at its first sample.
     pub fn uid(&mut self, named: bool) -> u32 {
         if !self.has_uid {

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::diag::{self, Counter};
 pub use crate::dump::Outcome;
 use crate::dump::{self, Peer, Reason};
+use crate::recorder::mapping;
 use crate::{process, recorder, sys};
 
 /// Is a dump being written? And the place of the thread that does.
@@ -172,11 +173,23 @@ fn write(reason: Reason) {
 fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -> Option<T> {
     // SAFETY: null, or a reference to a configuration that is never freed.
     let config = unsafe { CONFIG.load(Relaxed).as_ref() }?;
+    let mappings = [dump::Kind {
+        name: "mmap",
+        note: "whole mappings by who asked for them, touched or not; what libc maps for itself is not among them",
+        period: 1u64
+            .checked_shl(u32::from(recorder::lg_period()))
+            .unwrap_or(u64::MAX),
+        stacks: &mapping::MAP_STACKS,
+        live: &mapping::RANGES,
+    }];
     Some(work(&dump::Request {
         reason,
         config,
         stacks: &recorder::STACKS,
         live: &recorder::LIVE,
+        kinds: mappings
+            .get(..usize::from(config.prof_mmap))
+            .unwrap_or_default(),
         uptime_ms: recorder::uptime_ms(),
         lg_period: recorder::lg_period(),
         thread_name: &recorder::name_of,

@@ -86,6 +86,7 @@ impl Case {
                 config: &config,
                 stacks: &self.stacks,
                 live: &self.live,
+                kinds: &[],
                 uptime_ms: UPTIME_MS,
                 lg_period: 19,
                 thread_name: &|uid| {

@@ -1,0 +1,83 @@
+//! The lines of another kind of samples than malloc's: `#@ KIND ...`, which no reader adds to the rest.
+//!
+//! Called by `body`. Takes its own snapshot, one kind at a time, as `dump` does for malloc.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use profile_format::heap_v2::StackFacts;
+
+use super::body::{Result, Writer, estimate};
+use super::managed::Referred;
+use super::snapshot::{self, Samples, Snapshot, Sums};
+use crate::gate;
+use crate::stack_table::{StackId, StackTable};
+
+/// Samples of another kind.
+pub struct Kind<'a> {
+    /// One word: `mmap`, `java_heap`.
+    pub name: &'static str,
+    /// What a reader of its figures should know.
+    pub note: &'static str,
+    /// Mean bytes between its samples.
+    pub period: u64,
+    /// Its stacks.
+    pub stacks: &'a StackTable,
+    /// Its live samples.
+    pub live: &'a dyn Samples,
+}
+
+impl Kind<'_> {
+    /// Was never anything sampled?
+    pub fn is_empty(&self) -> bool {
+        self.stacks.is_empty()
+    }
+
+    /// Writes the facts, and a line for each stack that owns something.
+    pub(super) fn write(
+        &self,
+        uptime_ms: u64,
+        managed: &mut Referred,
+        out: &mut Writer<'_, '_>,
+    ) -> Result {
+        out.kind_number(self.name, "period", self.period)?;
+        out.kind_fact(self.name, "note", self.note.as_bytes())?;
+        let Some(pass) = gate::TABLES.enter() else {
+            return out.kind_fact(self.name, "missing", b"a fork took too long");
+        };
+        let snapshot = Snapshot::take(self.live);
+        drop(pass);
+        let Some(mut snapshot) = snapshot else {
+            return out.kind_fact(self.name, "missing", b"out of memory");
+        };
+        if snapshot.missed() != 0 {
+            out.kind_number(self.name, "missed_samples", snapshot.missed())?;
+        }
+        snapshot.sort_by_stack();
+        let mut rest = snapshot.samples();
+        for id in (0..self.stacks.len()).map(StackId) {
+            let own = snapshot::take_stack(&mut rest, id);
+            let live = Sums::of(own);
+            if live.samples == 0 {
+                continue;
+            }
+            let totals = self.stacks.totals(id);
+            let frames = self.stacks.frames(id);
+            managed.note(frames);
+            let facts = StackFacts {
+                id: u64::from(id.0),
+                live: estimate(live.samples, live.objects_fx, live.bytes),
+                variance: live.variance as u128,
+                accumulated: estimate(totals.samples, totals.objects_fx, totals.bytes),
+                sizes: Some((live.least, live.most)),
+                births: &snapshot::births(own, uptime_ms),
+                lifetimes: &totals.freed,
+            };
+            out.kind_stack(self.name, &facts, frames)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,298 @@
+//! mmap(2), munmap(2), mremap(2) and brk(2): passed on, and with `prof_mmap` sampled as a kind of
+//! their own.
+//!
+//! Called by the exported hooks, which jump through [`TARGETS`]: to libc's function, or to the
+//! recording twins here. A target that is still null leads to a bootstrap entry. Allocators behind
+//! us map through these hooks too, so nothing here may allocate, and the thread may be inside us
+//! already. errno is the next function's; nothing of ours sets it. What libc maps for itself (its
+//! malloc, the stacks of threads) does not pass here.
+//!
+//! A mapping without any access is a reservation and no memory: it is not a sample, and it ends
+//! those it is laid over. A mapping is counted whole, touched or not.
+//!
+//! Sources: mmap(2), mremap(2), sbrk(2); glibc 2.36 `misc/sbrk.c`.
+//!
+//! # Safety
+//! The arguments are the program's own, under the contracts of those calls; they are passed on as
+//! they are.
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::arch::naked_asm;
+use core::ffi::{c_int, c_void};
+use core::mem::transmute;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::early;
+use super::entry::{self, Context};
+use crate::next::Entry;
+use crate::range_table::Removed;
+use crate::recorder::{Hook, mapping};
+use crate::{elf, sys};
+
+macro_rules! functions {
+    ($($field:ident($symbol:literal): $boot:ident, $twin:ident;)+) => {
+        /// One pointer for each function; null before [`resolve`], and where libc has no such.
+        #[repr(C)]
+        #[allow(missing_docs, reason = "each field is the function of its name")]
+        pub struct Mapping {
+            $(pub $field: Entry,)+
+        }
+
+        impl Mapping {
+            const fn empty() -> Mapping {
+                Mapping { $($field: Entry::new(core::ptr::null_mut()),)+ }
+            }
+        }
+
+        fn resolve() {
+            $(if let Some((symbol, _)) = elf::next_symbol($symbol) {
+                let function = symbol.addr as *mut c_void;
+                REAL.$field.store(function, Relaxed);
+                TARGETS.$field.store(function, Relaxed);
+            })+
+        }
+
+        /// Looks the functions up and leads the hooks to them, or to the recording twins. Called by
+        /// `boot`, before the program's first thread.
+        pub fn install(recording: bool) {
+            resolve();
+            $(if recording && !REAL.$field.load(Relaxed).is_null() {
+                TARGETS.$field.store(entry::$twin as *mut c_void, Relaxed);
+            })+
+        }
+
+        $(
+            #[doc = concat!("The first `", stringify!($field), "` before our constructor.")]
+            ///
+            /// # Safety
+            /// Jumped to from the hook.
+            #[unsafe(naked)]
+            pub unsafe extern "C" fn $boot() {
+                naked_asm!(
+                    ".cfi_startproc",
+                    "push rdi",
+                    "push rsi",
+                    "push rdx",
+                    "push rcx",
+                    "push r8",
+                    "push r9",
+                    ".cfi_adjust_cfa_offset 48",
+                    "mov rdi, rsp",
+                    "lea rsi, [rip + {real} + {field}]",
+                    "mov edx, {field}",
+                    "push rax",
+                    ".cfi_adjust_cfa_offset 8",
+                    "call {bootstrap}",
+                    "add rsp, 56",
+                    ".cfi_adjust_cfa_offset -56",
+                    "ret",
+                    ".cfi_endproc",
+                    real = sym REAL,
+                    field = const core::mem::offset_of!(Mapping, $field),
+                    bootstrap = sym bootstrap,
+                )
+            }
+        )+
+    };
+}
+
+functions! {
+    mmap(b"mmap"): boot_mmap, mmap;
+    mmap64(b"mmap64"): boot_mmap64, mmap64;
+    munmap(b"munmap"): boot_munmap, munmap;
+    mremap(b"mremap"): boot_mremap, mremap;
+    brk(b"brk"): boot_brk, brk;
+    sbrk(b"sbrk"): boot_sbrk, sbrk;
+}
+
+/// The next definition of each. Written by [`resolve`], the same values each time; relaxed, since
+/// each pointer is complete in itself and the code behind it was loaded before us.
+static REAL: Mapping = Mapping::empty();
+
+/// What the hooks jump to; null leads to the bootstrap entries. Written by [`resolve`] and by
+/// [`install`]; relaxed for the same reason.
+pub static TARGETS: Mapping = Mapping::empty();
+
+/// Arguments of a call as the bootstrap entry pushed them: the last is the lowest.
+type Arguments = [usize; 6];
+
+/// A call before our constructor: looks the functions up and makes it. Before we are relocated there
+/// is nothing to call, so the kernel is asked directly; errno cannot be set then, and the break,
+/// which libc keeps, is not moved.
+extern "C" fn bootstrap(arguments: &Arguments, real: &Entry, field: usize) -> usize {
+    let [f, e, d, c, b, a] = *arguments;
+    if early::is_now() {
+        let number = match field {
+            _ if field == core::mem::offset_of!(Mapping, munmap) => libc::SYS_munmap,
+            _ if field == core::mem::offset_of!(Mapping, mremap) => libc::SYS_mremap,
+            _ if field < core::mem::offset_of!(Mapping, munmap) => libc::SYS_mmap,
+            _ => return usize::MAX,
+        };
+        // SAFETY: the program's own call.
+        let result = unsafe { sys::pass_on(number, [a, b, c, d, e, f]) };
+        return if result < 0 {
+            usize::MAX
+        } else {
+            result as usize
+        };
+    }
+    resolve();
+    let function = real.load(Relaxed);
+    if function.is_null() {
+        return usize::MAX;
+    }
+    // SAFETY: the C function of that name takes at most these six in registers, and ignores others.
+    unsafe {
+        let function: unsafe extern "C" fn(usize, usize, usize, usize, usize, usize) -> usize =
+            transmute(function);
+        function(a, b, c, d, e, f)
+    }
+}
+
+macro_rules! real {
+    ($field:ident($($arg:expr),+) as $type:ty) => {{
+        let function = REAL.$field.load(Relaxed);
+        // SAFETY: a twin is a target only where the function was found, and it has this prototype.
+        unsafe {
+            let function: $type = transmute(function);
+            function($($arg),+)
+        }
+    }};
+}
+
+type Mmap = unsafe extern "C" fn(usize, usize, c_int, c_int, c_int, i64) -> usize;
+type Munmap = unsafe extern "C" fn(usize, usize) -> c_int;
+type Mremap = unsafe extern "C" fn(usize, usize, usize, c_int, usize) -> usize;
+type Brk = unsafe extern "C" fn(usize) -> c_int;
+type Sbrk = unsafe extern "C" fn(isize) -> usize;
+
+/// What mmap, mremap and sbrk return for failure.
+const FAILED: usize = usize::MAX;
+
+/// What a mapping of `length` bytes occupies; 0 for a length that no mapping has.
+fn pages(length: usize) -> usize {
+    length.checked_next_multiple_of(sys::PAGE).unwrap_or(0)
+}
+
+macro_rules! mmap_twins {
+    ($($name:ident, $hook:ident;)+) => {$(
+        #[doc = concat!(stringify!($name), "(2)")]
+        pub(super) extern "C" fn $name(
+            address: usize,
+            length: usize,
+            access: c_int,
+            flags: c_int,
+            file: c_int,
+            offset: i64,
+            context: &Context,
+        ) -> usize {
+            let at = real!($name(address, length, access, flags, file, offset) as Mmap);
+            if at == FAILED {
+                return at;
+            }
+            match access {
+                libc::PROT_NONE => mapping::gone(&mapping::unmapping(at, pages(length))),
+                _ => mapping::mapped(at, pages(length), Hook::$hook, context.registers()),
+            }
+            at
+        }
+    )+};
+}
+
+mmap_twins! {
+    mmap, Mmap;
+    mmap64, Mmap64;
+}
+
+/// munmap(2)
+pub(super) extern "C" fn munmap(address: usize, length: usize, _context: &Context) -> c_int {
+    // The kernel refuses an address that is none of a page: nothing to take out.
+    let length_there = if address.is_multiple_of(sys::PAGE) {
+        pages(length)
+    } else {
+        0
+    };
+    let removed = mapping::unmapping(address, length_there);
+    let result = real!(munmap(address, length) as Munmap);
+    settle(&removed, result == 0);
+    result
+}
+
+/// mremap(2): an unmapping and a mapping, as realloc is a free and an allocation.
+pub(super) extern "C" fn mremap(
+    old: usize,
+    old_length: usize,
+    length: usize,
+    flags: c_int,
+    address: usize,
+    context: &Context,
+) -> usize {
+    let stays = flags & libc::MREMAP_DONTUNMAP != 0;
+    let removed = match stays {
+        true => Removed::default(),
+        false => mapping::unmapping(old, pages(old_length)),
+    };
+    let at = real!(mremap(old, old_length, length, flags, address) as Mremap);
+    settle(&removed, at != FAILED);
+    // What was no sample may be one now: only a reservation, which we did not see, is not. It is
+    // told by nothing, and rare.
+    if at != FAILED {
+        mapping::mapped(at, pages(length), Hook::Mremap, context.registers());
+    }
+    at
+}
+
+/// brk(2)
+pub(super) extern "C" fn brk(end: usize, context: &Context) -> c_int {
+    let before = sys::program_break();
+    let removed = mapping::unmapping(end, before.saturating_sub(end));
+    let result = real!(brk(end) as Brk);
+    settle(&removed, result == 0);
+    if result == 0 {
+        mapping::mapped(
+            before,
+            end.saturating_sub(before),
+            Hook::Brk,
+            context.registers(),
+        );
+    }
+    result
+}
+
+/// sbrk(2): libc keeps the break, so only the difference is known.
+pub(super) extern "C" fn sbrk(increment: isize, context: &Context) -> usize {
+    let less = if increment < 0 {
+        increment.unsigned_abs()
+    } else {
+        0
+    };
+    let removed = match less {
+        0 => Removed::default(),
+        less => mapping::unmapping(sys::program_break().saturating_sub(less), less),
+    };
+    let before = real!(sbrk(increment) as Sbrk);
+    settle(&removed, before != FAILED);
+    if before != FAILED && increment > 0 {
+        mapping::mapped(
+            before,
+            increment.unsigned_abs(),
+            Hook::Sbrk,
+            context.registers(),
+        );
+    }
+    before
+}
+
+/// What was taken out is gone, or still there.
+fn settle(removed: &Removed, gone: bool) {
+    match gone {
+        true => mapping::gone(removed),
+        false => mapping::restore(removed),
+    }
+}

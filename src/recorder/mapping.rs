@@ -1,0 +1,157 @@
+//! What a sampled mapping means: the bytes that mmap(2) and brk(2) gave the program, by stack, as
+//! a kind of their own beside malloc's.
+//!
+//! Called by `hooks::mapping` around the system call. A mapping is drawn by itself: the marks of
+//! `sampler` have no memory, so a fresh gap for each call samples it with the same p as a countdown
+//! would, and no thread-local counter is needed. Failure means "as if not sampled" and a counter.
+//!
+//! # Safety
+//! See `recorder`: the guard makes the caller the only user of its thread's block.
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::thread::Thread;
+use super::{Hook, MOST_FRAMES, THREAD_NAMES, is_active, lg_period, thread_of, uptime_ms};
+use crate::diag::{self, Counter};
+use crate::live_table::Sample;
+use crate::range_table::{RangeTable, Removed};
+use crate::stack_table::StackTable;
+use crate::tls::{self, Guard};
+use crate::unwind::Registers;
+use crate::{gate, sampler};
+
+/// The stacks that mapped.
+pub static MAP_STACKS: StackTable = StackTable::new();
+
+/// The sampled mappings that are there.
+pub static RANGES: RangeTable = RangeTable::new();
+
+/// A thread inside our code, in front of the tables.
+struct Inside {
+    thread: *mut Thread,
+    _guard: Guard,
+}
+
+impl Inside {
+    /// `None`: a handler that interrupted our code, or there is no block for the thread.
+    fn enter() -> Option<Inside> {
+        let tls = tls::current();
+        let Some(_guard) = tls.enter() else {
+            diag::count(Counter::Reentered);
+            return None;
+        };
+        let thread = thread_of(tls)?;
+        Some(Inside { thread, _guard })
+    }
+
+    fn thread(&mut self) -> &mut Thread {
+        // SAFETY: the guard makes us the only user of this thread's block.
+        unsafe { &mut *self.thread }
+    }
+}
+
+/// `size` bytes were mapped at `address`, over whatever was there.
+pub fn mapped(address: usize, size: usize, hook: Hook, registers: Registers) {
+    if size == 0 || (!is_active() && RANGES.is_empty()) {
+        return;
+    }
+    let Some(mut inside) = Inside::enter() else {
+        return;
+    };
+    let lg_period = lg_period();
+    if !is_active() || !inside.thread().is_due(size as u64, lg_period) {
+        return gone(&take_out(&mut inside, address, size));
+    }
+    let thread = inside.thread();
+    let most = MOST_FRAMES.load(Relaxed) as usize;
+    let frames = thread.unwind(hook.address(), registers, most);
+    let weight = sampler::weight(size, lg_period);
+    let Some(_pass) = gate::TABLES.enter() else {
+        return diag::count(Counter::SampleNotStored);
+    };
+    let Some(stack) = MAP_STACKS.intern(frames) else {
+        return diag::count(Counter::StackNotStored);
+    };
+    let sample = Sample {
+        addr: address,
+        size,
+        weighted_bytes: weight.bytes,
+        birth_ms: uptime_ms(),
+        lg_period,
+        stack,
+        thread: thread.uid(THREAD_NAMES.load(Relaxed)),
+    };
+    match RANGES.insert(&sample, &mut |probability| thread.happens(probability)) {
+        Ok(()) => MAP_STACKS.note_alloc(stack, &weight),
+        Err(_) => diag::count(Counter::SampleNotStored),
+    }
+}
+
+/// `size` bytes at `address` are about to be unmapped. Before the call, or another thread would be
+/// given the addresses and lose its record to our removal. What comes back goes to [`restore`] if
+/// the kernel refuses, else to [`gone`].
+pub fn unmapping(address: usize, size: usize) -> Removed {
+    if size == 0 || RANGES.is_empty() {
+        return Removed::default();
+    }
+    let removed = Inside::enter().map(|mut inside| take_out(&mut inside, address, size));
+    removed.unwrap_or_default()
+}
+
+fn take_out(inside: &mut Inside, address: usize, size: usize) -> Removed {
+    let Some(_pass) = gate::TABLES.enter() else {
+        diag::count(Counter::SampleNotStored);
+        return Removed::default();
+    };
+    let thread = inside.thread();
+    let end = address.saturating_add(size);
+    RANGES.cut(address, end, &mut |probability| thread.happens(probability))
+}
+
+/// What was taken out is gone: notes how long it lived.
+pub fn gone(removed: &Removed) {
+    let now = uptime_ms();
+    for part in removed.iter() {
+        MAP_STACKS.note_free(part.stack, now.saturating_sub(part.birth_ms));
+    }
+}
+
+/// The kernel refused: what was taken out is still there.
+pub fn restore(removed: &Removed) {
+    let parts = removed.iter().count();
+    if parts + removed.lost == 0 {
+        return;
+    }
+    let inside = Inside::enter();
+    let pass = inside.as_ref().and_then(|_| gate::TABLES.enter());
+    let put_back = removed.iter().filter(|_| pass.is_some());
+    let stored = put_back.filter(|part| RANGES.insert(part, &mut |_| true).is_ok());
+    for _ in stored.count()..parts + removed.lost {
+        diag::count(Counter::SampleNotStored);
+    }
+}
+
+/// Forgets every sample. Inside the gate.
+pub(super) fn clear() {
+    RANGES.clear();
+    MAP_STACKS.clear_totals();
+}
+
+/// In a child that abandons what it inherited.
+///
+/// # Safety
+/// The caller is the only thread of its process.
+pub(super) unsafe fn abandon() {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        MAP_STACKS.abandon();
+        RANGES.abandon();
+    }
+}
