@@ -27,6 +27,13 @@ const HOOKS: &[&str] = &[
     "malloc_usable_size",
     "free_sized",
     "free_aligned_sized",
+    // What maps memory past malloc.
+    "mmap",
+    "mmap64",
+    "munmap",
+    "mremap",
+    "brk",
+    "sbrk",
     // The one call into the loader we watch: code that goes away.
     "dlclose",
     // operator new and new[]: plain, nothrow, aligned, both

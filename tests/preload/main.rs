@@ -25,6 +25,7 @@ mod jumps;
 mod limits;
 mod load;
 mod loader;
+mod mappings;
 mod operators;
 mod options;
 mod privilege;

@@ -54,6 +54,6 @@ int main(void)
     CHECK(sbrk((long)1 << 60) == (void *)-1 && errno == ENOMEM);
     /* So that the process has a sample of malloc's kind too. */
     CHECK(malloc(4 * MIB) != NULL);
-    printf("kept=%zu moved=%zu grown=%zu\n", 48 * MIB, 32 * MIB, MIB);
+    printf("kept=%zu\nmoved=%zu\ngrown=%zu\n", 48 * MIB, 32 * MIB, MIB);
     return 0;
 }
