@@ -36,6 +36,8 @@ const HOOKS: &[&str] = &[
     "sbrk",
     // The one call into the loader we watch: code that goes away.
     "dlclose",
+    // Where a JVM is met at its creation.
+    "dlsym",
     // operator new and new[]: plain, nothrow, aligned, both
     "_Znwm",
     "_Znam",
