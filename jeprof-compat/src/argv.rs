@@ -71,7 +71,7 @@ const OPTIONS: &[Known] = &[
     later(flag("pdf")),
     flag("svg"),
     later(flag("gif")),
-    later(flag("raw")),
+    flag("raw"),
     flag("collapsed"),
     later(flag("interactive")),
     value("nodecount"),

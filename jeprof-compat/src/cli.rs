@@ -27,6 +27,8 @@ pub enum Output {
     Dot,
     /// Folded stacks.
     Collapsed,
+    /// The names with the dump.
+    Raw,
 }
 
 /// Reads heap profiles of jemalloc and malloscope, names their frames and prints or draws them.
@@ -67,6 +69,9 @@ pub struct Cli {
     /// Generate DOT file to stdout
     #[arg(long, help_heading = "Output type", group = "mode")]
     dot: bool,
+    /// Generate a symbolized profile, which the real jeprof reads: managed frames have names there
+    #[arg(long, help_heading = "Output type", group = "mode")]
+    raw: bool,
     /// Generate collapsed stacks for building flame graphs
     #[arg(long, help_heading = "Output type", group = "mode")]
     collapsed: bool,
@@ -190,12 +195,14 @@ fn usage(reason: &str) -> Stop {
 impl Cli {
     /// What to write: the table unless something else was asked for.
     pub fn output(&self) -> Output {
-        match (self.svg, self.dot, self.collapsed) {
-            (true, _, _) => Output::Svg,
-            (_, true, _) => Output::Dot,
-            (_, _, true) => Output::Collapsed,
-            _ => Output::Text,
-        }
+        let asked = [
+            (self.svg, Output::Svg),
+            (self.dot, Output::Dot),
+            (self.collapsed, Output::Collapsed),
+            (self.raw, Output::Raw),
+        ];
+        let found = asked.into_iter().find(|(asked, _)| *asked);
+        found.map_or(Output::Text, |(_, output)| output)
     }
 
     /// Which value, which frames and which stacks.

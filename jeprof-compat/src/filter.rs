@@ -73,9 +73,9 @@ pub fn place(file: &str, line: Option<u32>) -> String {
 /// allocator's business. In our own dumps the first frame is one by its position: a library that
 /// was moved, stripped or replaced after the run has another name for it, or none.
 pub fn outside_allocator<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<'a>> {
-    let mut sites = Vec::with_capacity(sample.stack.len());
+    let mut sites: Vec<Site<'a>> = Vec::with_capacity(sample.stack.len());
     for &id in &sample.stack {
-        push_sites(profile, id, &mut sites);
+        sites.extend(self::sites(profile, id));
     }
     let leaf = sample.stack.first().map(|&id| profile.location(id));
     let hook = leaf.filter(|leaf| profile.leaf_is_hook && !leaf.managed);
@@ -87,7 +87,8 @@ pub fn outside_allocator<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<
     sites
 }
 
-fn push_sites<'a>(profile: &'a Profile, id: LocationId, sites: &mut Vec<Site<'a>>) {
+/// The functions at a location, innermost first; one without a name where nothing is known.
+pub fn sites(profile: &Profile, id: LocationId) -> Vec<Site<'_>> {
     let location = profile.location(id);
     let mapping = location.mapping.and_then(|m| profile.mappings.get(m));
     let site = Site {
@@ -98,15 +99,16 @@ fn push_sites<'a>(profile: &'a Profile, id: LocationId, sites: &mut Vec<Site<'a>
         mapping,
     };
     if location.lines.is_empty() {
-        sites.push(site);
+        return vec![site];
     }
-    for (depth, line) in location.lines.iter().enumerate() {
-        sites.push(Site {
+    let lines = location.lines.iter().enumerate();
+    lines
+        .map(|(depth, line)| Site {
             depth,
             line: Some(line),
             ..site
-        });
-    }
+        })
+        .collect()
 }
 
 /// Allocators are often stripped, or leave `malloc` by a tail call: then no frame bears the
@@ -119,7 +121,8 @@ fn in_allocator_module(site: &Site<'_>) -> bool {
     MODULES.iter().any(|m| mapping.file_name().starts_with(m))
 }
 
-fn is_allocator(site: &Site<'_>) -> bool {
+/// True for a frame that bears an allocator's name.
+pub fn is_allocator(site: &Site<'_>) -> bool {
     let managed = site.location.managed;
     !managed
         && site

@@ -46,7 +46,7 @@ pub struct Frame {
     pub module: Option<String>,
     /// Source file of the first occurrence.
     pub file: Option<String>,
-    /// Line number of the first occurrence.
+    /// Line number there: that of the occurrences with the largest value.
     pub line: Option<u32>,
     /// Inlined into its caller. A function that is both has two frames, as in `jeprof`.
     pub inlined: bool,
@@ -124,7 +124,12 @@ impl Namesakes {
             Granularity::Functions => name,
             Granularity::Lines => format!("{name} {at}"),
             Granularity::Addresses => format!("{address:016x} {name} {at}"),
-            Granularity::Files => file.map_or_else(|| bare(site, address), str::to_owned),
+            Granularity::Files => match file {
+                Some(file) => file.to_owned(),
+                // A pseudo-address would tell nobody anything.
+                None if site.location.managed => name,
+                None => bare(site, address),
+            },
         };
         let managed = site.location.managed;
         Frame {

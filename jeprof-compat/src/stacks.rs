@@ -129,6 +129,8 @@ struct Builder<'a> {
     by_stack: HashMap<Vec<FrameId>, usize>,
     /// Sum of the sizes of everything that went into each stack.
     gross: Vec<f64>,
+    /// The same for each line of each frame.
+    lines: HashMap<(FrameId, u32), f64>,
     out: NamedProfile,
 }
 
@@ -144,6 +146,7 @@ impl<'a> Builder<'a> {
             by_name: HashMap::new(),
             by_stack: HashMap::new(),
             gross: Vec::new(),
+            lines: HashMap::new(),
             out: NamedProfile {
                 value: selection.value,
                 kind: title(parts, selection),
@@ -162,6 +165,11 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let frames: Vec<_> = sites.iter().map(|s| self.frame(s, &mut cache)).collect();
+            for (site, frame) in sites.iter().zip(&frames) {
+                if let Some(line) = site.line.and_then(|l| l.line) {
+                    *self.lines.entry((*frame, line)).or_default() += value.abs();
+                }
+            }
             let samples = sample.facts.as_ref().map(|f| f.samples);
             self.add_stack(frames, value, samples);
         }
@@ -204,6 +212,12 @@ impl<'a> Builder<'a> {
         let mut gross = self.gross.into_iter();
         let stacks = &mut self.out.stacks;
         stacks.retain(|s| gross.next().is_some_and(|g| s.value.abs() > 1e-9 * g));
+        let mut lines: Vec<_> = self.lines.into_iter().collect();
+        // Of equals the smaller number stands last, and holds.
+        lines.sort_by(|(a, x), (b, y)| x.total_cmp(y).then(b.cmp(a)));
+        for ((frame, line), _) in lines {
+            self.out.frames[frame.0 as usize].line = Some(line);
+        }
         self.out
     }
 }
@@ -293,6 +307,20 @@ mod tests {
         assert_eq!(sums(&named, "f"), (8.0, 8.0));
         assert_eq!(named.stacks[0].frames.len(), 4);
         assert_eq!(named.stacks[0].samples, None);
+    }
+
+    #[test]
+    fn the_line_of_a_frame_is_where_most_comes_from() {
+        let mut one = profile(&[("f<main", 10.0, 1), ("f<main", 5.0, 2), ("f<main", 6.0, 1)]);
+        for (location, line) in [(0, 7), (2, 9), (4, 9), (1, 2), (3, 1)] {
+            one.locations[location].lines[0].line = Some(line);
+        }
+        let lines: Vec<_> = build(&[(&one, 1.0)])
+            .frames
+            .iter()
+            .map(|f| f.line)
+            .collect();
+        assert_eq!(lines, [Some(9), Some(2)]);
     }
 
     #[test]

@@ -10,20 +10,27 @@ fn tests() -> PathBuf {
 
 /// Runs the program in the directory of the recorded dumps.
 fn run(flags: &[&str], files: &[&str]) -> Output {
+    run_in("leaky", flags, files)
+}
+
+fn run_in(directory: &str, flags: &[&str], files: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jeprof-compat"));
-    command.current_dir(tests().join("data/leaky"));
+    command.current_dir(tests().join("data").join(directory));
     command.args(flags).args(files).output().unwrap()
 }
 
 fn golden(flags: &[&str]) {
-    let out = run(flags, &["leaky", "leaky.heap"]);
+    compare(run(flags, &["leaky", "leaky.heap"]), flags, "");
+}
+
+fn compare(out: Output, flags: &[&str], directory: &str) {
     let talk = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{flags:?}: {talk}");
     let name: Vec<&str> = flags.iter().map(|f| f.trim_start_matches('-')).collect();
     let name = name
         .join(".")
         .replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "_");
-    let file = tests().join("golden").join(name);
+    let file = tests().join("golden").join(directory).join(name);
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&file, &out.stdout).unwrap();
     }
@@ -71,6 +78,44 @@ fn base_of_another_run() {
 #[test]
 fn collapsed() {
     golden(&["--collapsed"]);
+}
+
+/// Java and Ruby frames, constructors, a lambda, names that mean mischief, a kind of its own.
+#[test]
+fn managed_frames() {
+    let all: [&[&str]; 10] = [
+        &["--text"],
+        &["--text", "--lines"],
+        &["--text", "--files"],
+        &["--text", "--focus=ExceptionLogger"],
+        &["--text", "--ignore=Main.java:77$"],
+        &["--text", "--kind=java_heap"],
+        &["--collapsed"],
+        &["--dot"],
+        &["--svg"],
+        &["--svg", "--kind=java_heap"],
+    ];
+    for flags in all {
+        // Any file is a program to one whose modules are nowhere.
+        let out = run_in("java", flags, &["README.md", "gzip.heap"]);
+        compare(out, flags, "java");
+    }
+}
+
+#[test]
+fn a_kind_that_is_not_there_is_refused_with_those_that_are() {
+    let words = |flags: &[&str], files: &[&str]| {
+        let out = run_in("java", flags, files);
+        assert_eq!(out.status.code(), Some(1));
+        String::from_utf8(out.stderr).unwrap()
+    };
+    let talk = words(&["--kind=ruby"], &["README.md", "gzip.heap"]);
+    let list = "there are no samples of the kind ruby, only of: malloc, java_heap";
+    assert!(talk.contains(list), "{talk}");
+    let talk = words(&["--raw", "--kind=java_heap"], &["README.md", "gzip.heap"]);
+    assert!(talk.contains("--raw takes no"), "{talk}");
+    let talk = words(&["--raw"], &["README.md", "gzip.heap", "gzip.heap"]);
+    assert!(talk.contains("--raw takes one profile"), "{talk}");
 }
 
 #[test]

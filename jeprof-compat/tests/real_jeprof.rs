@@ -27,7 +27,7 @@ fn fresh_dump(dir: &Path) -> Option<(PathBuf, PathBuf)> {
     Some((program, dump))
 }
 
-fn output(program: &str, flags: &[&str], files: [&Path; 2]) -> String {
+fn output(program: &str, flags: &[&str], files: &[&Path]) -> String {
     let out = Command::new(program)
         .args(flags)
         .args(files)
@@ -80,8 +80,8 @@ fn totals_and_rows_are_the_same() {
     ];
     for flags in runs {
         let files = [program.as_path(), dump.as_path()];
-        let theirs = output("jeprof", flags, files);
-        let ours = output(env!("CARGO_BIN_EXE_jeprof-compat"), flags, files);
+        let theirs = output("jeprof", flags, &files);
+        let ours = output(env!("CARGO_BIN_EXE_jeprof-compat"), flags, &files);
         assert_eq!(ours.lines().next(), theirs.lines().next(), "{flags:?}");
         let (their_rows, our_rows) = (rows(&theirs), rows(&ours));
         assert!(their_rows.len() >= 4, "{flags:?}: {theirs}");
@@ -97,4 +97,44 @@ fn totals_and_rows_are_the_same() {
         }
     }
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// `(name, numbers)` of all rows, sorted: rows of one value stand in any order.
+fn all_rows(text: &str) -> Vec<(String, String)> {
+    let rows = text.lines().filter_map(|line| line.split_at_checked(39));
+    let mut rows: Vec<(String, String)> = rows
+        .map(|(numbers, name)| (name.to_owned(), without_running_share(numbers).1))
+        .collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn what_raw_writes_shows_it_the_managed_frames() {
+    if Command::new("jeprof").arg("--version").output().is_err() {
+        println!("skipped: needs jeprof");
+        return;
+    }
+    let dump = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/java/gzip.heap");
+    let ours = env!("CARGO_BIN_EXE_jeprof-compat");
+    let raw = std::env::temp_dir().join(format!("jeprof-compat-{}.raw", std::process::id()));
+    let symbolized = output(ours, &["--raw"], &[&dump, &dump]);
+    std::fs::write(&raw, symbolized).unwrap();
+    for flags in [&["--text"][..], &["--text", "--focus=ExceptionLogger"]] {
+        let theirs = output("jeprof", flags, &[&raw]);
+        let mut expected = all_rows(&output(ours, flags, &[&dump, &dump]));
+        for (name, _) in &mut expected {
+            // As jeprof can bear them.
+            let bearable = name.replace("--", "- -").replace('"', "'");
+            *name = bearable.replace(['<', '('], "[").replace(['>', ')'], "]");
+        }
+        expected.sort();
+        assert_eq!(all_rows(&theirs), expected, "{flags:?}");
+        assert!(theirs.contains("com.example.logging.ExceptionLogger.log"));
+    }
+    let lines = output("jeprof", &["--collapsed"], &[&raw]);
+    let path = "com.example.logging.ExceptionLogger.log;java.util.zip.GZIPOutputStream.[init];\
+                java.util.zip.Deflater.[init];java.util.zip.Deflater.init;libzip.so+0x3000;";
+    assert!(lines.contains(path), "{lines}");
+    std::fs::remove_file(raw).unwrap();
 }

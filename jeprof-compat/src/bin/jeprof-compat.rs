@@ -11,10 +11,12 @@ use jeprof_compat::cli::{self, Cli, Output, Stop};
 use jeprof_compat::graph::Graph;
 use jeprof_compat::layout::Layered;
 use jeprof_compat::load::Loaded;
+use jeprof_compat::model::MALLOC;
+use jeprof_compat::read;
 use jeprof_compat::stacks::{NamedProfile, Selection};
-use jeprof_compat::symbolize::Locator;
+use jeprof_compat::symbolize::{Locator, symbolize};
 use jeprof_compat::view::svg::Caption;
-use jeprof_compat::view::{dot, folded, svg, text};
+use jeprof_compat::view::{self, dot, folded, svg, text};
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os().skip(1)) {
@@ -65,10 +67,11 @@ fn run(cli: &Cli) -> Result<()> {
         program: cli.program.clone(),
         ..Locator::default()
     };
-    let loaded = Loaded::load(&cli.profiles, cli.base.as_deref(), &locator)?;
-    for warning in &loaded.warnings {
-        complain(&printable(&format!("jeprof-compat: {warning}")));
+    if cli.output() == Output::Raw {
+        return raw(cli, &locator);
     }
+    let loaded = Loaded::load(&cli.profiles, cli.base.as_deref(), &locator)?;
+    warn(&loaded.warnings);
     let named = loaded.select(&Selection {
         kind: loaded.kind(&cli.kind)?,
         ..cli.selection()
@@ -77,8 +80,36 @@ fn run(cli: &Cli) -> Result<()> {
     match cli.output() {
         Output::Text => text::write(&named, cli.text_options(), &mut out)?,
         Output::Collapsed => folded::write(&named, &mut out)?,
-        Output::Svg | Output::Dot => out.write_all(picture(cli, &named)?.as_bytes())?,
+        Output::Svg | Output::Dot | Output::Raw => {
+            out.write_all(picture(cli, &named)?.as_bytes())?
+        }
     }
+    Ok(out.flush()?)
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        complain(&printable(&format!("jeprof-compat: {warning}")));
+    }
+}
+
+/// The dump goes out as it came in, so nothing can be chosen from it, added to it or taken off.
+fn raw(cli: &Cli, locator: &Locator) -> Result<()> {
+    let [file] = &cli.profiles[..] else {
+        bail!("--raw takes one profile");
+    };
+    let selection = cli.selection();
+    let chosen = cli.base.is_some() || selection.filter.focus.is_some();
+    if chosen || selection.filter.ignore.is_some() || cli.kind != MALLOC {
+        bail!("--raw takes no --base, --focus, --ignore or --kind");
+    }
+    let (profile, mut warnings, dump) = read::read_whole(file)?;
+    let mut profiles = [profile];
+    warnings.extend(symbolize(&mut profiles, locator));
+    warn(&warnings);
+    let program = cli.program.as_ref().map(|p| p.display().to_string());
+    let mut out = BufWriter::new(io::stdout().lock());
+    view::raw::write(&profiles[0], &dump, &program.unwrap_or_default(), &mut out)?;
     Ok(out.flush()?)
 }
 

@@ -20,6 +20,12 @@ use crate::model::Profile;
 
 /// Reads the file at `path`; beside the profile come warnings, one line each.
 pub fn read(path: &Path) -> Result<(Profile, Vec<String>)> {
+    let (profile, warnings, _) = read_whole(path)?;
+    Ok((profile, warnings))
+}
+
+/// As [`read`], with the file's uncompressed bytes.
+pub fn read_whole(path: &Path) -> Result<(Profile, Vec<String>, Vec<u8>)> {
     let shown = path.display().to_string();
     let raw = fs::read(path).with_context(|| shown.clone())?;
     let (bytes, cut_off) = unzip(raw).with_context(|| shown.clone())?;
@@ -27,7 +33,7 @@ pub fn read(path: &Path) -> Result<(Profile, Vec<String>)> {
     if cut_off {
         warnings.push(format!("{shown}: the compressed file is cut off"));
     }
-    Ok((profile, warnings))
+    Ok((profile, warnings, bytes))
 }
 
 /// Reads the bytes of a file that errors and warnings call `name`.

@@ -8,6 +8,7 @@ pub mod folded;
 mod legend;
 pub mod names;
 mod node_label;
+pub mod raw;
 pub mod svg;
 pub mod text;
 pub mod text_width;

@@ -44,7 +44,10 @@ pub fn wrap(name: &str, columns: usize, place_columns: usize) -> Lines {
         .collect();
     let (place, own) = name.split_at(split(&name));
     let own = shorten(own);
-    let dim = depths(&own).into_iter().map(|depth| depth > 0);
+    let depths = depths(&own);
+    // What is nothing but a bracket is no side remark: `[jit compiler thread]`.
+    let is_all = depths.iter().all(|depth| *depth > 0);
+    let dim = depths.into_iter().map(|depth| depth > 0 && !is_all);
     let own: Vec<Glyph> = own.iter().copied().zip(dim).collect();
     let place: Vec<Glyph> = place.iter().map(|&c| (c, true)).collect();
     let place = elide(break_lines(&place, place_columns), MAX_PLACE_LINES);
@@ -90,7 +93,9 @@ fn own_start(name: &[char], ends: &[usize]) -> usize {
     let nameless = ends
         .iter()
         .rev()
-        .take_while(|&&end| matches!(name.get(end), Some('{' | '(' | '<' | '$')))
+        .take_while(|&&end| {
+            matches!(name.get(end), Some('{' | '(' | '<' | '$')) && !is_initialiser(name, end)
+        })
         .count();
     let keep = 2 + nameless;
     match ends.len().checked_sub(keep) {
@@ -119,15 +124,15 @@ fn is_dotted_path(name: &[char], ends: &[usize]) -> bool {
     words.iter().all(is_word) && !words.iter().any(is_suffix)
 }
 
-/// Depth of brackets at each character, the brackets themselves inside. Arrows and operators are
-/// no brackets, and neither is what begins a component, such as `<T as U>` and `{{closure}}`.
+/// Depth of brackets at each character, the brackets themselves inside. Arrows, operators and the
+/// names of Java's initialisers are no brackets.
 fn depths(name: &[char]) -> Vec<usize> {
     let mut open: Vec<char> = Vec::new();
     let mut depths = Vec::with_capacity(name.len());
     for (at, &c) in name.iter().enumerate() {
         let arrow = c == '>' && at > 0 && matches!(name[at - 1], '-' | '=');
         match c {
-            '<' | '(' | '[' | '{' if !is_operator(name, at) => {
+            '<' | '(' | '[' | '{' if !is_operator(name, at) && !is_initialiser(name, at) => {
                 open.push(c);
                 depths.push(open.len());
             }
@@ -149,6 +154,15 @@ fn is_operator(name: &[char], at: usize) -> bool {
             && before
                 .split_last()
                 .is_some_and(|(last, rest)| *last == '<' && rest.ends_with(&word)))
+}
+
+/// A constructor or a static initialiser of Java is a name as good as any.
+fn is_initialiser(name: &[char], at: usize) -> bool {
+    let starts = |word: &str| {
+        let mut rest = name[at..].iter().copied();
+        word.chars().all(|c| rest.next() == Some(c))
+    };
+    starts("<init>") || starts("<clinit>")
 }
 
 fn partner(close: char) -> char {
@@ -306,6 +320,11 @@ mod tests {
             shown("v8::internal::Heap::AllocateRaw", 40),
             ["v8::internal::", "|", "Heap::AllocateRaw"]
         );
+        assert_eq!(
+            shown("java.util.zip.Deflater.<init>", 40),
+            ["java.util.zip.", "|", "Deflater.<init>"]
+        );
+        assert_eq!(shown("Caches.<clinit>", 40), ["|", "Caches.<clinit>"]);
         assert_eq!(shown("os::malloc", 40), ["|", "os::malloc"]);
         assert_eq!(shown("deflateInit2_", 40), ["|", "deflateInit2_"]);
     }
@@ -341,6 +360,14 @@ mod tests {
         assert_eq!(
             shown(&format!("a::Vec<Box<{inner}>>::push"), 40),
             ["a::", "|", "Vec`<Box…>`::push"]
+        );
+    }
+
+    #[test]
+    fn a_name_in_brackets_is_not_dim() {
+        assert_eq!(
+            shown("[jit compiler thread]", 40),
+            ["|", "[jit compiler thread]"]
         );
     }
 

@@ -3,6 +3,7 @@
 
 use crate::graph::{Graph, Node};
 use crate::layout::Size;
+use crate::stacks::{Frame, FrameKind};
 use crate::units::Unit;
 use crate::view::amount::{amount, percent};
 use crate::view::names::{self, Span};
@@ -41,7 +42,7 @@ pub(super) fn font_size(flat: f64, shown: f64) -> f64 {
     SMALLEST + 50.0 * share.sqrt()
 }
 
-/// Name, flat value, cumulative value.
+/// Name, source of a managed frame, flat value, cumulative value.
 pub(super) fn label(graph: &Graph, node: &Node, unit: Unit) -> Label {
     let main = font_size(node.flat, graph.shown);
     let side = (main * 0.6).max(SMALLEST);
@@ -58,12 +59,32 @@ pub(super) fn label(graph: &Graph, node: &Node, unit: Unit) -> Label {
     for spans in name.own {
         builder.push(spans, main);
     }
+    if let Some(text) = source(&node.frame) {
+        builder.push(vec![Span { text, dim: true }], side);
+    }
     let figure = (main * 0.75).max(SMALLEST);
     let value = |v: f64| format!("{} ({})", amount(v, unit), percent(v, graph.shown));
     for text in figures(node, value) {
         builder.push(vec![Span { text, dim: false }], figure);
     }
     builder.finish(main)
+}
+
+/// `ExceptionLogger.java:42`: what managed code is looked up by. Native names say it only where it
+/// was asked for, as jeprof's do.
+fn source(frame: &Frame) -> Option<String> {
+    const MOST: usize = 60;
+    let file = frame.file.as_deref()?;
+    if frame.kind != FrameKind::Managed || frame.name != frame.full {
+        return None;
+    }
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let name: String = name.chars().take(MOST).collect();
+    Some(
+        frame
+            .line
+            .map_or(name.clone(), |line| format!("{name}:{line}")),
+    )
 }
 
 /// jeprof's two lines, or one where nothing is flat.
