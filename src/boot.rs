@@ -68,11 +68,12 @@ pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddre
     mapping::install(config.prof_mmap);
     trigger::start(config);
     register_handlers(config);
-    jvm::start(match config.prof_java {
+    let detection = match config.prof_java {
         "auto" => Detection::Auto,
         "poll" => Detection::Poll,
         _ => Detection::Off,
-    });
+    };
+    jvm::start(detection, config.prof_java_check);
     recorder::start(&Settings {
         lg_period: config.lg_prof_sample,
         least_lg_period: match mode(config.lg_prof_sample) {

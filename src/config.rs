@@ -201,6 +201,9 @@ options! {
         /// Names of Java methods in the stacks. How a JVM is found: as it is created (`auto`), by
         /// samples in it (`poll`), not at all.
         prof_java: &'static str = "auto", Detection;
+        /// Compare every Java stack with what the JVM's own `AsyncGetCallTrace` says; the counters
+        /// `java_checked` and `java_differs` in the dumps tell. For tests: it makes classes costlier.
+        prof_java_check: bool = false, Flag;
         /// Say where the configuration came from and what was set.
         confirm_conf: bool = false, Flag;
         /// Abort the program when the configuration is not understood.

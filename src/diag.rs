@@ -46,6 +46,10 @@ counters! {
     UnwindNoInfo => "unwind_no_info",
     /// A stack ended at memory that cannot be read.
     UnwindBadMemory => "unwind_bad_memory",
+    /// A Java stack was compared with what AsyncGetCallTrace says.
+    JavaChecked => "java_checked",
+    /// And was another.
+    JavaDiffers => "java_differs",
     /// A Java stack ended at something that is no Java frame.
     JavaLost => "java_lost",
     /// A sample was skipped because the thread was already inside the profiler.

@@ -156,14 +156,14 @@ unsafe extern "C" fn create<const PLACE: usize>(
     // SAFETY: the function that `dlsym` found by this name, with the program's own arguments. It is
     // handed out only when the place is filled.
     let result = unsafe { transmute::<usize, Create>(real)(vm, env, arguments) };
-    if result == 0 && !vm.is_null() {
+    if result == 0 && !vm.is_null() && !env.is_null() {
         // SAFETY: JNI_CreateJavaVM has stored its answers.
-        unsafe { created(*vm, real) };
+        unsafe { created(*vm, *env, real) };
     }
     result
 }
 
-/// A JVM was created, on this thread, which is attached to it and in native code.
-fn created(vm: *mut c_void, function: usize) {
-    jvm::created(vm, function);
+/// A JVM was created, on this thread, which is attached to it and in native code: `env` is good.
+fn created(vm: *mut c_void, env: *mut c_void, function: usize) {
+    jvm::created(vm, env, function);
 }

@@ -18,6 +18,7 @@ use crate::unwind::{self, End, Registers, ThreadUnwinder};
 pub struct State {
     pub(crate) memory: memory::Memory,
     pub(crate) names: jvm::Names,
+    pub(crate) traces: jvm::Room,
 }
 
 impl State {
@@ -26,6 +27,7 @@ impl State {
         State {
             memory: memory::Memory::new(),
             names: jvm::Names::new(),
+            traces: jvm::Room::new(),
         }
     }
 }

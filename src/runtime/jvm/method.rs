@@ -178,7 +178,7 @@ fn line(layout: &Layout, memory: &mut Memory, parts: &Parts, position: Position)
 
 /// A class in Java's spelling: dots for slashes, and without the address that the JVM gives hidden
 /// classes, which is another in every process.
-fn java_name(class: &mut [u8]) -> &[u8] {
+pub(super) fn java_name(class: &mut [u8]) -> &[u8] {
     let end = without_address(class);
     let name = class.get_mut(..end).unwrap_or_default();
     for byte in name.iter_mut().filter(|byte| **byte == b'/') {

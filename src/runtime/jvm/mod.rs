@@ -6,8 +6,8 @@
 //! Java frames by the tables in which HotSpot describes itself; `GetEnv` reads a thread-local
 //! variable and nothing else. Everything further is reading memory, and every page is asked for.
 //!
-//! Where the tables do not tell enough the JVM is said to be unknown, in one line, and its frames
-//! stand as one `[java]`.
+//! Where the tables do not tell enough that is said in one line, and `AsyncGetCallTrace` is asked
+//! instead, if the creation was seen; else the Java frames stand as one `[java]`.
 //!
 //! # Safety
 //! `GetEnv` is called while libjvm is loaded: samples count themselves in before they look at the
@@ -20,6 +20,7 @@
     clippy::panic
 )]
 
+mod asgct;
 pub mod code;
 pub mod layout;
 mod marker;
@@ -39,6 +40,8 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 use crate::elf::{self, Object};
 use crate::unwind::{self, modules};
 use crate::{arena, diag, sys};
+pub use asgct::Room;
+use asgct::Traces;
 use layout::Layout;
 pub use method::Names;
 pub use stack::complete;
@@ -62,6 +65,8 @@ pub struct Jvm {
     vm: *mut c_void,
     /// `None`: its tables do not tell enough.
     layout: Option<Layout>,
+    /// Where it is needed, or its agreement is to be checked.
+    traces: Option<Traces>,
     /// Distance of a thread's `JNIEnv` from its `JavaThread`; 0 while unknown. Written by the first
     /// sample that finds it, the same value each time.
     env_offset: AtomicU64,
@@ -74,6 +79,9 @@ static WANTED: AtomicBool = AtomicBool::new(false);
 
 /// The hook of `dlsym` looks for their creation. Written by [`start`].
 static WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Compare each stack with what `AsyncGetCallTrace` says. Written by [`start`].
+static CHECKED: AtomicBool = AtomicBool::new(false);
 
 /// The JVM, or null. Published with SeqCst by whoever learns of it, taken away by [`before_close`];
 /// SeqCst, for it and [`INSIDE`] are each other's signal: who enters counts first and then looks.
@@ -95,7 +103,8 @@ const LOOK_MS: u64 = 50;
 const PATIENCE_MS: u64 = 100;
 
 /// Says what is to be looked for. Called by `boot`.
-pub fn start(detection: Detection) {
+pub fn start(detection: Detection, is_checked: bool) {
+    CHECKED.store(is_checked, Relaxed);
     WATCHED.store(detection == Detection::Auto, Relaxed);
     WANTED.store(detection != Detection::Off, Relaxed);
 }
@@ -111,12 +120,13 @@ pub fn is_watched() -> bool {
     WATCHED.load(Relaxed)
 }
 
-/// A JVM was created: `vm` is its `JavaVM`, `function` an address in its library.
-pub fn created(vm: *mut c_void, function: usize) {
+/// A JVM was created: `vm` is its `JavaVM`, `env` the calling thread's `JNIEnv`, `function` an
+/// address in its library.
+pub fn created(vm: *mut c_void, env: *mut c_void, function: usize) {
     let place = arena::alloc(Size::new::<Memory>()).map(|place| place.cast::<Memory>());
     if let (Some(mut memory), Some(library)) = (place, elf::find_by_address(function)) {
         // SAFETY: fresh zeroed memory of the right layout, which is a valid `Memory`.
-        publish(library, vm, unsafe { memory.as_mut() });
+        publish(library, vm, env, unsafe { memory.as_mut() });
     }
 }
 
@@ -157,21 +167,26 @@ fn look(frames: &[u64], memory: &mut Memory, now_ms: u64) {
         created(&raw mut vm, 1, &raw mut count)
     };
     if answer == 0 && count > 0 && !vm.is_null() {
-        publish(library, vm, memory);
+        publish(library, vm, null_mut(), memory);
     }
 }
 
-fn publish(library: Object, vm: *mut c_void, memory: &mut Memory) {
+/// `env` is null where the calling thread may be anywhere in the JVM: nothing is called in it then.
+fn publish(library: Object, vm: *mut c_void, env: *mut c_void, memory: &mut Memory) {
     memory.begin(sys::monotonic_ms());
     let layout = Tables::of(library, memory)
         .ok_or("gHotSpotVMStructs")
         .and_then(|mut tables| Layout::read(&mut tables));
+    let is_needed = layout.is_err();
+    let traces = (!env.is_null() && (is_needed || CHECKED.load(Relaxed)))
+        .then(|| Traces::start(library, vm, env, is_needed))
+        .flatten();
     if let Err(missing) = &layout {
-        diag::message(&[
-            "this JVM does not tell ",
-            missing,
-            ": Java frames have no names",
-        ]);
+        let instead = match traces {
+            Some(_) => ": Java frames come from AsyncGetCallTrace",
+            None => ": Java frames have no names",
+        };
+        diag::message(&["this JVM does not tell ", missing, instead]);
     }
     let range = layout.as_ref().ok().and_then(|layout| {
         let low = memory.word(layout.low_bound)?;
@@ -186,6 +201,7 @@ fn publish(library: Object, vm: *mut c_void, memory: &mut Memory) {
         place.write(Jvm {
             vm,
             layout: layout.ok(),
+            traces,
             env_offset: AtomicU64::new(0),
             library: library
                 .symbol(b"JNI_CreateJavaVM")

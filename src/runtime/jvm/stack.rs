@@ -12,7 +12,7 @@
 use super::layout::Layout;
 use super::thread::JavaThread;
 use super::walk::{Exit, Frame, Walk};
-use super::{Inside, look, marker};
+use super::{Inside, Jvm, look, marker};
 use crate::diag::{self, Counter};
 use crate::runtime::State;
 use crate::unwind::{self, End, Registers, ThreadUnwinder, modules};
@@ -35,7 +35,13 @@ pub fn complete(
         look(frames, &mut state.memory, now_ms);
         return (length, end);
     };
-    let mut stack = Stack { out, length };
+    let is_checked = jvm.layout.is_some() && jvm.traces.is_some();
+    let mut stack = Stack {
+        out,
+        length,
+        is_checked,
+        is_whole: true,
+    };
     if end == End::Truncated {
         return (length, end);
     }
@@ -44,14 +50,29 @@ pub fn complete(
         return (stack.length, end);
     };
     let Some(layout) = &jvm.layout else {
-        stack.mark_unknown(end);
+        stack.by_traces(jvm, env, state, end);
+        return (stack.length, End::Complete);
+    };
+    let Some(thread) = jvm.thread(layout, &mut state.memory, env, sp) else {
+        stack.mark_thread(end);
         return (stack.length, end);
     };
-    match jvm.thread(layout, &mut state.memory, env, sp) {
-        Some(thread) => stack.walk(layout, thread, state, unwinder, end, sp),
-        None => {
-            stack.mark_thread(end);
-            (stack.length, end)
+    state.traces.begin();
+    let walked = stack.walk(layout, thread, state, unwinder, end, sp);
+    if stack.is_checked && stack.is_whole && walked.1 == End::Complete {
+        check(jvm, env, state);
+    }
+    walked
+}
+
+/// Counts whether the JVM itself tells the same frames.
+fn check(jvm: &Jvm, env: u64, state: &mut State) {
+    let traces = jvm.traces.as_ref();
+    let agreed = traces.and_then(|traces| traces.agrees(env, &mut state.traces, &mut state.memory));
+    if let Some(agreed) = agreed {
+        diag::count(Counter::JavaChecked);
+        if !agreed {
+            diag::count(Counter::JavaDiffers);
         }
     }
 }
@@ -60,6 +81,10 @@ pub fn complete(
 struct Stack<'a> {
     out: &'a mut [u64],
     length: usize,
+    /// Are the methods to be remembered, to be compared?
+    is_checked: bool,
+    /// Nothing stands in it for frames that could not be read.
+    is_whole: bool,
 }
 
 impl Stack<'_> {
@@ -79,8 +104,8 @@ impl Stack<'_> {
         }
     }
 
-    /// A Java thread of a JVM whose frames cannot be read: what lies in no module is Java's.
-    fn mark_unknown(&mut self, end: End) {
+    /// A Java thread of a JVM that is not ours to walk: what lies in no module is Java's.
+    fn by_traces(&mut self, jvm: &Jvm, env: u64, state: &mut State, end: End) {
         let frames = self.out.get(..self.length).unwrap_or_default();
         let native = frames
             .iter()
@@ -89,7 +114,12 @@ impl Stack<'_> {
             return self.mark_thread(end);
         }
         self.length = native.unwrap_or(self.length);
-        self.push(marker::JAVA);
+        let rest = self.out.get_mut(self.length..).unwrap_or_default();
+        let traces = jvm.traces.as_ref();
+        match traces.map_or(0, |traces| traces.frames(env, &mut state.traces, rest)) {
+            0 => self.push(marker::JAVA),
+            count => self.length += count,
+        }
     }
 
     fn walk(
@@ -149,13 +179,14 @@ impl Stack<'_> {
             out: self.out,
             length: self.length,
             stack_base: thread.stack_base,
-            methods: None,
+            seen: self.is_checked.then_some(&mut state.traces),
         };
         let exit = walk.run(from);
         self.length = walk.length;
         if exit != Exit::Continuation {
             return exit;
         }
+        self.is_whole = false;
         self.push(marker::CONTINUATION);
         self.carrier(layout, thread, state, from).unwrap_or(exit)
     }
@@ -183,7 +214,7 @@ impl Stack<'_> {
             out: self.out,
             length: self.length,
             stack_base: thread.stack_base,
-            methods: None,
+            seen: self.is_checked.then_some(&mut state.traces),
         };
         let exit = walk.run(Frame { pc, sp, fp: sp });
         self.length = walk.length;
@@ -191,6 +222,7 @@ impl Stack<'_> {
     }
 
     fn finish(&mut self, exit: Exit, has_java: bool) -> End {
+        self.is_whole = false;
         match exit {
             Exit::Full => End::Truncated,
             Exit::Deoptimizing => {

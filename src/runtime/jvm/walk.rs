@@ -14,6 +14,7 @@
     clippy::panic
 )]
 
+use super::asgct::Room;
 use super::code::{self, Blob, Kind};
 use super::layout::Layout;
 use super::method::{self, Names, Position};
@@ -61,8 +62,8 @@ pub struct Walk<'a> {
     pub length: usize,
     /// End of the stack.
     pub stack_base: u64,
-    /// Sees each frame's method, for comparing.
-    pub methods: Option<&'a mut dyn FnMut(u64)>,
+    /// Sees each frame's method, where the walk is to be compared.
+    pub seen: Option<&'a mut Room>,
 }
 
 /// What follows a frame.
@@ -170,7 +171,7 @@ impl Walk<'_> {
         let pc = blob.original_pc(self.layout, self.memory, frame.pc, frame.sp);
         let layout = self.layout;
         let mut all_named = true;
-        let (names, methods) = (&mut *self.names, &mut self.methods);
+        let (names, seen) = (&mut *self.names, &mut self.seen);
         let (out, length) = (&mut *self.out, &mut self.length);
         let mut push = |memory: &mut Memory, method: u64, bytecode: u32| {
             let position = Position::Index(bytecode);
@@ -178,8 +179,8 @@ impl Walk<'_> {
                 all_named = false;
                 return false;
             };
-            if let Some(see) = methods {
-                see(method);
+            if let Some(seen) = seen {
+                seen.see(method);
             }
             put(out, length, named)
         };
@@ -214,8 +215,8 @@ impl Walk<'_> {
 
     fn push(&mut self, method: u64, position: Position) -> Option<()> {
         let frame = method::frame(self.layout, self.memory, self.names, method, position)?;
-        if let Some(see) = &mut self.methods {
-            see(method);
+        if let Some(seen) = &mut self.seen {
+            seen.see(method);
         }
         put(self.out, &mut self.length, frame);
         Some(())
