@@ -153,14 +153,16 @@ unsafe extern "C" fn create<const PLACE: usize>(
     let real = REAL_CREATORS
         .get(PLACE)
         .map_or(0, |real| real.load(Relaxed));
-    // SAFETY: the function that `dlsym` found by this name, with the program's own arguments. It is
-    // handed out only when the place is filled.
-    let result = unsafe { transmute::<usize, Create>(real)(vm, env, arguments) };
-    if result == 0 && !vm.is_null() && !env.is_null() {
-        // SAFETY: JNI_CreateJavaVM has stored its answers.
-        unsafe { created(*vm, *env, real) };
-    }
-    result
+    jvm::creation(|| {
+        // SAFETY: the function that `dlsym` found by this name, with the program's own arguments.
+        // It is handed out only when the place is filled.
+        let result = unsafe { transmute::<usize, Create>(real)(vm, env, arguments) };
+        if result == 0 && !vm.is_null() && !env.is_null() {
+            // SAFETY: JNI_CreateJavaVM has stored its answers.
+            unsafe { created(*vm, *env, real) };
+        }
+        result
+    })
 }
 
 /// A JVM was created, on this thread, which is attached to it and in native code: `env` is good.

@@ -47,6 +47,8 @@ pub struct Dump {
     pub stacks: Vec<Stack>,
     /// Live samples: address, size, number of the stack.
     pub live: Vec<(u64, u64, u64)>,
+    /// Class, method, file and line of the managed frames, by pseudo-address.
+    pub managed: HashMap<u64, String>,
     /// The lines of the mappings.
     pub maps: Vec<String>,
 }
@@ -71,6 +73,7 @@ impl Dump {
             threads: Vec::new(),
             stacks: Vec::new(),
             live: Vec::new(),
+            managed: HashMap::new(),
             maps: Vec::new(),
         };
         let mut in_maps = false;
@@ -103,6 +106,16 @@ impl Dump {
             "stack" => {
                 let stack = stack(rest, open.take().unwrap_or_default());
                 self.stacks.push(stack);
+            }
+            "frame" => {
+                let mut fields = rest.split('\t');
+                let address = hex(fields.next().expect("address"));
+                let [_, class, name, file, line] = fields.collect::<Vec<_>>()[..] else {
+                    panic!("{rest}")
+                };
+                let dot = if class.is_empty() { "" } else { "." };
+                let named = format!("{class}{dot}{name} {file}:{line}");
+                self.managed.insert(address, named);
             }
             "live" => {
                 let mut words = rest.split(' ');
@@ -139,6 +152,12 @@ impl Dump {
         let mut live: Vec<_> = ours.map(|&(address, size, _)| (address, size)).collect();
         live.sort_unstable();
         live
+    }
+
+    /// The managed frames of a stack by name, leaf first.
+    pub fn names(&self, stack: &Stack) -> Vec<&str> {
+        let named = stack.frames.iter().filter_map(|pc| self.managed.get(pc));
+        named.map(String::as_str).collect()
     }
 
     /// Estimated live bytes of all stacks.

@@ -20,6 +20,7 @@ mod fork;
 mod ground_truth;
 mod harness;
 mod hazards;
+mod java;
 mod jeprof;
 mod jumps;
 mod limits;

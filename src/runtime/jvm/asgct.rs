@@ -4,7 +4,7 @@
 //! Made in [`Traces::start`] on the thread that created the JVM; then asked by samples. The function
 //! answers with method ids, and only once class loading is watched, which makes each class cost
 //! something; so none of this runs without need. Names are asked of JVMTI when a class is prepared
-//! and kept by id, which is not reused while the JVM runs (JDK 11 to 25). Lines are not told.
+//! and kept by id, which is not reused while the JVM runs (JDK 11 to 25). Files and lines are not asked for.
 //!
 //! # Safety
 //! The functions of JVMTI are called by their place in its table, in native code of an attached
@@ -40,7 +40,6 @@ mod number {
     pub const SET_EVENT_NOTIFICATION_MODE: usize = 2;
     pub const DEALLOCATE: usize = 47;
     pub const GET_CLASS_SIGNATURE: usize = 48;
-    pub const GET_SOURCE_FILE_NAME: usize = 50;
     pub const GET_CLASS_METHODS: usize = 52;
     pub const GET_METHOD_NAME: usize = 64;
     pub const GET_LOADED_CLASSES: usize = 78;
@@ -244,10 +243,10 @@ fn frame_of(id: u64) -> Option<u64> {
 }
 
 /// Keeps the name of a method.
-fn keep(id: u64, class: &[u8], name: &[u8], file: &[u8]) -> Option<()> {
+fn keep(id: u64, class: &[u8], name: &[u8]) -> Option<()> {
     let _inside = tls::current().enter()?;
     let _pass = gate::TABLES.enter()?;
-    let frame = FRAMES.intern(Kind::Java, class, name, file, 0)?;
+    let frame = FRAMES.intern(Kind::Java, class, name, b"", 0)?;
     let _held = NAMING.lock();
     let head = bucket(id)?;
     let place = arena::alloc(Size::new::<Named>())?.cast::<Named>().as_ptr();
@@ -350,18 +349,16 @@ impl Jvmti {
         self.free(classes.cast());
     }
 
-    /// Text that JVMTI tells of a class, copied.
-    fn text<'a>(&self, number: usize, class: *mut c_void, to: &'a mut [u8]) -> &'a mut [u8] {
+    fn class_signature<'a>(&self, class: *mut c_void, to: &'a mut [u8]) -> &'a mut [u8] {
         let mut text = null_mut::<c_char>();
-        // SAFETY: GetClassSignature and GetSourceFileName begin alike; the third argument of the
-        // former, the generic signature, may be null.
+        // SAFETY: the prototype of `jvmti.h`; the generic signature may be null.
         let answer = unsafe {
             let get: extern "C" fn(
                 *mut c_void,
                 *mut c_void,
                 *mut *mut c_char,
                 *mut *mut c_char,
-            ) -> i32 = transmute(self.function(number));
+            ) -> i32 = transmute(self.function(number::GET_CLASS_SIGNATURE));
             get(self.0, class, &raw mut text, null_mut())
         };
         if answer != 0 || text.is_null() {
@@ -426,16 +423,15 @@ fn note_class(jvmti: &Jvmti, class: *mut c_void) {
     if PURPOSE.load(Relaxed) < 2 {
         return jvmti.methods(class, &|_| ());
     }
-    let (mut signature, mut file) = ([0; LONGEST], [0; LONGEST]);
-    let signature = jvmti.text(number::GET_CLASS_SIGNATURE, class, &mut signature);
-    let file = jvmti.text(number::GET_SOURCE_FILE_NAME, class, &mut file);
+    let mut signature = [0; LONGEST];
+    let signature = jvmti.class_signature(class, &mut signature);
     // `Ljava/lang/String;`
     let inner = signature.len().saturating_sub(1);
     let class_name = java_name(signature.get_mut(1..inner).unwrap_or_default());
     jvmti.methods(class, &|method| {
         let mut name = [0; LONGEST];
         let name = jvmti.method_name(method, &mut name);
-        keep(method, class_name, name, file);
+        keep(method, class_name, name);
     });
 }
 

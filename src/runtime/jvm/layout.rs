@@ -23,6 +23,11 @@ macro_rules! wanted {
         pub struct $holder { $(pub $name: Option<$value>,)+ }
 
         impl $holder {
+            /// Everything there, each thing as `make` says: for tests.
+            pub fn filled(mut make: impl FnMut() -> $value) -> Self {
+                Self { $($name: Some(make()),)+ }
+            }
+
             /// Takes the value that stands under `names`, if it is wanted.
             fn offer(&mut self, names: &[&[u8]], value: $value) {
                 $(if names == [$(&$text[..]),+] {
@@ -244,7 +249,8 @@ impl Layout {
         Ok(Layout { major, ..layout })
     }
 
-    fn of(f: &Fields, sizes: &Sizes, constants: &Constants) -> Result<Layout, &'static str> {
+    /// The layout that the tables tell, but for the version.
+    pub fn of(f: &Fields, sizes: &Sizes, constants: &Constants) -> Result<Layout, &'static str> {
         let last_sp = i64::from(need!(constants.last_sp));
         let space = |heap: Place, end: Place| heap.at.wrapping_add(end.at);
         let (memory, segments) = (need!(f.heap_memory), need!(f.heap_segments));

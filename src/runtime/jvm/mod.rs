@@ -26,7 +26,7 @@ pub mod layout;
 mod marker;
 mod method;
 mod stack;
-mod structs;
+pub mod structs;
 mod thread;
 pub mod walk;
 
@@ -93,6 +93,10 @@ static CLOSING: AtomicPtr<Jvm> = AtomicPtr::new(null_mut());
 /// Samples that are looking at [`CURRENT`].
 static INSIDE: AtomicU32 = AtomicU32::new(0);
 
+/// Creations that the hook is in: what they make is half made until they return, and is then told.
+/// Written by [`creation`]; samples read it before they look, on whatever thread, and publish nothing.
+static CREATIONS: AtomicU32 = AtomicU32::new(0);
+
 /// When samples next look for a JVM, in milliseconds of the recorder's clock. Any thread writes.
 static NEXT_LOOK: AtomicU64 = AtomicU64::new(0);
 
@@ -120,6 +124,14 @@ pub fn is_watched() -> bool {
     WATCHED.load(Relaxed)
 }
 
+/// Runs a creation, during which samples do not look for the JVM.
+pub fn creation<T>(create: impl FnOnce() -> T) -> T {
+    CREATIONS.fetch_add(1, SeqCst);
+    let made = create();
+    CREATIONS.fetch_sub(1, SeqCst);
+    made
+}
+
 /// A JVM was created: `vm` is its `JavaVM`, `env` the calling thread's `JNIEnv`, `function` an
 /// address in its library.
 pub fn created(vm: *mut c_void, env: *mut c_void, function: usize) {
@@ -144,6 +156,7 @@ fn look(frames: &[u64], memory: &mut Memory, now_ms: u64) {
     let due = NEXT_LOOK.load(Relaxed);
     let next = now_ms.saturating_add(LOOK_MS);
     if now_ms < due
+        || CREATIONS.load(SeqCst) != 0
         || NEXT_LOOK
             .compare_exchange(due, next, Relaxed, Relaxed)
             .is_err()
