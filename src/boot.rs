@@ -18,7 +18,7 @@ use crate::hooks::mapping;
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::runtime::jvm::{self, Detection};
 use crate::trigger::{self, exit};
-use crate::{arena, diag, next, sys, unwind};
+use crate::{arena, diag, java_heap, next, sys, unwind};
 
 /// Below this period (log2) a page for every sample would weigh more than asking the filter at
 /// every free.
@@ -74,6 +74,13 @@ pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddre
         _ => Detection::Off,
     };
     jvm::start(detection, config.prof_java_check);
+    if config.prof_java_heap {
+        java_heap::configure(&java_heap::Settings {
+            lg_period: config.lg_prof_sample,
+            most_frames: config.prof_bt_max,
+            collect_first: config.prof_java_heap_gc,
+        });
+    }
     recorder::start(&Settings {
         lg_period: config.lg_prof_sample,
         least_lg_period: match mode(config.lg_prof_sample) {

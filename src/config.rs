@@ -204,6 +204,10 @@ options! {
         /// Compare every Java stack with what the JVM's own `AsyncGetCallTrace` says; the counters
         /// `java_checked` and `java_differs` in the dumps tell. For tests: it makes classes costlier.
         prof_java_check: bool = false, Flag;
+        /// Sample the objects of a JVM (11 or later) too; the dumps show which of them live.
+        prof_java_heap: bool = false, Flag;
+        /// Collect the JVM's garbage before each dump but the one at exit.
+        prof_java_heap_gc: bool = false, Flag;
         /// Say where the configuration came from and what was set.
         confirm_conf: bool = false, Flag;
         /// Abort the program when the configuration is not understood.

@@ -107,7 +107,7 @@ pub struct Request<'a> {
     /// The live samples.
     pub live: &'a LiveTable,
     /// What else is sampled, as kinds of their own.
-    pub kinds: &'a [Kind<'a>],
+    pub kinds: &'a [Option<Kind<'a>>],
     /// Since the profiler started.
     pub uptime_ms: u64,
     /// log2 of the mean bytes between samples, now.
@@ -146,7 +146,7 @@ pub enum Outcome {
 /// Writes a dump; `done` gets its path. Nothing is written for a process without a single sample,
 /// nor without a prefix.
 pub fn write(request: &Request<'_>, done: &mut dyn FnMut(&[u8])) -> Outcome {
-    let is_empty = request.stacks.is_empty() && request.kinds.iter().all(Kind::is_empty);
+    let is_empty = request.stacks.is_empty() && request.kinds.iter().flatten().all(Kind::is_empty);
     if request.config.prof_prefix.as_bytes().is_empty() || is_empty {
         return Outcome::Nothing;
     }

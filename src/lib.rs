@@ -8,6 +8,7 @@
 //! env -> config -> boot
 //! malloc -> hooks -> tls, sampler -(rarely)-> recorder -> unwind -> frame_table, stack_table, live_table
 //! free   -> hooks -> live_table? -(rarely)-> recorder
+//! JVM    -> java_heap -> its own stack_table, live_table
 //!           hooks -> trigger -> dump <- snapshot of the tables -> profile-format -> FILE
 //! ```
 //!
@@ -16,7 +17,7 @@
 //! | | rooms | allocate | lock | syscall | panic |
 //! |---|---|---|---|---|---|
 //! | hot | `hooks`, `next`, `tls`, `sampler` | never | never | never | impossible |
-//! | warm | `recorder`, `unwind`, the tables | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe | impossible |
+//! | warm | `recorder`, `java_heap`, `unwind`, the tables | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe | impossible |
 //! | cold | `config`, `trigger`, `dump`, `process`, `boot` | arena only | table locks only inside a snapshot | yes | no |
 //!
 //! Everywhere: errno is what it was, failure means "as if not sampled" and a counter in `diag`,
@@ -31,6 +32,7 @@
 //! live_table runtime
 //! range_table
 //! recorder
+//! java_heap
 //! dump
 //! trigger
 //! hooks
@@ -50,6 +52,7 @@ pub mod elf;
 pub mod frame_table;
 pub mod gate;
 pub mod hooks;
+pub mod java_heap;
 pub mod live_table;
 pub mod next;
 pub mod process;

@@ -191,7 +191,8 @@ pub fn start(settings: &Settings) {
     tls::current().countdown.store(0, Relaxed);
 }
 
-fn is_active() -> bool {
+/// Are samples taken now?
+pub fn is_active() -> bool {
     // Acquire: pairs with the release in `start`.
     ACTIVE.load(Acquire) && !arena::exhausted()
 }

@@ -55,7 +55,7 @@ pub fn write(
         let own = snapshot::take_stack(&mut rest, id);
         stack(request, id, own, &counting, &mut managed, &mut out)?;
     }
-    for kind in request.kinds {
+    for kind in request.kinds.iter().flatten() {
         kind.write(request.uptime_ms, &mut managed, &mut out)?;
     }
     managed.write(&mut out)?;

@@ -24,6 +24,8 @@ pub struct Kind<'a> {
     pub note: &'static str,
     /// Mean bytes between its samples.
     pub period: u64,
+    /// What else there is to say of it; `None` where that is not known.
+    pub numbers: &'a [(&'static str, Option<u64>)],
     /// Its stacks.
     pub stacks: &'a StackTable,
     /// Its live samples.
@@ -45,6 +47,11 @@ impl Kind<'_> {
     ) -> Result {
         out.kind_number(self.name, "period", self.period)?;
         out.kind_fact(self.name, "note", self.note.as_bytes())?;
+        for (key, number) in self.numbers {
+            if let Some(number) = number {
+                out.kind_number(self.name, key, *number)?;
+            }
+        }
         let Some(pass) = gate::TABLES.enter() else {
             return out.kind_fact(self.name, "missing", b"a fork took too long");
         };

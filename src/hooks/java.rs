@@ -22,7 +22,7 @@ use super::early;
 use crate::next::{self, REAL};
 use crate::recorder;
 use crate::runtime::jvm;
-use crate::{elf, next::Entry};
+use crate::{elf, java_heap, next::Entry};
 
 /// Saves the arguments, asks [`answer`], and goes on to the real `dlsym` if that has none.
 ///
@@ -168,4 +168,6 @@ unsafe extern "C" fn create<const PLACE: usize>(
 /// A JVM was created, on this thread, which is attached to it and in native code: `env` is good.
 fn created(vm: *mut c_void, env: *mut c_void, function: usize) {
     jvm::created(vm, env, function);
+    // SAFETY: this thread is attached, in native code, and not in malloc.
+    unsafe { java_heap::start(vm) };
 }

@@ -20,7 +20,7 @@ use crate::diag::{self, Counter};
 pub use crate::dump::Outcome;
 use crate::dump::{self, Peer, Reason};
 use crate::recorder::mapping;
-use crate::{process, recorder, sys};
+use crate::{java_heap, process, recorder, sys};
 
 /// Is a dump being written? And the place of the thread that does.
 static WRITER: Place = Place::new();
@@ -154,6 +154,7 @@ pub fn write_here(reason: Reason, done: &mut dyn FnMut(&[u8])) -> Outcome {
         diag::count(Counter::DumpCoalesced);
         return Outcome::Busy;
     }
+    refresh(reason);
     let written = with_request(reason, |request| dump::write(request, done));
     finish();
     written.unwrap_or(Outcome::Nothing)
@@ -162,7 +163,15 @@ pub fn write_here(reason: Reason, done: &mut dyn FnMut(&[u8])) -> Outcome {
 /// Sends a profile to `peer`. False when there is nothing to send; half a profile has no end, which
 /// its reader sees.
 pub fn send(peer: &Peer) -> bool {
+    refresh(Reason::Demand);
     with_request(Reason::Demand, |request| dump::send(request, peer)).unwrap_or(false)
+}
+
+/// On a thread of ours, which may wait: asks the JVM what lives, unless there is no time to lose.
+fn refresh(reason: Reason) {
+    if reason != Reason::MemoryLimit {
+        java_heap::refresh();
+    }
 }
 
 fn write(reason: Reason) {
@@ -173,23 +182,31 @@ fn write(reason: Reason) {
 fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -> Option<T> {
     // SAFETY: null, or a reference to a configuration that is never freed.
     let config = unsafe { CONFIG.load(Relaxed).as_ref() }?;
-    let mappings = [dump::Kind {
+    let mappings = config.prof_mmap.then(|| dump::Kind {
         name: "mmap",
         note: "whole mappings by who asked for them, touched or not; what libc maps for itself is not among them",
         period: 1u64
             .checked_shl(u32::from(recorder::lg_period()))
             .unwrap_or(u64::MAX),
+        numbers: &[],
         stacks: &mapping::MAP_STACKS,
         live: &mapping::RANGES,
-    }];
+    });
+    let facts = java_heap::facts();
+    let java_heap = facts.as_ref().map(|facts| dump::Kind {
+        name: "java_heap",
+        note: "live as of the last collection",
+        period: facts.period,
+        numbers: &facts.numbers,
+        stacks: &java_heap::STACKS,
+        live: &java_heap::LIVE,
+    });
     Some(work(&dump::Request {
         reason,
         config,
         stacks: &recorder::STACKS,
         live: &recorder::LIVE,
-        kinds: mappings
-            .get(..usize::from(config.prof_mmap))
-            .unwrap_or_default(),
+        kinds: &[mappings, java_heap],
         uptime_ms: recorder::uptime_ms(),
         lg_period: recorder::lg_period(),
         thread_name: &recorder::name_of,
@@ -200,7 +217,10 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
 extern "C" fn run() {
     own_thread::settle(3, c"malloscope");
     match Reason::from_code(REASON.load(Relaxed)) {
-        Some(reason) => write(reason),
+        Some(reason) => {
+            refresh(reason);
+            write(reason);
+        }
         None => diag::count(Counter::DumpFailed),
     }
 }

@@ -21,6 +21,7 @@ mod ground_truth;
 mod harness;
 mod hazards;
 mod java;
+mod java_heap;
 mod jeprof;
 mod jumps;
 mod limits;

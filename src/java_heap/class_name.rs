@@ -1,0 +1,112 @@
+//! From the signature of a class to the name that Java's programmers read.
+//!
+//! Called by `frames`. Pure. Source: JVM Specification 4.3.2 for the signatures.
+
+/// Longest name that is made; what is longer is cut off.
+pub const LONGEST: usize = 512;
+
+/// Text of bounded length.
+pub struct Name {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+impl Name {
+    /// `[Ljava/lang/String;` as `java.lang.String[]`. The address in the name of a hidden class
+    /// (`Main$$Lambda.0x00007f01c8;`) is left out, for it differs in each process.
+    pub fn of_class(signature: &[u8]) -> Name {
+        let dimensions = signature.iter().take_while(|byte| **byte == b'[').count();
+        let element = signature.get(dimensions..).unwrap_or_default();
+        let mut name = Name {
+            bytes: [0; LONGEST],
+            length: 0,
+        };
+        match element {
+            [b'L', class @ .., b';'] => name.put_class(without_address(class)),
+            [primitive] => name.put(primitive_name(*primitive)),
+            other => name.put(other),
+        }
+        (0..dimensions).for_each(|_| name.put(b"[]"));
+        name
+    }
+
+    /// The text.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    fn put_class(&mut self, class: &[u8]) {
+        for byte in class {
+            self.put(&[if *byte == b'/' { b'.' } else { *byte }]);
+        }
+    }
+
+    fn put(&mut self, text: &[u8]) {
+        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
+        for (slot, byte) in room.iter_mut().zip(text) {
+            *slot = *byte;
+        }
+        self.length = (self.length + text.len()).min(LONGEST);
+    }
+}
+
+fn primitive_name(letter: u8) -> &'static [u8] {
+    match letter {
+        b'B' => b"byte",
+        b'C' => b"char",
+        b'D' => b"double",
+        b'F' => b"float",
+        b'I' => b"int",
+        b'J' => b"long",
+        b'S' => b"short",
+        b'Z' => b"boolean",
+        _ => b"?",
+    }
+}
+
+/// A hidden class is called `NAME.0xADDRESS` (JDK 15 on), `NAME+0xADDRESS` or `NAME/0xADDRESS`.
+fn without_address(class: &[u8]) -> &[u8] {
+    let digits = class
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_hexdigit())
+        .count();
+    let rest = class.get(..class.len() - digits).unwrap_or(class);
+    match rest {
+        [name @ .., b'.' | b'+' | b'/', b'0', b'x'] if digits > 0 => name,
+        _ => class,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(signature: &str) -> String {
+        let name = Name::of_class(signature.as_bytes());
+        String::from_utf8_lossy(name.bytes()).into_owned()
+    }
+
+    #[test]
+    fn signatures_read_as_in_java() {
+        assert_eq!(name("Ljava/lang/String;"), "java.lang.String");
+        assert_eq!(name("[B"), "byte[]");
+        assert_eq!(name("[[Ljava/util/Map$Entry;"), "java.util.Map$Entry[][]");
+        assert_eq!(name("J"), "long");
+        assert_eq!(name(""), "");
+        assert_eq!(name("LMain;").len(), 4);
+        assert_eq!(name(&format!("L{};", "a".repeat(900))).len(), LONGEST);
+    }
+
+    #[test]
+    fn hidden_classes_lose_their_address() {
+        assert_eq!(name("LMain$$Lambda.0x00007f01c8000a00;"), "Main$$Lambda");
+        assert_eq!(
+            name("LMain$$Lambda$14/0x0000000800c03000;"),
+            "Main$$Lambda$14"
+        );
+        assert_eq!(name("[Lp/LambdaForm$MH+0x12ab;"), "p.LambdaForm$MH[]");
+        assert_eq!(name("La/x0x;"), "a.x0x");
+        assert_eq!(name("Lbeef;"), "beef");
+    }
+}

@@ -1,0 +1,254 @@
+//! The live Java heap: a sample of the objects that Java code allocates, and which of them live.
+//!
+//! `boot` configures it, the JVM's detection starts it on a Java thread, the JVM calls back
+//! ([`sample`], and the two callbacks here), and the dump reads [`STACKS`], [`LIVE`] and [`facts`].
+//! The numbers are a kind of their own: the Java heap is not malloc's memory, and is never added to
+//! it.
+//!
+//! ```text
+//! JVM -> sample -> frames -> STACKS, LIVE (by weak reference)      a Java thread, at a sampled object
+//! JVM -> COLLECTIONS                                               a thread of the JVM, at a collection
+//! dump -> helper -> attach, sweep, detach -> dump                  before a dump is written
+//! JVM -> sweep, closed                                             at the JVM's end
+//! ```
+//!
+//! The JVM draws the gaps between samples from a geometric distribution (JEP 331), so a sample of s
+//! bytes stands for s/p, p = 1 - exp(-s/N), as malloc's do (`sampler`); [`thinning`] says how N
+//! grows when there are too many. An object counts as live until a collection has found that it is
+//! not: what lives is known *as of the last collection*, and the dump says so.
+//!
+//! No lock of ours is held while the JVM is called, and the thread does not count as inside our
+//! code then: what the JVM allocates and frees meanwhile is like any other allocation of its own.
+//! Nothing of ours stays attached to the JVM: an attached thread that sleeps delays its end by
+//! 300 ms. Nothing here may be called in a fork's child ([`is_open`] sees to it).
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod class_name;
+mod frames;
+mod helper;
+mod jni;
+mod jvmti;
+mod sample;
+mod scratch;
+mod sweep;
+mod thinning;
+
+use core::ffi::c_void;
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64};
+
+use crate::live_table::LiveTable;
+use crate::stack_table::StackTable;
+use crate::{diag, gate, recorder, sys, tls};
+pub use helper::refresh;
+use jni::{Interface, Jni, Vm};
+use jvmti::{Callbacks, Capability, Event, Jvmti};
+
+/// The stacks of sampled objects, the object's class as leaf. Lives as long as the process.
+pub static STACKS: StackTable = StackTable::new();
+
+/// The sampled objects that live, filed by weak reference.
+pub static LIVE: LiveTable = LiveTable::new();
+
+const OFF: u32 = 0;
+/// Configured, and waiting for a JVM.
+const WANTED: u32 = 1;
+const OPEN: u32 = 2;
+/// The JVM is gone, or has no samples for us.
+const CLOSED: u32 = 3;
+
+/// Written by [`configure`], [`start`] and [`on_vm_death`] with Release, after what they prepare;
+/// Acquire in [`is_open`].
+static STATE: AtomicU32 = AtomicU32::new(OFF);
+
+/// The process whose JVM it is. Written by [`start`] before [`STATE`].
+static PID: AtomicU32 = AtomicU32::new(0);
+
+/// The `JavaVM*` and `jvmtiEnv*`. Written by [`start`] before [`STATE`].
+static VM: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+static JVMTI: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+
+/// log2 of the mean bytes between samples. Written by [`configure`], and by the thread that thins.
+static LG_PERIOD: AtomicU8 = AtomicU8::new(0);
+
+/// Most frames of a stack. Written by [`configure`].
+static MOST_FRAMES: AtomicU32 = AtomicU32::new(0);
+
+/// Collect before a dump? Written by [`configure`].
+static COLLECT_FIRST: AtomicBool = AtomicBool::new(false);
+
+/// Does the JVM tell of its collections? Written by [`start`].
+static IS_TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Collections since [`start`], and when the last one was. Written by the JVM's threads; Relaxed:
+/// figures that publish nothing of ours.
+static COLLECTIONS: AtomicU64 = AtomicU64::new(0);
+static LAST_COLLECTION_MS: AtomicU64 = AtomicU64::new(0);
+
+/// Samples that could not be kept. Any sampling thread adds.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Collections that we asked for. Written by the helper.
+static FORCED: AtomicU64 = AtomicU64::new(0);
+
+/// JVMTI counts the interval in 32 signed bits.
+const MOST_LG_PERIOD: u8 = 30;
+
+/// What `boot` found in the configuration.
+pub struct Settings {
+    /// log2 of the mean bytes between samples; 0 samples every object.
+    pub lg_period: u8,
+    /// Frames kept of a stack.
+    pub most_frames: u32,
+    /// Collect before a dump?
+    pub collect_first: bool,
+}
+
+/// Asks for the Java heap of a JVM that may come. Called once by `boot`.
+pub fn configure(settings: &Settings) {
+    LG_PERIOD.store(settings.lg_period.min(MOST_LG_PERIOD), Relaxed);
+    MOST_FRAMES.store(settings.most_frames, Relaxed);
+    COLLECT_FIRST.store(settings.collect_first, Relaxed);
+    // Release: pairs with Acquire in `start`.
+    STATE.store(WANTED, Release);
+}
+
+/// A JVM runs: begins to sample it, if that was asked for.
+///
+/// # Safety
+/// `vm` is its `JavaVM*`, and the calling thread is attached to it, in native code, outside malloc
+/// and without a lock of ours.
+pub unsafe fn start(vm: *mut c_void) {
+    // Acquire: pairs with Release in `configure`. One JVM of a process, so one caller.
+    if STATE.load(Acquire) != WANTED {
+        return;
+    }
+    let started = begin(Vm(vm.cast_const().cast()));
+    if started.is_none() {
+        STATE.store(CLOSED, Release);
+        diag::message(&[
+            "prof_java_heap: this JVM has no sampled allocations for us (JDK 11 or later has them; \
+             one agent at a time may use them)",
+        ]);
+    }
+}
+
+fn begin(vm: Vm) -> Option<()> {
+    let environment = vm.environment(jvmti::VERSION_11);
+    if environment.is_null() {
+        return None;
+    }
+    // SAFETY: GetEnv returned it for this version.
+    let jvmti = unsafe { Jvmti::new(environment) };
+    let callbacks = Callbacks::new(on_vm_death, on_collection, sample::on_sample);
+    let is_ready = jvmti.add_capabilities(&[Capability::SampledObjectAllocEvents])
+        && jvmti.set_callbacks(&callbacks)
+        && jvmti.enable(Event::VmDeath)
+        && jvmti.set_interval(interval(LG_PERIOD.load(Relaxed)));
+    if !is_ready {
+        jvmti.dispose();
+        return None;
+    }
+    // Names of files and lines are had by these, where the JVM has them.
+    jvmti.add_capabilities(&[Capability::SourceFileName]);
+    jvmti.add_capabilities(&[Capability::LineNumbers]);
+    let is_told = jvmti.add_capabilities(&[Capability::GarbageCollectionEvents])
+        && jvmti.enable(Event::GarbageCollectionFinish);
+    IS_TOLD.store(is_told, Relaxed);
+    VM.store(vm.0.cast_mut().cast(), Relaxed);
+    JVMTI.store(environment.cast_mut().cast(), Relaxed);
+    PID.store(recorder::pid(), Relaxed);
+    helper::start();
+    // Release: pairs with Acquire in `is_open`.
+    STATE.store(OPEN, Release);
+    jvmti.enable(Event::SampledObjectAlloc).then_some(())
+}
+
+/// The interval as JVMTI takes it: 0 samples every object.
+fn interval(lg_period: u8) -> u32 {
+    if lg_period == 0 {
+        0
+    } else {
+        1 << lg_period.min(MOST_LG_PERIOD)
+    }
+}
+
+/// May the JVM be asked? Not before it is there, not after its death, not in a fork's child.
+fn is_open() -> bool {
+    // Acquire: pairs with Release in `begin`.
+    STATE.load(Acquire) == OPEN && PID.load(Relaxed) == recorder::pid()
+}
+
+/// Is the JVM gone?
+fn is_over() -> bool {
+    // Acquire: pairs with Release in `on_vm_death`.
+    STATE.load(Acquire) == CLOSED
+}
+
+/// Runs `work` on the tables: inside our code, and not while a fork copies them.
+fn inside<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let _guard = tls::current().enter()?;
+    let _pass = gate::TABLES.enter()?;
+    Some(work())
+}
+
+/// The machine ends. JNI works for the last time, so this is when what lives is learnt for the
+/// final dump. Collectors that run beside the program have been stopped already, so none is started.
+unsafe extern "C" fn on_vm_death(_jvmti: Interface, jni: Interface) {
+    if is_open() {
+        // SAFETY: the JVM passes the environment of the calling thread.
+        sweep::sweep(unsafe { Jni::new(jni) });
+        STATE.store(CLOSED, Release);
+        helper::release();
+    }
+}
+
+/// A pause for collection ends. On a thread of the JVM that may call nothing of it.
+unsafe extern "C" fn on_collection(_jvmti: Interface) {
+    COLLECTIONS.fetch_add(1, Relaxed);
+    LAST_COLLECTION_MS.store(sys::monotonic_ms(), Relaxed);
+}
+
+/// What the dump says beside the samples.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// Mean bytes between samples, now.
+    pub period: u64,
+    /// By name: collections since the start (`None` where the JVM does not tell), those of them that
+    /// what lives is known by, those that we asked for, how long ago the last one was; weak
+    /// references held, samples that gave way to others, and samples that could not be kept.
+    pub numbers: [(&'static str, Option<u64>); 7],
+}
+
+/// The facts; `None` when there never was a JVM to sample, or in a child of its process.
+pub fn facts() -> Option<Facts> {
+    let pid = PID.load(Relaxed);
+    if pid == 0 || pid != recorder::pid() {
+        return None;
+    }
+    let collections = COLLECTIONS.load(Relaxed);
+    let told = IS_TOLD.load(Relaxed).then_some(collections);
+    let since = sys::monotonic_ms().saturating_sub(LAST_COLLECTION_MS.load(Relaxed));
+    Some(Facts {
+        period: u64::from(interval(LG_PERIOD.load(Relaxed))).max(1),
+        numbers: [
+            ("collections", told),
+            ("collections_swept", told.map(|_| sweep::swept())),
+            ("collections_forced", Some(FORCED.load(Relaxed))),
+            (
+                "since_collection_ms",
+                told.filter(|count| *count != 0).map(|_| since),
+            ),
+            ("references", Some(LIVE.len() as u64)),
+            ("thinned", Some(thinning::thinned())),
+            ("dropped", Some(DROPPED.load(Relaxed))),
+        ],
+    })
+}
