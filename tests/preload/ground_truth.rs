@@ -59,7 +59,7 @@ fn accounts(run: &Run) -> Vec<Account> {
 
 fn run(lg_period: u8, arguments: &[&str]) -> Run {
     let conf = format!("prof:true,lg_prof_sample:{lg_period},prof_final:true,prof_dump_live:true");
-    let program = Preload::new("ground_truth.c").conf(&conf);
+    let program = Preload::new("ground_truth.cpp").conf(&conf);
     let program = arguments
         .iter()
         .fold(program, |program, word| program.arg(word));
