@@ -13,6 +13,11 @@ const TABLES: f64 = 4.0;
 const TABLE: f64 = 65536.0;
 const STATE: f64 = 5952.0;
 
+/// A sum of some 6,000 samples is normal: beyond 3 deviations lies one run in 370, which a build
+/// that runs daily on two JDKs meets; beyond 5 lies one in 1.7 million. Those are 8 % of the leak;
+/// biases smaller than that are for `statistics.rs`, which takes the mean of many runs.
+const MOST_DEVIATIONS: f64 = 5.0;
+
 /// One row of `--text`.
 #[derive(Debug)]
 struct Row {
@@ -119,7 +124,7 @@ fn assert_leak_is_found(jdk: &Path) {
     let off = (ours.flat - truth) / deviation(run.truth("leaked_deflaters") as f64);
     println!("truth {truth}, off by {off:.2} standard deviations");
     assert!(
-        off.abs() < 3.0,
+        off.abs() < MOST_DEVIATIONS,
         "off by {off:.2} standard deviations from {truth}: {ours:?}"
     );
 }
