@@ -1,0 +1,107 @@
+//! Takes the sources of the library as they are and puts loom in the place of what it watches.
+//!
+//! Each replacement must be found: who changes the source there changes it here. Tables are made so
+//! small that they grow within a test; nothing else differs from what is preloaded.
+
+use std::path::Path;
+use std::{env, fs};
+
+/// Files below `src/`, and what makes each small.
+const SOURCES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "sync",
+        &[
+            ("SPINS: u32 = 100", "SPINS: u32 = 1"),
+            ("core::hint::spin_loop", "loom::hint::spin_loop"),
+        ],
+    ),
+    (
+        "gate",
+        &[
+            ("pub static TABLES: Gate = Gate::new();", ""),
+            ("    fn new", "    pub fn new"),
+        ],
+    ),
+    ("stack_table", &[]),
+    (
+        "stack_table/directory",
+        &[("LG_FIRST: u32 = 10", "LG_FIRST: u32 = 1")],
+    ),
+    (
+        "stack_table/index",
+        &[("LG_FIRST: u32 = 10", "LG_FIRST: u32 = 1")],
+    ),
+    (
+        "stack_table/record",
+        &[("LIFETIMES: usize = 32", "LIFETIMES: usize = 2")],
+    ),
+    (
+        "live_table",
+        &[("LG_SHARDS: u32 = 6", "LG_SHARDS: u32 = 1")],
+    ),
+    (
+        "live_table/filter",
+        &[("if cfg!(miri) { 8 } else { 16 }", "1")],
+    ),
+    (
+        "live_table/shard",
+        &[("LG_FIRST: u32 = 6", "LG_FIRST: u32 = 1")],
+    ),
+];
+
+fn main() {
+    let output = env::var("OUT_DIR").expect("cargo sets it");
+    for (name, changes) in SOURCES {
+        let source = format!("../src/{name}.rs");
+        println!("cargo::rerun-if-changed={source}");
+        let text = fs::read_to_string(&source).unwrap_or_else(|error| panic!("{source}: {error}"));
+        let mut text = under_loom(&text);
+        for (old, new) in *changes {
+            assert!(text.contains(old), "{source} has no {old}");
+            text = text.replace(old, new);
+        }
+        let file = Path::new(&output).join(format!("{name}.rs"));
+        fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
+        fs::write(file, text).expect("a file");
+    }
+}
+
+/// `text` with loom's atomics, which cannot be constants, and without its tests.
+fn under_loom(text: &str) -> String {
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let text = without_inner_attributes(text)
+        .replace("core::sync::atomic", "crate::atomic")
+        .replace("const fn new", "fn new");
+    let text = arrays_of_calls(&text);
+    let lines = text.lines().map(|line| {
+        let module = line.strip_prefix("mod ").and_then(|line| line.strip_suffix(';'));
+        let parent = if text.contains("struct LiveTable") { "live_table" } else { "stack_table" };
+        module.map_or(line.to_owned(), |module| {
+            format!("mod {module} {{ include!(concat!(env!(\"OUT_DIR\"), \"/{parent}/{module}.rs\")); }}")
+        })
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// An included file may have none.
+fn without_inner_attributes(text: &str) -> String {
+    let mut inside = false;
+    let outer = text.lines().filter(|line| {
+        inside |= line.starts_with("#![");
+        let keep = !inside && !line.starts_with("//!");
+        inside &= !line.ends_with(")]");
+        keep
+    });
+    outer.collect::<Vec<_>>().join("\n")
+}
+
+/// `[const { X }; N]` becomes an array made by as many calls.
+fn arrays_of_calls(text: &str) -> String {
+    let mut parts = text.split("[const { ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |done, part| {
+        let (value, rest) = part.split_once(" }; ").expect("a value");
+        let (_, rest) = rest.split_once(']').expect("a length");
+        format!("{done}core::array::from_fn(|_| {value}){rest}")
+    })
+}

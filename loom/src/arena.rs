@@ -1,0 +1,57 @@
+//! Memory for the tables. What the real arena gives is zero, which is also what an atomic is that
+//! was never written; here every word is an atomic of loom's with the value 0.
+//!
+//! Only the thread that allocates has made those atomics: whoever looks at one without a Release
+//! and an Acquire in between is caught by loom.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::cell::RefCell;
+use std::ptr::NonNull;
+
+use loom::sync::atomic::AtomicU64;
+
+const WORD: usize = size_of::<AtomicU64>();
+const _: () = assert!(WORD == 8 && size_of::<crate::atomic::AtomicU32>() == WORD);
+
+thread_local! {
+    /// What was handed out since [`reset`]. All threads of a loom test run on the one of the test.
+    static PIECES: RefCell<Vec<(usize, Layout)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Takes everything back. At the start of each run of a test.
+pub fn reset() {
+    for (at, layout) in PIECES.take() {
+        // SAFETY: allocated by `take` with this layout, and its run is over.
+        unsafe { dealloc(at as *mut u8, layout) };
+    }
+}
+
+fn take(size: usize) -> Option<NonNull<u8>> {
+    let layout = Layout::from_size_align(size.next_multiple_of(WORD), 16).ok()?;
+    // SAFETY: nobody asks for nothing.
+    let piece = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+    let kept = (piece.as_ptr() as usize, layout);
+    PIECES.with_borrow_mut(|pieces| pieces.push(kept));
+    Some(piece)
+}
+
+/// A piece that stays, full of atomics.
+pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {
+    let piece = take(layout.size())?;
+    for word in 0..layout.size().div_ceil(WORD) {
+        // SAFETY: within the piece, aligned by `take`.
+        unsafe { piece.cast::<AtomicU64>().add(word).write(AtomicU64::new(0)) };
+    }
+    Some(piece)
+}
+
+/// A region for plain data, which a lock guards.
+pub fn map(len: usize) -> Option<NonNull<u8>> {
+    take(len)
+}
+
+/// Gives a region back: with the next [`reset`].
+///
+/// # Safety
+/// As the real one.
+pub unsafe fn unmap(_p: NonNull<u8>, _len: usize) {}

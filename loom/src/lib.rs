@@ -1,0 +1,36 @@
+//! The library's own locks and lock-free tables, compiled against loom instead of the processor's
+//! atomics: loom runs a test in every order that the memory model allows.
+//!
+//! `build.rs` fetches the sources; what they call stands here: memory whose every word is an atomic
+//! that loom knows, and a futex made of loom's mutex and condition variable.
+//!
+//! Not here, and why: `arena` (its state is in statics, which loom cannot have; Miri and
+//! ThreadSanitizer run its tests), and the place of the dumper's thread, whose other side is the
+//! kernel.
+
+pub mod arena;
+pub mod atomic;
+pub mod sys;
+
+macro_rules! sources {
+    ($($module:ident),*) => { $(
+        #[allow(missing_docs, clippy::all)]
+        pub mod $module {
+            include!(concat!(env!("OUT_DIR"), "/", stringify!($module), ".rs"));
+        }
+    )* };
+}
+
+sources!(sync, gate, stack_table, live_table);
+
+/// What a sample stands for, as `sampler` has it.
+pub mod sampler {
+    /// The weight of a sample.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Weight {
+        /// Objects, in units of 1/256.
+        pub objects_fx: u64,
+        /// Bytes.
+        pub bytes: u64,
+    }
+}

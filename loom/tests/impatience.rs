@@ -1,0 +1,25 @@
+//! The gate when time runs out. In a program of its own: the clock is for all tests.
+
+use std::sync::atomic::Ordering;
+
+use loom::sync::Arc;
+use loom::thread;
+use malloscope_loom::gate::Gate;
+use malloscope_loom::sys::TIME_IS_UP;
+
+#[test]
+fn nobody_waits_for_ever() {
+    TIME_IS_UP.store(true, Ordering::Relaxed);
+    loom::model(|| {
+        let gate = Arc::new(Gate::new());
+        let other = {
+            let gate = Arc::clone(&gate);
+            thread::spawn(move || drop(gate.enter()))
+        };
+        let _quiet = gate.close();
+        gate.open();
+        other.join().expect("no panic");
+        assert!(gate.enter().is_some(), "open again");
+        assert!(gate.close(), "and empty");
+    });
+}
