@@ -22,6 +22,7 @@ pub mod load;
 pub mod model;
 pub mod naming;
 mod preload;
+pub mod quantity;
 pub mod read;
 pub mod report;
 pub mod run;

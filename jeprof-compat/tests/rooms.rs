@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they may use each other.
-const ROOMS: [&str; 19] = [
+const ROOMS: [&str; 20] = [
     "model",
     "units",
+    "quantity",
     "read",
     "symbolize",
     "filter",

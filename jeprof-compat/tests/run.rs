@@ -102,6 +102,45 @@ fn what_the_user_set_is_kept() {
 }
 
 #[test]
+fn what_is_asked_for_goes_before_the_variables() {
+    let scratch = Scratch::new("wishes");
+    let output = malloscope(&scratch)
+        .env("MALLOSCOPE_CONF", "lg_prof_sample:12")
+        .args(["-o", "d", "--every", "5m", "--rate=256k", "sh", "-c"])
+        .arg("echo \"$MALLOSCOPE_CONF\"")
+        .output()
+        .expect("malloscope starts");
+    let stdout = text(&output.stdout);
+    let ours = ",lg_prof_sample:12,prof_timer:300,lg_prof_sample:18\n";
+    assert!(stdout.ends_with(ours), "{stdout}");
+    let refused = run(&scratch, &["--every", "soon", "true"]);
+    assert!(text(&refused.stderr).contains("seconds, or with s, m, h or d behind them"));
+}
+
+#[test]
+fn while_it_runs_it_says_what_is_live() {
+    let scratch = Scratch::new("progress");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/leaky/leaky.heap");
+    // Until the line is there, however slow the machine is.
+    let script =
+        "cp $0 d/malloscope.7.0.t0.heap; until grep -q 'live 10.1 MB' said; do sleep 0.1; done";
+    let said = fs::File::create(scratch.0.join("said")).expect("a file");
+    let data = data.display().to_string();
+    let status = malloscope(&scratch)
+        .args(["-o", "d", "--every=1s", "sh", "-c", script, &data])
+        .stderr(said)
+        .status()
+        .expect("malloscope starts");
+    assert!(status.success());
+    let said = fs::read_to_string(scratch.0.join("said")).expect("what was said");
+    assert!(
+        said.contains("live 10.1 MB in the first dump; RSS "),
+        "{said}"
+    );
+    assert!(!said.contains('\r'), "{said}");
+}
+
+#[test]
 fn the_summary_names_the_biggest_call_sites_of_new_dumps() {
     let scratch = Scratch::new("summary");
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/leaky");

@@ -12,7 +12,7 @@ use super::privilege::{self, Rights};
 use super::search::{Object, Search};
 use super::variables::{self, Variables};
 use super::{allocator, format, linked, own_library, runtime, trail};
-use crate::preload::environment::{Configuration, Inherited};
+use crate::preload::environment::{Configuration, Inherited, Wishes};
 use crate::preload::program::Program;
 
 /// What becomes of a preload in the program at `path`. `by_hand`: the order of the preloads is not
@@ -93,7 +93,9 @@ pub(super) fn dumps(program: &Program, directory: &Path) -> Vec<Finding> {
     let directory = std::path::absolute(directory);
     let configured = directory
         .map_err(anyhow::Error::from)
-        .and_then(|directory| Configuration::new(&directory, &Inherited::read()));
+        .and_then(|directory| {
+            Configuration::new(&directory, &Inherited::read(), &Wishes::default())
+        });
     let mut findings = vec![match configured {
         Ok(configuration) => Place::of(&configuration.prefix).finding(),
         Err(error) => Finding::problem("dumps", format!("{error:#}")),

@@ -11,17 +11,41 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use crate::quantity;
+
 /// Pairs before the user's own. Dumps while it runs, at each new maximum (a program that frees
 /// everything at its end has nothing in its last dump), and at the end; not more of them than a
-/// person looks through.
+/// person looks through. The socket is there for `malloscope dump` and `top`.
 const DEFAULTS: &str = "prof:true,prof_final:true,lg_prof_sample:19,lg_prof_interval:30,\
-                        prof_gdump:true,prof_keep:64";
+                        prof_gdump:true,prof_keep:64,prof_timer:60,prof_control:true";
 
 /// Our own variable.
 pub(crate) const CONF: &str = "MALLOSCOPE_CONF";
 const FALLBACK: &str = "MALLOC_CONF";
 /// The loader's.
 pub(crate) const PRELOAD: &str = "LD_PRELOAD";
+
+/// What the command line says of the profiler; it goes before every variable.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Wishes {
+    /// Write a dump so often, as in 30s or 5m; 0: only when the heap grows and at the end
+    /// [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = quantity::seconds)]
+    pub(crate) every: Option<u64>,
+    /// Take a sample of so many bytes, as in 512k; the power of two next to it is taken
+    /// [default: 512k]
+    #[arg(long, value_name = "BYTES", value_parser = quantity::lg_bytes)]
+    pub(crate) rate: Option<u32>,
+}
+
+impl Wishes {
+    /// As pairs, a comma before each.
+    fn pairs(&self) -> String {
+        let timer = self.every.map(|every| format!(",prof_timer:{every}"));
+        let sample = self.rate.map(|lg| format!(",lg_prof_sample:{lg}"));
+        timer.into_iter().chain(sample).collect()
+    }
+}
 
 /// What the user has set.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +75,11 @@ pub(crate) struct Configuration {
 
 impl Configuration {
     /// Dumps go to `directory`, which must be absolute, unless the user set a prefix.
-    pub(crate) fn new(directory: &Path, inherited: &Inherited) -> Result<Configuration> {
+    pub(crate) fn new(
+        directory: &Path,
+        inherited: &Inherited,
+        wishes: &Wishes,
+    ) -> Result<Configuration> {
         let ours = directory.join("malloscope");
         if ours.as_os_str().as_bytes().contains(&b',') {
             bail!(
@@ -70,6 +98,7 @@ impl Configuration {
             text.push(b',');
             text.extend(user);
         }
+        text.extend(wishes.pairs().into_bytes());
         Ok(Configuration {
             text: OsString::from_vec(text),
             prefix,
@@ -125,7 +154,9 @@ mod tests {
             malloscope: malloscope.map(OsString::from),
             malloc: malloc.map(OsString::from),
         };
-        let made = Configuration::new(Path::new("/d"), &inherited).expect("a configuration");
+        let wishes = Wishes::default();
+        let made = Configuration::new(Path::new("/d"), &inherited, &wishes);
+        let made = made.expect("a configuration");
         let text = made.text.into_string().expect("UTF-8");
         let extra = text.strip_prefix(DEFAULTS).expect("our defaults first");
         (extra.to_owned(), made.prefix)
@@ -148,6 +179,21 @@ mod tests {
     }
 
     #[test]
+    fn the_command_line_goes_before_the_variables() {
+        let inherited = Inherited {
+            malloscope: Some("lg_prof_sample:14".into()),
+            malloc: None,
+        };
+        let wishes = Wishes {
+            every: Some(5),
+            rate: Some(12),
+        };
+        let made = Configuration::new(Path::new("/d"), &inherited, &wishes).expect("one");
+        let text = made.text.into_string().expect("UTF-8");
+        assert!(text.ends_with("lg_prof_sample:14,prof_timer:5,lg_prof_sample:12"));
+    }
+
+    #[test]
     fn of_the_allocators_variable_only_profiling_is_taken() {
         let conf = "narenas:1,prof:false,lg_prof_sample:17,prof_prefix:jeprof,prof_accum:true";
         let (extra, prefix) = configuration(None, Some(conf));
@@ -160,7 +206,8 @@ mod tests {
 
     #[test]
     fn a_comma_cannot_be_in_the_directory() {
-        let made = Configuration::new(Path::new("/a,b"), &Inherited::default());
+        let wishes = Wishes::default();
+        let made = Configuration::new(Path::new("/a,b"), &Inherited::default(), &wishes);
         assert!(made.expect_err("refused").to_string().contains("comma"));
     }
 

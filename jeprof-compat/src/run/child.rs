@@ -3,9 +3,12 @@
 //! Signals: what a terminal sends reaches the program by itself, because it is in our process
 //! group, so we only survive it; everything else was meant for the program and is passed on.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_process, waitid};
@@ -13,10 +16,11 @@ use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIG
 use signal_hook::iterator::Signals;
 
 use super::Plan;
+use super::progress::{self, Progress};
 use crate::preload::environment;
 
-/// Runs the program to its end.
-pub(super) fn run(plan: &Plan) -> io::Result<ExitStatus> {
+/// Runs the program to its end. Dumps that were there `before` are none of its.
+pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<ExitStatus> {
     let preload = environment::preload(&plan.library, std::env::var_os(environment::PRELOAD));
     let mut command = Command::new(&plan.program.path);
     command
@@ -34,9 +38,25 @@ pub(super) fn run(plan: &Plan) -> io::Result<ExitStatus> {
             forward(pid, signal);
         }
     });
-    // The dead child keeps its pid until it is waited for in earnest: nobody else gets a signal.
-    let dead = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), dead) {}
+    let (ended, over) = mpsc::channel::<()>();
+    let mut progress = Progress::new(
+        &plan.configuration.prefix,
+        before,
+        child.id(),
+        plan.interval,
+    );
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = over.recv_timeout(progress::BEAT) {
+                progress.beat();
+            }
+            progress.end();
+        });
+        // The dead child keeps its pid until it is waited for in earnest: nobody else gets a signal.
+        let dead = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), dead) {}
+        drop(ended);
+    });
     handle.close();
     // It cannot fail: it does not panic.
     let _ = forwarder.join();
@@ -55,7 +75,7 @@ fn forward(pid: Pid, signal: i32) {
 }
 
 /// True when a terminal sends its signals to us and so to the program too.
-fn in_foreground() -> bool {
+pub(super) fn in_foreground() -> bool {
     let group = rustix::termios::tcgetpgrp(io::stderr())
         .or_else(|_| rustix::termios::tcgetpgrp(io::stdin()));
     group.is_ok_and(|group| group == getpgrp())

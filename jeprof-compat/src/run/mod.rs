@@ -7,18 +7,19 @@
 
 mod call_sites;
 mod child;
+mod progress;
 mod summary;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
 use crate::doctor;
-use crate::preload::environment::{self, Configuration};
+use crate::preload::environment::{Configuration, Inherited, Wishes};
 use crate::preload::library;
 use crate::preload::program::{self, Program};
 
@@ -35,6 +36,8 @@ pub struct Args {
         help = "Where the dumps go; made when it is not there [default: malloscope-COMMAND-TIME]"
     )]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    wishes: Wishes,
     /// The program and its arguments
     #[arg(
         value_name = "COMMAND",
@@ -68,6 +71,8 @@ struct Plan {
     arguments: Vec<OsString>,
     library: PathBuf,
     configuration: Configuration,
+    /// Between two lines about how it is doing, where there is no terminal.
+    interval: Duration,
 }
 
 /// The inner error is the program's, and so is its exit code.
@@ -83,7 +88,7 @@ fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
         None => default_directory(&program),
     };
     let directory = absolute(&directory)?;
-    let configuration = Configuration::new(&directory, &environment::Inherited::read())?;
+    let configuration = Configuration::new(&directory, &Inherited::read(), &args.wishes)?;
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("cannot make the directory {}", directory.display()))?;
     Ok(Ok(Plan {
@@ -91,7 +96,13 @@ fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
         arguments: arguments.to_vec(),
         library,
         configuration,
+        interval: interval(args.wishes.every),
     }))
+}
+
+/// That of the dumps; a minute when there are none by the clock.
+fn interval(every: Option<u64>) -> Duration {
+    Duration::from_secs(every.filter(|every| *every > 0).unwrap_or(60))
 }
 
 fn start(plan: &Plan) -> u8 {
@@ -106,7 +117,7 @@ fn start(plan: &Plan) -> u8 {
     ));
     // In a directory that was used before, other runs' dumps are not ours.
     let before = summary::dumps(&plan.configuration.prefix);
-    let status = match child::run(plan) {
+    let status = match child::run(plan, &before) {
         Ok(status) => status,
         Err(error) => {
             say(&format_args!("{}: {error}", plan.program.name()));

@@ -173,18 +173,18 @@ fn quoted(path: &Path) -> String {
 }
 
 /// What a dump holds.
-struct State {
+pub(super) struct State {
     path: PathBuf,
     /// The part of its name that tells processes apart.
-    process: String,
+    pub(super) process: String,
     /// Sorts the dumps of a process by time.
-    order: (String, u64),
-    live: f64,
+    pub(super) order: (String, u64),
+    pub(super) live: f64,
 }
 
 impl State {
     /// Nothing when it cannot be read: the next one may do.
-    fn read(path: &Path) -> Option<State> {
+    pub(super) fn read(path: &Path) -> Option<State> {
         let (profile, _) = read::read(path).ok()?;
         let live = profile
             .samples

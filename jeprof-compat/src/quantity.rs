@@ -1,0 +1,58 @@
+//! Amounts as people type them on a command line: `60s`, `512k`, `10m/h`. Called by clap for the
+//! commands; pure.
+
+/// Seconds of `90`, `90s`, `5m`, `2h` or `1d`.
+pub fn seconds(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+    scaled(text, &UNITS).ok_or_else(|| "seconds, or with s, m, h or d behind them".to_owned())
+}
+
+/// Bytes of `65536`, `512k`, `2m` or `1g`; a `b` or `ib` behind them says nothing more.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 3] = [("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30)];
+    let lower = text.to_ascii_lowercase();
+    let bare = lower.strip_suffix('b').unwrap_or(&lower);
+    let bare = bare.strip_suffix('i').unwrap_or(bare);
+    scaled(bare, &UNITS).ok_or_else(|| "bytes, or with k, m or g behind them".to_owned())
+}
+
+/// The exponent of the power of two next to so many bytes: how the profiler takes its rate.
+pub fn lg_bytes(text: &str) -> Result<u32, String> {
+    match bytes(text)? {
+        0 => Err("at least one byte".to_owned()),
+        bytes => Ok((bytes as f64).log2().round() as u32),
+    }
+}
+
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let unit = units.iter().find_map(|&(unit, factor)| {
+        let number = text.strip_suffix(unit)?;
+        Some((number, factor))
+    });
+    let (number, factor) = unit.unwrap_or((text, 1));
+    number.trim().parse::<u64>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        let all = ["90", "90s", "5m", "2h", "1d"].map(|text| seconds(text).unwrap());
+        assert_eq!(all, [90, 90, 300, 7200, 86_400]);
+        for text in ["", "s", "-1s", "1w", "1.5h", "99999999999999999d"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let all = ["7", "512k", "512KiB", "2M", "1gb"].map(|text| bytes(text).unwrap());
+        assert_eq!(all, [7, 1 << 19, 1 << 19, 1 << 21, 1 << 30]);
+        assert!(bytes("k").is_err() && bytes("1t").is_err());
+        let rates = ["512k", "500k", "1", "800k"].map(|text| lg_bytes(text).unwrap());
+        assert_eq!(rates, [19, 19, 0, 20]);
+        assert!(lg_bytes("0").is_err());
+    }
+}
