@@ -257,7 +257,7 @@ pub fn count_down(size: usize) -> bool {
     let countdown = &tls::current().countdown;
     let before = countdown.load(Relaxed);
     countdown.store(before.wrapping_sub(size as u64), Relaxed);
-    before < size as u64
+    before <= size as u64
 }
 
 /// False: the address is certainly not sampled.

@@ -17,10 +17,11 @@
 //!   sampled block stands for 1/p blocks and s/p bytes. The popular max(1, N/s) is off by up to 22
 //!   % near s = N.
 //!
-//! The hooks subtract sizes from an unsigned counter and sample on borrow: when `counter < size`.
-//! Let G be the real distance to the mark. A block of s bytes covers it when s > G, for whole s the
-//! same as s > floor(G). Hence the counter is floor(G), zero included; ceil(G) would make each
-//! gap a byte too long: nothing at N = 2^19, a sixteenth of all samples at N = 16.
+//! The hooks subtract sizes from an unsigned counter and sample when nothing is left: when
+//! `counter <= size`. Let G be the real distance to the mark. A block of s bytes covers it when
+//! s > G, for whole s the same as s >= floor(G) + 1. Hence the counter is floor(G) + 1, never zero;
+//! floor(G) alone would make each gap a byte too short: nothing at N = 2^19, a sixteenth of all
+//! samples at N = 16. A counter of zero is a thread's first, see `tls`.
 //!
 //! N = 1 (`lg_prof_sample:0`) is not sampled at all: each call is recorded with weight 1.
 #![deny(
@@ -84,7 +85,7 @@ impl Sampler {
     }
 
     /// A fresh value for the hooks' counter: how many requested bytes pass before the block that is
-    /// sampled, which is the one that makes the counter borrow. Exponential with mean
+    /// sampled, that block's first included. Exponential with mean
     /// `2^lg_period`.
     pub fn next_gap(&mut self) -> u64 {
         // 53 random bits in (0, 1]: no zero, whose logarithm would be infinite.
@@ -92,7 +93,7 @@ impl Sampler {
         let u = bits as f64 * power_of_two(-53);
         let gap = -libm::log(u) * mean(self.lg_period);
         // `as` rounds down and saturates.
-        (gap as u64).min(LONGEST_GAP)
+        (gap as u64).min(LONGEST_GAP) + 1
     }
 }
 

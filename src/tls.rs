@@ -8,8 +8,8 @@
 //! the block's offset from the thread pointer as the dynamic linker stored it. Before it has
 //! relocated us (an IFUNC resolver of a library relocated earlier may allocate) that offset reads
 //! as zero, and `fs:56` is a word of glibc's TCB that nothing uses and that holds zero
-//! (`tcbhead_t.unused_vgetcpu_cache`): the subtraction borrows and takes the cold path, which
-//! knows the case by the zero offset.
+//! (`tcbhead_t.unused_vgetcpu_cache`): nothing is left of it, and the call takes the cold path,
+//! which knows the case by the zero offset.
 //!
 //! Sources: ELF TLS ABI 3.4 (initial exec), glibc `sysdeps/x86_64/nptl/tls.h`.
 //!
@@ -56,7 +56,7 @@ pub struct Tls {
     /// What the outermost of them found, for its handlers to come; the recorder's.
     pub fork_state: AtomicU32,
     reserved: [u64; 3],
-    /// Bytes left before the next sample; below zero (unsigned borrow) calls the cold path.
+    /// Bytes left before the next sample; none left, or less, calls the cold path.
     pub countdown: AtomicU64,
 }
 

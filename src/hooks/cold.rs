@@ -219,6 +219,12 @@ pub(crate) extern "C" fn posix_memalign(
     size: usize,
     context: &Context,
 ) -> c_int {
+    if early::is_now() {
+        let block = early::allocate_aligned(align, size);
+        // SAFETY: the program's out pointer.
+        unsafe { out.write(block) };
+        return if block.is_null() { libc::ENOMEM } else { 0 };
+    }
     let next = next::allocator();
     // SAFETY: the program's own arguments.
     let real =
@@ -259,6 +265,9 @@ macro_rules! aligned {
     ($name:ident, $hook:ident) => {
         #[doc = concat!(stringify!($name), "(3)")]
         pub(crate) extern "C" fn $name(align: usize, size: usize, context: &Context) -> Block {
+            if early::is_now() {
+                return early::allocate_aligned(align, size);
+            }
             let plain = || plain_call!($name(align, size));
             if !align.is_power_of_two() || !next::is_counted(&next::allocator().$name) {
                 return plain();
@@ -276,6 +285,9 @@ macro_rules! paged {
     ($name:ident, $hook:ident, $granted:expr) => {
         #[doc = concat!(stringify!($name), "(3): page-aligned, so it carries the mark by itself.")]
         pub(crate) extern "C" fn $name(size: usize, context: &Context) -> Block {
+            if early::is_now() {
+                return early::allocate(size);
+            }
             let plain = || plain_call!($name(size));
             if !next::is_counted(&next::allocator().$name) {
                 return plain();

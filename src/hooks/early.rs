@@ -68,8 +68,7 @@ fn offset(block: Block) -> usize {
 /// A zeroed block of `size` bytes; null when there is no room left.
 ///
 /// The countdown that brought the call here is a spare word of the TCB now, see `tls`: it is put
-/// back to zero, as glibc has it, and so brings the next call here too. (A malloc of nothing takes
-/// nothing from it and is the one call that cannot be served.)
+/// back to zero, as glibc has it, and so brings the next call here too.
 #[cold]
 pub fn allocate(size: usize) -> Block {
     tls::current().countdown.store(0, Relaxed);
@@ -81,6 +80,47 @@ pub fn allocate(size: usize) -> Block {
     TAKEN.store(taken + pages, Relaxed);
     slot.store(size, Relaxed);
     REGION.0.get().cast::<u8>().wrapping_add(taken * PAGE)
+}
+
+/// The same aligned to `align`: null when that is more than a page.
+#[cold]
+pub fn allocate_aligned(align: usize, size: usize) -> Block {
+    match align <= PAGE {
+        true => allocate(size),
+        false => core::ptr::null_mut(),
+    }
+}
+
+/// Operators new, whose jump targets are null until we are relocated. They do not return without a
+/// block, and nothing can be thrown or called yet.
+pub extern "C" fn new(size: usize) -> Block {
+    or_trap(allocate(size))
+}
+
+/// As [`new`].
+pub extern "C" fn new_aligned(size: usize, align: usize) -> Block {
+    or_trap(allocate_aligned(align, size))
+}
+
+/// Operators new that may return null.
+pub extern "C" fn new_nothrow(size: usize) -> Block {
+    allocate(size)
+}
+
+/// As [`new_nothrow`].
+pub extern "C" fn new_aligned_nothrow(size: usize, align: usize) -> Block {
+    allocate_aligned(align, size)
+}
+
+/// Operators delete, of blocks of this file: there are no others yet.
+pub extern "C" fn delete(_block: Block) {}
+
+fn or_trap(block: Block) -> Block {
+    if block.is_null() {
+        // SAFETY: ends the process, which has no other way to go on.
+        unsafe { asm!("ud2", options(noreturn)) }
+    }
+    block
 }
 
 /// What `size` was when the block was asked for. The block is one of these.

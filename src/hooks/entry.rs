@@ -222,7 +222,7 @@ macro_rules! counted {
                 ".cfi_startproc",
                 "mov rax, qword ptr [rip + malloscope_tls@gottpoff]",
                 "sub qword ptr fs:[rax + {countdown}], rdi",
-                "jb {event}",
+                "jbe {event}",
                 "jmp qword ptr [rip + {real} + {target}]",
                 ".cfi_endproc",
                 countdown = const COUNTDOWN,

@@ -2,8 +2,8 @@
 //! tests, benches and fuzz targets can link this crate without replacing their own malloc.
 //!
 //! The hot twins are naked functions. An allocation takes its size from the thread's countdown and
-//! jumps to the next allocator; when the subtraction borrows (unsigned: this catches absurd sizes
-//! too), it jumps to the cold twin in `entry`. A free looks at the low twelve bits of the pointer:
+//! jumps to the next allocator; when nothing is left of it, or the subtraction borrows (unsigned: this
+//! catches absurd sizes too), it jumps to the cold twin in `entry`. A free looks at the low twelve bits of the pointer:
 //! a sampled block is page-aligned, or a chunk that glibc mapped for itself (page + 16); anything
 //! else cannot be sampled and jumps on. Four, six and three instructions, one TLS word, no other
 //! memory, no flag that says "initialised": the countdown starts at zero, so a thread's first
@@ -43,15 +43,19 @@ macro_rules! export_hooks {
             ".cfi_endproc",
             entry = sym $crate::hooks::java::dlsym,
         });
-        $crate::export_hooks!(@forward
+        $crate::export_hooks!(@forward new:
             new = _Znwm,
-            new_array = _Znam,
+            new_array = _Znam);
+        $crate::export_hooks!(@forward new_nothrow:
             new_nothrow = _ZnwmRKSt9nothrow_t,
-            new_array_nothrow = _ZnamRKSt9nothrow_t,
+            new_array_nothrow = _ZnamRKSt9nothrow_t);
+        $crate::export_hooks!(@forward new_aligned:
             new_aligned = _ZnwmSt11align_val_t,
-            new_array_aligned = _ZnamSt11align_val_t,
+            new_array_aligned = _ZnamSt11align_val_t);
+        $crate::export_hooks!(@forward new_aligned_nothrow:
             new_aligned_nothrow = _ZnwmSt11align_val_tRKSt9nothrow_t,
-            new_array_aligned_nothrow = _ZnamSt11align_val_tRKSt9nothrow_t,
+            new_array_aligned_nothrow = _ZnamSt11align_val_tRKSt9nothrow_t);
+        $crate::export_hooks!(@forward delete:
             delete = _ZdlPv,
             delete_array = _ZdaPv,
             delete_sized = _ZdlPvm,
@@ -130,7 +134,7 @@ macro_rules! export_hooks {
         $crate::export_hooks!(@function $symbol {
             "mov rax, qword ptr [rip + malloscope_tls@gottpoff]",
             concat!("sub qword ptr fs:[rax + {countdown}], ", $size),
-            "jb {event}",
+            "jbe {event}",
             "jmp qword ptr [rip + {forward} + {target}]",
             ".cfi_endproc",
             countdown = const $crate::tls::COUNTDOWN,
@@ -147,7 +151,7 @@ macro_rules! export_hooks {
             "jo {event}",
             "mov r8, qword ptr [rip + malloscope_tls@gottpoff]",
             "sub qword ptr fs:[r8 + {countdown}], rax",
-            "jb {event}",
+            "jbe {event}",
             "jmp qword ptr [rip + {forward} + {target}]",
             ".cfi_endproc",
             countdown = const $crate::tls::COUNTDOWN,
@@ -162,7 +166,7 @@ macro_rules! export_hooks {
             "jz {marked}",
             "mov rax, qword ptr [rip + malloscope_tls@gottpoff]",
             "sub qword ptr fs:[rax + {countdown}], rsi",
-            "jb {event}",
+            "jbe {event}",
             "jmp qword ptr [rip + {forward} + {target}]",
             ".cfi_endproc",
             mark = const $crate::hooks::MARK,
@@ -228,10 +232,14 @@ macro_rules! export_hooks {
             boot = sym $crate::hooks::mapping::$boot,
         });
     )+};
-    (@forward $($field:ident = $symbol:ident),+) => {$(
+    // Before we were relocated the target is null, see `early`.
+    (@forward $early:ident: $($field:ident = $symbol:ident),+) => {$(
         $crate::export_hooks!(@function $symbol {
+            "cmp qword ptr [rip + {forward} + {target}], 0",
+            "je {early}",
             "jmp qword ptr [rip + {forward} + {target}]",
             ".cfi_endproc",
+            early = sym $crate::hooks::early::$early,
             forward = sym $crate::hooks::forward::FORWARD,
             target = const core::mem::offset_of!($crate::hooks::forward::Forward, $field),
         });

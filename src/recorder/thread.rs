@@ -197,13 +197,13 @@ impl Thread {
     /// A thread that was not armed with a drawn gap (its first event, or dormant, or inherited
     /// over a fork) draws one and tests this allocation against it: to sample it outright would
     /// favour first allocations. The exponential distribution has no memory, so that is unbiased.
-    /// As in the hook, a gap is used up when it is less than the size.
+    /// As in the hook, a gap is used up by a size that is not less.
     pub fn draw(&mut self, size: u64, lg_period: u8) -> (bool, u64) {
         let due = core::mem::replace(&mut self.armed, true) && self.is_current(lg_period);
         if !due {
             self.renew(lg_period);
             let gap = self.sampler.next_gap();
-            if size <= gap {
+            if size < gap {
                 return (false, gap - size);
             }
         }

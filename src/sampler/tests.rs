@@ -6,7 +6,7 @@ const PERIODS: [u8; 4] = [12, 17, 19, 21];
 /// Miri interprets some thousand times slower; it looks for undefined behaviour, not for bias.
 const ROUNDS: usize = if cfg!(miri) { 300 } else { 400_000 };
 
-/// The hooks: subtract, and sample on borrow.
+/// The hooks: subtract, and sample when nothing is left.
 struct Thread {
     sampler: Sampler,
     countdown: u64,
@@ -20,13 +20,10 @@ impl Thread {
     }
 
     fn samples(&mut self, size: usize) -> bool {
-        let (left, borrow) = self.countdown.overflowing_sub(size as u64);
-        self.countdown = if borrow {
-            self.sampler.next_gap()
-        } else {
-            left
-        };
-        borrow
+        let left = self.countdown.checked_sub(size as u64);
+        let left = left.filter(|&left| left > 0);
+        self.countdown = left.unwrap_or_else(|| self.sampler.next_gap());
+        left.is_none()
     }
 }
 
@@ -147,7 +144,7 @@ fn a_block_is_sampled_with_its_probability() {
     for (lg_period, size) in [(4, 16), (4, 1), (3, 2), (1, 1), (12, 4096), (20, 100_000)] {
         let mut sampler = Sampler::new(42, lg_period);
         let hits = (0..ROUNDS)
-            .filter(|_| sampler.next_gap() < size as u64)
+            .filter(|_| sampler.next_gap() <= size as u64)
             .count() as f64;
         let p = probability(size, lg_period);
         let sigma = (ROUNDS as f64 * p * (1.0 - p)).sqrt();
@@ -165,8 +162,8 @@ fn gaps_are_exponential() {
         let mut sampler = Sampler::new(3, lg_period);
         let mut gaps: Vec<u64> = (0..ROUNDS).map(|_| sampler.next_gap()).collect();
         let count = gaps.len() as f64;
-        // Rounding down takes half a byte.
-        let n = (1_u64 << lg_period) as f64 - 0.5;
+        // Rounding up adds half a byte.
+        let n = (1_u64 << lg_period) as f64 + 0.5;
         let mean = gaps.iter().map(|&gap| gap as f64).sum::<f64>() / count;
         assert!(
             (mean - n).abs() < 3.0 * n / count.sqrt(),
@@ -184,7 +181,7 @@ fn gaps_are_exponential() {
         );
         gaps.sort_unstable();
         let distance = gaps.iter().enumerate().map(|(rank, &gap)| {
-            let expected = 1.0 - (-(gap as f64 + 0.5) / n).exp();
+            let expected = 1.0 - (-(gap as f64 - 0.5) / n).exp();
             (expected - (rank as f64 + 0.5) / count).abs()
         });
         let distance = distance.fold(0.0, f64::max);
@@ -258,7 +255,7 @@ fn seeds_make_the_difference() {
 fn extreme_periods_stay_in_bounds() {
     let mut far = Sampler::new(1, 200);
     assert_eq!(far.lg_period(), 63);
-    assert!((0..1000).all(|_| far.next_gap() <= LONGEST_GAP));
+    assert!((0..1000).all(|_| far.next_gap() <= LONGEST_GAP + 1));
     far.set_lg_period(0);
-    assert!((0..1000).all(|_| far.next_gap() < 64));
+    assert!((0..1000).all(|_| far.next_gap() <= 64));
 }

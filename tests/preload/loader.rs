@@ -46,9 +46,19 @@ fn linked(file: &str, libraries: &[&Path]) -> PathBuf {
 #[test]
 fn an_ifunc_resolver_may_allocate_before_we_are_relocated() {
     for binding in ["lazy", "now"] {
-        let flags = ["-shared", "-fPIC", "-fno-plt", "-z", binding];
+        // libstdc++ stands behind the library, and so is relocated before it.
+        let flags = [
+            "-shared",
+            "-fPIC",
+            "-fno-plt",
+            "-z",
+            binding,
+            "-Xlinker",
+            "--no-as-needed",
+            "-lstdc++",
+        ];
         let callee = compile("ifunc_callee.c", &flags);
-        let program = linked("ifunc.c", &[&callee]);
+        let program = linked("ifunc.c", &[&callee, Path::new("-lstdc++")]);
         let runs = as_without_us(&[program], &|preload| preload);
         for line in ["chosen=1", "kept=1", "usable=1", "emptied=1", "end"] {
             assert!(runs[0].stdout.contains(line), "{}", runs[0].stdout);
