@@ -12,6 +12,7 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
+use crate::binding::{self, Extension};
 use crate::config::{self, Config};
 use crate::hooks::forward::{self, Mode};
 use crate::hooks::mapping;
@@ -46,7 +47,11 @@ unsafe extern "C" {
 /// # Safety
 /// `environment` is the process's, as `.init_array` functions receive it: a null-terminated array
 /// of strings.
-pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddresses) {
+pub unsafe fn start<const N: usize>(
+    environment: *const *const c_char,
+    hooks: &'static HookAddresses,
+    extensions: &[Extension; N],
+) {
     forward::install(Mode::Marked);
     mapping::install(false);
     // SAFETY: as promised by the caller.
@@ -66,6 +71,7 @@ pub unsafe fn start(environment: *const *const c_char, hooks: &'static HookAddre
     recorder::reseed(seed());
     forward::install(mode(config.lg_prof_sample));
     mapping::install(config.prof_mmap);
+    binding::bind(extensions);
     trigger::start(config);
     register_handlers(config);
     let detection = match config.prof_java {

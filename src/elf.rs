@@ -276,6 +276,28 @@ impl Object {
         program_headers(self.base)
     }
 
+    /// Tag, value and, where the value is one, address of each entry of the object's dynamic section.
+    fn dynamic_entries(&self) -> impl Iterator<Item = (i64, usize, usize)> {
+        let most = if self.dynamic.is_null() {
+            0
+        } else {
+            MOST_DYNAMIC
+        };
+        let entries = (0..most).map(|index| {
+            // SAFETY: a dynamic section ends with a zero tag, at which the iteration ends; it is mapped while its object is.
+            unsafe { &*self.dynamic.add(index) }
+        });
+        entries.take_while(|entry| entry.tag != 0).map(|entry| {
+            // The loader relocates these in place, unless the section is read-only: then the value is still an offset.
+            let address = if entry.value < self.base {
+                self.base.wrapping_add(entry.value)
+            } else {
+                entry.value
+            };
+            (entry.tag, entry.value, address)
+        })
+    }
+
     fn is_own(&self) -> bool {
         ptr::eq(self.dynamic, &raw const _DYNAMIC)
     }
@@ -362,23 +384,11 @@ impl Tables {
             gnu_hash: ptr::null(),
             hash: ptr::null(),
         };
-        if object.dynamic.is_null() {
-            return None;
-        }
-        for index in 0..MOST_DYNAMIC {
-            // SAFETY: a dynamic section ends with a zero tag, at which this loop ends; it is mapped while its object is.
-            let entry = unsafe { &*object.dynamic.add(index) };
-            // The loader relocates these in place, unless the section is read-only: then the value is still an offset.
-            let address = if entry.value < object.base {
-                object.base.wrapping_add(entry.value)
-            } else {
-                entry.value
-            };
-            match entry.tag {
-                0 => break,
+        for (tag, value, address) in object.dynamic_entries() {
+            match tag {
                 DT_SYMTAB => tables.symbols = address as *const Elf64_Sym,
                 DT_STRTAB => tables.strings = address as *const u8,
-                DT_STRSZ => tables.strings_len = entry.value,
+                DT_STRSZ => tables.strings_len = value,
                 DT_VERSYM => tables.versions = address as *const u16,
                 DT_GNU_HASH => tables.gnu_hash = address as *const u32,
                 DT_HASH => tables.hash = address as *const u32,
@@ -503,10 +513,14 @@ impl<'a> Best<'a, '_> {
     }
 }
 
-fn gnu_hash(name: &[u8]) -> u32 {
-    name.iter().fold(5381, |hash: u32, byte| {
-        hash.wrapping_mul(33).wrapping_add(u32::from(*byte))
-    })
+/// The hash of `DT_GNU_HASH`.
+pub const fn gnu_hash(mut name: &[u8]) -> u32 {
+    let mut hash: u32 = 5381;
+    while let [byte, rest @ ..] = name {
+        hash = hash.wrapping_mul(33).wrapping_add(*byte as u32);
+        name = rest;
+    }
+    hash
 }
 
 fn sysv_hash(name: &[u8]) -> u32 {
@@ -516,6 +530,10 @@ fn sysv_hash(name: &[u8]) -> u32 {
         (sum ^ (high >> 24)) & !high
     })
 }
+
+mod slots;
+
+pub use slots::{Kind, Slot};
 
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,7 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod arena;
+pub mod binding;
 pub mod boot;
 pub mod config;
 pub mod diag;

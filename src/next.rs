@@ -85,16 +85,32 @@ tables! {
     delete_array_sized_aligned = "_ZdaPvmSt11align_val_t",
     delete_aligned_nothrow = "_ZdlPvSt11align_val_tRKSt9nothrow_t",
     delete_array_aligned_nothrow = "_ZdaPvSt11align_val_tRKSt9nothrow_t",
+    dlclose = "dlclose",
+    mallctl = "mallctl",
     mallocx = "mallocx",
-    mi_zalloc_aligned = "mi_zalloc_aligned",
+    rallocx = "rallocx",
+    xallocx = "xallocx",
     nallocx = "nallocx",
     dallocx = "dallocx",
     sdallocx = "sdallocx",
+    tc_malloc_skip_new_handler = "tc_malloc_skip_new_handler",
     mi_good_size = "mi_good_size",
-    mallctl = "mallctl",
-    rallocx = "rallocx",
-    dlclose = "dlclose",
     dlsym = "dlsym",
+    mi_zalloc = "mi_zalloc",
+    mi_mallocn = "mi_mallocn",
+    mi_malloc_aligned = "mi_malloc_aligned",
+    mi_zalloc_aligned = "mi_zalloc_aligned",
+    mi_calloc_aligned = "mi_calloc_aligned",
+    mi_reallocn = "mi_reallocn",
+    mi_reallocarr = "mi_reallocarr",
+    mi_rezalloc = "mi_rezalloc",
+    mi_recalloc = "mi_recalloc",
+    mi_realloc_aligned = "mi_realloc_aligned",
+    mi_rezalloc_aligned = "mi_rezalloc_aligned",
+    mi_recalloc_aligned = "mi_recalloc_aligned",
+    mi_new_n = "mi_new_n",
+    mi_new_realloc = "mi_new_realloc",
+    mi_new_reallocn = "mi_new_reallocn",
 }
 
 /// True once [`REAL`] is filled. Written by [`resolve`] with release after the table, read with
@@ -145,11 +161,14 @@ fn bit(entry: &Entry) -> u64 {
 /// True when it is the allocator's own.
 fn look_up(entry: &Entry, name: &[u8], allocator: &Object) -> bool {
     let own = allocator.symbol(name);
-    let symbol = own.or_else(|| match name {
-        // An allocator's extension is of use only when it is the next allocator's.
-        b"mallocx" | b"rallocx" | b"nallocx" | b"dallocx" | b"sdallocx" | b"mallctl"
-        | b"mi_zalloc_aligned" | b"mi_good_size" => None,
-        _ => elf::next_symbol(name).map(|(symbol, _)| symbol),
+    // An allocator's extension is of use only when it is the next allocator's.
+    let is_extension = name.starts_with(b"mi_")
+        || name.starts_with(b"tc_")
+        || name.ends_with(b"allocx")
+        || name == b"mallctl";
+    let symbol = own.or_else(|| match is_extension {
+        true => None,
+        false => elf::next_symbol(name).map(|(symbol, _)| symbol),
     });
     if let Some(symbol) = symbol {
         entry.store(symbol.addr as *mut c_void, Relaxed);
@@ -167,6 +186,11 @@ pub fn is_counted(entry: &Entry) -> bool {
 /// Does another definition of `malloc` stand before ours?
 pub fn is_shadowed() -> bool {
     SHADOWED.load(Relaxed)
+}
+
+/// Is the next allocator glibc's own?
+pub fn is_glibc() -> bool {
+    GLIBC.load(Relaxed)
 }
 
 /// Is the next allocator a jemalloc that profiles by itself?
@@ -197,7 +221,7 @@ pub fn usable_size_of(size: usize) -> usize {
         Some(told) => told.max(size),
         // A chunk is a multiple of 16, at least 32, and 8 bytes of it are its header; malloc.c,
         // `request2size`.
-        None if GLIBC.load(Relaxed) => size.saturating_add(8 + 15).max(32) / 16 * 16 - 8,
+        None if is_glibc() => size.saturating_add(8 + 15).max(32) / 16 * 16 - 8,
         None => size,
     }
 }
@@ -265,15 +289,43 @@ impl Functions {
         mallocx(size: usize, flags: c_int) -> Block);
     call!(/// jemalloc's rallocx
         rallocx(block: Block, size: usize, flags: c_int) -> Block);
-    call!(/// mimalloc's mi_zalloc_aligned
-        mi_zalloc_aligned(size: usize, align: usize) -> Block);
+    call!(/// jemalloc's xallocx
+        xallocx(block: Block, size: usize, extra: usize, flags: c_int) -> usize);
     call!(/// jemalloc's nallocx, which tcmalloc has too
         nallocx(size: usize, flags: c_int) -> usize);
-    call!(/// mimalloc's mi_good_size
-        mi_good_size(size: usize) -> usize);
+    call!(/// jemalloc's dallocx
+        dallocx(block: Block, flags: c_int) -> ());
     call!(/// jemalloc's mallctl
         mallctl(name: *const c_char, old: *mut c_void, old_length: *mut usize,
             new: *mut c_void, new_length: usize) -> c_int);
+    call!(/// tcmalloc's malloc that leaves the new handler alone
+        tc_malloc_skip_new_handler(size: usize) -> Block);
+    call!(/// mimalloc's mi_good_size
+        mi_good_size(size: usize) -> usize);
+    call!(/// mimalloc's mi_zalloc
+        mi_zalloc(size: usize) -> Block);
+    call!(/// mimalloc's mi_mallocn
+        mi_mallocn(count: usize, size: usize) -> Block);
+    call!(/// mimalloc's mi_malloc_aligned
+        mi_malloc_aligned(size: usize, align: usize) -> Block);
+    call!(/// mimalloc's mi_zalloc_aligned
+        mi_zalloc_aligned(size: usize, align: usize) -> Block);
+    call!(/// mimalloc's mi_calloc_aligned
+        mi_calloc_aligned(count: usize, size: usize, align: usize) -> Block);
+    call!(/// mimalloc's mi_reallocn
+        mi_reallocn(block: Block, count: usize, size: usize) -> Block);
+    call!(/// mimalloc's mi_reallocarr
+        mi_reallocarr(block: *mut Block, count: usize, size: usize) -> c_int);
+    call!(/// mimalloc's mi_rezalloc
+        mi_rezalloc(block: Block, size: usize) -> Block);
+    call!(/// mimalloc's mi_recalloc
+        mi_recalloc(block: Block, count: usize, size: usize) -> Block);
+    call!(/// mimalloc's mi_realloc_aligned
+        mi_realloc_aligned(block: Block, size: usize, align: usize) -> Block);
+    call!(/// mimalloc's mi_rezalloc_aligned
+        mi_rezalloc_aligned(block: Block, size: usize, align: usize) -> Block);
+    call!(/// mimalloc's mi_recalloc_aligned
+        mi_recalloc_aligned(block: Block, count: usize, size: usize, align: usize) -> Block);
     call!(/// dlclose(3)
         dlclose(handle: *mut c_void) -> c_int);
 }

@@ -103,6 +103,20 @@ pub fn on_valgrind() -> bool {
     unsafe { valgrind_request(&[RUNNING_ON_VALGRIND, 0, 0, 0, 0, 0], 0) != 0 }
 }
 
+/// mprotect(2); 0 or a negated errno.
+///
+/// # Safety
+/// `[p, p + len)` are whole pages, and nobody relies on the access that is taken away.
+pub unsafe fn mprotect(p: NonNull<u8>, len: usize, access: i32) -> isize {
+    // SAFETY: contract above.
+    unsafe {
+        syscall(
+            libc::SYS_mprotect,
+            [p.as_ptr() as usize, len, as_arg(access), 0, 0, 0],
+        )
+    }
+}
+
 /// Whether the 8 bytes at `addr` can be read now. Costs one system call; nothing is changed, no
 /// signal can come of it.
 ///

@@ -86,7 +86,12 @@ fn free_pending() {
 ///
 /// # Safety
 /// As [`sample`].
-unsafe fn count(hook: Hook, context: &Context, shape: Shape, plain: impl Fn() -> Block) -> Block {
+pub(super) unsafe fn count(
+    hook: Hook,
+    context: &Context,
+    shape: Shape,
+    plain: impl Fn() -> Block,
+) -> Block {
     let due = recorder::count_down(shape.size) || forward::mode() == Mode::Exact;
     if due && !next::is_shadowed() {
         // SAFETY: as promised by the caller.
@@ -139,23 +144,28 @@ pub(crate) extern "C" fn calloc_exact(number: usize, size: usize, context: &Cont
     calloc_event(number, size, context)
 }
 
+fn resize(block: Block, size: usize, hook: Hook, context: &Context, due: bool) -> Block {
+    let plain = || plain_call!(realloc(block, size));
+    reallocate(block, Shape::plain(size), hook, context, due, &plain)
+}
+
 /// realloc of a pointer with the mark, or of null; not counted yet.
 pub(crate) extern "C" fn realloc_marked(block: Block, size: usize, context: &Context) -> Block {
     if early::owns(block) || early::is_now() {
         return early::reallocate(block, size);
     }
     let due = recorder::count_down(size);
-    reallocate(block, size, Hook::Realloc, context, due)
+    resize(block, size, Hook::Realloc, context, due)
 }
 
 /// realloc of a pointer without the mark when the countdown ran out.
 pub(crate) extern "C" fn realloc_event(block: Block, size: usize, context: &Context) -> Block {
-    reallocate(block, size, Hook::Realloc, context, true)
+    resize(block, size, Hook::Realloc, context, true)
 }
 
 /// realloc where marks are not used; counted, and no sample due.
 pub(crate) extern "C" fn realloc_checked(block: Block, size: usize, context: &Context) -> Block {
-    reallocate(block, size, Hook::Realloc, context, false)
+    resize(block, size, Hook::Realloc, context, false)
 }
 
 /// free, or a delete, of a pointer with the mark; of any pointer where marks are not used.
@@ -163,19 +173,27 @@ pub(crate) extern "C" fn realloc_checked(block: Block, size: usize, context: &Co
 /// # Safety
 /// As free(3).
 pub unsafe extern "C" fn free_marked(block: Block) {
+    // SAFETY: the program frees its block; the record of it is gone.
+    release(block, || unsafe {
+        next::allocator().free(block);
+    });
+}
+
+/// Frees a block by `real`, after its record is gone.
+#[inline(always)]
+pub(super) fn release(block: Block, real: impl FnOnce()) {
     if early::owns(block) || early::is_now() {
         return;
     }
     if !block.is_null() && recorder::may_be_sampled(block as usize) {
-        return free_sampled(block);
+        return release_sampled(block, real);
     }
-    // SAFETY: the program frees its block.
-    unsafe { next::allocator().free(block) };
+    real();
 }
 
 #[cold]
 #[inline(never)]
-fn free_sampled(block: Block) {
+fn release_sampled(block: Block, real: impl FnOnce()) {
     let Ok(sample) = recorder::detach(block as usize) else {
         return recorder::free_later(block as usize);
     };
@@ -183,8 +201,7 @@ fn free_sampled(block: Block) {
         recorder::forget(sample);
     }
     if !sample.is_some_and(|sample| marked::keep(block, sample.size)) {
-        // SAFETY: the program frees its block; the record of it is gone.
-        unsafe { next::allocator().free(block) };
+        real();
     }
     free_pending();
 }
@@ -206,7 +223,7 @@ pub(crate) extern "C" fn reallocarray(
     match number.checked_mul(size) {
         Some(bytes) if own => {
             let due = recorder::count_down(bytes);
-            reallocate(block, bytes, Hook::Reallocarray, context, due)
+            resize(block, bytes, Hook::Reallocarray, context, due)
         }
         _ => plain_call!(reallocarray(block, number, size)),
     }
@@ -330,8 +347,7 @@ pub unsafe extern "C" fn malloc_usable_size(block: Block) -> usize {
         && !block.is_null()
         && recorder::may_be_sampled(block as usize);
     let size = is_ours.then(|| recorder::sampled_size(block as usize));
-    size.flatten()
-        .map_or(real, |size| real.min(next::usable_size_of(size)))
+    size.flatten().map_or(real, |size| marked::told(real, size))
 }
 
 /// dlclose(3): what the unwinder knows of libraries is forgotten before and after.

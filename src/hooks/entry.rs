@@ -11,9 +11,8 @@
 
 use core::arch::naked_asm;
 
-use super::cold;
 use super::forward::{self, FORWARD, Forward};
-use super::mapping;
+use super::{cold, extended, mapping};
 use crate::next::{Functions, REAL};
 use crate::tls::COUNTDOWN;
 use crate::unwind::Registers;
@@ -127,11 +126,30 @@ entries! {
     // Six arguments fill the registers: the seventh is what the entry pushes.
     mmap("rax") => mapping::mmap;
     mmap64("rax") => mapping::mmap64;
+    mallocx_event("rdx") => extended::mallocx_event;
+    rallocx("rcx") => extended::rallocx;
+    xallocx("r8") => extended::xallocx;
+    tc_malloc_skip_new_handler("rsi") => extended::tc_malloc_skip_new_handler;
+    mi_zalloc("rsi") => extended::mi_zalloc;
+    mi_mallocn("rdx") => extended::mi_mallocn;
+    mi_malloc_aligned("rdx") => extended::mi_malloc_aligned;
+    mi_zalloc_aligned("rdx") => extended::mi_zalloc_aligned;
+    mi_calloc_aligned("rcx") => extended::mi_calloc_aligned;
+    mi_reallocn("rcx") => extended::mi_reallocn;
+    mi_reallocf("rdx") => extended::mi_reallocf;
+    mi_reallocarr("rcx") => extended::mi_reallocarr;
+    mi_rezalloc("rdx") => extended::mi_rezalloc;
+    mi_recalloc("rcx") => extended::mi_recalloc;
+    mi_realloc_aligned("rcx") => extended::mi_realloc_aligned;
+    mi_rezalloc_aligned("rcx") => extended::mi_rezalloc_aligned;
+    mi_recalloc_aligned("r8") => extended::mi_recalloc_aligned;
+    mi_strdup("rsi") => extended::mi_strdup;
+    mi_strndup("rdx") => extended::mi_strndup;
 }
 
 macro_rules! operator_entries {
-    ($($name:ident ($context:literal): $field:ident;)+) => {$(
-        #[doc = concat!("Saves the caller's registers for `cold::", stringify!($name), "`; goes on to the operator itself if that made no block.")]
+    ($($name:ident ($context:literal): $field:ident after $target:path;)+) => {$(
+        #[doc = concat!("Saves the caller's registers for `", stringify!($target), "`; goes on to the operator itself if that made no block.")]
         ///
         /// # Safety
         /// Reached by a jump from the hook, with the arguments of that C++ operator.
@@ -148,7 +166,7 @@ macro_rules! operator_entries {
                 "2:",
                 "jmp qword ptr [rip + {real} + {operator}]",
                 ".cfi_endproc",
-                target = sym cold::$name,
+                target = sym $target,
                 real = sym REAL,
                 operator = const core::mem::offset_of!(Functions, $field),
             )
@@ -157,14 +175,17 @@ macro_rules! operator_entries {
 }
 
 operator_entries! {
-    new_event("rsi"): new;
-    new_array_event("rsi"): new_array;
-    new_nothrow_event("rdx"): new_nothrow;
-    new_array_nothrow_event("rdx"): new_array_nothrow;
-    new_aligned_event("rdx"): new_aligned;
-    new_array_aligned_event("rdx"): new_array_aligned;
-    new_aligned_nothrow_event("rcx"): new_aligned_nothrow;
-    new_array_aligned_nothrow_event("rcx"): new_array_aligned_nothrow;
+    new_event("rsi"): new after cold::new_event;
+    new_array_event("rsi"): new_array after cold::new_array_event;
+    new_nothrow_event("rdx"): new_nothrow after cold::new_nothrow_event;
+    new_array_nothrow_event("rdx"): new_array_nothrow after cold::new_array_nothrow_event;
+    new_aligned_event("rdx"): new_aligned after cold::new_aligned_event;
+    new_array_aligned_event("rdx"): new_array_aligned after cold::new_array_aligned_event;
+    new_aligned_nothrow_event("rcx"): new_aligned_nothrow after cold::new_aligned_nothrow_event;
+    new_array_aligned_nothrow_event("rcx"): new_array_aligned_nothrow after cold::new_array_aligned_nothrow_event;
+    mi_new_n("rdx"): mi_new_n after extended::mi_new_n;
+    mi_new_realloc("rdx"): mi_new_realloc after extended::mi_new_realloc;
+    mi_new_reallocn("rcx"): mi_new_reallocn after extended::mi_new_reallocn;
 }
 
 macro_rules! late_entries {
@@ -284,8 +305,54 @@ checked! {
     check_delete_array_sized_aligned: delete_array_sized_aligned;
     check_delete_aligned_nothrow: delete_aligned_nothrow;
     check_delete_array_aligned_nothrow: delete_array_aligned_nothrow;
-    check_dallocx: dallocx;
-    check_sdallocx: sdallocx;
+}
+
+/// The hot twin of jemalloc's mallocx.
+///
+/// # Safety
+/// As that function.
+#[unsafe(naked)]
+pub unsafe extern "C" fn mallocx() {
+    naked_asm!(
+        ".cfi_startproc",
+        "mov rax, qword ptr [rip + malloscope_tls@gottpoff]",
+        "sub qword ptr fs:[rax + {countdown}], rdi",
+        "jbe {event}",
+        "jmp qword ptr [rip + {forward} + {target}]",
+        ".cfi_endproc",
+        countdown = const COUNTDOWN,
+        event = sym mallocx_event,
+        forward = sym FORWARD,
+        target = const core::mem::offset_of!(Forward, mallocx),
+    )
+}
+
+macro_rules! released {
+    ($($name:ident;)+) => {$(
+        #[doc = concat!("The hot twin of jemalloc's `", stringify!($name), "`.")]
+        ///
+        /// # Safety
+        /// As that function.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            naked_asm!(
+                ".cfi_startproc",
+                "test edi, {mark}",
+                "jz {marked}",
+                "jmp qword ptr [rip + {forward} + {target}]",
+                ".cfi_endproc",
+                mark = const super::MARK,
+                marked = sym extended::$name,
+                forward = sym FORWARD,
+                target = const core::mem::offset_of!(Forward, $name),
+            )
+        }
+    )+};
+}
+
+released! {
+    dallocx;
+    sdallocx;
 }
 
 macro_rules! bootstrap {
@@ -346,6 +413,4 @@ bootstrap! {
     boot_delete_array_sized_aligned: delete_array_sized_aligned;
     boot_delete_aligned_nothrow: delete_aligned_nothrow;
     boot_delete_array_aligned_nothrow: delete_array_aligned_nothrow;
-    boot_dallocx: dallocx;
-    boot_sdallocx: sdallocx;
 }

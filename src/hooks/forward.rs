@@ -10,7 +10,7 @@
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering::Relaxed};
 
-use super::{cold, entry};
+use super::{cold, entry, extended};
 use crate::next::{self, Entry, REAL};
 
 /// How sampled blocks are known again when they are freed.
@@ -47,6 +47,7 @@ const fn entry(function: Function) -> Entry {
 macro_rules! forward {
     (
         plain { $($plain:ident: $boot_plain:ident,)+ }
+        extended { $($extended:ident,)+ }
         new { $($new:ident: $boot_new:ident, $count:ident, $event:ident, $late:ident,)+ }
         delete { $($delete:ident: $boot_delete:ident, $check:ident,)+ }
     ) => {
@@ -55,6 +56,7 @@ macro_rules! forward {
         #[allow(missing_docs, reason = "each field is the target of the hook of its name")]
         pub struct Forward {
             $(pub $plain: Entry,)+
+            $(pub $extended: Entry,)+
             $(pub $new: Entry,)+
             $(pub $delete: Entry,)+
         }
@@ -62,6 +64,7 @@ macro_rules! forward {
         /// The targets in force; see the head of the file for who writes them.
         pub static FORWARD: Forward = Forward {
             $($plain: entry(entry::$boot_plain),)+
+            $($extended: Entry::new(core::ptr::null_mut()),)+
             $($new: entry(entry::$boot_new),)+
             $($delete: entry(entry::$boot_delete),)+
         };
@@ -86,6 +89,11 @@ forward! {
         realloc: boot_realloc,
         free: boot_free,
     }
+    extended {
+        mallocx,
+        dallocx,
+        sdallocx,
+    }
     new {
         new: boot_new, count_new, new_event, late_new,
         new_array: boot_new_array, count_new_array, new_array_event, late_new_array,
@@ -109,8 +117,6 @@ forward! {
         delete_array_sized_aligned: boot_delete_array_sized_aligned, check_delete_array_sized_aligned,
         delete_aligned_nothrow: boot_delete_aligned_nothrow, check_delete_aligned_nothrow,
         delete_array_aligned_nothrow: boot_delete_array_aligned_nothrow, check_delete_array_aligned_nothrow,
-        dallocx: boot_dallocx, check_dallocx,
-        sdallocx: boot_sdallocx, check_sdallocx,
     }
 }
 
@@ -142,7 +148,27 @@ pub fn install(mode: Mode) {
     FORWARD.calloc.store(calloc, Relaxed);
     FORWARD.realloc.store(realloc, Relaxed);
     FORWARD.free.store(free, Relaxed);
+    install_extended(mode);
     install_operators(mode);
+}
+
+/// jemalloc's, which nobody calls before `binding` shows them.
+fn install_extended(mode: Mode) {
+    let real = next::allocator();
+    let mallocx = match mode {
+        Mode::Exact => entry::mallocx_event as *mut c_void,
+        _ => real.mallocx.load(Relaxed),
+    };
+    let (dallocx, sdallocx) = match mode {
+        Mode::Marked => (real.dallocx.load(Relaxed), real.sdallocx.load(Relaxed)),
+        _ => (
+            extended::dallocx as *mut c_void,
+            extended::sdallocx as *mut c_void,
+        ),
+    };
+    FORWARD.mallocx.store(mallocx, Relaxed);
+    FORWARD.dallocx.store(dallocx, Relaxed);
+    FORWARD.sdallocx.store(sdallocx, Relaxed);
 }
 
 /// An operator that comes back through malloc or free is counted there; the allocator's own is

@@ -11,14 +11,15 @@
 //!
 //! May not: allocate, lock, call the system, panic, touch the stack.
 //!
-//! Of jemalloc's extended interface the two that free are hooks: a sized free of a sampled block may
-//! not reach jemalloc sized. They are harmless without jemalloc, where they free.
+//! The functions that jemalloc, tcmalloc and mimalloc have beside these are there when the next
+//! allocator has them, see `binding`. Many are other names of the same, and share a hook.
 //!
 //! Source: SysV ABI for x86-64 (argument registers, `fs`), the Itanium C++ ABI (mangled names).
 
 pub mod cold;
 pub mod early;
 pub mod entry;
+pub mod extended;
 pub mod forward;
 pub mod java;
 pub mod mapping;
@@ -67,9 +68,89 @@ macro_rules! export_hooks {
             delete_sized_aligned = _ZdlPvmSt11align_val_t,
             delete_array_sized_aligned = _ZdaPvmSt11align_val_t,
             delete_aligned_nothrow = _ZdlPvSt11align_val_tRKSt9nothrow_t,
-            delete_array_aligned_nothrow = _ZdaPvSt11align_val_tRKSt9nothrow_t,
-            dallocx = dallocx,
-            sdallocx = sdallocx);
+            delete_array_aligned_nothrow = _ZdaPvSt11align_val_tRKSt9nothrow_t);
+
+        $crate::export_hooks!(@extensions
+            mallocx "mallodW" => entry mallocx;
+            rallocx "rallodW" => entry rallocx;
+            xallocx "xallodW" => entry xallocx;
+            sallocx "sallodW" => hook malloc_usable_size;
+            dallocx "dallodW" => entry dallocx;
+            sdallocx "sdallodW" => entry sdallocx;
+            tc_malloc "tc_mallpB" => hook malloc;
+            tc_malloc_skip_new_handler "tc_malloc_skip_new_handlfQ" => entry tc_malloc_skip_new_handler;
+            tc_calloc "tc_callpB" => hook calloc;
+            tc_realloc "tc_reallpB" => hook realloc;
+            tc_free "tc_frfD" => hook free;
+            tc_free_sized "tc_free_sizfC" => hook free;
+            tc_cfree "tc_cfrfD" => hook free;
+            tc_memalign "tc_memalihM" => hook memalign;
+            tc_posix_memalign "tc_posix_memalihM" => hook posix_memalign;
+            tc_valloc "tc_vallpB" => hook valloc;
+            tc_pvalloc "tc_pvallpB" => hook pvalloc;
+            tc_malloc_size "tc_malloc_sjYe" => hook malloc_usable_size;
+            tc_new "tc_nfV" => hook _Znwm;
+            tc_new_nothrow "tc_new_nothrpV" => hook _ZnwmRKSt9nothrow_t;
+            tc_new_aligned "tc_new_alignfC" => hook _ZnwmSt11align_val_t;
+            tc_new_aligned_nothrow "tc_new_aligned_nothrpV" => hook _ZnwmSt11align_val_tRKSt9nothrow_t;
+            tc_newarray "tc_newarrbX" => hook _Znam;
+            tc_newarray_nothrow "tc_newarray_nothrpV" => hook _ZnamRKSt9nothrow_t;
+            tc_newarray_aligned "tc_newarray_alignfC" => hook _ZnamSt11align_val_t;
+            tc_newarray_aligned_nothrow "tc_newarray_aligned_nothrpV" => hook _ZnamSt11align_val_tRKSt9nothrow_t;
+            tc_delete "tc_deleuD" => hook _ZdlPv;
+            tc_delete_sized "tc_delete_sizfC" => hook _ZdlPvm;
+            tc_delete_nothrow "tc_delete_nothrpV" => hook _ZdlPvRKSt9nothrow_t;
+            tc_delete_aligned "tc_delete_alignfC" => hook _ZdlPvSt11align_val_t;
+            tc_delete_sized_aligned "tc_delete_sized_alignfC" => hook _ZdlPvmSt11align_val_t;
+            tc_delete_aligned_nothrow "tc_delete_aligned_nothrpV" => hook _ZdlPvSt11align_val_tRKSt9nothrow_t;
+            tc_deletearray "tc_deletearrbX" => hook _ZdaPv;
+            tc_deletearray_sized "tc_deletearray_sizfC" => hook _ZdaPvm;
+            tc_deletearray_nothrow "tc_deletearray_nothrpV" => hook _ZdaPvRKSt9nothrow_t;
+            tc_deletearray_aligned "tc_deletearray_alignfC" => hook _ZdaPvSt11align_val_t;
+            tc_deletearray_sized_aligned "tc_deletearray_sized_alignfC" => hook _ZdaPvmSt11align_val_t;
+            tc_deletearray_aligned_nothrow "tc_deletearray_aligned_nothrpV" => hook _ZdaPvSt11align_val_tRKSt9nothrow_t;
+            mi_malloc "mi_mallpB" => hook malloc;
+            mi_malloc_small "mi_malloc_smamK" => hook malloc;
+            mi_calloc "mi_callpB" => hook calloc;
+            mi_realloc "mi_reallpB" => hook realloc;
+            mi_reallocarray "mi_reallocarrbX" => hook reallocarray;
+            mi_free "mi_frfD" => hook free;
+            mi_free_size "mi_free_sjYe" => hook free;
+            mi_free_size_aligned "mi_free_size_alignfC" => hook free;
+            mi_free_aligned "mi_free_alignfC" => hook free;
+            mi_cfree "mi_cfrfD" => hook free;
+            mi_memalign "mi_memalihM" => hook memalign;
+            mi_posix_memalign "mi_posix_memalihM" => hook posix_memalign;
+            mi_aligned_alloc "mi_aligned_allpB" => hook aligned_alloc;
+            mi_valloc "mi_vallpB" => hook valloc;
+            mi_pvalloc "mi_pvallpB" => hook pvalloc;
+            mi_usable_size "mi_usable_sjYe" => hook malloc_usable_size;
+            mi_malloc_size "mi_malloc_sjYe" => hook malloc_usable_size;
+            mi_malloc_usable_size "mi_malloc_usable_sjYe" => hook malloc_usable_size;
+            mi_zalloc "mi_zallpB" => entry mi_zalloc;
+            mi_zalloc_small "mi_zalloc_smamK" => entry mi_zalloc;
+            mi_mallocn "mi_mallodM" => entry mi_mallocn;
+            mi_malloc_aligned "mi_malloc_alignfC" => entry mi_malloc_aligned;
+            mi_zalloc_aligned "mi_zalloc_alignfC" => entry mi_zalloc_aligned;
+            mi_calloc_aligned "mi_calloc_alignfC" => entry mi_calloc_aligned;
+            mi_reallocn "mi_reallodM" => entry mi_reallocn;
+            mi_reallocf "mi_reallodE" => entry mi_reallocf;
+            mi_reallocarr "mi_reallocasQ" => entry mi_reallocarr;
+            mi_rezalloc "mi_rezallpB" => entry mi_rezalloc;
+            mi_recalloc "mi_recallpB" => entry mi_recalloc;
+            mi_realloc_aligned "mi_realloc_alignfC" => entry mi_realloc_aligned;
+            mi_rezalloc_aligned "mi_rezalloc_alignfC" => entry mi_rezalloc_aligned;
+            mi_recalloc_aligned "mi_recalloc_alignfC" => entry mi_recalloc_aligned;
+            mi_strdup "mi_strdvO" => entry mi_strdup;
+            mi_strndup "mi_strndvO" => entry mi_strndup;
+            mi_new "mi_nfV" => hook _Znwm;
+            mi_new_nothrow "mi_new_nothrpV" => hook _ZnwmRKSt9nothrow_t;
+            mi_new_aligned "mi_new_alignfC" => hook _ZnwmSt11align_val_t;
+            mi_new_aligned_nothrow "mi_new_aligned_nothrpV" => hook _ZnwmSt11align_val_tRKSt9nothrow_t;
+            mi_new_n "mi_nfV_n" => entry mi_new_n;
+            mi_new_realloc "mi_new_reallpB" => entry mi_new_realloc;
+            mi_new_reallocn "mi_new_reallodM" => entry mi_new_reallocn;
+        );
 
         $crate::export_hooks!(@mapping
             mmap: boot_mmap,
@@ -112,6 +193,57 @@ macro_rules! export_hooks {
             }
             $crate::recorder::HookAddresses { $($field: $field as *const ()),+ }
         };
+    };
+    (@extensions $($name:ident $veil:literal => $kind:ident $target:ident;)+) => {
+        $($crate::export_hooks!(@extension $name $veil => $kind $target);)+
+
+        /// The hooks of functions that only some allocators have.
+        pub static EXTENSIONS: [$crate::binding::Extension; [$(stringify!($name)),+].len()] = {
+            unsafe extern "C" {
+                $(
+                    #[link_name = concat!("malloscope_hook_", stringify!($name))]
+                    fn $name();
+                )+
+            }
+            [$($crate::binding::Extension {
+                name: stringify!($name),
+                veil: $veil,
+                hook: $name,
+            }),+]
+        };
+    };
+    (@extension $name:ident $veil:literal => hook $target:ident) => {
+        $crate::export_hooks!(@veiled $name $veil {
+            concat!("jmp malloscope_hook_", stringify!($target)),
+            ".cfi_endproc",
+        });
+    };
+    (@extension $name:ident $veil:literal => entry $target:ident) => {
+        $crate::export_hooks!(@veiled $name $veil {
+            "jmp {target}",
+            ".cfi_endproc",
+            target = sym $crate::hooks::entry::$target,
+        });
+    };
+    // Under another name, see `binding`.
+    (@veiled $name:ident $veil:literal { $($body:tt)* }) => {
+        #[doc = concat!("Leads to the hook of `", stringify!($name), "`.")]
+        ///
+        /// # Safety
+        /// Called with that function's C prototype.
+        #[unsafe(export_name = $veil)]
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            core::arch::naked_asm!(
+                concat!(".globl malloscope_hook_", stringify!($name)),
+                concat!(".hidden malloscope_hook_", stringify!($name)),
+                concat!("malloscope_hook_", stringify!($name), ":"),
+                ".cfi_startproc",
+                $($body)*
+            )
+        }
+
+        const _: () = assert!($crate::binding::is_veil($veil, stringify!($name)));
     };
     (@function $symbol:ident { $($body:tt)* }) => {
         #[doc = concat!("The C symbol `", stringify!($symbol), "`.")]
@@ -191,9 +323,8 @@ macro_rules! export_hooks {
     };
     (@alias $of:ident: $($symbol:ident),+) => {$(
         $crate::export_hooks!(@function $symbol {
-            "jmp {of}",
+            concat!("jmp malloscope_hook_", stringify!($of)),
             ".cfi_endproc",
-            of = sym $of,
         });
     )+};
     (@entry $($symbol:ident),+) => {$(

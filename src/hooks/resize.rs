@@ -7,22 +7,24 @@
 //! As `cold`.
 #![allow(unsafe_code)]
 
-use super::cold::{plain_call, record, sample};
+use super::cold::{record, sample};
 use super::entry::Context;
 use super::forward::{self, Mode};
-use super::marked::{Shape, copy_usable, move_marked};
+use super::marked::{Shape, clear_slack, copy_usable, move_marked, unmarked_block};
 use crate::next::{self, Block};
 use crate::recorder::{self, Hook};
 
-/// Gives `block` the size `size`. `due`: the countdown ran out, a sample is to be taken.
+/// Gives `block` the shape `shape`; `plain` is the call that the program made. `due`: the countdown
+/// ran out, a sample is to be taken.
 pub(super) fn reallocate(
     block: Block,
-    size: usize,
+    shape: Shape,
     hook: Hook,
     context: &Context,
     due: bool,
+    plain: &dyn Fn() -> Block,
 ) -> Block {
-    let plain = || plain_call!(realloc(block, size));
+    let size = shape.size;
     let exact = forward::mode() == Mode::Exact;
     let tracked = !block.is_null() && recorder::may_be_sampled(block as usize);
     if (!due && !tracked && !exact) || next::is_shadowed() {
@@ -33,20 +35,23 @@ pub(super) fn reallocate(
             return plain();
         }
         // SAFETY: `context` comes from the entry; realloc of null is malloc.
-        return unsafe { sample(hook, context, Shape::plain(size), plain) };
+        return unsafe { sample(hook, context, shape, plain) };
     }
     let before = match tracked.then(|| recorder::detach(block as usize)) {
-        Some(Err(recorder::Refused)) => return reallocate_elsewhere(block, size),
+        Some(Err(recorder::Refused)) => return reallocate_elsewhere(block, shape),
         Some(Ok(before)) => before,
         None => None,
     };
+    if let Some(before) = before.as_ref().filter(|_| shape.zeroed) {
+        clear_slack(block, next::usable_size_of(before.size));
+    }
     let sampling = match (exact, due) {
         (true, _) => recorder::enter_exact(),
         (false, true) => recorder::enter_event(size),
         (false, false) => None,
     };
     let moved = match &sampling {
-        Some(_) if size > 0 && forward::mode() == Mode::Marked => move_marked(block, size),
+        Some(_) if size > 0 && forward::mode() == Mode::Marked => move_marked(block, shape, plain),
         _ => plain(),
     };
     if moved.is_null() {
@@ -71,10 +76,10 @@ pub(super) fn reallocate(
 }
 
 /// The block is sampled and its record cannot be had now: it is left as it is, to be freed later.
-fn reallocate_elsewhere(block: Block, size: usize) -> Block {
-    let fresh = plain_call!(malloc(size));
+fn reallocate_elsewhere(block: Block, shape: Shape) -> Block {
+    let fresh = unmarked_block(shape);
     if !fresh.is_null() {
-        copy_usable(block, fresh, size);
+        copy_usable(block, fresh, shape.size);
         recorder::free_later(block as usize);
     }
     fresh

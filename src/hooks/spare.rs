@@ -1,8 +1,8 @@
 //! Freed sampled blocks, kept for the next samples of their size.
 //!
-//! Called by `cold` in the marked mode. A sampled block is page-aligned. Given back to the
+//! Called by `marked` in the marked mode, behind glibc. A sampled block is page-aligned. Given back to the
 //! allocator it would be handed out again as an ordinary block: each of its frees would then take
-//! the slow path for nothing (glibc's tcache makes it the hottest block of its size), and the
+//! the slow path for nothing (the tcache makes it the hottest block of its size), and the
 //! holes that aligned blocks leave behind would grow with every sample. Kept here, a block serves
 //! sample after sample.
 //!

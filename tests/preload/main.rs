@@ -15,6 +15,7 @@ mod dlopen;
 mod dump;
 mod dumps;
 mod endings;
+mod extended;
 mod files;
 mod fork;
 mod ground_truth;

@@ -1,0 +1,201 @@
+//! Binds the program to hooks that must not exist unless the next allocator has their functions.
+//!
+//! Programs ask by a weak reference or by `dlsym` whether jemalloc is there (`mallocx`), and by the
+//! answer choose what they call. So these hooks are exported under veiled names, which nobody asks
+//! for. At the start, when there is something to sample and the next allocator has the function,
+//! [`bind`]
+//!
+//! 1. takes the veil away: it writes the name over the veil in the string table of this library. A
+//!    veil is as long as the name and has the same hash, so the loader finds the symbol from then
+//!    on: for `dlsym`, for libraries opened later, for calls that are bound when they are made;
+//! 2. redirects what is bound already: the words of the objects that hold the allocator's function.
+//!
+//! The allocator's own calls are left with itself, or its functions would be counted twice, or call
+//! themselves through us. Without such an allocator, and without sampling, nothing is touched: the
+//! symbols are not there. (An exported IFUNC that resolves to null would do for `dlsym`; but a
+//! library that has a weak reference is relocated before what is preloaded, and then the loader
+//! prints "Relink" and calls a resolver that cannot work yet; glibc, `sysdeps/x86_64/dl-machine.h`.)
+//!
+//! Called by `boot`, once, in our constructor. May not allocate or lock. A word that cannot be
+//! written stays as it is: what is called through it is not sampled.
+//!
+//! Assumes that the objects the program started with are not closed, and are relocated already.
+//!
+//! # Safety
+//! Words are written with the address of a function of the same prototype, by one store.
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crate::elf::{self, Kind, Object, Slot};
+use crate::sys::{self, PAGE};
+
+/// A hook of a function that only some allocators have.
+pub struct Extension {
+    /// What the function is called.
+    pub name: &'static str,
+    /// What the hook is called in the file.
+    pub veil: &'static str,
+    /// The hook.
+    pub hook: unsafe extern "C" fn(),
+}
+
+/// May `veil` stand for `name`: is it another name of the same length and hash?
+pub const fn is_veil(veil: &str, name: &str) -> bool {
+    let (veil, name) = (veil.as_bytes(), name.as_bytes());
+    let is_like = veil.len() == name.len() && elf::gnu_hash(veil) == elf::gnu_hash(name);
+    is_like && !is_equal(veil, name)
+}
+
+const fn is_equal(mut a: &[u8], mut b: &[u8]) -> bool {
+    while let ([x, a_rest @ ..], [y, b_rest @ ..]) = (a, b) {
+        if *x != *y {
+            return false;
+        }
+        (a, b) = (a_rest, b_rest);
+    }
+    true
+}
+
+/// Binds the program to those of `extensions` that the next allocator has.
+pub fn bind<const N: usize>(extensions: &[Extension; N]) {
+    let (Some((_, allocator)), Some(own)) = (elf::next_symbol(b"malloc"), elf::own()) else {
+        return;
+    };
+    // Where the allocator's functions are; 0 where it has none.
+    let real = extensions.each_ref().map(|extension| {
+        let symbol = allocator.symbol(extension.name.as_bytes());
+        symbol.map_or(0, |symbol| symbol.addr)
+    });
+    if real.iter().all(|&address| address == 0) {
+        return;
+    }
+    // The allocator's calls that are not bound yet would find ours once the veil is gone.
+    redirect(&allocator, &|slot| {
+        let wanted = slot.kind == Kind::Jump;
+        let at = wanted.then(|| named(extensions, slot)).flatten()?;
+        real.get(at).copied().filter(|&address| address != 0)
+    });
+    for (extension, _) in extensions.iter().zip(real).filter(|(_, real)| *real != 0) {
+        unveil(&own, extension);
+    }
+    let others = elf::all().filter(|object| *object != own && *object != allocator);
+    for object in others {
+        redirect(&object, &|slot| {
+            let held = load(slot);
+            let at = real.contains(&held).then(|| named(extensions, slot));
+            let hook = extensions.get(at.flatten()?)?.hook;
+            (held != 0).then_some(hook as usize)
+        });
+    }
+}
+
+fn named(extensions: &[Extension], slot: &Slot<'_>) -> Option<usize> {
+    let name = slot.name();
+    extensions
+        .iter()
+        .position(|extension| extension.name.as_bytes() == name)
+}
+
+fn unveil(own: &Object, extension: &Extension) {
+    let Some(name) = own.name_of_symbol(extension.veil.as_bytes()) else {
+        return;
+    };
+    let length = extension.name.len();
+    writable(name, length, true, || {
+        // SAFETY: a string of that length in our own string table, made writable just now.
+        unsafe { name.copy_from_nonoverlapping(NonNull::from(extension.name).cast(), length) };
+    });
+}
+
+/// Writes what `target` says into the slots of `object`.
+fn redirect(object: &Object, target: &dyn Fn(&Slot<'_>) -> Option<usize>) {
+    object.for_each_slot(&mut |slot| {
+        let Some(access) = access_to(object, slot.address) else {
+            return;
+        };
+        if let Some(target) = target(slot) {
+            writable(
+                slot.address.cast(),
+                size_of::<usize>(),
+                access.is_read_only,
+                || {
+                    // SAFETY: an aligned word that the loader wrote; other threads call through it.
+                    unsafe { slot.address.cast::<AtomicUsize>().as_ref() }.store(target, Relaxed);
+                },
+            );
+        }
+    });
+}
+
+fn load(slot: &Slot<'_>) -> usize {
+    // SAFETY: as above.
+    unsafe { slot.address.cast::<AtomicUsize>().as_ref() }.load(Relaxed)
+}
+
+struct Access {
+    is_read_only: bool,
+}
+
+/// How a word of the object can be written; `None` when it is in none of its data segments.
+fn access_to(object: &Object, address: NonNull<usize>) -> Option<Access> {
+    let address = address.as_ptr() as usize;
+    let offset = |segment: &libc::Elf64_Phdr| {
+        (address.wrapping_sub(object.base()) as u64).wrapping_sub(segment.p_vaddr)
+    };
+    let segments = object.program_headers();
+    let is_data = segments.iter().any(|segment| {
+        segment.p_type == libc::PT_LOAD
+            && segment.p_flags & libc::PF_W != 0
+            && offset(segment) < segment.p_memsz
+    });
+    // The loader takes the pages that the part touches at its beginning, and not at its end.
+    let is_read_only = segments.iter().any(|segment| {
+        let first = object.base().wrapping_add(segment.p_vaddr as usize) & !(PAGE - 1);
+        let end = object
+            .base()
+            .wrapping_add((segment.p_vaddr + segment.p_memsz) as usize);
+        segment.p_type == libc::PT_GNU_RELRO && (first..end & !(PAGE - 1)).contains(&address)
+    });
+    is_data.then_some(Access { is_read_only })
+}
+
+/// Runs `write` while the pages of `[at, at + length)` can be written, if that can be had.
+fn writable(at: NonNull<u8>, length: usize, is_read_only: bool, write: impl FnOnce()) {
+    if !is_read_only {
+        return write();
+    }
+    let first = at.as_ptr() as usize & !(PAGE - 1);
+    let end = (at.as_ptr() as usize + length).next_multiple_of(PAGE);
+    let Some(pages) = NonNull::new(first as *mut u8) else {
+        return;
+    };
+    // SAFETY: pages of a loaded object's data that the loader protected, or of our own tables:
+    // nobody relies on a write to them failing.
+    unsafe {
+        if sys::mprotect(pages, end - first, libc::PROT_READ | libc::PROT_WRITE) == 0 {
+            write();
+            sys::mprotect(pages, end - first, libc::PROT_READ);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_veil_is_another_name_of_the_same_hash() {
+        assert!(is_veil("mallodW", "mallocx"));
+        assert!(!is_veil("mallocx", "mallocx"));
+        assert!(!is_veil("mallocy", "mallocx"));
+        assert!(!is_veil("_mallodW", "mallocx"));
+    }
+}
