@@ -28,7 +28,7 @@
 //! sys
 //! sync diag gate
 //! arena elf sampler tls
-//! config frame_table next process stack_table unwind
+//! binding config frame_table next process stack_table unwind
 //! live_table runtime
 //! range_table
 //! recorder
