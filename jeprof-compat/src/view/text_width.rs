@@ -28,6 +28,11 @@ pub fn width(text: &str, font_size: f64) -> f64 {
     thousandths / 1000.0 * font_size
 }
 
+/// Advance widths of U+0020 to U+007E in thousandths of the font size, for the script of the page.
+pub fn ascii() -> &'static [u16] {
+    &ASCII
+}
+
 fn advance(c: char) -> u16 {
     let index = (c as usize).wrapping_sub(' ' as usize);
     ASCII.get(index).copied().unwrap_or(OTHER)

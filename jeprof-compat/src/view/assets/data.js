@@ -1,0 +1,75 @@
+// Unpacks the report's data: the reader of view/html/data.rs. Columns become typed arrays.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+async function unpack() {
+  const packed = document.getElementById("data").textContent;
+  const bytes = Uint8Array.from(atob(packed), c => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const data = await new Response(stream).json();
+  for (const kind of data.kinds) unpackKind(kind, data.dumps.length);
+  return data;
+}
+
+function unpackKind(kind, dumps) {
+  const stacks = kind.leaf.length;
+  kind.parent = Int32Array.from(kind.parent, (back, at) => back ? at - back : -1);
+  kind.frame = Int32Array.from(kind.frame);
+  for (const name of ["bytes", "objects", "allocated", "samples", "deviation"]) {
+    const columns = kind[name];
+    for (let dump = 0; dump < columns.length; dump++) {
+      const column = Float64Array.from(columns[dump]);
+      if (dump) for (let s = 0; s < stacks; s++) column[s] += columns[dump - 1][s];
+      columns[dump] = column;
+    }
+    kind["has_" + name] = columns.length > 0;
+    while (columns.length < dumps) columns.push(new Float64Array(stacks));
+  }
+  const classes = kind.age_bounds.length + 1;
+  kind.ages = kind.ages.map(list => {
+    const shares = new Float32Array(stacks * classes);
+    for (let at = 0, stack = 0; at < list.length; at += 3) {
+      stack += list[at];
+      shares[stack * classes + list[at + 1]] = list[at + 2] / 1000;
+    }
+    return shares;
+  });
+  kind.hasAges = classes > 1;
+}
+
+function amount(value, isObjects) {
+  const sign = value < 0 ? "-" : "";
+  let figure = Math.abs(value);
+  if (isObjects) return sign + Math.round(figure).toLocaleString("en");
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let unit = 0;
+  while (figure >= 1023.95 && unit < 4) { figure /= 1024; unit++; }
+  return sign + figure.toFixed(unit ? 1 : 0) + " " + units[unit];
+}
+
+function clock(seconds) {
+  const s = Math.round(seconds), two = n => String(n).padStart(2, "0");
+  if (s < 60) return s + " s";
+  if (s < 3600) return Math.floor(s / 60) + ":" + two(s % 60) + " min";
+  if (s < 172800) return Math.floor(s / 3600) + ":" + two(Math.floor(s % 3600 / 60)) + " h";
+  return Math.floor(s / 86400) + " d " + Math.floor(s % 86400 / 3600) + " h";
+}
+
+// Elements only ever get text and attributes that are no handlers: names cannot become markup.
+function element(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+function shape(tag, attributes, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const name in attributes) node.setAttribute(name, attributes[name]);
+  node.append(...children);
+  return node;
+}

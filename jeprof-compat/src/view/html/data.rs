@@ -1,0 +1,177 @@
+//! The report's data for the script of the page: columns of small numbers as JSON, gzipped, in
+//! base64. Called by `html`; `assets/data.js` is the reader, and both change together.
+//!
+//! Columns of dumps are differences to the dump before: most stacks do not change, and zeros pack
+//! best. Bytes are rounded to whole ones in the running value, so that the sum of differences is
+//! the rounded value again.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::{Compression, GzBuilder};
+use serde_json::{Value, json};
+
+use crate::report::{Cell, Kind, Report};
+use crate::view::{flame, hue, text_width};
+
+/// A call graph drawn beforehand, for a selection of the page.
+pub struct Drawing {
+    /// Which one: `KIND/live` or `KIND/growth`.
+    pub key: String,
+    /// SVG file.
+    pub svg: String,
+}
+
+/// What stands in the page.
+pub fn pack(report: &Report, drawings: &[Drawing]) -> String {
+    let kinds: Vec<Value> = report.kinds.iter().map(kind).collect();
+    let drawings: HashMap<&str, &str> = drawings
+        .iter()
+        .map(|d| (d.key.as_str(), d.svg.as_str()))
+        .collect();
+    let data = json!({
+        "program": report.header.program,
+        "points": report.timeline.points,
+        "dumps": report.timeline.dumps,
+        "suspects": report.suspects,
+        "accounts": report.accounts,
+        "conclusion": report.conclusion,
+        "facts": report.header.facts,
+        "kinds": kinds,
+        "drawings": drawings,
+        "row": flame::ROW,
+        "font": flame::FONT,
+        "family": text_width::FONT_FAMILY,
+        "widths": text_width::ascii(),
+    });
+    // The order of keys is that of their names, and the time in the header is none.
+    let gzip = GzBuilder::new().mtime(0);
+    let mut writer = gzip.write(Vec::new(), Compression::best());
+    // Writing into memory cannot fail.
+    let _ = writer.write_all(data.to_string().as_bytes());
+    STANDARD.encode(writer.finish().unwrap_or_default())
+}
+
+fn kind(kind: &Kind) -> Value {
+    let mut strings = Strings::default();
+    let hues = hues(kind);
+    let frames = &kind.frames;
+    let module = |at: usize| frames[at].module.as_deref();
+    let hue = |at: usize| module(at).and_then(|m| hues.get(m)).copied();
+    let all = 0..frames.len();
+    let frames_json = json!({
+        "name": frames.iter().map(|f| &f.name).collect::<Vec<_>>(),
+        "full": frames.iter().map(|f| f.full.as_deref().unwrap_or("")).collect::<Vec<_>>(),
+        "module": all.clone().map(|at| strings.id(module(at))).collect::<Vec<_>>(),
+        "file": frames.iter().map(|f| strings.id(f.file.as_deref())).collect::<Vec<_>>(),
+        "line": frames.iter().map(|f| f.line.unwrap_or(0)).collect::<Vec<_>>(),
+        "hue": all.map(|at| hue(at).unwrap_or(hue::rest())).collect::<Vec<_>>(),
+    });
+    let threads: Vec<usize> = kind
+        .stacks
+        .iter()
+        .map(|s| strings.id(s.thread.as_deref()))
+        .collect();
+    json!({
+        "name": kind.name,
+        "title": kind.title,
+        "frames": frames_json,
+        "strings": strings.all,
+        "parent": kind.nodes.iter().enumerate().map(|(at, n)| n.parent.map_or(0, |p| at - p as usize)).collect::<Vec<_>>(),
+        "frame": kind.nodes.iter().map(|n| n.frame).collect::<Vec<_>>(),
+        "leaf": kind.stacks.iter().map(|s| s.node).collect::<Vec<_>>(),
+        "thread": threads,
+        "bytes": columns(kind, |c| c.bytes.round()),
+        "objects": columns(kind, |c| c.objects.round()),
+        "allocated": columns(kind, |c| c.allocated.round()),
+        "samples": columns(kind, |c| c.samples as f64),
+        "deviation": columns(kind, relative_deviation),
+        "age_bounds": kind.age_bounds,
+        "ages": ages(kind),
+    })
+}
+
+/// Standard deviation in thousandths of the value.
+fn relative_deviation(cell: &Cell) -> f64 {
+    if cell.bytes <= 0.0 {
+        return 0.0;
+    }
+    (cell.variance.max(0.0).sqrt() / cell.bytes * 1000.0)
+        .min(9999.0)
+        .round()
+}
+
+/// One column a dump; each value less that of the dump before.
+fn columns(kind: &Kind, value: impl Fn(&Cell) -> f64) -> Vec<Vec<i64>> {
+    let dumps = kind.stacks.first().map_or(0, |s| s.cells.len());
+    let at = |stack: usize, dump: usize| value(&kind.stacks[stack].cells[dump]) as i64;
+    let column = |dump: usize| {
+        (0..kind.stacks.len())
+            .map(|stack| {
+                let before = dump.checked_sub(1).map_or(0, |d| at(stack, d));
+                at(stack, dump) - before
+            })
+            .collect::<Vec<i64>>()
+    };
+    let all: Vec<Vec<i64>> = (0..dumps).map(column).collect();
+    let nothing = all.iter().flatten().all(|v| *v == 0);
+    if nothing { Vec::new() } else { all }
+}
+
+/// Live bytes by age class in thousandths, without the youngest class, which is the rest; stacks
+/// that are young altogether say nothing. One list a dump: `stack, class, thousandths, ...`, the
+/// stack as difference.
+fn ages(kind: &Kind) -> Vec<Vec<u64>> {
+    let dumps = kind.stacks.first().map_or(0, |s| s.cells.len());
+    (0..dumps)
+        .map(|dump| {
+            let mut list = Vec::new();
+            let mut before = 0;
+            for (at, stack) in kind.stacks.iter().enumerate() {
+                let ages = &stack.cells[dump].ages;
+                let sum: f64 = ages.iter().sum();
+                for (class, bytes) in ages.iter().enumerate().skip(1) {
+                    let part = (bytes / sum * 1000.0).round() as u64;
+                    if part > 0 {
+                        list.extend([(at - before) as u64, class as u64, part]);
+                        before = at;
+                    }
+                }
+            }
+            list
+        })
+        .collect()
+}
+
+/// Hue of every module of a kind.
+pub fn hues(kind: &Kind) -> HashMap<&str, usize> {
+    let frames = kind.nodes.iter().map(|n| &kind.frames[n.frame as usize]);
+    hue::modules(frames.filter_map(|f| f.module.as_deref()))
+}
+
+/// Texts, each once; 0 is none.
+struct Strings<'a> {
+    all: Vec<&'a str>,
+    ids: HashMap<&'a str, usize>,
+}
+
+impl Default for Strings<'_> {
+    fn default() -> Self {
+        Strings {
+            all: vec![""],
+            ids: HashMap::new(),
+        }
+    }
+}
+
+impl<'a> Strings<'a> {
+    fn id(&mut self, text: Option<&'a str>) -> usize {
+        let Some(text) = text else { return 0 };
+        *self.ids.entry(text).or_insert_with(|| {
+            self.all.push(text);
+            self.all.len() - 1
+        })
+    }
+}

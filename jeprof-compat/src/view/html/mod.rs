@@ -1,0 +1,171 @@
+//! The leak report as one HTML file that needs nothing beside it: no network, no server. Called by
+//! what makes reports; a pure writer, and the same report gives the same bytes.
+//!
+//! ```text
+//! report -> summary, timeline, flame   what is read without a script
+//!        -> data                       the same and all stacks, for assets/*.js
+//! ```
+//! The first screen is the verdict in words. Names are hostile input: here they pass
+//! `xml::escape`, in the script they only ever become text nodes, and the page's policy forbids
+//! every connection.
+
+mod data;
+mod summary;
+mod timeline;
+
+use super::flame::{self, Path};
+use super::svg::Caption;
+use super::{colour, hue, svg, xml};
+use crate::graph::{Graph, Trim};
+use crate::layout::Layered;
+use crate::naming::{Frame, FrameKind};
+use crate::report::{Kind, Report};
+use crate::stacks::{FrameId, NamedProfile, NamedStack};
+use crate::units::Unit;
+use data::Drawing;
+
+const CSS: [&str; 2] = [
+    include_str!("../assets/page.css"),
+    include_str!("../assets/views.css"),
+];
+
+/// In the order in which they use each other.
+const SCRIPTS: [&str; 11] = [
+    include_str!("../assets/data.js"),
+    include_str!("../assets/state.js"),
+    include_str!("../assets/stacks.js"),
+    include_str!("../assets/draw.js"),
+    include_str!("../assets/flame.js"),
+    include_str!("../assets/sandwich.js"),
+    include_str!("../assets/table.js"),
+    include_str!("../assets/callgraph.js"),
+    include_str!("../assets/brush.js"),
+    include_str!("../assets/export.js"),
+    include_str!("../assets/main.js"),
+];
+
+/// The template; a word in `{{}}` is a place to be filled.
+const TEMPLATE: &str = include_str!("../assets/page.html");
+
+/// Width of the flame graph that is there without a script.
+const STATIC_WIDTH: f64 = 1200.0;
+
+/// The whole file.
+pub fn render(report: &Report) -> String {
+    let title = format!("{}: {}", report.header.program, report.conclusion.headline);
+    let mut out = String::with_capacity(1 << 20);
+    // Filled in one pass: what is put in is never looked at for places.
+    let mut rest = TEMPLATE;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (place, after) = after.split_once("}}").unwrap_or((after, ""));
+        out.push_str(before);
+        match place {
+            "title" => out += &xml::escape(&title),
+            "css" => out += &format!("{}{}{}", colour::css(), hue::css(), CSS.concat()),
+            "verdict" => out += &summary::verdict(report),
+            "facts" => out += &summary::facts(report),
+            "timeline" => out += &timeline::section(report),
+            "account" => out += &summary::account(report),
+            "suspects" => out += &summary::suspects(report),
+            "flame" => out += &static_flame(report),
+            "notes" => out += &summary::notes(report),
+            "data" => out += &data::pack(report, &drawings(report)),
+            "script" => out += &SCRIPTS.concat(),
+            _ => {}
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+/// What the first kind held at the last dump.
+fn static_flame(report: &Report) -> String {
+    let Some(kind) = report.kinds.first() else {
+        return "<p class=\"empty\">No stacks were sampled.</p>\n".to_owned();
+    };
+    let hues = data::hues(kind);
+    let paths: Vec<Path<'_>> = kind
+        .stacks
+        .iter()
+        .filter_map(|stack| {
+            let mut frames: Vec<(&str, usize)> = frames_up(kind, stack.node)
+                .map(|frame| {
+                    let frame = &kind.frames[frame as usize];
+                    let module = frame.module.as_deref();
+                    let hue = module.and_then(|m| hues.get(m)).copied();
+                    (frame.name.as_str(), hue.unwrap_or(hue::rest()))
+                })
+                .collect();
+            frames.reverse();
+            let value = stack.cells.last()?.bytes;
+            Some(Path { frames, value })
+        })
+        .collect();
+    flame::svg(&paths, &kind.title, STATIC_WIDTH, Unit::Megabytes)
+}
+
+/// Leaf first.
+fn frames_up(kind: &Kind, leaf: u32) -> impl Iterator<Item = u32> {
+    let mut at = Some(leaf);
+    std::iter::from_fn(move || {
+        let node = kind.nodes[at? as usize];
+        at = node.parent;
+        Some(node.frame)
+    })
+}
+
+/// The call graphs of the selections that most readers start from.
+fn drawings(report: &Report) -> Vec<Drawing> {
+    let mut out = Vec::new();
+    for kind in &report.kinds {
+        let last = |cells: &[crate::report::Cell]| cells.last().map_or(0.0, |c| c.bytes);
+        let first = |cells: &[crate::report::Cell]| cells.first().map_or(0.0, |c| c.bytes);
+        let live = profile(kind, |cells| last(cells));
+        let growth = profile(kind, |cells| last(cells) - first(cells));
+        let several = report.timeline.dumps.len() > 1;
+        let wanted = [("live", live, true), ("growth", growth, several)];
+        for (name, profile, _) in wanted.into_iter().filter(|w| w.2 && !w.1.stacks.is_empty()) {
+            let graph = Graph::build(&profile, &Trim::default());
+            let caption = Caption {
+                program: &report.header.program,
+                unit: Unit::Megabytes,
+                kind: None,
+            };
+            out.push(Drawing {
+                key: format!("{}/{name}", kind.name),
+                svg: svg::render(&graph, &caption, &Layered),
+            });
+        }
+    }
+    out
+}
+
+/// A kind as the call graph wants it.
+fn profile(kind: &Kind, value: impl Fn(&[crate::report::Cell]) -> f64) -> NamedProfile {
+    let frame = |frame: &crate::report::ReportFrame| Frame {
+        name: frame.name.clone(),
+        full: frame.full.clone().unwrap_or_else(|| frame.name.clone()),
+        module: frame.module.clone(),
+        file: frame.file.clone(),
+        line: frame.line,
+        inlined: false,
+        kind: if frame.kind == "unresolved" {
+            FrameKind::Unresolved
+        } else {
+            FrameKind::Native
+        },
+    };
+    let stack = |stack: &crate::report::Stack| NamedStack {
+        frames: frames_up(kind, stack.node).map(FrameId).collect(),
+        value: value(&stack.cells),
+        samples: None,
+    };
+    let stacks: Vec<NamedStack> = kind.stacks.iter().map(stack).collect();
+    NamedProfile {
+        frames: kind.frames.iter().map(frame).collect(),
+        total: stacks.iter().map(|s| s.value).sum(),
+        stacks: stacks.into_iter().filter(|s| s.value != 0.0).collect(),
+        value: crate::model::ValueKind::InuseSpace,
+        kind: None,
+    }
+}
