@@ -8,13 +8,14 @@
 //! `load` runs the left half for both binaries; `argv` and `cli` are the command line of
 //! `jeprof-compat`. `culprit` says which frame of a stack is to blame. `preload` is what a start
 //! under the profiler needs, `doctor` says before it what will be seen, `run` is what
-//! `malloscope run` does. A room uses only rooms to its left, and views are pure: a test holds the
-//! code against both.
+//! `malloscope run` does, and `env` prints what does it elsewhere. A room uses only rooms to its
+//! left, and views are pure: a test holds the code against both.
 
 pub mod argv;
 pub mod cli;
 pub mod culprit;
 pub mod doctor;
+pub mod env;
 pub mod filter;
 pub mod graph;
 pub mod layout;

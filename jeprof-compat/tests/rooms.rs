@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they may use each other.
-const ROOMS: [&str; 20] = [
+const ROOMS: [&str; 21] = [
     "model",
     "units",
     "quantity",
@@ -24,6 +24,7 @@ const ROOMS: [&str; 20] = [
     "preload",
     "doctor",
     "run",
+    "env",
     "lib",
 ];
 

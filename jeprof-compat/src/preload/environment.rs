@@ -19,6 +19,10 @@ use crate::quantity;
 const DEFAULTS: &str = "prof:true,prof_final:true,lg_prof_sample:19,lg_prof_interval:30,\
                         prof_gdump:true,prof_keep:64,prof_timer:60,prof_control:true";
 
+/// The same where nobody waits: for services, and for containers that the OOM killer ends.
+const SERVICE: &str = "prof:true,prof_final:true,lg_prof_sample:19,prof_gdump:true,prof_keep:64,\
+                       prof_timer:600,prof_memory_limit:90,prof_control:true";
+
 /// Our own variable.
 pub(crate) const CONF: &str = "MALLOSCOPE_CONF";
 const FALLBACK: &str = "MALLOC_CONF";
@@ -29,7 +33,7 @@ pub(crate) const PRELOAD: &str = "LD_PRELOAD";
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Wishes {
     /// Write a dump so often, as in 30s or 5m; 0: only when the heap grows and at the end
-    /// [default: 60s]
+    /// [default: 60s, for services 10m]
     #[arg(long, value_name = "TIME", value_parser = quantity::seconds)]
     pub(crate) every: Option<u64>,
     /// Take a sample of so many bytes, as in 512k; the power of two next to it is taken
@@ -39,6 +43,12 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
+    /// The configuration of a service whose dumps go to `directory`.
+    pub(crate) fn service(&self, directory: &str) -> String {
+        let pairs = self.pairs();
+        format!("{SERVICE},prof_prefix:{directory}/malloscope{pairs}")
+    }
+
     /// As pairs, a comma before each.
     fn pairs(&self) -> String {
         let timer = self.every.map(|every| format!(",prof_timer:{every}"));
