@@ -246,7 +246,12 @@ fn a_memoize_fed_a_new_key_by_every_call_is_found() {
 
 #[test]
 fn at_the_ceiling_samples_give_way_without_a_bias() {
-    let home = &homes()[0];
+    // JDK 11 itself takes up to 15 % too many samples when the period is near the objects' size: it
+    // begins the next gap within the object just sampled.
+    let homes = homes();
+    let Some(home) = homes.iter().find(|home| version(home) > 11) else {
+        return println!("skipped: no JDK later than 11 is here");
+    };
     let (mut estimate, mut truth) = (0, 0);
     for lg in [0, 10, 10, 10] {
         let run = java(home, &[], &["AuditLog"])
