@@ -116,7 +116,8 @@ races() {
         (cd "$here/loom" && cargo test --quiet) >"$work/said" 2>&1 || { cat "$work/said"; fail loom; }
         # shellcheck disable=SC2086 # a list of names
         if ls "$(rustc --print sysroot)/lib/rustlib/$host/lib/"*tsan* >/dev/null 2>&1; then
-            RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=thread' cargo test --quiet --target "$host" \
+            RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer' \
+                cargo test --quiet --target "$host" \
                 --target-dir "$target/tsan" --manifest-path "$here/Cargo.toml" --lib -- $rooms \
                 >"$work/said" 2>&1 || { cat "$work/said"; fail ThreadSanitizer; }
         else

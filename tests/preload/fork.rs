@@ -48,3 +48,25 @@ fn parent_and_child_each_dump_what_lives_in_them() {
         );
     }
 }
+
+#[test]
+fn a_child_may_fork_and_its_child_again() {
+    for lg_period in [0, 12] {
+        let conf =
+            format!("prof:true,prof_final:true,prof_dump_live:true,lg_prof_sample:{lg_period}");
+        let run = Preload::new("fork_in_fork.c").conf(&conf).run().succeeded();
+        let kept = |dump: &crate::dump::Dump| {
+            let sizes = dump.live.iter().map(|&(_, size, _)| size);
+            sizes
+                .filter(|size| (1_000_000..1_000_004).contains(size))
+                .count()
+        };
+        let mut generations: Vec<_> = run.dumps().iter().map(kept).collect();
+        generations.sort_unstable();
+        assert_eq!(
+            generations,
+            [1, 2, 3, 4],
+            "each has its own and those before"
+        );
+    }
+}
