@@ -7,8 +7,7 @@
 #   kill=N     N processes are killed at random moments: every dump is whole, the last is read
 #   truth=S    for S seconds, exact mode against the program's own account: 32 threads, 0 to 64 MiB
 #   dlopen=S   for S seconds, a hundred threads load, unload and throw, others allocate and fork
-#   races=N    N times the locks and tables under loom, in every order of threads, and under
-#              ThreadSanitizer where the toolchain brings its runtime
+#   races=N    N times the locks and tables under loom, in every order of threads
 #   churn=M    resident memory after M million operations, as a ratio to a run without the profiler
 #
 # Needs `cargo build --release` of preload and jeprof-compat. Ends with status 1 at the first failure.
@@ -112,23 +111,10 @@ churn_memory() {
     done
 }
 
-# The sanitizer's switch is unstable, its runtime comes with the stable toolchain. The standard library
-# is not instrumented, so tests that pass messages through it would be false alarms.
 races() {
-    local times=$1 host rooms='live_table stack_table frame_table sync:: gate:: arena'
-    host=$(rustc -vV | sed -n 's/^host: //p')
-    while [ "$times" -gt 0 ]; do
-        (cd "$here/loom" && cargo test --quiet) >"$work/said" 2>&1 || { cat "$work/said"; fail loom; }
-        # shellcheck disable=SC2086 # a list of names
-        if ls "$(rustc --print sysroot)/lib/rustlib/$host/lib/"*tsan* >/dev/null 2>&1; then
-            RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer' \
-                cargo test --quiet --target "$host" \
-                --target-dir "$target/tsan" --manifest-path "$here/Cargo.toml" --lib -- $rooms \
-                >"$work/said" 2>&1 || { cat "$work/said"; fail ThreadSanitizer; }
-        else
-            echo "races: no runtime of ThreadSanitizer in this toolchain"
-        fi
-        times=$((times - 1))
+    local round
+    for ((round = 0; round < $1; round++)); do
+        (cd "$here/loom" && cargo test --quiet) >"$work/said" 2>&1 || { cat "$work/said"; fail races; }
     done
     echo "races: $1 times, none"
 }

@@ -4,9 +4,8 @@
 //! `build.rs` fetches the sources; what they call stands here: memory whose every word is an atomic
 //! that loom knows, and a futex made of loom's mutex and condition variable.
 //!
-//! Not here, and why: `arena` (its state is in statics, which loom cannot have; Miri and
-//! ThreadSanitizer run its tests), and the place of the dumper's thread, whose other side is the
-//! kernel.
+//! Not here, and why: `arena` (its state is in statics, which loom cannot have), and the place of
+//! the dumper's thread, whose other side is the kernel.
 
 pub mod arena;
 pub mod atomic;
