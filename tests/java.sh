@@ -47,6 +47,8 @@ on_all_jdks() {
     echo "jdks: Java tests on ${#jdks[@]} JDKs"
 }
 
+version() { sed -n 's/^JAVA_VERSION="\(.*\)"/JDK \1/p' "$1/release"; }
+
 milliseconds() {
     local begin end
     begin=$(date +%s%N)
@@ -67,7 +69,7 @@ exits() {
             milliseconds env MALLOSCOPE_CONF=prof:true,prof_prefix: LD_PRELOAD="$library" \
                 "$home/bin/java" -cp "$work" Hello >>"$work/with"
         done
-        echo "exit: $(basename "$home"): $(median <"$work/plain") ms without, $(median <"$work/with") ms with (medians of $1)"
+        echo "exit: $(version "$home"): $(median <"$work/plain") ms without, $(median <"$work/with") ms with (medians of $1)"
     done
 }
 
@@ -90,13 +92,15 @@ storm() {
     for home in "${jdks[@]}"; do
         for collector in "${collectors[@]}"; do
             rm -f "$work"/storm.*.heap
-            if ! MALLOSCOPE_CONF=prof:true,lg_prof_sample:13,prof_accum:true,prof_final:true,prof_prefix:$work/storm LD_PRELOAD=$library \
-                timeout -s KILL $((seconds + 120)) "$home/bin/java" "-XX:+Use${collector}GC" -Xmx700m -cp "$work" Storm 100 "$seconds" >"$work/said" 2>&1; then
+            # `timeout` outside, or it would write a dump too; some collectors were experimental once.
+            if ! timeout -s KILL $((seconds + 120)) env LD_PRELOAD="$library" \
+                MALLOSCOPE_CONF="prof:true,lg_prof_sample:13,prof_accum:true,prof_final:true,prof_prefix:$work/storm" \
+                "$home/bin/java" -XX:+UnlockExperimentalVMOptions "-XX:+Use${collector}GC" -Xmx700m -cp "$work" Storm 100 "$seconds" >"$work/said" 2>&1; then
                 grep -q "Option -XX:+Use" "$work/said" || fail "storm: $home $collector: $(cat "$work/said")"
-                echo "storm: $(basename "$home") has no ${collector}GC"
+                echo "storm: $(version "$home") has no ${collector}GC"
                 continue
             fi
-            echo "storm: $(basename "$home") ${collector}GC $seconds s: $(cat "$work/said")," \
+            echo "storm: $(version "$home") ${collector}GC $seconds s: $(cat "$work/said")," \
                 "$(grep -h '^# frame' "$work"/storm.*.f.heap | wc -l) names," \
                 "$(grep -h '^# counter_java_lost' "$work"/storm.*.f.heap)"
         done

@@ -253,8 +253,10 @@ fn every_collector_and_tier_under_class_unloading() {
             }
             let dump = run.succeeded().final_dump();
             let (java, marked, all) = shares(&dump);
+            // What the JVM does before it is there is without; a slow machine gets little farther.
+            let without = all - java - marked;
             assert!(
-                (java + marked) * 100 >= all * 97,
+                without <= all * 3 / 100 + 200 && java > without,
                 "{flags:?} {jdk:?}: {java} of {all}"
             );
             // Each of the throwaway classes has the same names: they do not pile up.
