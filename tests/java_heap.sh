@@ -19,8 +19,8 @@ javac --release 11 -d "$work" "$here"/tests/programs/java/HeapStorm.java "$here"
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
 homes() {
-    local home
-    for home in /usr/lib/jvm/* ${MALLOSCOPE_JAVA_HOMES//:/ }; do
+    local home more=${MALLOSCOPE_JAVA_HOMES:-}
+    for home in /usr/lib/jvm/* ${more//:/ }; do
         [ ! -x "$home/bin/java" ] || readlink -f "$home"
     done | sort -u
 }
