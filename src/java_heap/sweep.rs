@@ -47,7 +47,8 @@ pub struct Turn(());
 
 impl Turn {
     fn take() -> Option<Turn> {
-        (!SWEEPING.swap(true, Acquire)).then_some(Turn(()))
+        // Made only when it is ours: dropping one gives the turn back.
+        (!SWEEPING.swap(true, Acquire)).then(|| Turn(()))
     }
 
     /// Copies the references as of now; the rest of what comes meanwhile is left for the next time.
@@ -137,5 +138,19 @@ pub fn after_sample(jvmti: Jvmti, jni: Jni) {
     }
     if LIVE.len() >= CEILING {
         thinning::thin(&mut turn, jvmti, jni);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_gets_no_turn_leaves_that_of_the_other_alone() {
+        let turn = Turn::take().expect("nobody sweeps");
+        assert!(Turn::take().is_none());
+        assert!(Turn::take().is_none(), "the refusal gave nothing back");
+        drop(turn);
+        assert!(Turn::take().is_some());
     }
 }
