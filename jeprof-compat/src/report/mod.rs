@@ -5,10 +5,12 @@
 //! Everything here is an estimate or a fact of the dumps already; the page computes sums of
 //! stacks, and nothing of statistics. Names are as hostile as they were in the process.
 
+mod dumps;
 mod stacks;
 mod suspect;
 mod timeline;
 
+pub use dumps::State;
 pub use stacks::{Ages, Cell, Kind, KindBuilder, ReportFrame, Stack, TrieNode};
 pub use suspect::{Estimate, StackFrame, Suspect, Verdict};
 pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline};

@@ -160,6 +160,15 @@ impl KindBuilder {
 }
 
 impl ReportFrame {
+    /// Where the frame lives: its module, or managed code, or nowhere known.
+    pub fn home(&self) -> &str {
+        match &self.module {
+            Some(module) => module,
+            None if self.kind == "managed" => "managed code",
+            None => "",
+        }
+    }
+
     fn new(frame: &Frame) -> ReportFrame {
         ReportFrame {
             name: frame.name.clone(),

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 
-use crate::report::{Cell, Kind, Report};
+use crate::report::{Cell, Kind, Report, ReportFrame};
 use crate::view::{flame, hue, text_width};
 
 /// A call graph drawn beforehand, for a selection of the page.
@@ -59,7 +59,7 @@ fn kind(kind: &Kind) -> Value {
     let hues = hues(kind);
     let frames = &kind.frames;
     let module = |at: usize| frames[at].module.as_deref();
-    let hue = |at: usize| module(at).and_then(|m| hues.get(m)).copied();
+    let hue = |at: usize| hues.get(frames[at].home()).copied();
     let all = 0..frames.len();
     let frames_json = json!({
         "name": frames.iter().map(|f| &f.name).collect::<Vec<_>>(),
@@ -145,10 +145,14 @@ fn ages(kind: &Kind) -> Vec<Vec<u64>> {
         .collect()
 }
 
-/// Hue of every module of a kind.
+/// Hue of every module of a kind, managed code being one.
 pub fn hues(kind: &Kind) -> HashMap<&str, usize> {
     let frames = kind.nodes.iter().map(|n| &kind.frames[n.frame as usize]);
-    hue::modules(frames.filter_map(|f| f.module.as_deref()))
+    hue::modules(
+        frames
+            .map(ReportFrame::home)
+            .filter(|home| !home.is_empty()),
+    )
 }
 
 /// Texts, each once; 0 is none.

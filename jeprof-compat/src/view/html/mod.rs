@@ -91,8 +91,7 @@ fn static_flame(report: &Report) -> String {
             let mut frames: Vec<(&str, usize)> = frames_up(kind, stack.node)
                 .map(|frame| {
                     let frame = &kind.frames[frame as usize];
-                    let module = frame.module.as_deref();
-                    let hue = module.and_then(|m| hues.get(m)).copied();
+                    let hue = hues.get(frame.home()).copied();
                     (frame.name.as_str(), hue.unwrap_or(hue::rest()))
                 })
                 .collect();

@@ -246,7 +246,7 @@ pub fn notes(report: &Report) -> String {
     let notes = report.notes.iter();
     let notes: String = notes.map(|n| format!("<li>{}</li>\n", escape(n))).collect();
     format!(
-        "<details class=\"notes\"><summary>{} notes on this measurement</summary><ul>\n{notes}</ul></details>\n",
+        "<details class=\"notes\"><summary>Notes on this measurement: {}</summary><ul>\n{notes}</ul></details>\n",
         report.notes.len()
     )
 }
