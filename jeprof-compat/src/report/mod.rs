@@ -96,15 +96,39 @@ impl Report {
         for file in frames.filter_map(|frame| frame.file.as_mut()) {
             *file = base_name(file);
         }
-        let frames = self.suspects.iter_mut().flat_map(|s| &mut s.stack);
-        for place in frames.map(|frame| &mut frame.place) {
-            *place = base_name(place);
+        for suspect in &mut self.suspects {
+            for frame in &mut suspect.stack {
+                frame.place = base_name(&frame.place);
+            }
+            let texts = [
+                &mut suspect.place,
+                &mut suspect.sentence,
+                &mut suspect.reason,
+            ];
+            for text in texts.into_iter().chain(&mut suspect.advice) {
+                *text = without_directories(text);
+            }
+        }
+        let conclusion = &mut self.conclusion;
+        for text in std::iter::once(&mut conclusion.headline).chain(&mut conclusion.sentences) {
+            *text = without_directories(text);
         }
     }
 }
 
 fn base_name(path: &str) -> String {
     path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+/// Every absolute path in a sentence loses its directories; `MB/h` has none.
+fn without_directories(text: &str) -> String {
+    let word = |word: &str| match word.find('/') {
+        Some(at) if at == 0 || word[..at].ends_with('(') => {
+            format!("{}{}", &word[..at], base_name(&word[at..]))
+        }
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -149,5 +173,9 @@ mod tests {
         assert!(report.header.facts.is_empty());
         assert_eq!(report.kinds[0].frames[0].file.as_deref(), Some("shop.c"));
         assert_eq!(report.kinds[0].frames[0].name, "buy");
+        assert_eq!(
+            without_directories("41 MB/h from buy (/home/alice/shop.c:3 in shop) and /a/b."),
+            "41 MB/h from buy (shop.c:3 in shop) and b."
+        );
     }
 }

@@ -24,12 +24,12 @@ fn frame(name: &str) -> Frame {
             .contains('.')
             .then(|| "src/shop/Exceptions.java".to_owned()),
         line: name.contains('.').then_some(42),
-        inlined: false,
         kind: if module.is_none() {
             FrameKind::Managed
         } else {
             FrameKind::Native
         },
+        ..Frame::default()
     }
 }
 

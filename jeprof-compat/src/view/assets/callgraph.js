@@ -80,7 +80,7 @@ function layered(data, kind, selection) {
     box.name = kind.frames.name[box.frame];
     box.label = fit(data, box.name, 250);
     box.figure = `${amount(box.flat, selection.isObjects)} of ${amount(box.value, selection.isObjects)}`;
-    box.width = Math.max(textWidth(data, box.label), textWidth(data, box.figure)) + 18;
+    box.width = Math.max(textWidth(data, box.label), textWidth(data, box.figure)) * 1.12 + 18;
     (layers[box.rank] ??= []).push(box);
   }
   for (const layer of layers) spread(layer);

@@ -14,7 +14,7 @@ async function start() {
   brush(data);
   cards(data);
   tips();
-  addEventListener("hashchange", update);
+  addEventListener("hashchange", () => { if (location.hash !== page.drawn) update(); });
   addEventListener("resize", () => { clearTimeout(page.late); page.late = setTimeout(update, 120); });
   addEventListener("keydown", keys);
   update();
@@ -68,6 +68,7 @@ function buildBar(data) {
 
 function update() {
   const { data } = page;
+  page.drawn = location.hash;
   state = readHash(data);
   const kind = data.kinds.find(kind => kind.name === state.kind) || data.kinds[0];
   for (const name in DEFAULTS) {

@@ -32,8 +32,10 @@ function hashOf(wanted) {
 function go(change, replace) {
   const next = hashOf({ ...state, ...change });
   if (next === (location.hash || "#")) return;
-  if (replace) { history.replaceState(null, "", next); dispatchEvent(new Event("hashchange")); }
+  if (replace) history.replaceState(null, "", next);
   else location.hash = next;
+  // At once: the next key may come before the browser tells.
+  dispatchEvent(new Event("hashchange"));
 }
 
 // Nothing for no expression, undefined for a broken one.

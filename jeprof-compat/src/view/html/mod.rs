@@ -147,12 +147,12 @@ fn profile(kind: &Kind, value: impl Fn(&[crate::report::Cell]) -> f64) -> NamedP
         module: frame.module.clone(),
         file: frame.file.clone(),
         line: frame.line,
-        inlined: false,
         kind: if frame.kind == "unresolved" {
             FrameKind::Unresolved
         } else {
             FrameKind::Native
         },
+        ..Frame::default()
     };
     let stack = |stack: &crate::report::Stack| NamedStack {
         frames: frames_up(kind, stack.node).map(FrameId).collect(),
