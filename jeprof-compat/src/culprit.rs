@@ -59,7 +59,7 @@ const WRAPPERS: [&str; 33] = [
     "g_realloc",
 ];
 
-/// Names that many programs give to a malloc of their own.
+/// Names that many programs give to a malloc of their own, beside all that end in `alloc`.
 const OWN_WRAPPERS: [&str; 6] = [
     "xmalloc", "xcalloc", "xrealloc", "xstrdup", "zmalloc", "zcalloc",
 ];
@@ -106,8 +106,25 @@ const RUNTIME_CLASSES: [&str; 12] = [
     "org.codehaus.groovy.",
 ];
 
-/// The place of the culprit in a stack, leaf first. In the order of preference: a frame that is
-/// nobody's glue and has a name; a managed frame; one that is not glue; the leaf.
+/// What a language compiles into every program.
+const STANDARD_LIBRARIES: [&str; 9] = [
+    "std::",
+    "<std::",
+    "__gnu_cxx::",
+    "void std::",
+    "core::",
+    "<core::",
+    "alloc::",
+    "<alloc::",
+    "hashbrown::",
+];
+
+/// Executables that run other people's programs.
+const INTERPRETERS: [&str; 6] = ["ruby", "python", "node", "perl", "php", "java"];
+
+/// The place of the culprit in a stack, leaf first. In the order of preference: code of the program
+/// itself rather than of the system's libraries; a frame that is nobody's glue and has a name; a
+/// managed frame; one that is not glue; the leaf.
 pub fn position(frames: &[&Frame]) -> usize {
     let managed = frames.iter().position(|f| f.kind == FrameKind::Managed);
     let under_managed = managed.unwrap_or(0);
@@ -118,19 +135,35 @@ pub fn position(frames: &[&Frame]) -> usize {
         let mut all = frames.iter().enumerate();
         all.find(|(at, frame)| wanted(*at, frame)).map(|(at, _)| at)
     };
-    first(&|at, frame| !is_glue(at, frame) && frame.kind != FrameKind::Unresolved)
+    first(&|at, frame| !is_glue(at, frame) && is_own(frame))
+        .or_else(|| first(&|at, frame| !is_glue(at, frame) && frame.kind != FrameKind::Unresolved))
         .or(managed)
         .or_else(|| first(&|at, frame| !is_glue(at, frame)))
         .unwrap_or(0)
 }
 
-fn is_glue(frame: &Frame) -> bool {
+/// Written for this program: its own modules, or managed code.
+fn is_own(frame: &Frame) -> bool {
+    match frame.kind {
+        FrameKind::Managed => true,
+        FrameKind::Unresolved => false,
+        FrameKind::Native => {
+            !frame.system
+                && !in_modules(frame, &INTERPRETERS)
+                && !starts_with_any(&frame.name, &STANDARD_LIBRARIES)
+        }
+    }
+}
+
+/// True for a function that asks for memory on behalf of others.
+pub fn is_glue(frame: &Frame) -> bool {
     if frame.kind == FrameKind::Managed {
         return starts_with_any(&frame.name, &RUNTIME_CLASSES);
     }
     in_modules(frame, &GLUE_MODULES)
         || starts_with_any(&frame.name, &WRAPPERS)
         || OWN_WRAPPERS.contains(&frame.name.as_str())
+        || frame.name.ends_with("alloc")
 }
 
 fn in_modules(frame: &Frame, modules: &[&str]) -> bool {
@@ -161,6 +194,7 @@ mod tests {
             Frame {
                 name: name.to_owned(),
                 module: (kind != FrameKind::Managed).then(|| module.to_owned()),
+                system: module.ends_with("(system)"),
                 kind,
                 ..Frame::default()
             }
@@ -185,6 +219,7 @@ mod tests {
     #[test]
     fn a_stack_of_glue_alone_blames_its_leaf() {
         assert_eq!(culprit("xmalloc < libc.so.6:start"), "xmalloc");
+        assert_eq!(culprit("pool_alloc < load < main"), "load");
     }
 
     #[test]
@@ -201,6 +236,24 @@ mod tests {
         assert_eq!(jdk_alone, "java.util.zip.Deflater.init");
         let compiler = "libjvm.so:Compile::Compile < java:[jit compiler thread]";
         assert_eq!(culprit(compiler), "[jit compiler thread]");
+    }
+
+    #[test]
+    fn code_of_the_program_goes_before_libraries() {
+        assert_eq!(
+            culprit(
+                "libz.so(system):deflateInit2_ < app:std::vector<int>::f < app:store < app:main"
+            ),
+            "store"
+        );
+        assert_eq!(
+            culprit("libz.so(system):deflateInit2_ < libc.so.6:start"),
+            "deflateInit2_"
+        );
+        assert_eq!(
+            culprit("libz.so(system):deflateInit2_ < ruby:main"),
+            "deflateInit2_"
+        );
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //!                                                            `-> graph -> layout -> view::{svg, dot}
 //! ```
 //! `report` is the data of a leak report, which a series of dumps fills and `view::html` writes.
-//! `load` runs the left half for both binaries; `argv` and `cli` are the command line of
+//! `series` is many dumps of one process in the order of time, `suspects` says who of it leaks, and
+//! `leaks` is the command for it. `load` runs the left half for both binaries; `argv` and `cli` are the command line of
 //! `jeprof-compat`. `culprit` says which frame of a stack is to blame. `preload` is what a start
 //! under the profiler needs, `doctor` says before it what will be seen, `run` is what
 //! `malloscope run` does, and `env` prints what does it elsewhere. A room uses only rooms to its
@@ -19,6 +20,7 @@ pub mod env;
 pub mod filter;
 pub mod graph;
 pub mod layout;
+pub mod leaks;
 pub mod load;
 pub mod model;
 pub mod naming;
@@ -27,7 +29,9 @@ pub mod quantity;
 pub mod read;
 pub mod report;
 pub mod run;
+pub mod series;
 pub mod stacks;
+pub mod suspects;
 pub mod symbolize;
 pub mod units;
 pub mod view;

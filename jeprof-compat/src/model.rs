@@ -247,6 +247,12 @@ impl Mapping {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
+    /// True for a library that came with the system rather than with the program.
+    pub fn is_system_library(&self) -> bool {
+        const DIRECTORIES: [&str; 5] = ["/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "[vdso]"];
+        DIRECTORIES.iter().any(|d| self.path.starts_with(d))
+    }
+
     /// True when names may be found for it: a file, though not a device or a shared memory
     /// segment, or the vdso.
     pub fn has_code_file(&self) -> bool {

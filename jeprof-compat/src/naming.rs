@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::filter::{Site, place};
-use crate::model::{Line, Location, Profile};
+use crate::model::{Line, Location, Mapping, Profile};
 
 /// What makes a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Frame {
     pub full: String,
     /// File name of the module, without its directory.
     pub module: Option<String>,
+    /// The module is one of the system's libraries.
+    pub system: bool,
     /// Source file of the first occurrence.
     pub file: Option<String>,
     /// Line number there: that of the occurrences with the largest value.
@@ -109,6 +111,7 @@ impl Namesakes {
             None => unresolved(site, granularity),
         };
         frame.module = site.mapping.map(|m| m.file_name().to_owned());
+        frame.system = site.mapping.is_some_and(Mapping::is_system_library);
         frame
     }
 
@@ -136,6 +139,7 @@ impl Namesakes {
             name,
             full: line.function.clone(),
             module: None,
+            system: false,
             file: line.file.clone(),
             line: line.line,
             inlined: line.inlined,
@@ -208,7 +212,6 @@ fn bare(site: &Site<'_>, address: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Mapping;
 
     fn line(full: &str, short: &str, start: u64) -> Line {
         let short = (short != full).then(|| short.to_owned());

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they may use each other.
-const ROOMS: [&str; 21] = [
+const ROOMS: [&str; 24] = [
     "model",
     "units",
     "quantity",
@@ -14,10 +14,13 @@ const ROOMS: [&str; 21] = [
     "naming",
     "stacks",
     "culprit",
+    "report",
+    "series",
+    "suspects",
     "graph",
     "layout",
-    "report",
     "view",
+    "leaks",
     "load",
     "argv",
     "cli",

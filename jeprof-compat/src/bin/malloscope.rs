@@ -1,9 +1,11 @@
 //! `malloscope`: the command a person types. Parses, runs, and turns the result into an exit code.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
-use jeprof_compat::{doctor, env, run};
+use jeprof_compat::{doctor, env, leaks, run};
 
 /// Finds what a running program allocates and does not give back.
 #[derive(Parser)]
@@ -18,6 +20,7 @@ enum Command {
     Run(run::Args),
     Doctor(doctor::Args),
     Env(env::Args),
+    Suspects(leaks::Args),
 }
 
 fn main() -> ExitCode {
@@ -25,5 +28,32 @@ fn main() -> ExitCode {
         Command::Run(args) => ExitCode::from(run::run(&args)),
         Command::Doctor(args) => ExitCode::from(doctor::doctor(&args)),
         Command::Env(args) => ExitCode::from(env::env(&args)),
+        Command::Suspects(args) => finish(leaks::suspects(&args)),
     }
+}
+
+/// A reader that went away (`| head`) has seen enough: no error.
+fn finish(result: Result<u8>) -> ExitCode {
+    let error = match result {
+        Ok(code) => return ExitCode::from(code),
+        Err(error) => error,
+    };
+    let io_error = error.downcast_ref::<io::Error>();
+    if io_error.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    let shown = |c: char| {
+        if c.is_control() && c != '\n' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    let text: String = format!("malloscope: {error:#}\n")
+        .chars()
+        .map(shown)
+        .collect();
+    // Nobody may be there to read it.
+    let _ = io::stderr().write_all(text.as_bytes());
+    ExitCode::FAILURE
 }

@@ -12,6 +12,7 @@ mod legend;
 pub mod names;
 mod node_label;
 pub mod raw;
+pub mod suspects;
 pub mod svg;
 pub mod text;
 pub mod text_width;

@@ -1,0 +1,116 @@
+//! The table of `docs/leak-statistics.md`: how often each verdict is given on simulated processes.
+//! `cargo bench -p jeprof-compat --bench leak_power -- RUNS` prints it as Markdown; the default are
+//! 400 runs a cell, which take some minutes.
+
+#[path = "../tests/leaks/simulate.rs"]
+mod simulate;
+
+use jeprof_compat::report::Verdict;
+use jeprof_compat::suspects;
+use rayon::prelude::*;
+use simulate::{HOUR, MINUTE, RUNS, Run, Source, process};
+
+const RUNS_A_CELL: u64 = 400;
+
+fn main() {
+    // cargo itself adds `--bench`.
+    let asked = std::env::args().skip(1).find_map(|arg| arg.parse().ok());
+    let runs = asked.unwrap_or(RUNS_A_CELL);
+    print!("| {runs} runs a cell |");
+    RUNS.iter().for_each(|run| print!(" {} |", run.name));
+    println!("\n|---|---|---|---|");
+    for (name, sources) in rows() {
+        print!("| {name} |");
+        for run in &RUNS {
+            print!(" {} |", cell(&sources, run, runs));
+        }
+        println!();
+    }
+}
+
+fn rows() -> Vec<(&'static str, Vec<Source>)> {
+    use Source::{Cache, Churn, Leak, Lru, Sawtooth, Startup, Steps, TwoSteps};
+    vec![
+        ("**leak 10 MB/h**", vec![Leak(10.0)]),
+        (
+            "**leak 10 MB/h**, 100 MB churn, 1 min",
+            vec![Leak(10.0), Churn(100.0, MINUTE)],
+        ),
+        (
+            "**leak 10 MB/h**, 100 MB churn, 10 min",
+            vec![Leak(10.0), Churn(100.0, 10.0 * MINUTE)],
+        ),
+        (
+            "**leak 10 MB/h**, 200 MB start-up",
+            vec![Leak(10.0), Startup(200.0)],
+        ),
+        (
+            "**leak 100 MB/h**, 1 GB churn, 1 min",
+            vec![Leak(100.0), Churn(1024.0, MINUTE)],
+        ),
+        ("**leak 1 MB/h**", vec![Leak(1.0)]),
+        (
+            "**leak 1 MB/h**, 100 MB churn, 1 min",
+            vec![Leak(1.0), Churn(100.0, MINUTE)],
+        ),
+        (
+            "**leak in steps**, 5 MB each 10 min",
+            vec![Steps(5.0, 10.0 * MINUTE)],
+        ),
+        ("churn 100 MB, 1 min", vec![Churn(100.0, MINUTE)]),
+        ("churn 1 GB, 1 min", vec![Churn(1024.0, MINUTE)]),
+        ("churn 100 MB, 10 min", vec![Churn(100.0, 10.0 * MINUTE)]),
+        ("churn 100 MB, 1 h", vec![Churn(100.0, HOUR)]),
+        (
+            "cache fills to 100 MB, tau 30 min",
+            vec![Cache(100.0, 30.0 * MINUTE)],
+        ),
+        (
+            "cache fills to 1 GB, tau 30 min",
+            vec![Cache(1024.0, 30.0 * MINUTE)],
+        ),
+        (
+            "LRU cache 100 MB, age 20 min",
+            vec![Lru(100.0, 20.0 * MINUTE)],
+        ),
+        ("start-up 200 MB", vec![Startup(200.0)]),
+        (
+            "start-up 200 MB, 100 MB churn, 10 min",
+            vec![Startup(200.0), Churn(100.0, 10.0 * MINUTE)],
+        ),
+        (
+            "sawtooth to 100 MB, 40 min",
+            vec![Sawtooth(100.0, 40.0 * MINUTE)],
+        ),
+        ("two steps of 50 MB", vec![TwoSteps(50.0)]),
+    ]
+}
+
+/// `100 %`, or `99.5 %; growing 0.5` when there were other verdicts; leaks first.
+fn cell(sources: &[Source], run: &Run, runs: u64) -> String {
+    let one = |seed: u64| {
+        let found = suspects::find(&process(&[sources], run, seed), None);
+        found
+            .suspects
+            .first()
+            .map_or(Verdict::TooFew, |s| s.verdict)
+    };
+    let verdicts: Vec<Verdict> = (0..runs).into_par_iter().map(one).collect();
+    let percent = |verdict: Verdict| {
+        let count = verdicts.iter().filter(|v| **v == verdict).count();
+        count as f64 * 100.0 / runs as f64
+    };
+    let mut text = format!("{:.1} %", percent(Verdict::Leak));
+    for verdict in [
+        Verdict::Growing,
+        Verdict::Bounded,
+        Verdict::Churn,
+        Verdict::TooFew,
+    ] {
+        let share = percent(verdict);
+        if share > 0.0 {
+            text += &format!("; {} {share:.0}", verdict.class());
+        }
+    }
+    text
+}

@@ -1,0 +1,156 @@
+//! The stacks of the last dump by name, with the evidence of each. Called by `suspects`.
+
+use std::collections::HashMap;
+
+use super::cohort::Window;
+use super::evidence::{Clock, Evidence};
+use crate::culprit;
+use crate::filter;
+use crate::model::{LocationId, Profile, Sample};
+use crate::naming::{Frame, Granularity, Namesakes};
+use crate::series::{Process, Track};
+
+/// One stack.
+#[derive(Clone, Debug)]
+pub struct Path {
+    /// Indexes into [`Paths::frames`], leaf first, never empty.
+    pub frames: Vec<usize>,
+    /// Which of them is to blame.
+    pub culprit: usize,
+    /// Its states.
+    pub track: Track,
+    /// Live samples in the common window.
+    pub mature: u64,
+}
+
+/// All stacks of one kind of samples.
+#[derive(Clone, Debug)]
+pub struct Paths<'a> {
+    /// Whose they are.
+    pub process: &'a Process,
+    /// Which kind of samples, malloc's without one.
+    pub kind: Option<&'a str>,
+    /// Frames, each with its own place.
+    pub frames: Vec<Frame>,
+    /// Stacks with live samples.
+    pub paths: Vec<Path>,
+    /// Time.
+    pub clock: Clock,
+    /// Bytes between two samples.
+    pub period: f64,
+}
+
+impl<'a> Paths<'a> {
+    /// Names the stacks; the last dump is symbolized.
+    pub fn new(process: &'a Process, kind: Option<&'a str>) -> Paths<'a> {
+        let profile = process.last();
+        let mut paths = Paths {
+            process,
+            kind,
+            frames: Vec::new(),
+            paths: Vec::new(),
+            clock: clock(process),
+            period: period(profile, kind),
+        };
+        let namesakes = Namesakes::collect(std::iter::once(profile));
+        let mut cache = HashMap::new();
+        let window = Window::common(&paths.clock);
+        for track in process.tracks(kind) {
+            let sample = &profile.samples_of(kind)[track.last];
+            let frames = paths.stack(profile, sample, &namesakes, &mut cache);
+            let is_live = sample.facts.as_ref().is_none_or(|f| f.samples > 0);
+            if frames.is_empty() || !is_live {
+                continue;
+            }
+            let named: Vec<&Frame> = frames.iter().map(|&f| &paths.frames[f]).collect();
+            let culprit = culprit::position(&named);
+            let mut evidence = Evidence::default();
+            paths.add(&mut evidence, track.last);
+            let mature = evidence.born(window.epochs.clone()).samples;
+            paths.paths.push(Path {
+                frames,
+                culprit,
+                track,
+                mature,
+            });
+        }
+        paths
+    }
+
+    fn stack(
+        &mut self,
+        profile: &Profile,
+        sample: &Sample,
+        namesakes: &Namesakes,
+        cache: &mut HashMap<(LocationId, usize), usize>,
+    ) -> Vec<usize> {
+        let sites = filter::outside_allocator(profile, sample);
+        let frames = sites.iter().map(|site| {
+            *cache.entry((site.id, site.depth)).or_insert_with(|| {
+                self.frames
+                    .push(namesakes.frame(site, Granularity::Functions));
+                self.frames.len() - 1
+            })
+        });
+        frames.collect()
+    }
+
+    /// Adds what the last dump says of a sample.
+    fn add(&self, evidence: &mut Evidence, at: usize) {
+        let sample = &self.process.last().samples_of(self.kind)[at];
+        if let Some(facts) = &sample.facts {
+            evidence.add(facts, sample.values.inuse_space, self.clock.count);
+        } else {
+            evidence.bytes += sample.values.inuse_space;
+        }
+    }
+
+    /// The evidence of some paths together.
+    pub fn evidence(&self, members: &[usize]) -> Evidence {
+        let mut evidence = Evidence::default();
+        for &member in members {
+            self.add(&mut evidence, self.paths[member].track.last);
+        }
+        evidence
+    }
+
+    /// Blocks of some paths that are live in the last dump.
+    pub fn objects(&self, members: &[usize]) -> f64 {
+        let samples = self.process.last().samples_of(self.kind);
+        let objects = |m: &usize| samples[self.paths[*m].track.last].values.inuse_objects;
+        members.iter().map(objects).sum()
+    }
+
+    /// The path among them with the most live bytes.
+    pub fn heaviest(&self, members: &[usize]) -> usize {
+        let samples = self.process.last().samples_of(self.kind);
+        let bytes = |m: usize| samples[self.paths[m].track.last].values.inuse_space;
+        let most = members
+            .iter()
+            .copied()
+            .max_by(|&a, &b| bytes(a).total_cmp(&bytes(b)));
+        most.unwrap_or(0)
+    }
+
+    /// The frame of a path, leaf first.
+    pub fn frame(&self, path: usize, at: usize) -> &Frame {
+        &self.frames[self.paths[path].frames[at]]
+    }
+}
+
+fn period(profile: &Profile, kind: Option<&str>) -> f64 {
+    let own = kind.and_then(|k| profile.other_kinds.get(k)?.get("period"));
+    let period = own.and_then(|text| text.parse().ok());
+    period.unwrap_or(profile.period as f64).max(1.0)
+}
+
+fn clock(process: &Process) -> Clock {
+    let profile = process.last();
+    let now = process.dumps.last().map_or(0.0, |dump| dump.at);
+    let (width, count) = profile.process.epochs.unwrap_or((1000, 1));
+    Clock {
+        now,
+        width: (width as f64 / 1000.0).max(0.001),
+        count: count.clamp(1, 1024) as usize,
+    }
+}

@@ -1,0 +1,122 @@
+//! What the statistics of leaks find and what they do not take for one, on simulated processes with
+//! fixed seeds. `benches/leak_power.rs` has the full table.
+
+mod simulate;
+
+use jeprof_compat::report::{Suspect, Verdict};
+use jeprof_compat::suspects;
+use simulate::{HOUR, MB, MINUTE, RUNS, Run, Source, process};
+
+fn suspect(sources: &[Source], run: &Run, seed: u64) -> Suspect {
+    let process = process(&[sources], run, seed);
+    let found = suspects::find(&process, None);
+    found.suspects.into_iter().next().unwrap_or_default()
+}
+
+/// How many of so many runs end in this verdict.
+fn count(sources: &[Source], run: &Run, runs: u64, verdict: Verdict) -> u64 {
+    (0..runs)
+        .filter(|&seed| suspect(sources, run, seed).verdict == verdict)
+        .count() as u64
+}
+
+#[test]
+fn a_leak_under_ten_times_its_churn_is_found_after_two_hours() {
+    let sources = [Source::Leak(10.0), Source::Churn(100.0, MINUTE)];
+    assert!(count(&sources, &RUNS[1], 40, Verdict::Leak) >= 38);
+}
+
+#[test]
+fn a_leak_behind_a_start_up_is_found() {
+    let sources = [Source::Leak(10.0), Source::Startup(200.0)];
+    assert!(count(&sources, &RUNS[1], 40, Verdict::Leak) >= 38);
+}
+
+#[test]
+fn the_interval_of_the_rate_holds_the_truth() {
+    let sources = [Source::Leak(10.0), Source::Churn(100.0, MINUTE)];
+    let holds = |&seed: &u64| {
+        let rate = suspect(&sources, &RUNS[1], seed).rate.unwrap();
+        rate.low <= 10.0 * MB && 10.0 * MB <= rate.high
+    };
+    assert!((0..60).filter(holds).count() >= 54);
+}
+
+#[test]
+fn what_does_not_leak_is_not_called_a_leak() {
+    let innocent: [&[Source]; 9] = [
+        &[Source::Churn(100.0, MINUTE)],
+        &[Source::Churn(100.0, 10.0 * MINUTE)],
+        &[Source::Churn(100.0, HOUR)],
+        &[Source::Cache(100.0, 30.0 * MINUTE)],
+        &[Source::Lru(100.0, 20.0 * MINUTE)],
+        &[Source::Startup(200.0)],
+        &[Source::Startup(200.0), Source::Churn(100.0, 10.0 * MINUTE)],
+        &[Source::Sawtooth(100.0, 40.0 * MINUTE)],
+        &[Source::TwoSteps(50.0)],
+    ];
+    for sources in innocent {
+        let leaks = count(sources, &RUNS[1], 20, Verdict::Leak);
+        assert!(leaks <= 1, "{sources:?}: {leaks} of 20");
+    }
+}
+
+#[test]
+fn each_shape_has_its_word() {
+    let word = |sources: &[Source]| suspect(sources, &RUNS[1], 1).verdict;
+    assert_eq!(
+        word(&[Source::Steps(20.0, 30.0 * MINUTE)]),
+        Verdict::Growing
+    );
+    assert_eq!(word(&[Source::Startup(200.0)]), Verdict::Bounded);
+    assert_eq!(word(&[Source::Churn(100.0, MINUTE)]), Verdict::Churn);
+    assert_eq!(word(&[Source::Lru(100.0, 20.0 * MINUTE)]), Verdict::Churn);
+    assert_eq!(
+        word(&[Source::Sawtooth(100.0, 50.0 * MINUTE)]),
+        Verdict::Churn
+    );
+    assert_eq!(
+        word(&[Source::Cache(400.0, 40.0 * MINUTE)]),
+        Verdict::Growing
+    );
+    assert_eq!(
+        word(&[Source::Cache(100.0, 15.0 * MINUTE)]),
+        Verdict::Bounded
+    );
+    assert_eq!(word(&[Source::Leak(1.0)]), Verdict::TooFew);
+}
+
+#[test]
+fn among_many_paths_the_leak_is_named_and_no_other() {
+    let churn = [Source::Churn(40.0, 5.0 * MINUTE)];
+    let leak = [Source::Leak(12.0)];
+    let mut paths: Vec<&[Source]> = vec![&churn; 60];
+    paths[41] = &leak;
+    let found = suspects::find(&process(&paths, &RUNS[1], 3), None);
+    let leaks: Vec<&str> = found
+        .suspects
+        .iter()
+        .filter(|s| s.verdict == Verdict::Leak)
+        .map(|s| s.culprit.as_str())
+        .collect();
+    assert_eq!(leaks, ["path41"]);
+    assert!(
+        found.conclusion.sentences[0].contains("path41"),
+        "{:?}",
+        found.conclusion
+    );
+}
+
+#[test]
+fn many_thin_paths_meet_in_their_caller() {
+    let leak = [Source::Leak(2.0)];
+    let paths: Vec<&[Source]> = vec![&leak; 10];
+    let found = suspects::find(&process(&paths, &RUNS[1], 5), None);
+    assert_eq!(
+        found.conclusion.verdict,
+        Verdict::Leak,
+        "{:?}",
+        found.conclusion
+    );
+    assert_eq!(found.suspects[0].culprit, "main");
+}
