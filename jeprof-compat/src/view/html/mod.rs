@@ -144,6 +144,7 @@ fn profile(kind: &Kind, value: impl Fn(&[crate::report::Cell]) -> f64) -> NamedP
     let frame = |frame: &crate::report::ReportFrame| Frame {
         name: frame.name.clone(),
         full: frame.full.clone().unwrap_or_else(|| frame.name.clone()),
+        system: false,
         module: frame.module.clone(),
         file: frame.file.clone(),
         line: frame.line,
