@@ -17,6 +17,7 @@ fn frame(name: &str) -> Frame {
         _ => Some("libjvm.so"),
     };
     Frame {
+        system: false,
         name: name.into(),
         full: name.into(),
         module: module.map(str::to_owned),
