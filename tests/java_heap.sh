@@ -36,7 +36,7 @@ run() {
 # storm HOME COLLECTOR SECONDS THREADS
 storm() {
     local status=0 seconds=$3 dump dumps
-    local flags=(-Xmx600m -XX:+UnlockExperimentalVMOptions "-XX:+Use$2GC" -cp "$work")
+    local flags=(-Xmx600m -Xcheck:jni -XX:+UnlockExperimentalVMOptions "-XX:+Use$2GC" -cp "$work")
     "$1/bin/java" "${flags[@]}" -version >"$work/version" 2>&1 || { echo "$1 has no $2"; return; }
     rm -f "$work"/dump.*
     run lg_prof_sample:12,prof_timer:1,prof_final:true,prof_java_heap_gc:true \

@@ -322,6 +322,8 @@ fn every_collector_goes_on_under_a_storm() {
     for home in homes() {
         for collector in ["G1", "Z", "Parallel", "Serial", "Shenandoah"] {
             let flags = [
+                // The JVM checks each reference that it is handed, and ends at a wrong one.
+                "-Xcheck:jni",
                 "-XX:+UnlockExperimentalVMOptions",
                 &format!("-XX:+Use{collector}GC"),
             ];
