@@ -348,7 +348,9 @@ impl Sampling {
             diag::count(Counter::SampleNotStored);
             return weight.bytes;
         };
-        let frames = thread.unwind(hook.address(), registers, most);
+        // Inside the gate: the names of managed frames are interned.
+        let now_ms = uptime_ms();
+        let frames = thread.unwind(hook.address(), registers, most, now_ms);
         let Some(stack) = STACKS.intern(frames) else {
             diag::count(Counter::StackNotStored);
             return weight.bytes;
@@ -357,7 +359,7 @@ impl Sampling {
             addr: address,
             size,
             weighted_bytes: weight.bytes,
-            birth_ms: uptime_ms(),
+            birth_ms: now_ms,
             lg_period,
             stack,
             thread: thread.uid(THREAD_NAMES.load(Relaxed)),

@@ -71,11 +71,13 @@ pub fn mapped(address: usize, size: usize, hook: Hook, registers: Registers) {
     }
     let thread = inside.thread();
     let most = MOST_FRAMES.load(Relaxed) as usize;
-    let frames = thread.unwind(hook.address(), registers, most);
     let weight = sampler::weight(size, lg_period);
+    // Before the walk: it interns the names of managed frames.
     let Some(_pass) = gate::TABLES.enter() else {
         return diag::count(Counter::SampleNotStored);
     };
+    let now_ms = uptime_ms();
+    let frames = thread.unwind(hook.address(), registers, most, now_ms);
     let Some(stack) = MAP_STACKS.intern(frames) else {
         return diag::count(Counter::StackNotStored);
     };
@@ -83,7 +85,7 @@ pub fn mapped(address: usize, size: usize, hook: Hook, registers: Registers) {
         addr: address,
         size,
         weighted_bytes: weight.bytes,
-        birth_ms: uptime_ms(),
+        birth_ms: now_ms,
         lg_period,
         stack,
         thread: thread.uid(THREAD_NAMES.load(Relaxed)),

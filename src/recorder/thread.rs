@@ -269,7 +269,7 @@ impl Thread {
     }
 
     /// The stack, leaf first, beginning with `hook`.
-    pub fn unwind(&mut self, hook: u64, registers: Registers, most: usize) -> &[u64] {
+    pub fn unwind(&mut self, hook: u64, registers: Registers, most: usize, now_ms: u64) -> &[u64] {
         // SAFETY: arena memory of this block alone, see `make`.
         let frames = unsafe { self.frames.as_mut() };
         let Some((first, rest)) = frames.split_first_mut() else {
@@ -281,7 +281,7 @@ impl Thread {
             return &[];
         };
         let (runtime, unwinder) = (&mut self.runtime, &mut self.unwinder);
-        let (depth, end) = runtime::stack(runtime, unwinder, registers, rest, super::uptime_ms());
+        let (depth, end) = runtime::stack(runtime, unwinder, registers, rest, now_ms);
         match end {
             End::Complete | End::Managed(_) => {}
             End::Truncated => diag::count(Counter::UnwindTruncated),
