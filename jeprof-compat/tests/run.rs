@@ -117,6 +117,42 @@ fn what_is_asked_for_goes_before_the_variables() {
     assert!(text(&refused.stderr).contains("seconds, or with s, m, h or d behind them"));
 }
 
+/// Four hours of a process that keeps a megabyte of each minute.
+fn leak() -> String {
+    let births: Vec<String> = (0..240)
+        .map(|minute| format!("{minute}:2:1048576"))
+        .collect();
+    let bytes = 240 << 20;
+    format!(
+        "heap_v2/524288\n# malloscope 1\n# pid 7\n# uptime_ms 14400000\n# epochs 60000 240\n\
+         @ 0x401100 0x401201\n  t*: 480: {bytes} [0: 0]\n\
+         # stack 1 live=480:480.000:{bytes} variance=1 births={}\n\nMAPPED_LIBRARIES:\n# end\n",
+        births.join(",")
+    )
+}
+
+#[test]
+fn a_leak_fails_the_run_where_that_was_asked_for() {
+    let scratch = Scratch::new("leak");
+    fs::write(scratch.0.join("leak.heap"), leak()).expect("a dump");
+    let script = "cp leak.heap $0/malloscope.7.0.t0.heap; exit 9";
+    let code = |directory: &str, limit: &[&str]| {
+        let common = ["-o", directory, "sh", "-c", script, directory];
+        let output = run(&scratch, &[limit, &common].concat());
+        let said = text(&output.stderr);
+        assert!(
+            said.contains("malloscope: Yes, it leaks 60.0 MB/h"),
+            "{said}"
+        );
+        let next = format!("malloscope suspects {directory}\n");
+        assert!(said.ends_with(&next), "{said}");
+        output.status.code()
+    };
+    assert_eq!(code("a", &[]), Some(9));
+    assert_eq!(code("b", &["--fail-if-leak=10"]), Some(3));
+    assert_eq!(code("c", &["--fail-if-leak=100"]), Some(9));
+}
+
 #[test]
 fn while_it_runs_it_says_what_is_live() {
     let scratch = Scratch::new("progress");
@@ -165,7 +201,7 @@ fn the_summary_names_the_biggest_call_sites_of_new_dumps() {
     );
     assert!(lines[8].starts_with("malloscope: call graph: "), "{said}");
     assert!(lines[8].ends_with(" > d/malloscope.7.1.f.svg"), "{said}");
-    assert_eq!(lines.len(), 9);
+    assert_eq!(lines.len(), 11);
 }
 
 #[test]

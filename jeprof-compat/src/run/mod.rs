@@ -9,6 +9,7 @@ mod call_sites;
 mod child;
 mod progress;
 mod summary;
+mod verdict;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -38,6 +39,12 @@ pub struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     wishes: Wishes,
+    #[arg(
+        long,
+        value_name = "MB_PER_HOUR",
+        help = "Exit with 3 when at least so much certainly leaks, for CI"
+    )]
+    fail_if_leak: Option<f64>,
     /// The program and its arguments
     #[arg(
         value_name = "COMMAND",
@@ -49,7 +56,7 @@ pub struct Args {
 }
 
 /// Runs the program; the answer is the exit code to pass on: the program's, 128 and the signal
-/// that killed it, 127 when it was not found, 126 when it could not be run, 125 for our own
+/// that killed it, 3 when it leaks more than it may, 127 when it was not found, 126 when it could not be run, 125 for our own
 /// failures.
 pub fn run(args: &Args) -> u8 {
     match prepare(args) {
@@ -73,6 +80,8 @@ struct Plan {
     configuration: Configuration,
     /// Between two lines about how it is doing, where there is no terminal.
     interval: Duration,
+    /// What may leak, in bytes an hour.
+    tolerated: Option<f64>,
 }
 
 /// The inner error is the program's, and so is its exit code.
@@ -97,6 +106,7 @@ fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
         library,
         configuration,
         interval: interval(args.wishes.every),
+        tolerated: args.fail_if_leak.map(|mb| mb * 1_048_576.0),
     }))
 }
 
@@ -125,6 +135,10 @@ fn start(plan: &Plan) -> u8 {
         }
     };
     summary::print(plan, &before);
+    let leaks = verdict::print(plan, &before);
+    if plan.tolerated.is_some_and(|tolerated| leaks >= tolerated) {
+        return verdict::LEAKS;
+    }
     child::exit_code(status)
 }
 
