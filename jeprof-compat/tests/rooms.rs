@@ -21,6 +21,7 @@ const ROOMS: [&str; 24] = [
     "layout",
     "view",
     "leaks",
+    "leak_report",
     "load",
     "argv",
     "cli",

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use jeprof_compat::{doctor, env, leaks, run};
+use jeprof_compat::{doctor, env, leak_report, leaks, run};
 
 /// Finds what a running program allocates and does not give back.
 #[derive(Parser)]
@@ -21,6 +21,7 @@ enum Command {
     Doctor(doctor::Args),
     Env(env::Args),
     Suspects(leaks::Args),
+    Report(leak_report::Args),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => ExitCode::from(doctor::doctor(&args)),
         Command::Env(args) => ExitCode::from(env::env(&args)),
         Command::Suspects(args) => finish(leaks::suspects(&args)),
+        Command::Report(args) => finish(leak_report::report(&args)),
     }
 }
 
