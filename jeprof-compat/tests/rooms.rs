@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they may use each other.
-const ROOMS: [&str; 24] = [
+const ROOMS: [&str; 25] = [
     "model",
     "units",
     "quantity",
