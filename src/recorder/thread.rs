@@ -237,7 +237,7 @@ impl Thread {
 
     /// Is something of `size` bytes that no countdown counts a sample? Everything is in exact mode.
     pub fn is_due(&mut self, size: u64, lg_period: u8) -> bool {
-        lg_period == 0 || size > self.current_sampler(lg_period).next_gap()
+        lg_period == 0 || size >= self.current_sampler(lg_period).next_gap()
     }
 
     /// True with this probability.
