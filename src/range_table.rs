@@ -1,10 +1,9 @@
 //! The sampled mappings that are there: ranges of addresses that may lose a part at either end, in
 //! the middle, or all at once.
 //!
-//! `recorder` adds what was mapped and cuts out what was unmapped; the dump scans. One sorted array
-//! under one lock: a mapping costs a system call, beside which a search and a move are nothing. The
-//! array grows by being replaced, which is the only time it calls the kernel. Zero-initialised is
-//! empty.
+//! `recorder` adds what was mapped and cuts out what was unmapped; the dump scans. Sorted
+//! ([`pieces`]) under one lock: a mapping costs a system call, beside which a search and a short
+//! move are little. Zero-initialised is empty.
 //!
 //! # What is left of a sampled range
 //!
@@ -21,18 +20,16 @@
     clippy::panic
 )]
 
+mod pieces;
+
 use core::cell::UnsafeCell;
-use core::ptr::NonNull;
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::arena;
 use crate::live_table::Sample;
 use crate::sampler;
 use crate::sync::SpinLock;
-
-/// Ranges of the first array: one page of them.
-const FIRST: usize = 64;
+use pieces::Pieces;
 
 /// Parts that one call takes out and can be asked to put back.
 const REMOVED: usize = 8;
@@ -69,23 +66,15 @@ pub struct Full;
 /// The table. [`Sample::addr`] and [`Sample::size`] are the range.
 #[derive(Debug)]
 pub struct RangeTable {
-    /// Guards `array`. Nothing else is locked under it.
+    /// Guards `pieces`. Nothing else is locked under it.
     lock: SpinLock,
-    array: UnsafeCell<Array>,
+    pieces: UnsafeCell<Pieces>,
     /// Ranges stored. Written under the lock; read without it as a figure that publishes nothing.
     len: AtomicUsize,
 }
 
-// SAFETY: `array` is reached under `lock` alone, see `with`.
+// SAFETY: `pieces` is reached under `lock` alone, see `with`.
 unsafe impl Sync for RangeTable {}
-
-/// Room for `room` ranges, of which the first `len` are there, by address, disjoint.
-#[derive(Debug)]
-struct Array {
-    first: Option<NonNull<Sample>>,
-    room: usize,
-    len: usize,
-}
 
 impl Default for RangeTable {
     fn default() -> Self {
@@ -98,18 +87,18 @@ impl RangeTable {
     pub const fn new() -> Self {
         Self {
             lock: SpinLock::new(),
-            array: UnsafeCell::new(Array::EMPTY),
+            pieces: UnsafeCell::new(Pieces::EMPTY),
             len: AtomicUsize::new(0),
         }
     }
 
-    fn with<R>(&self, f: impl FnOnce(&mut Array) -> R) -> R {
+    fn with<R>(&self, f: impl FnOnce(&mut Pieces) -> R) -> R {
         let _held = self.lock.lock();
         // SAFETY: the lock is held until the end of this function, and nothing in this file calls
         // `with` within `with`.
-        let array = unsafe { &mut *self.array.get() };
-        let result = f(array);
-        self.len.store(array.len, Relaxed);
+        let pieces = unsafe { &mut *self.pieces.get() };
+        let result = f(pieces);
+        self.len.store(pieces.len(), Relaxed);
         result
     }
 
@@ -125,15 +114,10 @@ impl RangeTable {
 
     /// Adds a range, in the place of whatever was recorded there. Its size must not be 0.
     pub fn insert(&self, range: &Sample, chance: Chance<'_>) -> Result<(), Full> {
-        self.with(|array| {
+        self.with(|pieces| {
             let mut stale = Removed::default();
-            let cut = array.cut(
-                range.addr,
-                range.addr.saturating_add(range.size),
-                chance,
-                &mut stale,
-            );
-            cut.and_then(|()| array.put(*range))
+            let done = cut(pieces, range.addr, end_of(range), chance, &mut stale);
+            done.and_then(|()| pieces.put(*range))
         })
     }
 
@@ -143,7 +127,7 @@ impl RangeTable {
         let mut removed = Removed::default();
         if !self.is_empty() {
             // Without memory for the second half of a range that is split, that half is lost.
-            let cut = self.with(|array| array.cut(start, end, chance, &mut removed));
+            let cut = self.with(|pieces| cut(pieces, start, end, chance, &mut removed));
             removed.lost += usize::from(cut.is_err());
         }
         removed
@@ -151,12 +135,12 @@ impl RangeTable {
 
     /// Calls `f` for each range, under the lock.
     pub fn for_each(&self, f: &mut dyn FnMut(&Sample)) {
-        self.with(|array| array.ranges().iter().for_each(f));
+        self.with(|pieces| pieces.for_each(f));
     }
 
-    /// Empties the table.
+    /// Empties the table and gives its memory back.
     pub fn clear(&self) {
-        self.with(|array| array.len = 0);
+        self.with(Pieces::clear);
     }
 
     /// Empties the table, without giving memory back.
@@ -166,111 +150,35 @@ impl RangeTable {
     pub unsafe fn abandon(&self) {
         // SAFETY: one thread, which is not within `with`, as it is here.
         unsafe {
-            *self.array.get() = Array::EMPTY;
+            *self.pieces.get() = Pieces::EMPTY;
             self.lock.force_unlock();
         }
         self.len.store(0, Relaxed);
     }
 }
 
-impl Array {
-    const EMPTY: Array = Array {
-        first: None,
-        room: 0,
-        len: 0,
-    };
-
-    fn slots(&mut self) -> &mut [Sample] {
-        match self.first {
-            None => &mut [],
-            // SAFETY: the region was mapped for `room` samples, all bit patterns of zeroed memory
-            // are valid ones, and `&mut self` is the only way to it.
-            Some(first) => unsafe { core::slice::from_raw_parts_mut(first.as_ptr(), self.room) },
+/// Takes `[start, end)` out of `pieces`; what is left of a range is put back. An error when there
+/// is no memory for that.
+fn cut(
+    pieces: &mut Pieces,
+    start: usize,
+    end: usize,
+    chance: Chance<'_>,
+    removed: &mut Removed,
+) -> Result<(), Full> {
+    let mut result = Ok(());
+    while let Some(range) = pieces.take_first(start, end) {
+        let inner = (range.addr.max(start), end_of(&range).min(end));
+        if let Some(part) = part(&range, inner.0, inner.1, chance) {
+            removed.push(part);
         }
-    }
-
-    fn ranges(&mut self) -> &[Sample] {
-        let len = self.len;
-        self.slots().get(..len).unwrap_or_default()
-    }
-
-    /// Where the first range stands that ends behind `start`.
-    fn position(&mut self, start: usize) -> usize {
-        self.ranges()
-            .partition_point(|range| end_of(range) <= start)
-    }
-
-    fn cut(
-        &mut self,
-        start: usize,
-        end: usize,
-        chance: Chance<'_>,
-        removed: &mut Removed,
-    ) -> Result<(), Full> {
-        let mut result = Ok(());
-        loop {
-            let at = self.position(start);
-            let Some(range) = self
-                .ranges()
-                .get(at)
-                .copied()
-                .filter(|range| range.addr < end)
-            else {
-                return result;
-            };
-            self.take(at);
-            let inner = (range.addr.max(start), end_of(&range).min(end));
-            if let Some(part) = part(&range, inner.0, inner.1, chance) {
-                removed.push(part);
-            }
-            for (from, to) in [(range.addr, inner.0), (inner.1, end_of(&range))] {
-                if let Some(left) = part(&range, from, to, chance) {
-                    result = self.put(left).and(result);
-                }
+        for (from, to) in [(range.addr, inner.0), (inner.1, end_of(&range))] {
+            if let Some(left) = part(&range, from, to, chance) {
+                result = pieces.put(left).and(result);
             }
         }
     }
-
-    fn take(&mut self, at: usize) {
-        let len = self.len;
-        if let Some(ranges) = self.slots().get_mut(..len)
-            && at < len
-        {
-            ranges.copy_within(at + 1.., at);
-            self.len -= 1;
-        }
-    }
-
-    fn put(&mut self, range: Sample) -> Result<(), Full> {
-        if self.len == self.room {
-            self.grow()?;
-        }
-        let (at, len) = (self.position(range.addr), self.len);
-        let slots = self.slots();
-        slots.copy_within(at..len, at + 1);
-        *slots.get_mut(at).ok_or(Full)? = range;
-        self.len += 1;
-        Ok(())
-    }
-
-    fn grow(&mut self) -> Result<(), Full> {
-        let room = (self.room * 2).max(FIRST);
-        let fresh = arena::map(room * size_of::<Sample>()).ok_or(Full)?;
-        let mut grown = Array {
-            first: Some(fresh.cast()),
-            room,
-            len: self.len,
-        };
-        for (to, from) in grown.slots().iter_mut().zip(self.ranges()) {
-            *to = *from;
-        }
-        if let Some(old) = self.first {
-            // SAFETY: mapped by an earlier `grow` with this size; all of it was copied.
-            unsafe { arena::unmap(old.cast(), self.room * size_of::<Sample>()) };
-        }
-        *self = grown;
-        Ok(())
-    }
+    result
 }
 
 fn end_of(range: &Sample) -> usize {
@@ -365,6 +273,39 @@ mod tests {
         assert_eq!(all(&table), [(900, 2000)]);
     }
 
+    /// Against a map of every byte; enough ranges for several pieces.
+    #[test]
+    fn many_ranges_are_as_few() {
+        let mut random = SmallRng::seed_from_u64(5);
+        let table = RangeTable::new();
+        let mut bytes = vec![false; 40_000];
+        for round in 0..30_000 {
+            let start = random.random_range(0..bytes.len() - 20);
+            let end = start + random.random_range(1..if round % 500 == 0 { 10_000 } else { 20 });
+            let end = end.min(bytes.len());
+            let adds = random.random_range(0..3) != 0;
+            if adds {
+                table
+                    .insert(&range(start, end - start, 0), &mut always)
+                    .expect("memory");
+            } else {
+                table.cut(start, end, &mut always);
+            }
+            bytes[start..end].fill(adds);
+        }
+        let ranges = all(&table);
+        assert!(ranges.len() > 1_000 && ranges.len() == table.len());
+        assert!(ranges.is_sorted());
+        let mut seen = vec![false; bytes.len()];
+        for (addr, size) in ranges {
+            assert!(!seen[addr..addr + size].contains(&true), "disjoint");
+            seen[addr..addr + size].fill(true);
+        }
+        assert!(seen == bytes);
+        table.clear();
+        assert!(table.is_empty() && all(&table).is_empty());
+    }
+
     #[test]
     fn what_was_taken_out_can_be_put_back_and_more_is_told() {
         let table = RangeTable::new();
@@ -404,14 +345,7 @@ mod tests {
             table.for_each(&mut |left| {
                 estimate[usize::from(left.addr != 0x1000)] += left.weighted_bytes as f64;
             });
-            // SAFETY: nobody else knows this table; its region is given back to the arena's count.
-            table.with(|array| unsafe {
-                arena::unmap(
-                    array.first.take().expect("memory").cast(),
-                    array.room * size_of::<Sample>(),
-                );
-                *array = Array::EMPTY;
-            });
+            table.clear();
         }
         for (estimate, size) in estimate.into_iter().zip([20_000.0, 40_000.0]) {
             let p = sampler::probability(size as usize, lg);
