@@ -90,7 +90,7 @@ dlopen_storm() {
 # A heap of 200 MB: what we take is some 1.5 MB in any program, and grows with the heap beyond that. Each figure
 # is the sum of three runs, in turn with and without: behind jemalloc one run differs from the next by 2 %.
 churn_memory() {
-    local operations=$(($1 * 1000000)) blocks=340000 allocator behind lg plain with
+    local operations=$(($1 * 1000000)) blocks=510000 allocator behind lg plain with
     compile operations operations.c
     for allocator in glibc jemalloc; do
         behind=
