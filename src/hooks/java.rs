@@ -24,7 +24,7 @@ use crate::recorder;
 use crate::runtime::jvm;
 use crate::{elf, java_heap, next::Entry};
 
-/// Saves the arguments, asks [`answer`], and goes on to the real `dlsym` if that has none.
+/// Saves the arguments, asks `answer`, and goes on to the real `dlsym` if that has none.
 ///
 /// # Safety
 /// Reached by a jump from the hook, with the arguments of `dlsym`.

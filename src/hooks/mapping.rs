@@ -37,7 +37,7 @@ use crate::{elf, sys};
 
 macro_rules! functions {
     ($($field:ident($symbol:literal): $boot:ident, $twin:ident;)+) => {
-        /// One pointer for each function; null before [`resolve`], and where libc has no such.
+        /// One pointer for each function; null before `resolve`, and where libc has no such.
         #[repr(C)]
         #[allow(missing_docs, reason = "each field is the function of its name")]
         pub struct Mapping {
@@ -115,7 +115,7 @@ functions! {
 /// each pointer is complete in itself and the code behind it was loaded before us.
 static REAL: Mapping = Mapping::empty();
 
-/// What the hooks jump to; null leads to the bootstrap entries. Written by [`resolve`] and by
+/// What the hooks jump to; null leads to the bootstrap entries. Written by `resolve` and by
 /// [`install`]; relaxed for the same reason.
 pub static TARGETS: Mapping = Mapping::empty();
 

@@ -1,7 +1,7 @@
 //! The live Java heap: a sample of the objects that Java code allocates, and which of them live.
 //!
 //! `boot` configures it, the JVM's detection starts it on a Java thread, the JVM calls back
-//! ([`sample`], and the two callbacks here), and the dump reads [`STACKS`], [`LIVE`] and [`facts`].
+//! (`sample`, and the two callbacks here), and the dump reads [`STACKS`], [`LIVE`] and [`facts`].
 //! The numbers are a kind of their own: the Java heap is not malloc's memory, and is never added to
 //! it.
 //!
@@ -13,14 +13,14 @@
 //! ```
 //!
 //! The JVM draws the gaps between samples from a geometric distribution (JEP 331), so a sample of s
-//! bytes stands for s/p, p = 1 - exp(-s/N), as malloc's do (`sampler`); [`thinning`] says how N
+//! bytes stands for s/p, p = 1 - exp(-s/N), as malloc's do (`sampler`); `thinning` says how N
 //! grows when there are too many. An object counts as live until a collection has found that it is
 //! not: what lives is known *as of the last collection*, and the dump says so.
 //!
 //! No lock of ours is held while the JVM is called, and the thread does not count as inside our
 //! code then: what the JVM allocates and frees meanwhile is like any other allocation of its own.
 //! Nothing of ours stays attached to the JVM: an attached thread that sleeps delays its end by
-//! 300 ms. Nothing here may be called in a fork's child ([`is_open`] sees to it).
+//! 300 ms. Nothing here may be called in a fork's child (`is_open` sees to it).
 #![allow(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,

@@ -1,7 +1,7 @@
 //! HotSpot: Java frames without an agent, a flag, or anything attached to the JVM.
 //!
 //! A JVM becomes known in one of two ways: the hook of `dlsym` sees its creation ([`created`]), or a
-//! sample is taken whose stack leads through libjvm ([`look`]; this also finds a JVM that a program
+//! sample is taken whose stack leads through libjvm (`look`; this also finds a JVM that a program
 //! is linked to). From then on each sample asks `GetEnv` which Java thread this is, and walks its
 //! Java frames by the tables in which HotSpot describes itself; `GetEnv` reads a thread-local
 //! variable and nothing else. Everything further is reading memory, and every page is asked for.
