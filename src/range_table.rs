@@ -2,7 +2,7 @@
 //! the middle, or all at once.
 //!
 //! `recorder` adds what was mapped and cuts out what was unmapped; the dump scans. Sorted
-//! ([`pieces`]) under one lock: a mapping costs a system call, beside which a search and a short
+//! (`pieces`) under one lock: a mapping costs a system call, beside which a search and a short
 //! move are little. Zero-initialised is empty.
 //!
 //! # What is left of a sampled range
