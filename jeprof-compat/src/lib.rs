@@ -9,11 +9,13 @@
 //! `leaks` and `leak_report` are the commands for it. `load` runs the left half for both binaries;
 //! `argv` and `cli` are the command line of `jeprof-compat`. `culprit` says which frame of a stack is to blame. `preload` is what a start
 //! under the profiler needs, `doctor` says before it what will be seen, `run` is what
-//! `malloscope run` does, and `env` prints what does it elsewhere. A room uses only rooms to its
-//! left, and views are pure: a test holds the code against both.
+//! `malloscope run` does, and `env` prints what does it elsewhere. `control` asks a program that
+//! runs, and `top` watches it. A room uses only rooms to its left, and views are pure: a test holds
+//! the code against both.
 
 pub mod argv;
 pub mod cli;
+pub mod control;
 pub mod culprit;
 pub mod doctor;
 pub mod env;
@@ -34,5 +36,6 @@ pub mod series;
 pub mod stacks;
 pub mod suspects;
 pub mod symbolize;
+pub mod top;
 pub mod units;
 pub mod view;

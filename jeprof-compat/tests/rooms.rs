@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they may use each other.
-const ROOMS: [&str; 25] = [
+const ROOMS: [&str; 27] = [
     "model",
     "units",
     "quantity",
@@ -29,6 +29,8 @@ const ROOMS: [&str; 25] = [
     "doctor",
     "run",
     "env",
+    "control",
+    "top",
     "lib",
 ];
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use jeprof_compat::{doctor, env, leak_report, leaks, run};
+use jeprof_compat::{control, doctor, env, leak_report, leaks, run, top};
 
 /// Finds what a running program allocates and does not give back.
 #[derive(Parser)]
@@ -22,15 +22,33 @@ enum Command {
     Env(env::Args),
     Suspects(leaks::Args),
     Report(leak_report::Args),
+    Dump(control::DumpArgs),
+    /// Switch sampling on in a program that runs
+    Start(control::Process),
+    /// Switch sampling off in a program that runs; what was sampled stays
+    Stop(control::Process),
+    /// Forget all samples of a program that runs
+    Reset(control::Process),
+    Rate(control::RateArgs),
+    Status(control::StatusArgs),
+    Top(top::Args),
 }
 
 fn main() -> ExitCode {
+    use control::{Request, control};
     match Cli::parse().command {
         Command::Run(args) => ExitCode::from(run::run(&args)),
         Command::Doctor(args) => ExitCode::from(doctor::doctor(&args)),
         Command::Env(args) => ExitCode::from(env::env(&args)),
         Command::Suspects(args) => finish(leaks::suspects(&args)),
         Command::Report(args) => finish(leak_report::report(&args)),
+        Command::Dump(args) => ExitCode::from(control(&Request::Dump(args))),
+        Command::Start(process) => ExitCode::from(control(&Request::Start(process))),
+        Command::Stop(process) => ExitCode::from(control(&Request::Stop(process))),
+        Command::Reset(process) => ExitCode::from(control(&Request::Reset(process))),
+        Command::Rate(args) => ExitCode::from(control(&Request::Rate(args))),
+        Command::Status(args) => ExitCode::from(control(&Request::Status(args))),
+        Command::Top(args) => ExitCode::from(top::top(&args)),
     }
 }
 
