@@ -148,11 +148,12 @@ fn status_of_zombie(stat: &[u8]) -> Option<i32> {
 }
 
 /// Do the calling thread and the program's first one have the same user, groups and capabilities?
-/// True where that cannot be told.
-pub fn has_the_programs_credentials() -> bool {
-    let of_program = credentials(c"/proc/self/status");
+/// `None` where there is no `/proc` (any more: chroot(2)). True before Linux 3.17, which has no
+/// `thread-self`.
+pub fn has_the_programs_credentials() -> Option<bool> {
+    let of_program = credentials(c"/proc/self/status")?;
     let own = credentials(c"/proc/thread-self/status");
-    own.is_none() || of_program.is_none() || own == of_program
+    Some(own.is_none_or(|own| own == of_program))
 }
 
 /// A digest of what a status file says of credentials.
@@ -355,7 +356,7 @@ mod tests {
             status_of_zombie(format!("7 (a) b) {state} {zeros}1280\n").as_bytes())
         };
         assert_eq!((stat("Z"), stat("S")), (Some(5), None));
-        assert!(has_the_programs_credentials());
+        assert_eq!(has_the_programs_credentials(), Some(true));
         assert_ne!(credentials(c"/proc/self/status"), None);
         assert_eq!(credentials(c"/nowhere"), None);
     }

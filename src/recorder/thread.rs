@@ -269,6 +269,7 @@ impl Thread {
     }
 
     /// The stack, leaf first, beginning with `hook`.
+    #[inline(always)]
     pub fn unwind(&mut self, hook: u64, registers: Registers, most: usize, now_ms: u64) -> &[u64] {
         // SAFETY: arena memory of this block alone, see `make`.
         let frames = unsafe { self.frames.as_mut() };

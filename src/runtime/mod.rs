@@ -48,7 +48,7 @@ pub fn stack(
     now_ms: u64,
 ) -> (usize, End) {
     let (length, end) = unwind::unwind(unwinder, registers, out);
-    if !jvm::is_wanted() {
+    if !jvm::is_wanted(now_ms) {
         return (length, end);
     }
     state.memory.begin(now_ms);

@@ -25,19 +25,22 @@ use crate::{java_heap, process, recorder, sys};
 /// Is a dump being written? And the place of the thread that does.
 static WRITER: Place = Place::new();
 
-/// A dump that could not be begun where it was asked for: its reason and one, or 0. Outcome by the
+/// A dump that could not be begun where it was asked for: its reason and one, or 0. Written by the
 /// signal's handler, taken at the next sample.
 static DEFERRED: AtomicU8 = AtomicU8::new(0);
 
-/// What the thread of ours shall write. Outcome by who holds [`WRITER`], before the thread starts.
+/// What the thread of ours shall write. Written by who holds [`WRITER`], before the thread starts.
 static REASON: AtomicU8 = AtomicU8::new(0);
 
-/// The configuration. Outcome by [`start`], before sampling begins.
+/// The configuration. Written by [`start`], before sampling begins.
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
 
 /// The process that [`WRITER`] was last used in: after a fork the word may stand for a thread that
-/// did not come along. Outcome by who finds it to be another.
+/// did not come along. Written by who finds it to be another, when all is put away.
 static PID: AtomicU32 = AtomicU32::new(0);
+
+/// The process whose first to ask puts the parent's state away. Written by that one.
+static CLEANER: AtomicU32 = AtomicU32::new(0);
 
 /// Longest wait of an exiting process for a dump that is being written.
 const PATIENCE_MS: u64 = 10_000;
@@ -45,7 +48,9 @@ const PATIENCE_MS: u64 = 10_000;
 /// Keeps the configuration for the dumps to come.
 pub fn start(config: &'static Config) {
     CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
-    PID.store(sys::getpid().unsigned_abs(), Relaxed);
+    let pid = sys::getpid().unsigned_abs();
+    CLEANER.store(pid, Relaxed);
+    PID.store(pid, Relaxed);
 }
 
 /// Is this the process whose samples these are? A vfork child shares our memory, and is not. The
@@ -55,9 +60,15 @@ fn is_ours() -> bool {
     if pid != recorder::pid() {
         return false;
     }
-    if PID.swap(pid, Relaxed) != pid {
+    // Acquire: pairs with the release below.
+    if PID.load(Acquire) != pid {
+        if CLEANER.swap(pid, Relaxed) == pid {
+            // Another thread is at it.
+            return false;
+        }
         WRITER.word.store(FREE, Relaxed);
         dump::after_fork();
+        PID.store(pid, Release);
     }
     true
 }

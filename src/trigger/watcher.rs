@@ -8,7 +8,8 @@
 //!
 //! What kind of thread it is says `own_thread`. Living long, it looks at each turn whether it still
 //! may: it ends the process when the program's threads are all gone, and goes when the program has given rights
-//! away that it took over; the next sample then starts another, with the rights that are left. It holds
+//! away that it took over; the next sample then starts another, with the rights that are left. Where that
+//! cannot be seen, for want of `/proc` (a daemon's chroot), it goes for good. It holds
 //! no descriptor of the program's, not even 0 to 2: who waits for their end would wait for us.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -28,14 +29,14 @@ use crate::{recorder, sys};
 /// The watcher, and whether it is there.
 static WATCHER: Place = Place::new();
 
-/// Is there to be one? Outcome by [`arm`], and by who could not start it.
+/// Is there to be one? Written by [`arm`], and by who could not start it.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
 /// The process that has it: after a fork the place may stand for a thread that did not come along.
-/// Outcome by who finds it to be another.
+/// Written by who finds it to be another.
 static PID: AtomicU32 = AtomicU32::new(0);
 
-/// The configuration. Outcome by [`arm`], before sampling begins.
+/// The configuration. Written by [`arm`], before sampling begins.
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Nobody changes it: what the watcher sleeps on.
@@ -43,6 +44,9 @@ static SLEEP: AtomicU32 = AtomicU32::new(0);
 
 /// Longest nap: so long a thread of ours may have rights that the program has given away.
 const LONGEST_NAP_MS: u64 = 1_000;
+
+/// Why there is none where rights and threads cannot be looked at.
+const WITHOUT_PROC: &str = "there is no /proc here";
 
 /// Room for what is read from `/proc`.
 const BUFFER: usize = 16 << 10;
@@ -90,14 +94,20 @@ fn start_if_missing() {
         WATCHER.word.store(FREE, Relaxed);
     }
     if WATCHER.try_take() && WATCHER.start(run).is_none() {
-        WANTED.store(false, Relaxed);
+        give_up("no thread can be started");
         // Release: pairs with the acquire of the next who takes it.
         WATCHER.word.store(FREE, Release);
-        diag::count(Counter::WatcherRefused);
-        diag::message(&[
-            "no thread can be started: prof_timer, prof_memory_limit and prof_control do nothing",
-        ]);
     }
+}
+
+/// There is no watcher, and will be none.
+fn give_up(reason: &str) {
+    WANTED.store(false, Relaxed);
+    diag::count(Counter::WatcherRefused);
+    diag::message(&[
+        reason,
+        ": prof_timer, prof_memory_limit and prof_control do nothing",
+    ]);
 }
 
 /// The watcher.
@@ -106,12 +116,20 @@ extern "C" fn run() {
     let (Some(config), Some(mut buffer)) = (config(), Scratch::map(BUFFER)) else {
         return diag::count(Counter::WatcherRefused);
     };
+    if process::has_the_programs_credentials().is_none() {
+        return give_up(WITHOUT_PROC);
+    }
     let server = config.prof_control.then(Server::open).flatten();
     for standard in 0..3 {
         sys::close(standard);
     }
     let mut duties = Duties::of(config);
-    while process::has_the_programs_credentials() {
+    loop {
+        match process::has_the_programs_credentials() {
+            Some(true) => {}
+            Some(false) => return,
+            None => return give_up(WITHOUT_PROC),
+        }
         if let Some(status) = process::deserted_with() {
             sys::exit_group(status);
         }

@@ -145,6 +145,7 @@ pub unsafe fn abandon() {
 
 /// Walks the stack of the calling thread from `registers` up and fills `out` with return addresses, the first being `registers.pc`; where
 /// a signal interrupted, the address is that of the interrupted instruction. The answer is how many, and why no more.
+#[inline]
 pub fn unwind(state: &mut ThreadUnwinder, registers: Registers, out: &mut [u64]) -> (usize, End) {
     let Some(rules) = rule_cache::get() else {
         return (0, End::NoInfo);

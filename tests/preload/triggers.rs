@@ -238,6 +238,22 @@ fn the_watcher_goes_with_the_rights_it_had() {
     assert!(!run.stdout.contains("WRONG"));
 }
 
+/// Without `/proc` it cannot see that the program gave rights away, so it goes at once.
+#[test]
+fn the_watcher_does_not_follow_into_a_root_without_proc() {
+    if !is_root() {
+        return println!("not run: only root may change the root");
+    }
+    let run = program(&["chroot"], "prof_timer:60").succeeded();
+    assert!(!run.stdout.contains("WRONG"), "{}", run.stdout);
+    assert_eq!((run.truth("before"), run.truth("after")), (2, 1));
+    let empty = run
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("empty="));
+    fs::remove_dir(empty.expect("a directory")).expect("its removal");
+}
+
 #[test]
 fn the_process_ends_with_its_own_threads() {
     let begun = Instant::now();

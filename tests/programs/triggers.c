@@ -181,6 +181,24 @@ int main(int argc, char **argv)
 		printf("child=%d\n", child);
 	} else if (!strcmp(what, "rights")) {
 		shrink_rights();
+	} else if (!strcmp(what, "chroot")) {
+		// As daemons do: a root without /proc, then the rights of root given away.
+		allocate(30);
+		sleep_ms(300);
+		printf("before=%d\n", threads());
+		DIR *proc = opendir("/proc/self/task");
+		char empty[] = "/tmp/malloscope-XXXXXX";
+		if (!mkdtemp(empty) || chroot(empty) || chdir("/") || setgid(65534) || setuid(65534))
+			puts("WRONG chroot");
+		for (int i = 0; i < 10; i++) {
+			sleep_ms(250);
+			allocate(3);
+		}
+		rewinddir(proc);
+		int after = 0;
+		for (struct dirent *entry; (entry = readdir(proc));)
+			after += entry->d_name[0] != '.';
+		printf("after=%d\nempty=%s\n", after, empty);
 	} else if (!strcmp(what, "last")) {
 		pthread_t thread;
 		allocate(30);

@@ -113,10 +113,12 @@ pub fn start(detection: Detection, is_checked: bool) {
     WANTED.store(detection != Detection::Off, Relaxed);
 }
 
-/// Shall samples ask for Java frames?
+/// Shall a sample ask for Java frames? While no JVM is known and the time of the next look has not
+/// come it need not count itself in: a word that all threads write.
 #[inline]
-pub fn is_wanted() -> bool {
-    WANTED.load(Relaxed)
+pub fn is_wanted(now_ms: u64) -> bool {
+    let is_due = || now_ms >= NEXT_LOOK.load(Relaxed);
+    WANTED.load(Relaxed) && (!CURRENT.load(Relaxed).is_null() || is_due())
 }
 
 /// Shall the hook of `dlsym` look for a JVM's creation?

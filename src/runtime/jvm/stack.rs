@@ -21,6 +21,7 @@ use crate::unwind::{self, End, Registers, ThreadUnwinder, modules};
 const MOST_RUNS: usize = 256;
 
 /// Completes a stack whose native walk ended so. `sp` is where it began.
+#[inline(never)]
 pub fn complete(
     state: &mut State,
     unwinder: &mut ThreadUnwinder,
