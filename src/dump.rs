@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::diag::{self, Counter};
 use crate::gate;
 use crate::live_table::LiveTable;
+pub use crate::process::resident::Places;
 use crate::stack_table::StackTable;
 use file::{Errno, Name, PATH, Path, Written};
 pub use kind::Kind;
@@ -112,6 +113,8 @@ pub struct Request<'a> {
     pub uptime_ms: u64,
     /// log2 of the mean bytes between samples, now.
     pub lg_period: u8,
+    /// What is known of addresses, for the account of the resident memory.
+    pub places: &'a Places<'a>,
     /// The name of a thread by its number, padded with NUL.
     pub thread_name: &'a dyn Fn(u32) -> [u8; 16],
 }

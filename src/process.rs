@@ -16,6 +16,7 @@
 pub mod cgroup;
 pub mod command_line;
 pub mod pressure;
+pub mod resident;
 
 use core::ffi::CStr;
 

@@ -37,7 +37,7 @@ use crate::unwind::Registers;
 use crate::{arena, gate, sys};
 
 pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, pid};
-pub use thread::{Thread, name_of, reseed};
+pub use thread::{Thread, has_thread, name_of, reseed};
 
 /// The stacks seen. Lives as long as the process.
 pub static STACKS: StackTable = StackTable::new();

@@ -123,6 +123,13 @@ fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Writer<'_, '_>) -> Re
     out.number("rss_shared_bytes", memory.shared)?;
     out.number("rss_peak_bytes", memory.peak)?;
     out.number("virtual_bytes", memory.virtual_size)?;
+    if let Some(resident) = process::resident::resident(request.places, line) {
+        out.number("rss_stacks_bytes", resident.stacks)?;
+        out.number("rss_java_heap_bytes", resident.java_heap)?;
+        out.number("rss_java_heap_shared_bytes", resident.java_heap_shared)?;
+        out.number("rss_code_bytes", resident.code)?;
+        out.number("rss_data_bytes", resident.data)?;
+    }
     if let Some(limit) = process::cgroup::limit(line) {
         out.number("cgroup_limit_bytes", limit)?;
     }

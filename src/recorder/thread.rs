@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 use core::alloc::Layout;
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
@@ -20,7 +21,7 @@ use crate::sampler::Sampler;
 use crate::stack_table::MAX_FRAMES;
 use crate::sync::SpinLock;
 use crate::unwind::{End, Registers, ThreadUnwinder};
-use crate::{arena, runtime, sys, tls};
+use crate::{arena, gate, runtime, sys, tls};
 
 const BUCKETS: usize = 256;
 /// Frees that one stay in our tables can be interrupted by before they are lost.
@@ -106,6 +107,17 @@ pub fn find_or_make(most_frames: usize) -> Option<*mut Thread> {
     // SAFETY: filed under this thread's TCB, whose former owner is gone.
     unsafe { (*thread).begin() };
     Some(thread)
+}
+
+/// Has a thread that lives, and has sampled, its TCB in this range?
+pub fn has_thread(range: Range<u64>) -> bool {
+    let Some(_pass) = gate::TABLES.enter() else {
+        return false;
+    };
+    let _lock = THREADS_LOCK.lock();
+    let is_in =
+        |thread: &Thread| range.contains(&(thread.tcb as u64)) && sys::thread_exists(thread.tid);
+    THREADS.iter().any(|head| find(head, is_in).is_some())
 }
 
 fn bucket(tcb: usize) -> Option<&'static AtomicPtr<Thread>> {

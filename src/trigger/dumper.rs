@@ -20,7 +20,8 @@ use crate::diag::{self, Counter};
 pub use crate::dump::Outcome;
 use crate::dump::{self, Peer, Reason};
 use crate::recorder::mapping;
-use crate::{java_heap, process, recorder, sys};
+use crate::runtime::jvm;
+use crate::{java_heap, process, recorder, sys, unwind};
 
 /// Is a dump being written? And the place of the thread that does.
 static WRITER: Place = Place::new();
@@ -220,6 +221,11 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
         kinds: &[mappings, java_heap],
         uptime_ms: recorder::uptime_ms(),
         lg_period: recorder::lg_period(),
+        places: &dump::Places {
+            java_heap: jvm::java_heap(),
+            java_code: unwind::managed(),
+            has_thread: &recorder::has_thread,
+        },
         thread_name: &recorder::name_of,
     }))
 }

@@ -72,10 +72,15 @@ pub fn set_managed(low: u64, high: u64) {
     bump_generation();
 }
 
+/// The code that a runtime answers for.
+pub fn managed() -> core::ops::Range<u64> {
+    let [from, to] = &MANAGED;
+    from.load(Relaxed)..to.load(Relaxed)
+}
+
 /// Does a runtime answer for the code at `pc`?
 fn is_managed(pc: u64) -> bool {
-    let [from, to] = &MANAGED;
-    (from.load(Relaxed)..to.load(Relaxed)).contains(&pc)
+    managed().contains(&pc)
 }
 
 /// What a thread keeps from one unwind to the next: what is known of its stack. Zeroed memory is a valid one, and what a new thread must

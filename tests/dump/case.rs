@@ -89,6 +89,11 @@ impl Case {
                 kinds: &[],
                 uptime_ms: UPTIME_MS,
                 lg_period: 19,
+                places: &dump::Places {
+                    java_heap: 0..0,
+                    java_code: 0..0,
+                    has_thread: &|_| false,
+                },
                 thread_name: &|uid| {
                     *if uid == 1 {
                         b"worker 100%\t\0\0\0\0"

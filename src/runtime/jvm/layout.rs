@@ -100,6 +100,10 @@ wanted! {
         klass_name = b"Klass" b"_name";
         symbol_length = b"Symbol" b"_length";
         symbol_body = b"Symbol" b"_body";
+        collected_heap = b"Universe" b"_collectedHeap";
+        reserved = b"CollectedHeap" b"_reserved";
+        region_start = b"MemRegion" b"_start";
+        region_words = b"MemRegion" b"_word_size";
         version = b"Abstract_VM_Version" b"_vm_major_version";
     }
 }

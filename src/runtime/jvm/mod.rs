@@ -22,6 +22,7 @@
 
 mod asgct;
 pub mod code;
+mod heap_range;
 pub mod layout;
 mod marker;
 mod method;
@@ -42,6 +43,7 @@ use crate::unwind::{self, modules};
 use crate::{arena, diag, sys};
 pub use asgct::Room;
 use asgct::Traces;
+pub use heap_range::java_heap;
 use layout::Layout;
 pub use method::Names;
 pub use stack::complete;
@@ -207,6 +209,9 @@ fn publish(library: Object, vm: *mut c_void, env: *mut c_void, memory: &mut Memo
         let low = memory.word(layout.low_bound)?;
         Some((low, memory.word(layout.high_bound)?))
     });
+    if let Ok(layout) = &layout {
+        heap_range::note(&layout.fields, memory);
+    }
     let Some(place) = arena::alloc(Size::new::<Jvm>()) else {
         return;
     };
