@@ -7,12 +7,14 @@
 //! `report` is the data of a leak report, which a series of dumps fills and `view::html` writes.
 //! `series` is many dumps of one process in the order of time, `suspects` says who of it leaks, and
 //! `leaks` and `leak_report` are the commands for it. `load` runs the left half for both binaries;
-//! `argv` and `cli` are the command line of `jeprof-compat`. `culprit` says which frame of a stack is to blame. `preload` is what a start
+//! `argv` and `cli` are the command line of `jeprof-compat`. `culprit` says which frame of a stack is to blame,
+//! `account` what the resident memory is used for. `preload` is what a start
 //! under the profiler needs, `doctor` says before it what will be seen, `run` is what
 //! `malloscope run` does, and `env` prints what does it elsewhere. `control` asks a program that
 //! runs, and `top` watches it. A room uses only rooms to its left, and views are pure: a test holds
 //! the code against both.
 
+pub mod account;
 pub mod argv;
 pub mod cli;
 pub mod control;

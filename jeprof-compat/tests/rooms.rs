@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they may use each other.
-const ROOMS: [&str; 27] = [
+const ROOMS: [&str; 28] = [
     "model",
     "units",
     "quantity",
@@ -14,6 +14,7 @@ const ROOMS: [&str; 27] = [
     "naming",
     "stacks",
     "culprit",
+    "account",
     "report",
     "series",
     "suspects",

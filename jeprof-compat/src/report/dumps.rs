@@ -7,6 +7,7 @@ use super::{
     Account, Cell, Dump, Estimate, Fact, Header, Kind, KindBuilder, Limit, Point, Report, Share,
     Timeline,
 };
+use crate::account;
 use crate::filter;
 use crate::model::{LocationId, MALLOC, Profile, Sample, ValueKind};
 use crate::naming::{Frame, Granularity, Namesakes};
@@ -172,46 +173,17 @@ fn live(profile: &Profile) -> Estimate {
     }
 }
 
-/// What a dump knows for certain: the kernel's three sorts of resident memory, the private one
-/// split by our estimate.
 fn account((at, state): (usize, &State<'_>)) -> Option<Account> {
-    let rss = number(state.profile, "rss_bytes")?;
-    let anonymous = number(state.profile, "rss_anonymous_bytes")?;
-    let own = number(state.profile, "profiler_bytes").unwrap_or(0.0);
-    let live = live(state.profile).value.min(anonymous);
-    let own = own.min(anonymous - live);
-    let share = |name: &str, bytes: f64, meaning: &str| Share {
-        name: name.to_owned(),
-        bytes,
-        meaning: meaning.to_owned(),
-    };
-    let file = |key| number(state.profile, key).unwrap_or(0.0);
+    let account = account::Account::of(state.profile)?;
+    let parts = account.parts.iter().map(|(part, bytes)| Share {
+        name: part.name().to_owned(),
+        bytes: *bytes,
+        meaning: part.meaning().to_owned(),
+    });
     Some(Account {
         dump: at,
-        rss,
-        parts: vec![
-            share(
-                "live heap",
-                live,
-                "What the program holds by malloc, by estimate: growth here has its suspects above.",
-            ),
-            share(
-                "other private memory",
-                anonymous - live - own,
-                "What the allocator keeps beyond it, thread stacks, heaps of runtimes, JIT code: growth here is fragmentation or not malloc's.",
-            ),
-            share(
-                "mapped files",
-                file("rss_file_bytes"),
-                "Code and data files; the kernel can drop them.",
-            ),
-            share(
-                "shared memory",
-                file("rss_shared_bytes"),
-                "Memory shared with other processes, and tmpfs.",
-            ),
-            share("profiler", own, "What malloscope itself uses."),
-        ],
+        rss: account.rss,
+        parts: parts.collect(),
     })
 }
 

@@ -5,6 +5,7 @@ use super::paths::Paths;
 use super::slope::slope;
 use super::verdict::Verdict;
 use super::{Case, Findings, Judged, OTHERS, is_growth, power, words};
+use crate::account::{Account, Part};
 use crate::culprit;
 use crate::naming::Frame;
 use crate::report::{Conclusion, Estimate, StackFrame, Suspect, Verdict as Word};
@@ -235,12 +236,13 @@ fn rss(case: &Case<'_>, leaks: bool) -> Option<String> {
         let other = rss > 2.0 * heap.max(0.0);
         return Some(match (other, leaks) {
             (true, false) => format!(
-                "RSS grows {rss_words} while the live heap grows {heap_words}: fragmentation, or \
-                 memory that does not pass malloc."
+                "RSS grows {rss_words} while the live heap grows {heap_words}: {}",
+                elsewhere(paths)
             ),
-            (true, true) => {
-                format!("RSS grows {rss_words}, more than the live heap's {heap_words}.")
-            }
+            (true, true) => format!(
+                "RSS grows {rss_words}, more than the live heap's {heap_words}: {}",
+                elsewhere(paths)
+            ),
             (false, _) => format!("RSS grows {rss_words}, and the live heap {heap_words}."),
         });
     }
@@ -255,6 +257,28 @@ fn rss(case: &Case<'_>, leaks: bool) -> Option<String> {
             words::bytes(now)
         )
     })
+}
+
+/// Where RSS grew most beside the live heap.
+fn elsewhere(paths: &Paths<'_>) -> String {
+    let account = |dump: &crate::series::Dump| Account::of(&dump.profile);
+    let dumps = &paths.process.dumps;
+    let first = dumps.first().and_then(account);
+    let last = dumps.last().and_then(account);
+    let grown = first
+        .zip(last)
+        .and_then(|(first, last)| last.most_grown(&first));
+    let by = |bytes: f64| words::bytes(bytes);
+    match grown {
+        Some((Part::JavaHeap, bytes)) => format!(
+            "the growth is in the Java heap ({} more); prof_java_heap:true says which classes and lines.",
+            by(bytes)
+        ),
+        Some((part @ (Part::Stacks | Part::Code | Part::Files | Part::Shared), bytes)) => {
+            format!("the growth is in {} ({} more).", part.name(), by(bytes))
+        }
+        _ => "fragmentation, or memory that does not pass malloc.".to_owned(),
+    }
 }
 
 fn share(part: f64, whole: f64) -> Option<f64> {
