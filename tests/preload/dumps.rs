@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::STATUS;
-use crate::harness::{Preload, Run, compile, dump_files, name};
+use crate::harness::{Preload, Run, compile, dump_files, library, name};
+use crate::privilege::{self, Public};
 
 #[track_caller]
 fn churn(conf: &str) -> Run {
@@ -209,6 +210,33 @@ fn a_directory_that_takes_no_files_is_one_line() {
         .bare_conf(&format!("{OFTEN},prof_prefix:/proc/dump"))
         .run();
     assert_one_line(&run, "/proc/dump");
+}
+
+/// EACCES, which only another user than root meets.
+#[test]
+fn a_directory_of_another_user_is_one_line() {
+    if !privilege::possible() {
+        return;
+    }
+    let public = Public::new("malloscope-denied");
+    let program = public.copy(&compile("churn.c", &[]), "churn");
+    let library = public.copy(&library(), "libmalloscope.so");
+    let place = public.path().join("place");
+    fs::create_dir(&place).expect("a directory");
+    privilege::permit(&place, 0o755);
+    let setpriv = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ];
+    let run = Preload::command(setpriv)
+        .arg(&program)
+        .libraries(&[library])
+        .bare_conf(&format!("{OFTEN},prof_prefix:{}/dump", place.display()))
+        .run();
+    assert_one_line(&run, "Permission denied");
+    assert_eq!(leftovers(&place), 0);
 }
 
 #[test]
