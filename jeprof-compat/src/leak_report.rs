@@ -1,5 +1,5 @@
-//! `malloscope report`: a series of dumps as one HTML page. Called by `bin/malloscope`; reads, names
-//! all frames, lets `suspects` judge, and has `view::html` write.
+//! `malloscope report`: a series of dumps as one HTML page. Called by `bin/malloscope` and by
+//! `run`; reads, names all frames, lets `suspects` judge, and has `view::html` write.
 
 use std::fs;
 use std::io::{self, Write};
@@ -31,47 +31,71 @@ pub struct Args {
     redact: bool,
 }
 
-/// Writes the page of the process with the most live bytes; the answer is the exit code.
+/// Writes the page of the process that leaks most; the answer is the exit code.
 pub fn report(args: &Args) -> Result<u8> {
-    let mut series = Series::read(&args.dumps)?;
-    let notes = std::mem::take(&mut series.notes);
-    let others = series.processes.len().saturating_sub(1);
-    let Some(process) = series.processes.first_mut() else {
+    let series = Series::read(&args.dumps)?;
+    let Some(mut judged) = of_series(series, &Locator::default()) else {
         return Ok(0);
     };
-    let mut report = of_process(process);
-    report.notes.extend(notes);
-    if others > 0 {
-        report.notes.push(format!(
-            "{others} more processes have dumps here; this one held the most: {}",
-            process.name
-        ));
-    }
-    report.hide(Secrets {
+    judged.report.hide(Secrets {
         no_command: args.no_cmdline,
         redact: args.redact,
     });
-    let page = html::render(&report);
+    let page = html::render(&judged.report);
     let shown = args.output.display();
     if args.output.as_os_str() == "-" {
         io::stdout().lock().write_all(page.as_bytes())?;
     } else {
         fs::write(&args.output, page).with_context(|| shown.to_string())?;
         // Who reads it may have gone: the page is there.
-        let headline = &report.conclusion.headline;
+        let headline = &judged.report.conclusion.headline;
         let _ = writeln!(io::stderr(), "malloscope: {headline}; see {shown}");
     }
     Ok(0)
 }
 
+/// A report with the figure that decides whose it is.
+pub(crate) struct Judged {
+    pub(crate) report: Report,
+    /// Bytes an hour that leak for certain.
+    pub(crate) leak_lower: f64,
+}
+
+/// The report of the process that certainly leaks most; of equals the one with the most live bytes.
+/// Nothing without a process.
+pub(crate) fn of_series(mut series: Series, locator: &Locator) -> Option<Judged> {
+    series.symbolize(locator);
+    let all = series.processes.iter().enumerate().map(|(at, process)| {
+        let kinds = process.kinds().into_iter();
+        let lowest = kinds.map(|kind| suspects::find(process, kind.as_deref()).leak_lower);
+        (at, lowest.fold(0.0, f64::max))
+    });
+    let (at, leak_lower) = all.reduce(|a, b| if b.1 > a.1 { b } else { a })?;
+    let mut report = of_process(&mut series.processes[at], locator);
+    let known: Vec<String> = series
+        .notes
+        .into_iter()
+        .filter(|note| !report.notes.contains(note))
+        .collect();
+    report.notes.extend(known);
+    let others = series.processes.len() - 1;
+    if others > 0 {
+        report.notes.push(format!(
+            "{others} more processes have dumps here; this one leaks or else holds the most: {}",
+            series.processes[at].name
+        ));
+    }
+    Some(Judged { report, leak_lower })
+}
+
 /// Names the frames of all dumps and judges every kind.
-fn of_process(process: &mut Process) -> Report {
+fn of_process(process: &mut Process, locator: &Locator) -> Report {
     let mut profiles: Vec<Profile> = process
         .dumps
         .iter_mut()
         .map(|dump| std::mem::take(&mut dump.profile))
         .collect();
-    let warnings = symbolize(&mut profiles, &Locator::default());
+    let warnings = symbolize(&mut profiles, locator);
     for (dump, profile) in process.dumps.iter_mut().zip(profiles) {
         dump.profile = profile;
     }

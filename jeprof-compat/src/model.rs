@@ -10,6 +10,9 @@ use std::ops::AddAssign;
 /// What the samples of malloc are called where a kind is to be named.
 pub const MALLOC: &str = "malloc";
 
+/// The kind of samples of a JVM's objects; the leaf of a stack is the class.
+pub const JAVA_HEAP: &str = "java_heap";
+
 /// One of the four heap values that a sample carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueKind {

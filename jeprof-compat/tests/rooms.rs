@@ -28,9 +28,9 @@ const ROOMS: [&str; 28] = [
     "cli",
     "preload",
     "doctor",
+    "control",
     "run",
     "env",
-    "control",
     "top",
     "lib",
 ];

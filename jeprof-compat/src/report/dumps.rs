@@ -200,7 +200,7 @@ fn kinds(states: &[State<'_>]) -> Vec<Kind> {
 fn kind(states: &[State<'_>], name: Option<&str>, namesakes: &Namesakes) -> Kind {
     let title = match name {
         None => "Native heap (malloc)",
-        Some("java_heap") => "Java heap",
+        Some(crate::model::JAVA_HEAP) => "Java heap",
         Some("mmap") => "Mappings (mmap)",
         Some(other) => other,
     };

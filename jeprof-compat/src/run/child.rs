@@ -8,16 +8,24 @@ use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_process, waitid};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use super::Plan;
 use super::progress::{self, Progress};
+use crate::control::socket;
 use crate::preload::environment;
+
+/// How long a signal may be held back for a last dump.
+const PATIENCE: Duration = Duration::from_millis(900);
 
 /// Runs the program to its end. Dumps that were there `before` are none of its.
 pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<ExitStatus> {
@@ -34,7 +42,11 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<ExitSta
     let mut child = command.spawn()?;
     let pid = Pid::from_child(&child);
     let forwarder = thread::spawn(move || {
+        let mut asked = false;
         for signal in signals.forever() {
+            if matches!(signal, SIGINT | SIGTERM) && !std::mem::replace(&mut asked, true) {
+                last_dump(pid);
+            }
             forward(pid, signal);
         }
     });
@@ -60,7 +72,21 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<ExitSta
     handle.close();
     // It cannot fail: it does not panic.
     let _ = forwarder.join();
+    // What follows is only words: who is tired of them may leave.
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_default(signal, Arc::new(AtomicBool::new(true)))?;
+    }
     child.wait()
+}
+
+/// A signal that ends programs takes the samples since the last dump with it; the program is asked
+/// for one before, and not waited for long.
+fn last_dump(pid: Pid) {
+    let pid = pid.as_raw_nonzero().get().unsigned_abs();
+    let (done, answer) = mpsc::channel();
+    thread::spawn(move || done.send(socket::ask(pid, "dump").is_ok()));
+    // Without an answer the dumps that are there must do.
+    let _ = answer.recv_timeout(PATIENCE);
 }
 
 fn forward(pid: Pid, signal: i32) {

@@ -45,6 +45,8 @@ pub struct Args {
         help = "Exit with 3 when at least so much certainly leaks, for CI"
     )]
     fail_if_leak: Option<f64>,
+    #[arg(long, help = "Do not write report.html beside the dumps")]
+    no_report: bool,
     /// The program and its arguments
     #[arg(
         value_name = "COMMAND",
@@ -82,6 +84,8 @@ struct Plan {
     interval: Duration,
     /// What may leak, in bytes an hour.
     tolerated: Option<f64>,
+    /// Whether a page is written.
+    page: bool,
 }
 
 /// The inner error is the program's, and so is its exit code.
@@ -107,6 +111,7 @@ fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
         configuration,
         interval: interval(args.wishes.every),
         tolerated: args.fail_if_leak.map(|mb| mb * 1_048_576.0),
+        page: !args.no_report,
     }))
 }
 

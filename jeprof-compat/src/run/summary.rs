@@ -18,6 +18,9 @@ use crate::view::amount::{amount, percent};
 /// How many call sites are named.
 const SITES: usize = 5;
 
+/// What a process holds less of, compared with the one that holds most, it is not counted for.
+const HELPER: f64 = 0.01;
+
 /// Dumps of a prefix that are there now, by name.
 pub(super) fn dumps(prefix: &Path) -> BTreeSet<PathBuf> {
     let (Some(directory), Some(stem)) = (prefix.parent(), prefix.file_name()) else {
@@ -64,7 +67,13 @@ fn headline(new: &[PathBuf], states: &[State], fullest: &State) -> String {
         1 => "1 dump".to_owned(),
         count => format!("{count} dumps"),
     };
-    let processes: BTreeSet<&str> = states.iter().map(|s| s.process.as_str()).collect();
+    // Shells and other short helpers hold next to nothing, and are many.
+    let tells = |s: &&State| s.live >= HELPER * fullest.live;
+    let processes: BTreeSet<&str> = states
+        .iter()
+        .filter(tells)
+        .map(|s| s.process.as_str())
+        .collect();
     let of = match processes.len() {
         0 | 1 => String::new(),
         count => format!(" of {count} processes"),

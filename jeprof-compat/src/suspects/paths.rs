@@ -6,7 +6,7 @@ use super::cohort::Window;
 use super::evidence::{Clock, Evidence};
 use crate::culprit;
 use crate::filter;
-use crate::model::{LocationId, Profile, Sample};
+use crate::model::{JAVA_HEAP, LocationId, Profile, Sample};
 use crate::naming::{Frame, Granularity, Namesakes};
 use crate::series::{Process, Track};
 
@@ -63,7 +63,9 @@ impl<'a> Paths<'a> {
                 continue;
             }
             let named: Vec<&Frame> = frames.iter().map(|&f| &paths.frames[f]).collect();
-            let culprit = culprit::position(&named);
+            // The leaf of an object's stack is its class: what is held, not who asked for it.
+            let code = usize::from(kind == Some(JAVA_HEAP) && named.len() > 1);
+            let culprit = code + culprit::position(&named[code..]);
             let mut evidence = Evidence::default();
             paths.add(&mut evidence, track.last);
             let mature = evidence.born(window.epochs.clone()).samples;

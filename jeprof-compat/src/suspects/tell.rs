@@ -7,6 +7,7 @@ use super::verdict::Verdict;
 use super::{Case, Findings, Judged, OTHERS, is_growth, power, words};
 use crate::account::{Account, Part};
 use crate::culprit;
+use crate::model::JAVA_HEAP;
 use crate::naming::Frame;
 use crate::report::{Conclusion, Estimate, StackFrame, Suspect, Verdict as Word};
 
@@ -109,10 +110,9 @@ fn leak(case: &Case<'_>, leaks: &[&Judged]) -> (Word, String, Vec<String>) {
         n => format!("{n} places"),
     };
     let share = share(sum, case.total.value).unwrap_or(1.0) * 100.0;
-    let first = &case.paths.frames[leaks[0].group.culprit];
     let mut sentences = vec![format!(
         "{share:.0} % of all growth comes from {places}, first of all {}.",
-        called(first)
+        who(case, leaks[0])
     )];
     sentences.extend(time_to_limit(&case.paths, sum));
     (Word::Leak, headline, sentences)
@@ -126,7 +126,7 @@ fn grows(case: &Case<'_>, growing: &[&Judged]) -> (Word, String, Vec<String>) {
         words::rate(sum, run)
     );
     let first = growing[0];
-    let who = called(&case.paths.frames[first.group.culprit]);
+    let who = who(case, first);
     let mut sentences = vec![format!(
         "Most of it comes from {who}: {}.",
         first.judgement.reason
@@ -151,7 +151,7 @@ fn calm(case: &Case<'_>) -> (Word, String, Vec<String>) {
                  95 % probability.",
                 words::duration(run)
             )];
-            sentences.extend(closer(case));
+            sentences.extend(holder(case).or_else(|| closer(case)));
             (Word::NoLeak, headline, sentences)
         }
         _ => (
@@ -162,12 +162,29 @@ fn calm(case: &Case<'_>) -> (Word, String, Vec<String>) {
     }
 }
 
+/// Who has most of the heap, and why that is no leak.
+fn holder(case: &Case<'_>) -> Option<String> {
+    let live: f64 = case.judged.iter().map(|j| j.evidence.bytes).sum();
+    let by_size = |a: &&Judged, b: &&Judged| a.evidence.bytes.total_cmp(&b.evidence.bytes);
+    let most = case.judged.iter().max_by(by_size)?;
+    let is_calm = matches!(most.judgement.verdict, Verdict::Bounded | Verdict::Churn);
+    is_calm.then(|| {
+        format!(
+            "Most, {} of {}, is held by {}: {}.",
+            words::bytes(most.evidence.bytes),
+            words::bytes(live),
+            who(case, most),
+            most.judgement.reason
+        )
+    })
+}
+
 /// The path that is nearest to a verdict, and what would bring it there.
 fn closer(case: &Case<'_>) -> Option<String> {
     let few = of(&case.judged, Verdict::TooFew).into_iter();
     let nearest = few.max_by_key(|j| j.judgement.cohort.samples)?;
     let rate = nearest.judgement.cohort.rate.value;
-    let who = called(&case.paths.frames[nearest.group.culprit]);
+    let who = who(case, nearest);
     Some(format!(
         "Nearest to a verdict is {who}: {}.",
         advice(case, rate)?
@@ -341,6 +358,9 @@ fn sentence(case: &Case<'_>, judged: &Judged) -> String {
 
 fn tips(case: &Case<'_>, judged: &Judged, survivors: Option<history::Survivors>) -> Vec<String> {
     let mut tips = Vec::new();
+    if let Some(class) = class(case, judged) {
+        tips.push(format!("Most of it is {class}."));
+    }
     if let Some(s) = survivors {
         tips.push(format!(
             "Of {} that were old at {}, {} are still live.",
@@ -361,6 +381,23 @@ fn tips(case: &Case<'_>, judged: &Judged, survivors: Option<history::Survivors>)
         }
     }
     tips
+}
+
+/// The culprit, and of which class its objects are, if they are objects.
+fn who(case: &Case<'_>, judged: &Judged) -> String {
+    let called = called(&case.paths.frames[judged.group.culprit]);
+    match class(case, judged) {
+        Some(class) => format!("{called}, by {class}"),
+        None => called,
+    }
+}
+
+/// `objects of byte[]`: the class that has most of the group.
+fn class(case: &Case<'_>, judged: &Judged) -> Option<String> {
+    let paths = &case.paths;
+    let heaviest = paths.heaviest(&judged.group.members);
+    let leaf = *paths.paths.get(heaviest)?.frames.first()?;
+    (paths.kind == Some(JAVA_HEAP)).then(|| format!("objects of {}", paths.frames[leaf].name))
 }
 
 fn called(frame: &Frame) -> String {
