@@ -144,6 +144,9 @@ fn a_leak_fails_the_run_where_that_was_asked_for() {
             said.contains("malloscope: Yes, it leaks 60.0 MB/h"),
             "{said}"
         );
+        let page = fs::read_to_string(scratch.0.join(directory).join("report.html"));
+        assert!(page.expect("a page").contains("Yes, it leaks 60.0 MB/h"));
+        assert!(said.contains(&format!("malloscope: report: {directory}/report.html\n")));
         let next = format!("malloscope suspects {directory}\n");
         assert!(said.ends_with(&next), "{said}");
         output.status.code()
@@ -201,7 +204,7 @@ fn the_summary_names_the_biggest_call_sites_of_new_dumps() {
     );
     assert!(lines[8].starts_with("malloscope: call graph: "), "{said}");
     assert!(lines[8].ends_with(" > d/malloscope.7.1.f.svg"), "{said}");
-    assert_eq!(lines.len(), 11);
+    assert_eq!(lines.len(), 13);
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn a_memoize_fed_a_new_key_by_every_call_is_found() {
                 .run()
                 .succeeded();
             let heap = Heap::last(&run);
-            let found = heap.bytes("byte[]", "user$load_session.invokeStatic leak.clj:6");
+            let found = heap.bytes("byte[]", "user$load_session.invokeStatic leak.clj:8");
             assert!(heap.bytes("byte[]", "clojure.core$memoize$fn") >= found);
             estimate += found;
             truth += run.truth("leaked_array_bytes");
