@@ -2,6 +2,8 @@
 //!
 //! Called by `frames`. Pure. Source: JVM Specification 4.3.2 for the signatures.
 
+use crate::runtime::jvm::class_name::without_numbers;
+
 /// Longest name that is made; what is longer is cut off.
 pub const LONGEST: usize = 512;
 
@@ -22,7 +24,7 @@ impl Name {
             length: 0,
         };
         match element {
-            [b'L', class @ .., b';'] => name.put_class(without_address(class)),
+            [b'L', class @ .., b';'] => name.put_class(without_numbers(class)),
             [primitive] => name.put(primitive_name(*primitive)),
             other => name.put(other),
         }
@@ -64,20 +66,6 @@ fn primitive_name(letter: u8) -> &'static [u8] {
     }
 }
 
-/// A hidden class is called `NAME.0xADDRESS` (JDK 15 on), `NAME+0xADDRESS` or `NAME/0xADDRESS`.
-fn without_address(class: &[u8]) -> &[u8] {
-    let digits = class
-        .iter()
-        .rev()
-        .take_while(|byte| byte.is_ascii_hexdigit())
-        .count();
-    let rest = class.get(..class.len() - digits).unwrap_or(class);
-    match rest {
-        [name @ .., b'.' | b'+' | b'/', b'0', b'x'] if digits > 0 => name,
-        _ => class,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,10 +89,7 @@ mod tests {
     #[test]
     fn hidden_classes_lose_their_address() {
         assert_eq!(name("LMain$$Lambda.0x00007f01c8000a00;"), "Main$$Lambda");
-        assert_eq!(
-            name("LMain$$Lambda$14/0x0000000800c03000;"),
-            "Main$$Lambda$14"
-        );
+        assert_eq!(name("LMain$$Lambda$14/0x0000000800c03000;"), "Main$$Lambda");
         assert_eq!(name("[Lp/LambdaForm$MH+0x12ab;"), "p.LambdaForm$MH[]");
         assert_eq!(name("La/x0x;"), "a.x0x");
         assert_eq!(name("Lbeef;"), "beef");

@@ -114,7 +114,8 @@ pub fn refresh() {
         // Acquire: pairs with Release in `run`.
         let answered = ANSWERED.load(Acquire);
         let left = deadline.saturating_sub(sys::monotonic_ms());
-        if answered == asked || left == 0 {
+        // A later answer, to one who asked meanwhile, does for this one too.
+        if answered.wrapping_sub(asked).cast_signed() >= 0 || left == 0 {
             return;
         }
         sys::futex_wait_for(&ANSWERED, answered, left.min(SLICE_MS));

@@ -69,7 +69,8 @@ public final class Storm {
         ArrayDeque<ByteBuffer> kept = new ArrayDeque<>();
         long rounds = 0;
         try {
-            while (System.nanoTime() < end) {
+            // A thread that comes to run only after the end still does one round.
+            while (rounds == 0 || System.nanoTime() < end) {
                 Object work = new Throwaway().define(code).getDeclaredConstructor().newInstance();
                 for (int i = 0; i < 20; i++) {
                     ((Runnable) work).run();

@@ -13,6 +13,7 @@
     clippy::panic
 )]
 
+use super::class_name::without_numbers;
 use super::code::{Stream, bias, number};
 use super::layout::{Layout, Source};
 use crate::frame_table::{FRAMES, Kind};
@@ -176,30 +177,14 @@ fn line(layout: &Layout, memory: &mut Memory, parts: &Parts, position: Position)
     best.and_then(|(_, line)| u32::try_from(line).ok())
 }
 
-/// A class in Java's spelling: dots for slashes, and without the address that the JVM gives hidden
-/// classes, which is another in every process.
+/// A class in Java's spelling: dots for slashes, and without the numbers of [`without_numbers`].
 pub(super) fn java_name(class: &mut [u8]) -> &[u8] {
-    let end = without_address(class);
+    let end = without_numbers(class).len();
     let name = class.get_mut(..end).unwrap_or_default();
     for byte in name.iter_mut().filter(|byte| **byte == b'/') {
         *byte = b'.';
     }
     name
-}
-
-/// Where the name ends: before a `+`, `/` or `.` that is followed by `0x` and hexadecimal digits
-/// alone.
-fn without_address(class: &[u8]) -> usize {
-    let separator = class
-        .iter()
-        .rposition(|byte| matches!(byte, b'+' | b'/' | b'.'));
-    let is_address = |at: &usize| {
-        let digits = class
-            .get(at + 1..)
-            .and_then(|rest| rest.strip_prefix(b"0x"));
-        digits.is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    separator.filter(is_address).unwrap_or(class.len())
 }
 
 #[cfg(test)]
@@ -215,7 +200,7 @@ mod tests {
         assert_eq!(name("java/util/zip/Deflater"), "java.util.zip.Deflater");
         assert_eq!(
             name("a/Main$$Lambda$14+0x00007f2a00066840"),
-            "a.Main$$Lambda$14"
+            "a.Main$$Lambda"
         );
         assert_eq!(name("a/Main$$Lambda/0x0000000800c03000"), "a.Main$$Lambda");
         assert_eq!(

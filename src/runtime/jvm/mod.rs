@@ -21,6 +21,7 @@
 )]
 
 mod asgct;
+pub mod class_name;
 pub mod code;
 mod heap_range;
 pub mod layout;
