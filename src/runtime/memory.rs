@@ -23,6 +23,10 @@ use crate::sys;
 /// Pages remembered; a walk of thirty frames touches about a hundred.
 const PAGES: usize = 256;
 
+/// Places where a page may be remembered. With one, two pages that each frame of a recursion needs
+/// can drive each other out, and every frame asks the kernel twice.
+const WAYS: usize = 2;
+
 /// How long a page is believed.
 const BELIEF_MS: u64 = 1000;
 
@@ -56,15 +60,18 @@ impl Memory {
     #[inline]
     fn is_readable(&mut self, at: u64) -> bool {
         let page = at / sys::PAGE as u64;
-        let Some(slot) = self.known.get_mut(page as usize % PAGES) else {
+        // Fibonacci hashing, as in `live_table`: pages in steps of any size spread evenly.
+        let set = (page.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % (PAGES / WAYS);
+        let (sets, _) = self.known.as_chunks_mut::<WAYS>();
+        let Some([newest, older]) = sets.get_mut(set) else {
             return false;
         };
-        if *slot == page && page != 0 {
+        if page != 0 && (*newest == page || *older == page) {
             return true;
         }
         let answer = at < HIGHEST && page != 0 && sys::readable(page as usize * sys::PAGE);
         if answer {
-            *slot = page;
+            *older = core::mem::replace(newest, page);
         }
         answer
     }
