@@ -85,7 +85,10 @@ function issueText(data, suspect) {
   lines.push(`### Memory ${suspect.verdict === "leak" ? "leak" : "growth"} in ${tick(suspect.culprit)}`, "");
   if (suspect.sentence) lines.push(suspect.sentence, "");
   if (suspect.place) lines.push(`- place: ${tick(suspect.place)}`);
-  if (suspect.rate) lines.push(`- rate: ${bytes(suspect.rate.value)}/h (95 %: ${bytes(suspect.rate.low)} to ${bytes(suspect.rate.high)})`);
+  if (suspect.rate) {
+    const [unit, seconds] = data.per, told = hourly => bytes(hourly * seconds / 3600);
+    lines.push(`- rate: ${told(suspect.rate.value)}/${unit} (95 %: ${told(suspect.rate.low)} to ${told(suspect.rate.high)})`);
+  }
   lines.push(`- live now: ${bytes(suspect.live.value)} (95 %: ${bytes(suspect.live.low)} to ${bytes(suspect.live.high)}), ${suspect.samples} samples`);
   if (suspect.reason) lines.push(`- why: ${suspect.reason}`);
   for (const fact of data.facts) if (!["Host", "Process"].includes(fact.name)) lines.push(`- ${fact.name}: ${fact.text}`);

@@ -36,6 +36,7 @@ pub fn pack(report: &Report, drawings: &[Drawing]) -> String {
         "points": report.timeline.points,
         "dumps": report.timeline.dumps,
         "suspects": report.suspects,
+        "per": report.per(),
         "accounts": report.accounts,
         "conclusion": report.conclusion,
         "facts": report.header.facts,

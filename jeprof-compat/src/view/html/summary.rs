@@ -113,11 +113,14 @@ pub fn suspects(report: &Report) -> String {
     if report.suspects.is_empty() {
         return "<p class=\"empty\">No call path is under suspicion.</p>\n".to_owned();
     }
+    let per = report.per();
     let suspects = report.suspects.iter().enumerate();
-    suspects.map(|(at, suspect)| card(at, suspect)).collect()
+    suspects
+        .map(|(at, suspect)| card(at, suspect, per))
+        .collect()
 }
 
-fn card(at: usize, suspect: &Suspect) -> String {
+fn card(at: usize, suspect: &Suspect, per: (&str, f64)) -> String {
     let mut out = format!(
         "<article class=\"card {}\" id=\"suspect-{at}\" aria-labelledby=\"suspect-{at}-title\">\n\
          <header><span class=\"rank\">{}</span><span class=\"word\">{}</span>\
@@ -131,7 +134,7 @@ fn card(at: usize, suspect: &Suspect) -> String {
         out += &format!("<p class=\"place\">{}</p>\n", escape(&suspect.place));
     }
     out += &format!("<p class=\"sentence\">{}</p>\n", escape(&suspect.sentence));
-    out += &figures(suspect);
+    out += &figures(suspect, per);
     out += &charts(suspect);
     out += &format!("<p class=\"reason\">{}</p>\n", escape(&suspect.reason));
     for advice in &suspect.advice {
@@ -142,10 +145,18 @@ fn card(at: usize, suspect: &Suspect) -> String {
     out + "</article>\n"
 }
 
-fn figures(suspect: &Suspect) -> String {
+fn figures(suspect: &Suspect, (unit, seconds): (&str, f64)) -> String {
     let mut figures: Vec<(&str, String, String)> = Vec::new();
     if let Some(rate) = suspect.rate {
-        figures.push(("growth", format!("{}/h", bytes(rate.value)), interval(rate)));
+        // A suspect's rate is an hourly one.
+        let told = |hourly: f64| hourly * seconds / 3600.0;
+        let rate = Estimate {
+            value: told(rate.value),
+            low: told(rate.low),
+            high: told(rate.high),
+        };
+        let value = format!("{}/{unit}", bytes(rate.value));
+        figures.push(("growth", value, interval(rate)));
     }
     if let Some(share) = suspect.share {
         figures.push((
