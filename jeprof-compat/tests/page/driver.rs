@@ -242,8 +242,7 @@ impl Browser {
 }
 
 impl Drop for Browser {
-    /// A failed test must not leave its browser behind, and an answer may fail as well: it is sent
-    /// without asking for more than the answer's end.
+    /// A failed test leaves no browser behind: whatever goes wrong here, it may not panic again.
     fn drop(&mut self) {
         if !self.session.is_empty() {
             let _ = self.quit();
