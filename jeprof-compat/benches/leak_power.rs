@@ -12,6 +12,9 @@ use simulate::{HOUR, MINUTE, RUNS, Run, Source, process};
 
 const RUNS_A_CELL: u64 = 400;
 
+/// The first seed: others than those that the tests hold and that the bounds were chosen on.
+const SEED: u64 = 1_000_000;
+
 fn main() {
     // cargo itself adds `--bench`.
     let asked = std::env::args().skip(1).find_map(|arg| arg.parse().ok());
@@ -79,8 +82,8 @@ fn rows() -> Vec<(&'static str, Vec<Source>)> {
             vec![Startup(200.0), Churn(100.0, 10.0 * MINUTE)],
         ),
         (
-            "sawtooth to 100 MB, 40 min",
-            vec![Sawtooth(100.0, 40.0 * MINUTE)],
+            "sawtooth to 100 MB, 50 min",
+            vec![Sawtooth(100.0, 50.0 * MINUTE)],
         ),
         ("two steps of 50 MB", vec![TwoSteps(50.0)]),
     ]
@@ -95,7 +98,7 @@ fn cell(sources: &[Source], run: &Run, runs: u64) -> String {
             .first()
             .map_or(Verdict::TooFew, |s| s.verdict)
     };
-    let verdicts: Vec<Verdict> = (0..runs).into_par_iter().map(one).collect();
+    let verdicts: Vec<Verdict> = (SEED..SEED + runs).into_par_iter().map(one).collect();
     let percent = |verdict: Verdict| {
         let count = verdicts.iter().filter(|v| **v == verdict).count();
         count as f64 * 100.0 / runs as f64

@@ -20,7 +20,7 @@ use super::evidence::{Clock, Evidence};
 use super::poisson;
 
 /// Share of the run that counts as warm-up.
-const WARM_UP: f64 = 0.25;
+const WARM_UP: f64 = 0.2;
 
 /// Share of the run that a sample must have lived to be mature, at least.
 const MATURE: f64 = 0.1;
@@ -147,8 +147,8 @@ mod tests {
     #[test]
     fn the_window_leaves_out_the_warm_up_and_the_young() {
         let window = Window::common(&CLOCK);
-        assert_eq!((window.epochs.clone(), window.age_lg), (8..26, 19));
-        assert_eq!(window.length, 18.0 * 256.0);
+        assert_eq!((window.epochs.clone(), window.age_lg), (6..26, 19));
+        assert_eq!(window.length, 20.0 * 256.0);
     }
 
     #[test]
@@ -166,13 +166,13 @@ mod tests {
     #[test]
     fn unequal_weights_are_worth_fewer_samples() {
         let window = Window::common(&CLOCK);
-        let equal = Cohort::of(&evidence(&[(10, 9, 4608 * 9)], &[]), &window, 1.0);
+        let equal = Cohort::of(&evidence(&[(10, 9, 5120 * 9)], &[]), &window, 1.0);
         assert_eq!((equal.samples, equal.effective), (9, 9.0));
         assert_eq!(equal.rate.value, 9.0);
         assert!((equal.rate.lower - 4.115).abs() < 0.01 && (equal.rate.upper - 17.08).abs() < 0.01);
         let one_big = evidence(&[(10, 9, 9), (11, 1, 1_000_000)], &[]);
         assert!(Cohort::of(&one_big, &window, 1.0).effective < 1.1);
-        let bursts = Cohort::of(&evidence(&[(10, 9, 4608 * 9)], &[]), &window, 3.0);
+        let bursts = Cohort::of(&evidence(&[(10, 9, 5120 * 9)], &[]), &window, 3.0);
         assert_eq!(bursts.effective, 3.0);
         assert!(bursts.rate.lower < equal.rate.lower);
     }

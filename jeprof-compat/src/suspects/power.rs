@@ -3,10 +3,14 @@
 //! # Derivation
 //! A leak of r bytes a second puts a Poisson count of mean r L / w into the window of length L, w
 //! being what a sample stands for: the period, or the block if that is larger. Found is what has
-//! n >= 9, and what passes the test of survival against m paths: with no deaths p = exp(-E/T), E
-//! the time the samples were watched beyond the maturing age, so E/T >= ln(m k / 0.05), with k
-//! windows tried; a sample of the cohort was watched for L/2 on average. The mean that gives
-//! so many with 95 % probability is a gamma quantile, and times w/L it is the floor.
+//! n >= 9, which the mean that is a gamma quantile gives with 95 % probability, and what passes the
+//! test of survival against m paths: with no deaths p = exp(-E/T), E the time the samples were
+//! watched beyond the maturing age, so E/T >= c = ln(m / 0.05). Each sample of the cohort was
+//! watched for an even share of L, so with a mean of x samples and l = L/T, E/T has mean x l/2 and
+//! variance x l^2/3 (a compound Poisson sum), and is c with 95 % probability when
+//! x/2 - 1.645 sqrt(x/3) = c/l, a square equation in sqrt(x). The larger x times w/L is the floor.
+//!
+//! That is for a path whose window is the common one. A path that churns, too, has a later one.
 
 use super::cohort::Window;
 use super::evidence::Clock;
@@ -16,21 +20,24 @@ use super::verdict::{LEAST, LEVEL};
 /// With what probability the floor is seen.
 pub const POWER: f64 = 0.95;
 
+/// The normal distribution's quantile of it.
+const QUANTILE: f64 = 1.645;
+
 /// Mature samples that must be expected for a verdict, when `tests` paths are tested.
-fn expected(clock: &Clock, window: &Window, tests: usize, windows: usize) -> f64 {
-    let certain = (tests.max(1) * windows.max(1)) as f64 / LEVEL;
-    let watched = window.length / 2.0 / clock.run();
-    let needed = LEAST.max((certain.ln() / watched).ceil());
-    poisson::mean_for(needed, POWER)
+fn expected(clock: &Clock, window: &Window, tests: usize) -> f64 {
+    let certain = tests.max(1) as f64 / LEVEL;
+    let share = window.length / clock.run();
+    let spread = QUANTILE / 3f64.sqrt();
+    let root = spread + (spread * spread + 2.0 * certain.ln() / share).sqrt();
+    poisson::mean_for(LEAST, POWER).max(root * root)
 }
 
 /// The smallest rate in bytes a second of one path that this run shows with 95 % probability;
 /// `None` when it is too short to show any.
 pub fn floor(clock: &Clock, weight: f64, tests: usize) -> Option<f64> {
-    let windows = Window::ladder(clock, &super::evidence::Evidence::default());
     let window = Window::common(clock);
     let enough = window.epochs.len() >= 3;
-    enough.then(|| expected(clock, &window, tests, windows.len()) * weight / window.length)
+    enough.then(|| expected(clock, &window, tests) * weight / window.length)
 }
 
 /// After how many seconds in all a leak of this rate would have its verdict at this period.
@@ -60,21 +67,21 @@ mod tests {
 
     #[test]
     fn the_floor_of_two_hours_at_the_default() {
-        // 4608 s of window, three windows: ln(60) / 0.32 = 13 samples, 19.3 expected.
+        // 5120 s of window: 16.0 samples expected.
         let floor = floor(&CLOCK, MB / 2.0, 1).unwrap() * 3600.0 / MB;
-        assert!((floor - 7.55).abs() < 0.1, "{floor}");
+        assert!((floor - 5.64).abs() < 0.05, "{floor}");
     }
 
     #[test]
     fn slower_leaks_need_more_time_or_more_samples() {
         let rate = 1.0 * MB / 3600.0;
         let hours = time_needed(rate, MB / 2.0, &CLOCK).unwrap() / 3600.0;
-        assert!((hours - 15.1).abs() < 0.3, "{hours}");
+        assert!((hours - 11.3).abs() < 0.2, "{hours}");
         assert_eq!(period_needed(rate, MB / 2.0, &CLOCK), Some(16));
         let early = Clock {
-            now: 5.0,
+            now: 3.0,
             width: 1.0,
-            count: 6,
+            count: 4,
         };
         assert_eq!(floor(&early, MB, 1), None);
     }

@@ -195,7 +195,7 @@ mod tests {
         let window = Window::common(&CLOCK);
         let tau = spread.tau.unwrap() * window.length;
         assert!((tau - 1800.0).abs() < 100.0, "{tau}");
-        let rate = (8..26).map(filling).sum::<u64>() as f64 / window.length;
+        let rate = window.epochs.clone().map(filling).sum::<u64>() as f64 / window.length;
         let rest = spread.still_to_come(rate, &window, &CLOCK).unwrap();
         assert!((rest - 2000.0 * (-4.0f64).exp()).abs() < 8.0, "{rest}");
     }
