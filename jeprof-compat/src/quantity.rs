@@ -1,5 +1,5 @@
-//! Amounts as people type them on a command line: `60s`, `512k`, `10m/h`. Called by clap for the
-//! commands; pure.
+//! Amounts as people type them on a command line: `60s`, `512k`, `10m/h`; and the unit of time that
+//! rates are told in. Called by clap for the commands, and by all that tells a rate; pure.
 
 /// Seconds of `90`, `90s`, `5m`, `2h` or `1d`.
 pub fn seconds(text: &str) -> Result<u64, String> {
@@ -31,6 +31,15 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     });
     let (number, factor) = unit.unwrap_or((text, 1));
     number.trim().parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// The unit of time in which rates of a run of so many seconds are told.
+pub fn per(run: f64) -> (&'static str, f64) {
+    match run {
+        run if run < 120.0 => ("s", 1.0),
+        run if run < 1800.0 => ("min", 60.0),
+        _ => ("h", 3600.0),
+    }
 }
 
 #[cfg(test)]

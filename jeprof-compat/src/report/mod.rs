@@ -81,7 +81,7 @@ pub struct Secrets {
 impl Report {
     /// The unit of time in which all rates of this report are told, and its seconds.
     pub fn per(&self) -> (&'static str, f64) {
-        crate::suspects::per(self.timeline.points.last().map_or(0.0, |p| p.seconds))
+        crate::quantity::per(self.timeline.points.last().map_or(0.0, |p| p.seconds))
     }
 
     /// Takes out what `secrets` names. Function names stay: without them there is no report.

@@ -1,6 +1,8 @@
 //! Figures in words: `41.0 MB/h`, `1 h 20 min`. Called by the other files of `suspects` and by its
 //! views. MB are 2^20 bytes, as everywhere.
 
+use crate::quantity::per;
+
 /// Bytes in the largest unit that leaves a figure above one.
 pub fn bytes(value: f64) -> String {
     const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
@@ -15,15 +17,6 @@ pub fn bytes(value: f64) -> String {
         1
     };
     format!("{figure:.decimals$} {}", UNITS[unit])
-}
-
-/// The unit of time in which rates of a run of so many seconds are told.
-pub fn per(run: f64) -> (&'static str, f64) {
-    match run {
-        run if run < 120.0 => ("s", 1.0),
-        run if run < 1800.0 => ("min", 60.0),
-        _ => ("h", 3600.0),
-    }
 }
 
 /// A rate in bytes a second, told for a run of so many seconds.

@@ -70,7 +70,7 @@ fn figures(suspect: &Suspect, run: f64) -> String {
 }
 
 fn told(rate: Estimate, run: f64) -> String {
-    let (unit, seconds) = crate::suspects::per(run);
+    let (unit, seconds) = crate::quantity::per(run);
     let figure = |hourly: f64| amount(hourly * seconds / 3600.0, Unit::Megabytes);
     let (value, low, high) = (figure(rate.value), figure(rate.low), figure(rate.high));
     format!("{value}/{unit} ({low} to {high})")
