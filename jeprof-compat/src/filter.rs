@@ -68,9 +68,10 @@ pub fn place(file: &str, line: Option<u32>) -> String {
     }
 }
 
-/// The stack of `sample`, leaf first, without the allocator's frames: everything up to and
+/// The stack of `sample`, leaf first, without the allocator's frames and ours: everything up to and
 /// including the outermost frame of an allocator goes, because what lies below it is the
-/// allocator's business. In our own dumps the first frame is one by its position: a library that
+/// allocator's business, and so do our own hooks wherever they stand between a caller and what it
+/// called (`JNI_CreateJavaVM`). In our own dumps the first frame is one by its position: a library that
 /// was moved, stripped or replaced after the run has another name for it, or none.
 pub fn outside_allocator<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<'a>> {
     let mut sites: Vec<Site<'a>> = Vec::with_capacity(sample.stack.len());
@@ -84,6 +85,7 @@ pub fn outside_allocator<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<
     let by_module = by_position + behind.take_while(|s| in_allocator_module(s)).count();
     let by_name = sites.iter().rposition(is_allocator).map_or(0, |at| at + 1);
     sites.drain(..by_module.max(by_name));
+    sites.retain(|site| !in_modules(site, &["libmalloscope"]));
     sites
 }
 
@@ -114,11 +116,15 @@ pub fn sites(profile: &Profile, id: LocationId) -> Vec<Site<'_>> {
 /// Allocators are often stripped, or leave `malloc` by a tail call: then no frame bears the
 /// name, and the module has to tell.
 fn in_allocator_module(site: &Site<'_>) -> bool {
-    const MODULES: [&str; 4] = ["libmalloscope", "libjemalloc", "libtcmalloc", "libmimalloc"];
-    let Some(mapping) = site.mapping else {
-        return false;
-    };
-    MODULES.iter().any(|m| mapping.file_name().starts_with(m))
+    in_modules(
+        site,
+        &["libmalloscope", "libjemalloc", "libtcmalloc", "libmimalloc"],
+    )
+}
+
+fn in_modules(site: &Site<'_>, modules: &[&str]) -> bool {
+    let file = site.mapping.map_or("", |mapping| mapping.file_name());
+    modules.iter().any(|module| file.starts_with(module))
 }
 
 /// True for a frame that bears an allocator's name.
@@ -290,6 +296,16 @@ mod tests {
         ]);
         assert_eq!(names(&stripped), ["f", "a_thread_of_the_allocator"]);
         assert!(names(&profile(&[("/x", "malloc")])).is_empty());
+    }
+
+    #[test]
+    fn our_own_hooks_go_wherever_they_stand() {
+        let stack = profile(&[
+            ("/usr/lib/libjvm.so", "JNI_CreateJavaVM"),
+            ("/opt/libmalloscope.so", "create"),
+            ("/usr/lib/libjli.so", "JavaMain"),
+        ]);
+        assert_eq!(names(&stack), ["JNI_CreateJavaVM", "JavaMain"]);
     }
 
     #[test]

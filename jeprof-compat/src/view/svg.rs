@@ -5,7 +5,9 @@
 //! value of the call. Beyond it: colour by cumulative value, whole names as tooltips, light and
 //! dark, search and zoom by a script inside. Names are hostile input and pass `xml::escape`.
 
+use std::ffi::OsStr;
 use std::fmt::{self, Write};
+use std::path::Path;
 
 use super::amount::{amount, percent};
 use super::legend::Legend;
@@ -76,6 +78,12 @@ fn shorten(note: &str) -> String {
         Some((end, _)) => format!("{}…", &note[..end]),
         None => note.to_owned(),
     }
+}
+
+/// The directory of a program stands in the title of the file.
+fn file_name(program: &str) -> &str {
+    let name = Path::new(program).file_name().and_then(OsStr::to_str);
+    name.unwrap_or(program)
 }
 
 struct Picture<'a> {
@@ -152,10 +160,10 @@ impl Picture<'_> {
             lines.push("Nothing to draw".to_owned());
         }
         Legend {
-            program: self.caption.program.to_owned(),
+            program: shorten(file_name(self.caption.program)),
             lines,
-            // A big picture is looked at from afar.
-            scale: (content.width.max(content.height) / 1000.0).clamp(1.0, 2.5),
+            // A wide picture is looked at from afar; of a high one, a part at a time.
+            scale: (content.width / 1000.0).clamp(1.0, 2.5),
         }
     }
 
