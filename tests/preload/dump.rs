@@ -57,7 +57,9 @@ impl Dump {
     /// Reads a whole dump; one that was cut off is a failure.
     #[track_caller]
     pub fn read(path: &Path) -> Dump {
-        let text = fs::read_to_string(path).expect("a dump");
+        // Names are bytes: Java's own encoding of some letters is not UTF-8.
+        let bytes = fs::read(path).expect("a dump");
+        let text = String::from_utf8_lossy(&bytes);
         let (first, rest) = text.split_once('\n').expect("a first line");
         let period = first
             .strip_prefix("heap_v2/")

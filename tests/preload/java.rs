@@ -21,15 +21,17 @@ static COMPILER: Mutex<()> = Mutex::new(());
 
 /// A JDK or a runtime without compiler.
 #[derive(Clone, Debug)]
-struct Jdk {
-    home: PathBuf,
-    version: u32,
+pub struct Jdk {
+    /// Its directory.
+    pub home: PathBuf,
+    /// 17 of 17.0.15.
+    pub version: u32,
 }
 
-/// Those of the machine, and those that `MALLOSCOPE_JDKS` names.
-fn jdks() -> Vec<Jdk> {
+/// Those of the machine, and those that `MALLOSCOPE_JAVA_HOMES` names.
+pub fn jdks() -> Vec<Jdk> {
     let listed = fs::read_dir("/usr/lib/jvm").into_iter().flatten();
-    let more = std::env::var("MALLOSCOPE_JDKS").unwrap_or_default();
+    let more = std::env::var("MALLOSCOPE_JAVA_HOMES").unwrap_or_default();
     let homes = listed
         .filter_map(|entry| Some(entry.ok()?.path()))
         .chain(more.split(':').map(PathBuf::from));
@@ -64,11 +66,13 @@ fn version(home: &Path) -> Option<u32> {
 }
 
 impl Jdk {
-    fn java(&self) -> String {
+    /// Its launcher.
+    pub fn java(&self) -> String {
         self.home.join("bin/java").to_string_lossy().into_owned()
     }
 
-    fn include(&self) -> Option<[String; 2]> {
+    /// Where its headers are, as flags of a compiler.
+    pub fn include(&self) -> Option<[String; 2]> {
         let include = self.home.join("include");
         let text = |path: PathBuf| format!("-I{}", path.display());
         include
@@ -98,13 +102,13 @@ impl Jdk {
 fn needs(program: &str) -> u32 {
     match program {
         "tests/java/Foreign.java" => 22,
-        "tests/java/Virtual.java" => 21,
+        "tests/java/Virtual.java" | "tests/java/Pinned.java" => 21,
         _ => 11,
     }
 }
 
 /// JDKs that can run a program, if one of them can compile it.
-fn able(program: &str) -> Vec<Jdk> {
+pub fn able(program: &str) -> Vec<Jdk> {
     let able: Vec<_> = jdks()
         .into_iter()
         .filter(|jdk| jdk.version >= needs(program))
@@ -120,7 +124,7 @@ fn able(program: &str) -> Vec<Jdk> {
 }
 
 /// The directory of the classes of a program, compiled now if they are not there.
-fn classes(program: &str) -> PathBuf {
+pub fn classes(program: &str) -> PathBuf {
     let file = source(program);
     let name = file.file_stem().expect("a name");
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
@@ -141,18 +145,22 @@ fn classes(program: &str) -> PathBuf {
         .map(|jdk| jdk.home.join("bin/javac"))
         .find(|javac| javac.is_file())
         .expect("a compiler");
-    let status = Command::new(javac)
+    let compiled = Command::new(javac)
         .args(["--release", &needs(program).to_string(), "-d"])
         .args([&directory, &file])
-        .status()
+        .output()
         .expect("javac");
-    assert!(status.success(), "{program} does not compile");
+    let said = String::from_utf8_lossy(&compiled.stderr);
+    assert!(compiled.status.success(), "{program}: {said}");
     directory
 }
 
-const LOGGER: &str = "examples/exception-logger/ExceptionLogger.java";
-const STORM: &str = "tests/java/Storm.java";
-const HELLO: &str = "tests/java/Hello.java";
+/// Leaks a known amount of native memory.
+pub const LOGGER: &str = "examples/exception-logger/ExceptionLogger.java";
+/// Threads, classes and native memory that come and go.
+pub const STORM: &str = "tests/java/Storm.java";
+/// Says so and ends.
+pub const HELLO: &str = "tests/java/Hello.java";
 
 /// Samples with a Java method in them, with a marker alone, and all; of those ever taken.
 fn shares(dump: &Dump) -> (u64, u64, u64) {

@@ -22,6 +22,8 @@ mod ground_truth;
 mod harness;
 mod hazards;
 mod java;
+mod java_attacks;
+mod java_endings;
 mod java_heap;
 mod jeprof;
 mod jumps;
