@@ -80,7 +80,7 @@ pub unsafe fn start<const N: usize>(
         _ => Detection::Off,
     };
     jvm::start(detection, config.prof_java_check);
-    if config.prof_java_heap {
+    if config.prof_java_heap && detection != Detection::Off {
         java_heap::configure(&java_heap::Settings {
             lg_period: config.lg_prof_sample,
             most_frames: config.prof_bt_max,

@@ -34,8 +34,8 @@ mod socket;
 mod thread;
 
 pub use file::{
-    close, fchmod, file_identity, fsync, getcwd, links, open, openat, pread, read, readlink,
-    rename_noreplace, unlink, write_all, write_quietly,
+    close, entries, fchmod, file_identity, fsync, getcwd, links, open, openat, pread, read,
+    readlink, rename_noreplace, unlink, write_all, write_quietly,
 };
 pub use signal::{consume_signal, handle_if_default, pending_signals, set_signal_mask};
 pub use socket::{

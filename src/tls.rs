@@ -55,7 +55,9 @@ pub struct Tls {
     pub forks: AtomicU32,
     /// What the outermost of them found, for its handlers to come; the recorder's.
     pub fork_state: AtomicU32,
-    reserved: [u64; 3],
+    /// How the JVM drew the gap between objects sampled that the thread is in; `java_heap`'s.
+    pub java_gap: AtomicU64,
+    reserved: [u64; 2],
     /// Bytes left before the next sample; none left, or less, calls the cold path.
     pub countdown: AtomicU64,
 }

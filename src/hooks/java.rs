@@ -1,5 +1,5 @@
-//! The hook of `dlsym`: how we learn that a JVM is created, and how native code reached from Java by
-//! `Linker.defaultLookup()` gets our malloc.
+//! The hook of `dlsym`: how we learn that a JVM is created, or is there, and how native code reached
+//! from Java by `Linker.defaultLookup()` gets our malloc.
 //!
 //! A launcher opens libjvm and asks `dlsym` for `JNI_CreateJavaVM`; it is handed a function of ours
 //! that calls the real one and then says so to `runtime`. Only look-ups in an explicit handle are
@@ -15,8 +15,8 @@ use core::arch::naked_asm;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::transmute;
 use core::ptr::null_mut;
-use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU32, AtomicUsize};
 
 use super::early;
 use crate::next::{self, REAL};
@@ -70,6 +70,10 @@ extern "C" fn answer(handle: *mut c_void, name: *const c_char, caller: usize) ->
         if let Some((symbol, _)) = elf::next_symbol(b"dlsym") {
             REAL.dlsym.store(symbol.addr as *mut c_void, Relaxed);
         }
+    }
+    // What a JVM looks up while we see its creation tells nothing new.
+    if CREATIONS.load(Relaxed) == 0 {
+        java_heap::notice(caller);
     }
     if handle == libc::RTLD_DEFAULT || handle == libc::RTLD_NEXT || name.is_null() {
         return null_mut();
@@ -125,6 +129,10 @@ const CREATORS: usize = 4;
 /// The real `JNI_CreateJavaVM` behind each of ours. Written by the look-up that takes the place.
 static REAL_CREATORS: [AtomicUsize; CREATORS] = [const { AtomicUsize::new(0) }; CREATORS];
 
+/// Creations under way in ours. Written by the threads that create, before and after; a look-up
+/// that misses one has the JVM sought, which finds it begun.
+static CREATIONS: AtomicU32 = AtomicU32::new(0);
+
 type Create = unsafe extern "C" fn(*mut *mut c_void, *mut *mut c_void, *mut c_void) -> c_int;
 
 /// The function of ours that stands before `real`; null where there is none, or no place left.
@@ -153,7 +161,8 @@ unsafe extern "C" fn create<const PLACE: usize>(
     let real = REAL_CREATORS
         .get(PLACE)
         .map_or(0, |real| real.load(Relaxed));
-    jvm::creation(|| {
+    CREATIONS.fetch_add(1, Relaxed);
+    let result = jvm::creation(|| {
         // SAFETY: the function that `dlsym` found by this name, with the program's own arguments.
         // It is handed out only when the place is filled.
         let result = unsafe { transmute::<usize, Create>(real)(vm, env, arguments) };
@@ -162,7 +171,9 @@ unsafe extern "C" fn create<const PLACE: usize>(
             unsafe { created(*vm, *env, real) };
         }
         result
-    })
+    });
+    CREATIONS.fetch_sub(1, Relaxed);
+    result
 }
 
 /// A JVM was created, on this thread, which is attached to it and in native code: `env` is good.

@@ -108,6 +108,17 @@ const DETACH_CURRENT_THREAD: usize = 5;
 const GET_ENV: usize = 6;
 const ATTACH_AS_DAEMON: usize = 7;
 const JNI_VERSION_1_6: c_int = 0x0001_0006;
+/// The JVM is not ready for what was asked, or the thread is none of its threads.
+const JNI_EDETACHED: c_int = -2;
+
+/// Why there is no environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The JVM is being made or ends.
+    NotNow,
+    /// It has none of that version, or has what it needs no more.
+    Never,
+}
 
 /// What a thread is attached with; `JavaVMAttachArgs`.
 #[repr(C)]
@@ -118,8 +129,8 @@ struct AttachArguments {
 }
 
 impl Vm {
-    /// An environment of `version`, JNI's or a tool's; null when the JVM has none to give.
-    pub fn environment(self, version: c_int) -> Interface {
+    /// An environment of `version`, JNI's or a tool's.
+    pub fn environment(self, version: c_int) -> Result<Interface, Refusal> {
         let mut found: Interface = core::ptr::null();
         // SAFETY: `jint GetEnv(JavaVM*, void**, jint)`; 0 is JNI_OK.
         let status = unsafe {
@@ -127,10 +138,10 @@ impl Vm {
                 transmute(function(self.0, GET_ENV));
             get(self.0, &raw mut found, version)
         };
-        if status == 0 {
-            found
-        } else {
-            core::ptr::null()
+        match status {
+            0 if !found.is_null() => Ok(found),
+            JNI_EDETACHED => Err(Refusal::NotNow),
+            _ => Err(Refusal::Never),
         }
     }
 

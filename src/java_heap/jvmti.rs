@@ -71,6 +71,8 @@ pub enum Capability {
 #[derive(Clone, Copy)]
 #[repr(i32)]
 pub enum Event {
+    /// A thread begins; on that thread.
+    ThreadStart = 52,
     /// The machine is about to end; the last moment for JNI.
     VmDeath = 51,
     /// A pause for collection ends; on a thread that may not call JNI.
@@ -86,6 +88,8 @@ const EVENTS: usize = 37;
 #[repr(C)]
 pub struct Callbacks([*const c_void; EVENTS]);
 
+/// What the JVM calls for [`Event::ThreadStart`].
+pub type OnThreadStart = unsafe extern "C" fn(Interface, Interface, Object);
 /// What the JVM calls for [`Event::VmDeath`].
 pub type OnVmDeath = unsafe extern "C" fn(Interface, Interface);
 /// What the JVM calls for [`Event::GarbageCollectionFinish`].
@@ -94,10 +98,16 @@ pub type OnCollection = unsafe extern "C" fn(Interface);
 pub type OnSample = unsafe extern "C" fn(Interface, Interface, Object, Object, Object, i64);
 
 impl Callbacks {
-    /// A table with these three.
-    pub fn new(death: OnVmDeath, collection: OnCollection, sample: OnSample) -> Callbacks {
+    /// A table with these four.
+    pub fn new(
+        start: OnThreadStart,
+        death: OnVmDeath,
+        collection: OnCollection,
+        sample: OnSample,
+    ) -> Callbacks {
         let mut table = [null(); EVENTS];
         for (event, callback) in [
+            (Event::ThreadStart, start as *const c_void),
             (Event::VmDeath, death as *const c_void),
             (Event::GarbageCollectionFinish, collection as *const c_void),
             (Event::SampledObjectAlloc, sample as *const c_void),
@@ -172,14 +182,15 @@ impl Jvmti {
         call!(self, SET_EVENT_CALLBACKS, callbacks => *const Callbacks, size => c_int)
     }
 
-    /// Lets an event through, on all threads.
-    pub fn enable(self, event: Event) -> bool {
-        const ENABLE: c_int = 1;
+    /// Lets an event through on all threads, or keeps it back.
+    pub fn let_through(self, event: Event, on: bool) -> bool {
+        // JVMTI_DISABLE and JVMTI_ENABLE.
+        let mode = c_int::from(on);
         // SAFETY: the specification's prototype; it ends in "..." and takes nothing there.
         unsafe {
             let set: unsafe extern "C" fn(Interface, c_int, c_int, Object, ...) -> c_int =
                 transmute(function(self.0, SET_EVENT_NOTIFICATION_MODE - 1));
-            set(self.0, ENABLE, event as c_int, null_mut()) == 0
+            set(self.0, mode, event as c_int, null_mut()) == 0
         }
     }
 
@@ -299,6 +310,7 @@ mod tests {
 
     #[test]
     fn the_table_of_callbacks_is_that_of_the_specification() {
+        unsafe extern "C" fn start(_: Interface, _: Interface, _: Object) {}
         unsafe extern "C" fn death(_: Interface, _: Interface) {}
         unsafe extern "C" fn collection(_: Interface) {}
         unsafe extern "C" fn sample(
@@ -310,9 +322,9 @@ mod tests {
             _: i64,
         ) {
         }
-        let Callbacks(table) = Callbacks::new(death, collection, sample);
+        let Callbacks(table) = Callbacks::new(start, death, collection, sample);
         let set: Vec<_> = (0..EVENTS).filter(|at| !table[*at].is_null()).collect();
-        assert_eq!(set, [1, 32, 36], "offsets in jvmti.h");
+        assert_eq!(set, [1, 2, 32, 36], "offsets in jvmti.h");
         assert_eq!(size_of::<Callbacks>(), 296, "as of JDK 11");
     }
 }

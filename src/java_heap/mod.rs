@@ -1,7 +1,7 @@
 //! The live Java heap: a sample of the objects that Java code allocates, and which of them live.
 //!
-//! `boot` configures it, the JVM's detection starts it on a Java thread, the JVM calls back
-//! (`sample`, and the two callbacks here), and the dump reads [`STACKS`], [`LIVE`] and [`facts`].
+//! `boot` configures it, the JVM's detection starts it on a Java thread, or its helper finds the JVM
+//! by itself, the JVM calls back (`sample`, `gap`, and the two callbacks here), and the dump reads [`STACKS`], [`LIVE`] and [`facts`].
 //! The numbers are a kind of their own: the Java heap is not malloc's memory, and is never added to
 //! it.
 //!
@@ -9,12 +9,14 @@
 //! JVM -> sample -> frames -> STACKS, LIVE (by weak reference)      a Java thread, at a sampled object
 //! JVM -> COLLECTIONS                                               a thread of the JVM, at a collection
 //! dump -> helper -> attach, sweep, detach -> dump                  before a dump is written
+//! control -> helper -> attach, steer, detach -> control            when a user steers the program
+//! dlsym -> helper -> seek -> attach, begin, detach                 where no creation is seen
 //! JVM -> sweep, closed                                             at the JVM's end
 //! ```
 //!
 //! The JVM draws the gaps between samples from a geometric distribution (JEP 331), so a sample of s
 //! bytes stands for s/p, p = 1 - exp(-s/N), as malloc's do (`sampler`); `thinning` says how N
-//! grows when there are too many. An object counts as live until a collection has found that it is
+//! grows when there are too many, and `gap` with which N a sample was drawn. An object counts as live until a collection has found that it is
 //! not: what lives is known *as of the last collection*, and the dump says so.
 //!
 //! No lock of ours is held while the JVM is called, and the thread does not count as inside our
@@ -31,25 +33,31 @@
 
 mod class_name;
 mod frames;
+mod gap;
 mod helper;
 mod jni;
 mod jvmti;
 mod sample;
 mod scratch;
+mod seek;
+mod steer;
 mod sweep;
 mod thinning;
 
 use core::ffi::c_void;
 use core::ptr::null_mut;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence};
 
 use crate::live_table::LiveTable;
 use crate::stack_table::StackTable;
 use crate::{diag, gate, recorder, sys, tls};
-pub use helper::refresh;
-use jni::{Interface, Jni, Vm};
+use helper::Work;
+use jni::{Interface, Jni, Refusal, Vm};
 use jvmti::{Callbacks, Capability, Event, Jvmti};
+pub use seek::notice;
+pub use steer::{follow, reset, set_lg_period};
+use sweep::Turn;
 
 /// The stacks of sampled objects, the object's class as leaf. Lives as long as the process.
 pub static STACKS: StackTable = StackTable::new();
@@ -60,22 +68,24 @@ pub static LIVE: LiveTable = LiveTable::new();
 const OFF: u32 = 0;
 /// Configured, and waiting for a JVM.
 const WANTED: u32 = 1;
-const OPEN: u32 = 2;
+/// Somebody has found a JVM and begins.
+const BEGINNING: u32 = 2;
+const OPEN: u32 = 3;
 /// The JVM is gone, or has no samples for us.
-const CLOSED: u32 = 3;
+const CLOSED: u32 = 4;
 
-/// Written by [`configure`], [`start`] and [`on_vm_death`] with Release, after what they prepare;
-/// Acquire in [`is_open`].
+/// Written by [`configure`], [`begin_with`] and [`close`] with Release, after what they
+/// prepare; Acquire in [`is_open`].
 static STATE: AtomicU32 = AtomicU32::new(OFF);
 
-/// The process whose JVM it is. Written by [`start`] before [`STATE`].
+/// The process whose JVM it is. Written by [`begin`] before [`STATE`].
 static PID: AtomicU32 = AtomicU32::new(0);
 
-/// The `JavaVM*` and `jvmtiEnv*`. Written by [`start`] before [`STATE`].
+/// The `JavaVM*` and `jvmtiEnv*`. Written by [`begin`] before [`STATE`].
 static VM: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 static JVMTI: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 
-/// log2 of the mean bytes between samples. Written by [`configure`], and by the thread that thins.
+/// log2 of the mean bytes between samples. Written by [`configure`], and by who may sweep.
 static LG_PERIOD: AtomicU8 = AtomicU8::new(0);
 
 /// Most frames of a stack. Written by [`configure`].
@@ -84,10 +94,10 @@ static MOST_FRAMES: AtomicU32 = AtomicU32::new(0);
 /// Collect before a dump? Written by [`configure`].
 static COLLECT_FIRST: AtomicBool = AtomicBool::new(false);
 
-/// Does the JVM tell of its collections? Written by [`start`].
+/// Does the JVM tell of its collections? Written by [`begin`].
 static IS_TOLD: AtomicBool = AtomicBool::new(false);
 
-/// Collections since [`start`], and when the last one was. Written by the JVM's threads; Relaxed:
+/// Collections since [`begin`], and when the last one was. Written by the JVM's threads; Relaxed:
 /// figures that publish nothing of ours.
 static COLLECTIONS: AtomicU64 = AtomicU64::new(0);
 static LAST_COLLECTION_MS: AtomicU64 = AtomicU64::new(0);
@@ -116,7 +126,7 @@ pub fn configure(settings: &Settings) {
     LG_PERIOD.store(settings.lg_period.min(MOST_LG_PERIOD), Relaxed);
     MOST_FRAMES.store(settings.most_frames, Relaxed);
     COLLECT_FIRST.store(settings.collect_first, Relaxed);
-    // Release: pairs with Acquire in `start`.
+    // Release: pairs with Acquire in `begin_with`.
     STATE.store(WANTED, Release);
 }
 
@@ -126,49 +136,82 @@ pub fn configure(settings: &Settings) {
 /// `vm` is its `JavaVM*`, and the calling thread is attached to it, in native code, outside malloc
 /// and without a lock of ours.
 pub unsafe fn start(vm: *mut c_void) {
-    // Acquire: pairs with Release in `configure`. One JVM of a process, so one caller.
-    if STATE.load(Acquire) != WANTED {
+    begin_with(Vm(vm.cast_const().cast()));
+}
+
+/// Begins, unless another thread does or somebody did. On a thread as for [`start`].
+fn begin_with(vm: Vm) {
+    // Acquire: pairs with Release in `configure`.
+    let turn = STATE.compare_exchange(WANTED, BEGINNING, Acquire, Relaxed);
+    if turn.is_err() {
         return;
     }
-    let started = begin(Vm(vm.cast_const().cast()));
-    if started.is_none() {
-        STATE.store(CLOSED, Release);
-        diag::message(&[
-            "prof_java_heap: this JVM has no sampled allocations for us (JDK 11 or later has them; \
-             one agent at a time may use them)",
-        ]);
+    match begin(vm) {
+        Ok(()) => {}
+        // For the next look.
+        Err(Refusal::NotNow) => STATE.store(WANTED, Release),
+        Err(Refusal::Never) => {
+            close();
+            diag::message(&[
+                "prof_java_heap: this JVM has no sampled allocations for us (JDK 11 or later has \
+                 them; one agent at a time may use them)",
+            ]);
+        }
     }
 }
 
-fn begin(vm: Vm) -> Option<()> {
-    let environment = vm.environment(jvmti::VERSION_11);
-    if environment.is_null() {
-        return None;
-    }
+fn begin(vm: Vm) -> Result<(), Refusal> {
+    let environment = vm.environment(jvmti::VERSION_11)?;
     // SAFETY: GetEnv returned it for this version.
     let jvmti = unsafe { Jvmti::new(environment) };
-    let callbacks = Callbacks::new(on_vm_death, on_collection, sample::on_sample);
+    if !prepare(jvmti) {
+        jvmti.dispose();
+        return Err(Refusal::Never);
+    }
+    VM.store(vm.0.cast_mut().cast(), Relaxed);
+    JVMTI.store(environment.cast_mut().cast(), Relaxed);
+    PID.store(recorder::pid(), Relaxed);
+    // Release: pairs with Acquire in `is_open`. It fails when the JVM has ended meanwhile.
+    let opened = STATE.compare_exchange(BEGINNING, OPEN, Release, Relaxed);
+    if opened.is_err() {
+        return Ok(());
+    }
+    // Pairs with the fence in `steer`: what was asked for before is met below, what is asked for
+    // later by the helper.
+    fence(SeqCst);
+    helper::start();
+    if steer::settle(&mut Turn::wait(), jvmti) {
+        Ok(())
+    } else {
+        Err(Refusal::Never)
+    }
+}
+
+/// Gets from the JVM what it has to be asked for first.
+fn prepare(jvmti: Jvmti) -> bool {
+    let callbacks = Callbacks::new(
+        gap::on_thread_start,
+        on_vm_death,
+        on_collection,
+        sample::on_sample,
+    );
     let is_ready = jvmti.add_capabilities(&[Capability::SampledObjectAllocEvents])
         && jvmti.set_callbacks(&callbacks)
-        && jvmti.enable(Event::VmDeath)
-        && jvmti.set_interval(interval(LG_PERIOD.load(Relaxed)));
-    if !is_ready {
-        jvmti.dispose();
-        return None;
-    }
+        && jvmti.let_through(Event::VmDeath, true)
+        && jvmti.set_interval(interval(LG_PERIOD.load(Relaxed)))
+        && jvmti.let_through(Event::ThreadStart, true);
     // Names of files and lines are had by these, where the JVM has them.
     jvmti.add_capabilities(&[Capability::SourceFileName]);
     jvmti.add_capabilities(&[Capability::LineNumbers]);
     let is_told = jvmti.add_capabilities(&[Capability::GarbageCollectionEvents])
-        && jvmti.enable(Event::GarbageCollectionFinish);
+        && jvmti.let_through(Event::GarbageCollectionFinish, true);
     IS_TOLD.store(is_told, Relaxed);
-    VM.store(vm.0.cast_mut().cast(), Relaxed);
-    JVMTI.store(environment.cast_mut().cast(), Relaxed);
-    PID.store(recorder::pid(), Relaxed);
-    helper::start();
-    // Release: pairs with Acquire in `is_open`.
-    STATE.store(OPEN, Release);
-    jvmti.enable(Event::SampledObjectAlloc).then_some(())
+    is_ready
+}
+
+/// Learns what lives, for a dump. For a thread that holds no lock of anybody's.
+pub fn refresh() {
+    helper::ask(Work::Sweep);
 }
 
 /// The interval as JVMTI takes it: 0 samples every object.
@@ -188,8 +231,19 @@ fn is_open() -> bool {
 
 /// Is the JVM gone?
 fn is_over() -> bool {
-    // Acquire: pairs with Release in `on_vm_death`.
+    // Acquire: pairs with Release in `close`.
     STATE.load(Acquire) == CLOSED
+}
+
+/// Is there no JVM yet?
+fn is_waiting() -> bool {
+    // Acquire: pairs with Release in `configure`.
+    STATE.load(Acquire) == WANTED
+}
+
+/// Was there a JVM of this process, which has ended?
+fn has_ended() -> bool {
+    is_over() && PID.load(Relaxed) == recorder::pid()
 }
 
 /// Runs `work` on the tables: inside our code, and not while a fork copies them.
@@ -205,9 +259,14 @@ unsafe extern "C" fn on_vm_death(_jvmti: Interface, jni: Interface) {
     if is_open() {
         // SAFETY: the JVM passes the environment of the calling thread.
         sweep::sweep(unsafe { Jni::new(jni) });
-        STATE.store(CLOSED, Release);
-        helper::release();
     }
+    close();
+}
+
+/// No more samples; the helper's thread ends.
+fn close() {
+    STATE.store(CLOSED, Release);
+    helper::release();
 }
 
 /// A pause for collection ends. On a thread of the JVM that may call nothing of it.

@@ -10,8 +10,8 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::jni::{Interface, Jni, Object};
 use super::jvmti::Jvmti;
 use super::scratch::{self, Room};
-use super::{DROPPED, LG_PERIOD, LIVE, MOST_FRAMES, STACKS};
-use super::{frames, inside, is_open, sweep};
+use super::{DROPPED, LIVE, MOST_FRAMES, STACKS};
+use super::{frames, gap, inside, is_open, sweep};
 use crate::live_table::{Insert, Sample};
 use crate::{recorder, sampler};
 
@@ -24,23 +24,32 @@ pub unsafe extern "C" fn on_sample(
     class: Object,
     size: i64,
 ) {
+    let lg_period = gap::ended();
+    gap::begins();
     if !is_open() || !recorder::is_active() {
         return;
     }
     // SAFETY: the JVM passes the environments of this thread.
     let (jvmti, jni) = unsafe { (Jvmti::new(jvmti), Jni::new(jni)) };
     let size = usize::try_from(size).unwrap_or(0);
-    if !sweep::has_room() || take(jvmti, jni, object, class, size).is_none() {
+    let drawn = Drawn { size, lg_period };
+    if !sweep::has_room() || take(jvmti, jni, object, class, drawn).is_none() {
         DROPPED.fetch_add(1, Relaxed);
     }
     sweep::after_sample(jvmti, jni);
 }
 
-fn take(jvmti: Jvmti, jni: Jni, object: Object, class: Object, size: usize) -> Option<()> {
+/// An object's size, and the period that it was drawn with.
+struct Drawn {
+    size: usize,
+    lg_period: u8,
+}
+
+fn take(jvmti: Jvmti, jni: Jni, object: Object, class: Object, drawn: Drawn) -> Option<()> {
     let mut scratch = scratch::take()?;
     let stack = stack(jvmti, jni, class, scratch.room())?;
     let weak = jni.new_weak(object)?;
-    let recorded = inside(|| record(weak as usize, size, stack)).flatten();
+    let recorded = inside(|| record(weak as usize, drawn, stack)).flatten();
     if recorded.is_none() {
         jni.delete_weak(weak);
     }
@@ -65,9 +74,9 @@ fn stack(jvmti: Jvmti, jni: Jni, class: Object, room: &mut Room) -> Option<&[u64
     room.frames.get(..=named)
 }
 
-fn record(weak: usize, size: usize, frames: &[u64]) -> Option<()> {
+fn record(weak: usize, drawn: Drawn, frames: &[u64]) -> Option<()> {
+    let Drawn { size, lg_period } = drawn;
     let stack = STACKS.intern(frames)?;
-    let lg_period = LG_PERIOD.load(Relaxed);
     let weight = sampler::weight(size, lg_period);
     let sample = Sample {
         addr: weak,

@@ -1,8 +1,8 @@
 //! Which of the sampled objects still live, and room for new ones.
 //!
 //! Called at samples (`sample`), before a dump (`helper`) and at the JVM's end, always on an
-//! attached thread. One thread sweeps at a time, and nobody waits for it: who comes second goes on
-//! with what is known. It alone deletes weak references, so those it has copied stay good although
+//! attached thread. One thread sweeps at a time, and nobody but the helper waits for it: who comes
+//! second goes on with what is known. It alone deletes weak references, so those it has copied stay good although
 //! no lock is held while the JVM is asked.
 //!
 //! At samples a sweep is made only after a collection, and not before a quarter as many samples were
@@ -13,12 +13,12 @@
 use core::alloc::Layout;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
 use super::jni::{Jni, Object};
 use super::jvmti::Jvmti;
 use super::{COLLECTIONS, IS_TOLD, LIVE, STACKS, inside, thinning};
-use crate::{arena, recorder};
+use crate::{arena, recorder, sys};
 
 /// From so many references on, samples give way: each costs the collector a look at every
 /// collection.
@@ -49,6 +49,18 @@ impl Turn {
     fn take() -> Option<Turn> {
         // Made only when it is ours: dropping one gives the turn back.
         (!SWEEPING.swap(true, Acquire)).then(|| Turn(()))
+    }
+
+    /// Waits for it. For the helper, which keeps nobody else waiting: the JVM passes a thread over
+    /// that is in native code.
+    pub fn wait() -> Turn {
+        static NEVER: AtomicU32 = AtomicU32::new(0);
+        loop {
+            if let Some(turn) = Turn::take() {
+                return turn;
+            }
+            sys::futex_wait_for(&NEVER, 0, 1);
+        }
     }
 
     /// Copies the references as of now; the rest of what comes meanwhile is left for the next time.

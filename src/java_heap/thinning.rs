@@ -11,8 +11,7 @@
 //! doubles, and nearly 1 for large ones, which carry no error and are not thrown away. A sample
 //! whose period is M already is left alone, so samples of several periods may stand side by side.
 //!
-//! The first sample of a thread after a change may still have been drawn with the gap of before: one
-//! a thread, of thousands.
+//! A thread's first sample after a change was drawn with the period of before, and says so (`gap`).
 #![allow(unsafe_code)]
 
 use core::sync::atomic::AtomicU64;
@@ -43,10 +42,9 @@ pub fn thinned() -> u64 {
 /// Doubles the period for the samples to come and those that are there.
 pub fn thin(turn: &mut Turn, jvmti: Jvmti, jni: Jni) {
     let lg_period = LG_PERIOD.load(Relaxed).max(FIRST - 1) + 1;
-    if lg_period > MOST_LG_PERIOD || !jvmti.set_interval(interval(lg_period)) {
+    if lg_period > MOST_LG_PERIOD || !set_period(jvmti, lg_period) {
         return;
     }
-    LG_PERIOD.store(lg_period, Relaxed);
     let seed = sys::random().unwrap_or_else(sys::monotonic_ms);
     let mut random = SmallRng::seed_from_u64(seed);
     for reference in turn.references() {
@@ -63,6 +61,15 @@ pub fn thin(turn: &mut Turn, jvmti: Jvmti, jni: Jni) {
             jni.delete_weak(*reference as Object);
         }
     }
+}
+
+/// Another period, for the gaps to come. Called by who may sweep.
+pub fn set_period(jvmti: Jvmti, lg_period: u8) -> bool {
+    let is_set = jvmti.set_interval(interval(lg_period));
+    if is_set {
+        LG_PERIOD.store(lg_period, Relaxed);
+    }
+    is_set
 }
 
 /// Is a sample one of period `2^lg_period` too? `random` is 64 random bits.

@@ -209,6 +209,37 @@ pub fn links(path: &CStr) -> Option<u64> {
     Some(stat.st_nlink.into())
 }
 
+/// getdents64(2): calls `see` with the name of each entry of an open directory.
+pub fn entries(directory: i32, see: &mut dyn FnMut(&CStr)) {
+    #[repr(align(8))]
+    struct Buffer([u8; 1024]);
+    let mut buffer = Buffer([0; 1024]);
+    loop {
+        let (at, len) = (buffer.0.as_mut_ptr() as usize, buffer.0.len());
+        // SAFETY: the kernel writes at most `len` bytes into the buffer.
+        let filled =
+            unsafe { syscall(libc::SYS_getdents64, [as_arg(directory), at, len, 0, 0, 0]) };
+        let mut rest = match usize::try_from(filled) {
+            Ok(filled @ 1..) => buffer.0.get(..filled).unwrap_or_default(),
+            _ => return,
+        };
+        while let Some((name, after)) = entry(rest) {
+            see(name);
+            rest = after;
+        }
+    }
+}
+
+/// The name of the first of `struct linux_dirent64` in `bytes`, and what is behind it.
+fn entry(bytes: &[u8]) -> Option<(&CStr, &[u8])> {
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    let length = bytes.get(LENGTH..LENGTH + 2)?.try_into().ok()?;
+    let (entry, after) = bytes.split_at_checked(u16::from_ne_bytes(length).into())?;
+    let name = CStr::from_bytes_until_nul(entry.get(NAME..)?).ok()?;
+    Some((name, after))
+}
+
 /// getcwd(2): bytes of the path with its NUL, or `-errno`.
 pub fn getcwd(buf: &mut [u8]) -> isize {
     let (at, len) = (buf.as_mut_ptr() as usize, buf.len());

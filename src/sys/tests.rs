@@ -47,6 +47,29 @@ fn errno_is_left_alone() {
 }
 
 #[test]
+fn a_directory_names_all_its_entries() {
+    let dir = std::env::temp_dir().join(format!("malloscope-sys-{}-entries", getpid()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let mut made: Vec<_> = (0..200).map(|n| format!("entry-{n:03}")).collect();
+    for name in &made {
+        std::fs::write(dir.join(name), "").expect("a file");
+    }
+    let path = std::ffi::CString::new(dir.as_os_str().as_encoded_bytes()).expect("no NUL");
+    let fd = open(&path, libc::O_RDONLY | libc::O_DIRECTORY, 0) as i32;
+    let mut seen = Vec::new();
+    entries(fd, &mut |name| {
+        seen.push(name.to_string_lossy().into_owned())
+    });
+    close(fd);
+    std::fs::remove_dir_all(&dir).expect("the directory");
+    made.extend([".".to_owned(), "..".to_owned()]);
+    made.sort();
+    seen.sort();
+    assert_eq!(seen, made);
+    entries(-1, &mut |name| panic!("{name:?} of nothing"));
+}
+
+#[test]
 fn files_are_written_read_and_never_replaced() {
     let dir = std::env::temp_dir();
     let name = |tail: &str| {

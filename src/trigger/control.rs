@@ -29,7 +29,7 @@ use super::dumper::{self, Outcome};
 use crate::diag::{self, Decimal};
 use crate::dump::{self, Peer, Reason};
 use crate::sys::{self, Event};
-use crate::{arena, process, recorder};
+use crate::{arena, java_heap, process, recorder};
 
 /// Longest line of a client.
 const LINE: usize = 64;
@@ -134,16 +134,21 @@ fn obey(line: &[u8], peer: &Peer, answer: &mut Answer) {
         }
         b"start" | b"stop" => {
             recorder::switch(line == b"start");
+            java_heap::follow();
             answer.push(b"ok\n");
         }
         b"reset" if recorder::reset() => {
             super::forget();
+            java_heap::reset();
             answer.push(b"ok\n");
         }
         b"reset" => answer.push(b"error a fork is under way\n"),
         b"status" => status(answer),
         _ => match line.strip_prefix(b"rate ").and_then(small_number) {
-            Some(lg_period) if recorder::set_lg_period(lg_period) => answer.push(b"ok\n"),
+            Some(lg_period) if recorder::set_lg_period(lg_period) => {
+                java_heap::set_lg_period(lg_period);
+                answer.push(b"ok\n");
+            }
             Some(_) => answer.push(
                 b"error that rate cannot be set while the program runs: \
                   below 2^14, and from or to 0, it must be started with it\n",
@@ -196,6 +201,14 @@ fn status(answer: &mut Answer) {
     answer.push(b"\"");
     for (key, value) in numbers {
         answer.member(key, value);
+    }
+    if let Some(facts) = java_heap::facts() {
+        answer.member("java_heap_period_bytes", facts.period);
+        answer.member("java_heap_live_samples", java_heap::LIVE.len() as u64);
+        answer.member(
+            "java_heap_live_bytes",
+            java_heap::LIVE.total_weighted_bytes(),
+        );
     }
     answer.push(b",\"counters\":{\"reentered\":");
     answer.number(diag::counted(diag::Counter::Reentered));

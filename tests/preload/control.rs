@@ -33,7 +33,7 @@ fn try_ask(pid: u32, line: &str) -> Option<String> {
 
 /// Asks, once somebody listens.
 #[track_caller]
-fn ask(pid: u32, line: &str) -> String {
+pub fn ask(pid: u32, line: &str) -> String {
     let end = Instant::now() + Duration::from_secs(20);
     while Instant::now() < end {
         match try_ask(pid, line) {
@@ -44,7 +44,8 @@ fn ask(pid: u32, line: &str) -> String {
     panic!("{pid} does not listen");
 }
 
-fn number(status: &str, key: &str) -> u64 {
+/// A number of a status.
+pub fn number(status: &str, key: &str) -> u64 {
     let (_, rest) = status.split_once(&format!("\"{key}\":")).expect(key);
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
     digits.and_then(|digits| digits.parse().ok()).expect(key)

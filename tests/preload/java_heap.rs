@@ -1,16 +1,11 @@
 //! The live Java heap, in every JDK from 11 on that is here: by class and by line, as much as the
 //! program says, and without a trace in the JVM.
-//!
-//! JDKs are those of `/usr/lib/jvm`, and what `MALLOSCOPE_JAVA_HOMES` names (colons between):
-//! `tests/more_jdks.sh` gets JDK 11 and 21.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 
-use crate::harness::{Preload, Run, compile, source};
+use crate::harness::{Preload, compile, source};
+use crate::java_heap_seen::{Heap, classes, homes, java, version};
 
 const HEAP: &str = "prof:true,prof_java_heap:true,prof_final:true";
 
@@ -18,163 +13,6 @@ const HEAP: &str = "prof:true,prof_java_heap:true,prof_final:true";
 /// asks for. At 128 KiB a run with 100 MB has an error of 3.6 %, the mean of four 1.8 %.
 const TOLERANCE: f64 = 0.10;
 const RUNS: u32 = 4;
-
-/// Where the JDKs are, each once.
-fn homes() -> Vec<PathBuf> {
-    let more = std::env::var_os("MALLOSCOPE_JAVA_HOMES").unwrap_or_default();
-    let listed = fs::read_dir("/usr/lib/jvm").into_iter().flatten();
-    let listed = listed.map(|entry| entry.expect("an entry").path());
-    let mut homes: Vec<_> = listed
-        .chain(std::env::split_paths(&more))
-        .filter(|home| home.join("bin/java").is_file())
-        .filter_map(|home| home.canonicalize().ok())
-        .collect();
-    homes.sort();
-    homes.dedup();
-    assert!(
-        !homes.is_empty(),
-        "no JDK is installed; .ci/run installs one"
-    );
-    homes
-}
-
-/// The number of a JDK: 17 of `JAVA_VERSION="17.0.15"`.
-fn version(home: &Path) -> u32 {
-    let release = fs::read_to_string(home.join("release")).unwrap_or_default();
-    let line = release
-        .lines()
-        .find_map(|line| line.strip_prefix("JAVA_VERSION=\""));
-    let digits: String = line
-        .unwrap_or_default()
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .collect();
-    digits.parse().unwrap_or(0)
-}
-
-/// Compiles for JDK 11, once for all tests.
-fn classes() -> &'static Path {
-    static CLASSES: OnceLock<PathBuf> = OnceLock::new();
-    CLASSES.get_or_init(|| {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("java_heap_classes");
-        fs::create_dir_all(&directory).expect("directory for classes");
-        let compiler = homes()
-            .into_iter()
-            .map(|home| home.join("bin/javac"))
-            .find(|javac| javac.is_file())
-            .expect("a javac; .ci/run installs one");
-        let status = Command::new(compiler)
-            .args(["--release", "11", "-d"])
-            .arg(&directory)
-            .arg(source("tests/programs/java/HeapWork.java"))
-            .arg(source("examples/static-collection/AuditLog.java"))
-            .status()
-            .expect("javac");
-        assert!(status.success(), "the Java programs do not compile");
-        directory
-    })
-}
-
-fn java(home: &Path, flags: &[&str], words: &[&str]) -> Preload {
-    let mut preload = Preload::command([home.join("bin/java")]).arg("-Xmx600m");
-    for flag in flags {
-        preload = preload.arg(flag);
-    }
-    preload = preload.arg("-cp").arg(classes());
-    words
-        .iter()
-        .fold(preload, |preload, word| preload.arg(word))
-}
-
-/// One stack of the Java heap.
-#[derive(Debug)]
-struct Stack {
-    /// `CLASS.METHOD FILE:LINE`, leaf first; the leaf is the object's class alone.
-    frames: Vec<String>,
-    samples: u64,
-    bytes: u64,
-}
-
-/// What a dump says of the Java heap.
-#[derive(Debug, Default)]
-struct Heap {
-    facts: HashMap<String, String>,
-    stacks: Vec<Stack>,
-}
-
-impl Heap {
-    fn read(path: &Path) -> Heap {
-        let text = fs::read_to_string(path).expect("a dump");
-        let frames = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("# frame "));
-        let frames: HashMap<_, _> = frames
-            .map(|line| {
-                let [address, kind, class, name, file, line] =
-                    line.split('\t').collect::<Vec<_>>()[..]
-                else {
-                    panic!("{line}");
-                };
-                assert_eq!(kind, "java");
-                let dot = if class.is_empty() { "" } else { "." };
-                let place = if file.is_empty() {
-                    String::new()
-                } else {
-                    format!(" {file}:{line}")
-                };
-                (address, format!("{class}{dot}{name}{place}"))
-            })
-            .collect();
-        let mut heap = Heap::default();
-        for line in text.lines() {
-            if let Some(fact) = line.strip_prefix("#@ java_heap fact ") {
-                let (key, value) = fact.split_once(' ').expect("key and value");
-                heap.facts.insert(key.to_owned(), value.to_owned());
-            } else if let Some(stack) = line.strip_prefix("#@ java_heap stack ") {
-                let (facts, addresses) = stack.split_once(" @ ").expect("frames");
-                let live = facts
-                    .split(' ')
-                    .find_map(|word| word.strip_prefix("live="))
-                    .expect("what lives");
-                let numbers: Vec<_> = live.split(':').collect();
-                heap.stacks.push(Stack {
-                    frames: addresses
-                        .split(' ')
-                        .map(|address| frames[address].clone())
-                        .collect(),
-                    samples: numbers[0].parse().expect("samples"),
-                    bytes: numbers[2].parse().expect("bytes"),
-                });
-            }
-        }
-        heap
-    }
-
-    fn last(run: &Run) -> Heap {
-        let files = run.dump_files();
-        Heap::read(
-            files
-                .last()
-                .unwrap_or_else(|| panic!("no dump\n{}", run.stderr)),
-        )
-    }
-
-    /// Live bytes of a class, of all stacks that pass `line`.
-    fn bytes(&self, class: &str, line: &str) -> u64 {
-        let wanted = self.stacks.iter().filter(|stack| {
-            stack.frames[0] == class && stack.frames.iter().any(|frame| frame.contains(line))
-        });
-        wanted.map(|stack| stack.bytes).sum()
-    }
-
-    fn number(&self, fact: &str) -> u64 {
-        let value = self.facts.get(fact);
-        value
-            .unwrap_or_else(|| panic!("no {fact} in {:?}", self.facts))
-            .parse()
-            .expect("a number")
-    }
-}
 
 #[track_caller]
 fn assert_near(estimate: u64, truth: u64, what: &str) {
@@ -207,6 +45,94 @@ fn a_static_collection_that_grows_is_named_by_class_and_line() {
         }
         assert_near(estimate, truth, &home.to_string_lossy());
     }
+}
+
+/// How a JVM is found whose creation nobody sees: no hook of `dlsym`, or no look-up of the function.
+#[test]
+fn a_jvm_that_nobody_told_of_is_found() {
+    for home in homes() {
+        let (mut estimate, mut truth) = (0, 0);
+        let mut check = |preload: Preload, conf: &str| {
+            let conf = format!("{HEAP},lg_prof_sample:16,{conf}");
+            let run = preload.conf(&conf).run().succeeded();
+            assert_eq!(run.stderr, "");
+            let heap = Heap::last(&run);
+            estimate += heap.bytes("long[]", "Later.keep Later.java:16");
+            truth += run.truth("kept_bytes");
+            assert_eq!(heap.bytes("char[]", "Later.keep"), 0);
+            run.stdout
+        };
+        for _ in 0..2 {
+            check(java(&home, &["-Xcheck:jni"], &["Later"]), "prof_java:poll");
+        }
+        for linked in [true, false] {
+            let Some(program) = embedder(&home, linked) else {
+                println!("skipped: {} has no headers", home.display());
+                continue;
+            };
+            let embed = Preload::command([&program])
+                .arg(home.join("lib/server/libjvm.so"))
+                .arg(classes())
+                .arg("Later");
+            let how = if linked { "auto" } else { "poll" };
+            let said = check(embed, &format!("prof_java:{how}"));
+            fs::remove_file(program).expect("the copy");
+            // The JVM says no to a second one in the same process, and what we know of the first stays.
+            assert!(said.ends_with("destroyed=0\nagain=0\n"), "{said}");
+        }
+        assert_near(estimate, truth, &home.to_string_lossy());
+    }
+}
+
+#[test]
+fn with_no_java_wanted_there_is_no_java_heap() {
+    for home in homes() {
+        let conf = format!("{HEAP},lg_prof_sample:16,prof_java:off");
+        let run = java(&home, &[], &["Later"]).conf(&conf).run().succeeded();
+        assert!(Heap::last(&run).stacks.is_empty());
+    }
+}
+
+/// A JVM before 21 says that it is there before it is; one of many starts would meet that.
+#[test]
+fn many_starts_are_all_survived() {
+    for home in homes() {
+        for start in 0..15 {
+            // Different moments of the JVM's start meet our looks.
+            let flags: &[&str] = [&["-Xint"][..], &[], &["-Xshare:off"]][start % 3];
+            let run = java(&home, flags, &["HeapWork", "garbage", "40", "0"])
+                .conf(&format!("{HEAP},lg_prof_sample:14,prof_java:poll"))
+                .run()
+                .succeeded();
+            assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("done\n", ""));
+        }
+    }
+}
+
+/// A program with a JVM in it, which it is linked to or opens.
+fn embedder(home: &Path, linked: bool) -> Option<PathBuf> {
+    let include = home.join("include");
+    if !include.join("jni.h").is_file() {
+        return None;
+    }
+    let include = include.to_string_lossy();
+    let server = home.join("lib/server");
+    let server = server.to_string_lossy();
+    let mut flags = vec![format!("-I{include}"), format!("-I{include}/linux")];
+    if linked {
+        flags.extend(["-DLINKED", "-Xlinker", "--no-as-needed", "-L"].map(str::to_owned));
+        flags.extend([server.to_string(), "-ljvm".to_owned()]);
+        flags.extend(["-Xlinker", "-rpath", "-Xlinker"].map(str::to_owned));
+        flags.push(server.to_string());
+    }
+    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    let program = compile("embedder.c", &flags);
+    // Under a short name: that of the run is made from it.
+    let how = if linked { "linked" } else { "opens" };
+    let name = format!("embedder-{}-{}-{how}", std::process::id(), version(home));
+    let short = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::copy(program, &short).expect("a copy");
+    Some(short)
 }
 
 #[test]

@@ -25,6 +25,8 @@ mod java;
 mod java_attacks;
 mod java_endings;
 mod java_heap;
+mod java_heap_seen;
+mod java_heap_steered;
 mod jeprof;
 mod jumps;
 mod limits;

@@ -1,0 +1,156 @@
+//! Finds a JVM whose creation nobody sees: one that the program is linked to, or any JVM with
+//! `prof_java:poll`.
+//!
+//! While a JVM is made it looks up functions of its libraries by `dlsym`, whose hook calls
+//! [`notice`]: on a thread that is not in malloc, so the helper's thread can be made there. That one
+//! calls [`seek`], attached to nothing, until there is a JVM to begin with.
+//!
+//! A JVM before 21 may say that it is there when it has only begun (JDK-8308341), and it is no good
+//! to attach to such a one. So it is not asked before two threads run that it makes late, which is
+//! what async-profiler waits for too, and some time has passed since. If it is still not in its live
+//! phase it says so, and is asked again. With these threads there, libjvm is not unloaded either,
+//! so its functions can be called.
+#![allow(unsafe_code)]
+
+use core::ffi::{CStr, c_int, c_void};
+use core::mem::transmute;
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering::{Acquire, Release};
+use core::sync::atomic::{AtomicU32, AtomicUsize};
+
+use super::jni::{Jni, Vm};
+use super::{begin_with, helper, is_waiting};
+use crate::unwind::modules;
+use crate::{elf, sys};
+
+/// An address in the libjvm that was noticed. Written by [`notice`] with Release, read by the
+/// helper with Acquire.
+static LIBRARY: AtomicUsize = AtomicUsize::new(0);
+
+/// Never set: what the helper sleeps on.
+static SLEEP: AtomicU32 = AtomicU32::new(0);
+
+/// Time between two looks, and for how long they go on.
+const LOOK_MS: u64 = 20;
+const PATIENCE_MS: u64 = 60_000;
+
+/// A JVM is asked so long after its threads were first seen.
+const SETTLE_MS: u64 = 100;
+
+/// Threads that every HotSpot has, one made at the begin and one when Java code runs.
+const LATE_THREADS: [&[u8]; 2] = [b"VM Thread\n", b"Service Thread\n"];
+
+/// A symbol is looked up by code at `caller`: if that is libjvm's, the helper begins to seek. Not
+/// in malloc, and not in a creation that is seen.
+pub fn notice(caller: usize) {
+    if !is_waiting() {
+        return;
+    }
+    let caller_is_jvm =
+        modules::object(caller as u64).is_some_and(|object| object.name().ends_with(b"/libjvm.so"));
+    if caller_is_jvm {
+        LIBRARY.store(caller, Release);
+        helper::start();
+    }
+}
+
+/// Looks for a JVM until one is sampled, by us or by who saw its creation, or patience ends. On the
+/// helper's thread.
+pub fn seek() {
+    let end = sys::monotonic_ms() + PATIENCE_MS;
+    let mut seen_ms = None;
+    while is_waiting() && sys::monotonic_ms() < end {
+        sys::futex_wait_for(&SLEEP, 0, LOOK_MS);
+        if !has_late_threads() {
+            seen_ms = None;
+            continue;
+        }
+        let now = sys::monotonic_ms();
+        let since = *seen_ms.get_or_insert(now);
+        if now - since >= SETTLE_MS
+            && let Some(vm) = created()
+        {
+            vm.attached(c"malloscope", |_: Jni| begin_with(vm));
+        }
+    }
+}
+
+/// The JVM of the library that was noticed.
+fn created() -> Option<Vm> {
+    let library = elf::find_by_address(LIBRARY.load(Acquire))?;
+    let function = library.symbol(b"JNI_GetCreatedJavaVMs")?;
+    let (mut vm, mut count) = (null_mut::<c_void>(), 0);
+    // SAFETY: `jint JNI_GetCreatedJavaVMs(JavaVM**, jsize, jsize*)` of a library that is in use; it
+    // writes at most one pointer and the count.
+    let status = unsafe {
+        let get: extern "C" fn(*mut *mut c_void, c_int, *mut c_int) -> c_int =
+            transmute(function.addr);
+        get(&raw mut vm, 1, &raw mut count)
+    };
+    (status == 0 && count > 0 && !vm.is_null()).then(|| Vm(vm.cast_const().cast()))
+}
+
+/// Are those threads there that a JVM makes late? For a moment it has two descriptors open.
+fn has_late_threads() -> bool {
+    let directory = sys::open(c"/proc/self/task", libc::O_RDONLY | libc::O_DIRECTORY, 0);
+    let Ok(directory @ 0..) = i32::try_from(directory) else {
+        return false;
+    };
+    let mut seen = [false; LATE_THREADS.len()];
+    sys::entries(directory, &mut |thread| {
+        let mut name = [0; 16];
+        let length = name_of(directory, thread, &mut name);
+        for (late, seen) in LATE_THREADS.iter().zip(&mut seen) {
+            *seen |= name.get(..length) == Some(*late);
+        }
+    });
+    sys::close(directory);
+    seen.iter().all(|seen| *seen)
+}
+
+/// Reads the name of a thread, whose end is a newline; its length.
+fn name_of(directory: i32, thread: &CStr, name: &mut [u8; 16]) -> usize {
+    const LONGEST: usize = 32;
+    let mut path = [0; LONGEST];
+    let parts = thread.to_bytes().iter().chain(b"/comm\0");
+    for (place, byte) in path.iter_mut().zip(parts) {
+        *place = *byte;
+    }
+    let file = CStr::from_bytes_until_nul(&path)
+        .map_or(-1, |path| sys::openat(directory, path, libc::O_RDONLY, 0));
+    let Ok(file @ 0..) = i32::try_from(file) else {
+        return 0;
+    };
+    let read = sys::read(file, name);
+    sys::close(file);
+    usize::try_from(read).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+    use std::thread::Builder;
+
+    #[test]
+    fn a_jvm_is_there_when_both_of_its_threads_are() {
+        let (stop_first, first_stops) = channel::<()>();
+        let (stop_second, second_stops) = channel::<()>();
+        let named = |name: &str, stops: std::sync::mpsc::Receiver<()>| {
+            let thread = Builder::new().name(name.to_owned());
+            thread.spawn(move || drop(stops.recv())).expect("a thread")
+        };
+        assert!(!has_late_threads());
+        let first = named("VM Thread", first_stops);
+        assert!(!has_late_threads());
+        let second = named("Service Thread", second_stops);
+        let is_seen = (0..100).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            has_late_threads()
+        });
+        assert!(is_seen);
+        drop((stop_first, stop_second));
+        first.join().expect("its end");
+        second.join().expect("its end");
+    }
+}

@@ -1,0 +1,152 @@
+//! The Java heap of a program that is steered by the control socket, or looked at by the JDK's own
+//! tools, while it runs.
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::control::{ask, number};
+use crate::harness::Server;
+use crate::java_heap_seen::{Heap, homes, java};
+
+const CONF: &str = "prof:true,prof_java_heap:true,prof_control:true";
+
+/// So many threads, and objects a phase of each; an object has 1000 bytes.
+const THREADS: u64 = 64;
+const OBJECTS: u64 = 500;
+const PHASE: u64 = THREADS * OBJECTS * 1000;
+
+struct Steered {
+    server: Server,
+    phase: u32,
+}
+
+impl Steered {
+    fn start(home: &Path, conf: &str) -> Steered {
+        let words = ["Steered", &THREADS.to_string(), "4", &OBJECTS.to_string()];
+        let server = java(home, &["-Xcheck:jni"], &words).conf(conf).start();
+        Steered { server, phase: 0 }
+    }
+
+    fn ask(&self, line: &str) -> String {
+        ask(self.server.pid(), line)
+    }
+
+    /// Has the program allocate once more, and returns when it has collected.
+    #[track_caller]
+    fn next(&mut self) {
+        self.phase += 1;
+        let directory = self.server.directory();
+        fs::write(directory.join(format!("go{}", self.phase)), "").expect("a file");
+        let done = directory.join(format!("done{}", self.phase));
+        let end = Instant::now() + Duration::from_secs(60);
+        while !done.exists() {
+            assert!(Instant::now() < end, "phase {} does not end", self.phase);
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What a dump says now.
+    fn heap(&self) -> Heap {
+        let path = self.server.directory().join("sent");
+        fs::write(&path, self.ask("profile")).expect("a file");
+        Heap::read(&path)
+    }
+
+    fn end(self) {
+        fs::write(self.server.directory().join("end"), "").expect("a file");
+        let run = self.server.wait().succeeded();
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("done\n", ""));
+    }
+}
+
+/// Of the phases alone.
+fn kept(heap: &Heap) -> u64 {
+    heap.bytes("byte[]", "Steered.keep")
+}
+
+#[track_caller]
+fn assert_phases(bytes: u64, phases: f64, tolerance: f64) {
+    let seen = bytes as f64 / PHASE as f64;
+    println!("{seen:.3} phases of {phases}");
+    assert!((seen - phases).abs() < tolerance, "{seen} of {phases}");
+}
+
+#[test]
+fn objects_keep_the_weight_of_the_rate_that_they_were_drawn_at() {
+    for home in homes() {
+        let mut program = Steered::start(&home, &format!("{CONF},lg_prof_sample:14"));
+        program.next();
+        // 2000 samples: 2 %.
+        let before = program.heap();
+        assert_eq!(before.number("period"), 1 << 14);
+        assert_phases(kept(&before), 1.0, 0.15);
+        assert_eq!(program.ask("rate 20"), "ok\n");
+        assert_eq!(
+            number(&program.ask("status"), "java_heap_period_bytes"),
+            1 << 20
+        );
+        program.next();
+        // Each thread's first sample ends a gap of 16 KiB: as samples of 1 MiB they would be two
+        // phases. 30 samples: 18 %.
+        let after = program.heap();
+        assert_eq!(after.number("period"), 1 << 20);
+        assert_phases(kept(&after), 2.0, 0.75);
+        assert_eq!(program.ask("rate 14"), "ok\n");
+        program.next();
+        program.next();
+        // Here each thread first goes on in a gap of 1 MiB, which is two phases of its own.
+        let whole = program.heap();
+        assert_phases(kept(&whole), 4.0, 1.1);
+        assert!(program.ask("rate 10").starts_with("error that rate"));
+        assert_eq!(program.heap().number("period"), 1 << 14);
+        program.end();
+    }
+}
+
+#[test]
+fn a_reset_forgets_the_java_heap_too() {
+    for home in homes() {
+        let mut program = Steered::start(&home, &format!("{CONF},lg_prof_sample:14"));
+        program.next();
+        // JDK 17 counts what a thread leaves unused of its piece of the heap: some 4 % here.
+        assert_phases(kept(&program.heap()), 1.0, 0.15);
+        assert_eq!(program.ask("reset"), "ok\n");
+        let heap = program.heap();
+        assert_eq!(kept(&heap), 0);
+        assert!(heap.number("references") < 50, "{:?}", heap.facts);
+        program.next();
+        assert_phases(kept(&program.heap()), 1.0, 0.15);
+        for _ in 0..20 {
+            assert_eq!(program.ask("reset"), "ok\n");
+        }
+        program.next();
+        assert_phases(kept(&program.heap()), 1.0, 0.15);
+        program.end();
+    }
+}
+
+#[test]
+fn the_java_heap_is_woken_and_put_to_sleep() {
+    for home in homes() {
+        let conf = format!("{CONF},lg_prof_sample:14,prof_active:false");
+        let mut program = Steered::start(&home, &conf);
+        program.next();
+        let status = program.ask("status");
+        assert_eq!(number(&status, "java_heap_live_samples"), 0, "{status}");
+        assert_eq!(program.ask("start"), "ok\n");
+        program.next();
+        // A thread follows with its next piece of the heap, a fifth of a phase away; JDK 17 on the
+        // other hand counts what a thread leaves unused of its piece.
+        let awake = kept(&program.heap());
+        assert_phases(awake, 0.9, 0.5);
+        assert_eq!(program.ask("stop"), "ok\n");
+        program.next();
+        assert_eq!(kept(&program.heap()), awake);
+        assert_eq!(program.ask("start"), "ok\n");
+        program.next();
+        assert_phases(kept(&program.heap()) - awake, 0.9, 0.5);
+        program.end();
+    }
+}
