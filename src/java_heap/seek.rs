@@ -138,7 +138,8 @@ mod tests {
         let (stop_second, second_stops) = channel::<()>();
         let named = |name: &str, stops: std::sync::mpsc::Receiver<()>| {
             let thread = Builder::new().name(name.to_owned());
-            thread.spawn(move || drop(stops.recv())).expect("a thread")
+            let ends = move || stops.recv().is_err();
+            thread.spawn(ends).expect("a thread")
         };
         assert!(!has_late_threads());
         let first = named("VM Thread", first_stops);
@@ -150,7 +151,7 @@ mod tests {
         });
         assert!(is_seen);
         drop((stop_first, stop_second));
-        first.join().expect("its end");
-        second.join().expect("its end");
+        assert!(first.join().expect("its end"));
+        assert!(second.join().expect("its end"));
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::harness::{Preload, compile, source};
-use crate::java_heap_seen::{Heap, classes, homes, java, version};
+use crate::java_heap_seen::{Heap, classes, heap_agent, homes, java, version};
 
 const HEAP: &str = "prof:true,prof_java_heap:true,prof_final:true";
 
@@ -306,15 +306,8 @@ fn a_virtual_thread_shows_its_whole_stack() {
 #[test]
 fn an_agent_that_was_there_first_keeps_its_samples() {
     let homes = homes();
-    let home = homes
-        .iter()
-        .find(|home| home.join("include/jvmti.h").is_file())
-        .expect("a JDK with headers; .ci/run installs one");
-    let include = format!("-I{}/include", home.display());
-    let agent = compile(
-        "heap_agent.c",
-        &["-shared", "-fPIC", &include, &format!("{include}/linux")],
-    );
+    let agent = homes.iter().find_map(|home| heap_agent(home));
+    let agent = agent.expect("a JDK with headers; .ci/run installs one");
     for home in &homes {
         let flag = format!("-agentpath:{}", agent.display());
         let run = java(home, &[&flag], &["AuditLog"])

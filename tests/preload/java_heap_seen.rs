@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::harness::{Preload, Run, source};
+use crate::harness::{Preload, Run, compile, source};
 
 /// Where the JDKs are, each once.
 pub fn homes() -> Vec<PathBuf> {
@@ -60,6 +60,7 @@ pub fn classes() -> &'static Path {
             .args(["--release", "11", "-d"])
             .arg(&directory)
             .arg(source("tests/programs/java/HeapWork.java"))
+            .arg(source("tests/programs/java/LateAgent.java"))
             .arg(source("tests/programs/java/Later.java"))
             .arg(source("tests/programs/java/Steered.java"))
             .arg(source("examples/static-collection/AuditLog.java"))
@@ -79,6 +80,38 @@ pub fn java(home: &Path, flags: &[&str], words: &[&str]) -> Preload {
     words
         .iter()
         .fold(preload, |preload, word| preload.arg(word))
+}
+
+/// An agent of somebody else that wants the samples too, made with the headers of a JDK that has them.
+pub fn heap_agent(home: &Path) -> Option<PathBuf> {
+    if !home.join("include/jvmti.h").is_file() {
+        return None;
+    }
+    let include = format!("-I{}/include", home.display());
+    let linux = format!("{include}/linux");
+    Some(compile(
+        "heap_agent.c",
+        &["-shared", "-fPIC", &include, &linux],
+    ))
+}
+
+/// The agent `LateAgent` as a JDK has to have it.
+pub fn late_agent(home: &Path) -> PathBuf {
+    let jar = format!("late-{}-{}.jar", version(home), std::process::id());
+    let jar = Path::new(env!("CARGO_TARGET_TMPDIR")).join(jar);
+    let manifest = jar.with_extension("manifest");
+    let lines = "Agent-Class: LateAgent\nCan-Retransform-Classes: true\n";
+    fs::write(&manifest, lines).expect("a manifest");
+    let status = Command::new(home.join("bin/jar"))
+        .arg("cfm")
+        .args([&jar, &manifest])
+        .arg("-C")
+        .arg(classes())
+        .arg("LateAgent.class")
+        .status()
+        .expect("jar");
+    assert!(status.success(), "no jar");
+    jar
 }
 
 /// One stack of the Java heap.

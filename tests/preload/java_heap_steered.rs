@@ -7,8 +7,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::control::{ask, number};
-use crate::harness::Server;
-use crate::java_heap_seen::{Heap, homes, java};
+use crate::harness::{Preload, Run, Server};
+use crate::java_heap_seen::{Heap, heap_agent, homes, java, late_agent};
 
 const CONF: &str = "prof:true,prof_java_heap:true,prof_control:true";
 
@@ -24,8 +24,12 @@ struct Steered {
 
 impl Steered {
     fn start(home: &Path, conf: &str) -> Steered {
+        Steered::start_with(home, &["-Xcheck:jni"], conf)
+    }
+
+    fn start_with(home: &Path, flags: &[&str], conf: &str) -> Steered {
         let words = ["Steered", &THREADS.to_string(), "4", &OBJECTS.to_string()];
-        let server = java(home, &["-Xcheck:jni"], &words).conf(conf).start();
+        let server = java(home, flags, &words).conf(conf).start();
         Steered { server, phase: 0 }
     }
 
@@ -54,10 +58,15 @@ impl Steered {
         Heap::read(&path)
     }
 
+    /// Ends it; what it said is as without us.
     fn end(self) {
-        fs::write(self.server.directory().join("end"), "").expect("a file");
-        let run = self.server.wait().succeeded();
+        let run = self.end_with_output();
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("done\n", ""));
+    }
+
+    fn end_with_output(self) -> Run {
+        fs::write(self.server.directory().join("end"), "").expect("a file");
+        self.server.wait().succeeded()
     }
 }
 
@@ -148,5 +157,104 @@ fn the_java_heap_is_woken_and_put_to_sleep() {
         program.next();
         assert_phases(kept(&program.heap()) - awake, 0.9, 0.5);
         program.end();
+    }
+}
+
+/// `jcmd PID WORDS`, with the library and the options of the program that it looks at; what it said.
+#[track_caller]
+fn jcmd(home: &Path, program: &Steered, words: &[&str]) -> String {
+    let tool = Preload::command([home.join("bin/jcmd")]).arg(program.server.pid().to_string());
+    let tool = words.iter().fold(tool, |tool, word| tool.arg(word));
+    let run = tool.conf(CONF).run();
+    assert_eq!(run.stderr, "", "{words:?}");
+    run.succeeded().stdout
+}
+
+#[test]
+fn the_jdks_tools_look_at_a_sampled_program() {
+    for home in homes() {
+        if !home.join("bin/jcmd").is_file() {
+            println!("skipped: {} has no jcmd", home.display());
+            continue;
+        }
+        let mut program = Steered::start(&home, &format!("{CONF},lg_prof_sample:14"));
+        program.next();
+        let dump = program.server.directory().join("own.hprof");
+        let said = [
+            (&["GC.class_histogram"][..], "Steered"),
+            (&["GC.run"], "Command executed successfully"),
+            (&["GC.heap_info"], "heap"),
+            (&["Thread.print"], "java.util.concurrent.CyclicBarrier"),
+            (&["GC.heap_dump", &dump.to_string_lossy()], "Heap dump file"),
+            (&["VM.system_properties"], "java.vm.name"),
+        ];
+        for (words, wanted) in said {
+            let answer = jcmd(&home, &program, words);
+            assert!(answer.contains(wanted), "{words:?}: {answer}");
+            assert!(!answer.contains("malloscope-java"), "{words:?}: {answer}");
+        }
+        assert_phases(kept(&program.heap()), 1.0, 0.15);
+        program.next();
+        assert_phases(kept(&program.heap()), 2.0, 0.3);
+        program.end();
+    }
+}
+
+#[test]
+fn a_flight_recording_begins_and_ends_beside_it() {
+    for home in homes() {
+        let mut program = Steered::start(&home, &format!("{CONF},lg_prof_sample:14"));
+        let started = jcmd(
+            &home,
+            &program,
+            &["JFR.start", "name=r", "settings=profile"],
+        );
+        if !started.contains("Started recording") {
+            println!("skipped: {} has no flight recorder", home.display());
+            program.end();
+            continue;
+        }
+        program.next();
+        assert_phases(kept(&program.heap()), 1.0, 0.15);
+        let file = program.server.directory().join("r.jfr");
+        let to = format!("filename={}", file.display());
+        jcmd(&home, &program, &["JFR.stop", "name=r", &to]);
+        assert!(fs::metadata(file).expect("a recording").len() > 10_000);
+        program.next();
+        assert_phases(kept(&program.heap()), 2.0, 0.3);
+        program.end();
+    }
+}
+
+#[test]
+fn agents_are_loaded_into_a_sampled_program() {
+    for home in homes() {
+        let Some(agent) = heap_agent(&home) else {
+            println!("skipped: {} has no headers", home.display());
+            continue;
+        };
+        // From JDK 21 on the JVM warns of it otherwise.
+        let flags = ["-XX:+EnableDynamicAgentLoading"];
+        let conf = format!("{CONF},lg_prof_sample:14");
+        let mut program = Steered::start_with(&home, &flags, &conf);
+        program.next();
+        let jar = late_agent(&home);
+        for agent in [&agent, &jar] {
+            let answer = jcmd(
+                &home,
+                &program,
+                &["JVMTI.agent_load", &agent.to_string_lossy()],
+            );
+            assert!(answer.contains("return code: 0"), "{answer}");
+        }
+        program.next();
+        assert_phases(kept(&program.heap()), 2.0, 0.3);
+        fs::remove_file(jar).expect("the jar");
+        let run = program.end_with_output();
+        assert_eq!(run.stderr, "");
+        // JVMTI_ERROR_NOT_AVAILABLE: we have the samples.
+        assert_eq!(run.truth("agent_refused"), 98);
+        assert_eq!(run.truth("agent_loaded"), 1);
+        assert_eq!(run.truth("retransformed"), 1);
     }
 }
