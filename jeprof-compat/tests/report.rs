@@ -64,25 +64,82 @@ fn a_page_is_written_and_the_command_line_only_when_it_may() {
     let page = fs::read_to_string(scratch.0.join("report.html")).expect("the page");
     assert!(page.starts_with("<!DOCTYPE html>") || page.starts_with("<!doctype html>"));
     assert!(page.contains("s3cret") && page.contains("4711"));
-    for secret in ["--no-cmdline", "--redact"] {
-        let page = scratch.page(&[secret]);
-        assert!(
-            !page.contains("s3cret") && page.contains("4711"),
-            "{secret}"
-        );
-    }
+    let page = scratch.page(&["--no-cmdline"]);
+    assert!(!page.contains("s3cret") && page.contains("4711"));
+    let page = scratch.page(&["--redact"]);
+    assert!(!page.contains("s3cret") && !page.contains("4711"));
+    assert!(!page.contains("/nowhere"));
 }
 
 #[test]
-fn of_several_processes_one_has_the_page_and_the_rest_are_counted() {
+fn of_several_processes_each_can_be_had_and_the_page_says_whose_it_is() {
     let scratch = Scratch::new("several");
+    for pid in [4711, 4712, 4713] {
+        scratch.dump(pid, usize::MAX);
+    }
+    let page = scratch.page(&[]);
+    assert!(page.contains("This page is about process 4711. 2 other processes have dumps"));
+    assert!(page.contains("malloscope report --pid 4712"));
+    let page = scratch.page(&["--pid", "4712"]);
+    assert!(page.contains("This page is about process 4712."));
+    assert!(page.contains("--pid 4711") && !page.contains("--pid 4712"));
+    let output = scratch.report(&["--pid", "1"]);
+    assert!(!output.status.success());
+    assert!(error(&output).contains("no such process; there are dumps of pid 4711"));
+    // A page for each, and from one to the other.
+    let output = scratch.report(&["--each", "--output", "all the pages.html"]);
+    assert!(output.status.success(), "{}", error(&output));
+    let read = |name: &str| fs::read_to_string(scratch.0.join(name)).expect(name);
+    let first = read("all the pages.html");
+    assert!(first.contains("<a href=\"./all%20the%20pages.4712.html\">"));
+    let second = read("all the pages.4712.html");
+    assert!(second.contains("about process 4712"));
+    assert!(second.contains("<a href=\"./all%20the%20pages.html\">"));
+    assert!(second.contains("<a href=\"./all%20the%20pages.4713.html\">"));
+    let output = scratch.report(&["--each", "--output", "-"]);
+    assert!(!output.status.success() && output.stdout.is_empty());
+}
+
+#[test]
+fn names_from_a_dump_are_text_whatever_they_are() {
+    let scratch = Scratch::new("names");
     scratch.dump(4711, usize::MAX);
-    scratch.dump(4712, usize::MAX);
-    assert!(
-        scratch
-            .page(&[])
-            .contains("1 more processes have dumps here")
-    );
+    let path = scratch.0.join("dumps/m.4711.0.f.heap");
+    let mut text = fs::read(&path).expect("the dump");
+    let frame = b"com.example.logging.ExceptionLogger\tlog";
+    let at = text
+        .windows(frame.len())
+        .position(|w| w == frame)
+        .expect("a frame");
+    let mut name = b"</script><script>window.pwned=1</script>%00%e2%80%ae\xff\xfe]]>".to_vec();
+    name.extend(vec![b'x'; 1 << 20]);
+    text.splice(at..at + frame.len(), [name, b"\tlog".to_vec()].concat());
+    fs::write(&path, text).expect("a dump");
+    let page = scratch.page(&[]);
+    assert_eq!(page.matches("</script>").count(), 2);
+    assert!(page.contains("letters left out") && page.len() < 1 << 20);
+    assert!(!page.contains(['\0', '\u{202e}']));
+}
+
+#[test]
+fn thousands_of_dumps_are_one_small_page() {
+    let scratch = Scratch::new("many");
+    scratch.dump(4711, usize::MAX);
+    let first = scratch.0.join("dumps/m.4711.0.f.heap");
+    let text = fs::read_to_string(&first).expect("the dump");
+    for n in 0..1000 {
+        let facts = format!(
+            "# uptime_ms {}\n# rss_bytes 9000000\n# epochs 2000 4\n",
+            n * 1000
+        );
+        let text = text.replace("# epochs 2000 4\n", &facts);
+        fs::write(scratch.0.join(format!("dumps/m.4711.{n}.t{n}.heap")), text).expect("a dump");
+    }
+    fs::remove_file(first).expect("the first dump goes");
+    let page = scratch.page(&[]);
+    assert!(page.len() < 400_000, "{} bytes", page.len());
+    assert!(page.contains("Of 1000 dumps the call paths of 120 are here"));
+    assert_eq!(page.matches("class=\"tick\"").count(), 240, "two drawings");
 }
 
 #[test]

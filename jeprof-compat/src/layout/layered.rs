@@ -66,7 +66,7 @@ fn order(request: &Request, turned: &[bool]) -> Dagre {
         let (upper, lower) = ends(link, turned[index]);
         let label = EdgeLabel {
             // Enough steps to tell the hot path from the rest, few enough for dagre's i32 sums.
-            weight: 1 + (99.0 * link.weight / heaviest) as i32,
+            weight: 1 + (99.0 * (link.weight / heaviest)) as i32,
             width: link.label.width.max(1.0) + LABEL_GAP,
             height: link.label.height.max(1.0),
             labelpos: dagre::layout::types::LabelPos::Center,

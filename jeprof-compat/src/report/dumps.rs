@@ -4,8 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    Account, Cell, Dump, Estimate, Fact, Header, Kind, KindBuilder, Limit, Point, Report, Share,
-    Timeline,
+    Account, Cell, Dump, Estimate, Fact, Header, Kind, KindBuilder, Limit, MOST_STACKS, Point,
+    Report, Share, Timeline, Z95,
 };
 use crate::account;
 use crate::filter;
@@ -19,15 +19,46 @@ pub struct State<'a> {
     pub seconds: f64,
     /// File name without directory.
     pub file: &'a str,
-    /// Symbolized.
+    /// Symbolized, when it is shown.
     pub profile: &'a Profile,
+    /// Its stacks are in the page; of others only the totals are.
+    pub is_shown: bool,
 }
 
 /// Upper bounds of age classes that a reader may ask for, in seconds.
 const AGES: [f64; 6] = [60.0, 600.0, 3600.0, 21_600.0, 86_400.0, 604_800.0];
 
-/// Two standard errors, nearly.
-const Z95: f64 = 1.96;
+/// Stacks times dumps that a page has of one kind, about: some megabytes.
+const MOST_CELLS: usize = 400_000;
+
+/// Dumps that a page has in any case, and those beyond which nobody looks at each.
+const DUMPS: (usize, usize) = (10, 120);
+
+/// Points of the timeline.
+const MOST_POINTS: usize = 1000;
+
+/// Which of many dumps a page shows, given the seconds of all in order and how many stacks one has:
+/// first, last, and evenly over time between.
+pub fn shown(seconds: &[f64], stacks: usize) -> BTreeSet<usize> {
+    let (Some(first), Some(last)) = (seconds.first(), seconds.last()) else {
+        return BTreeSet::new();
+    };
+    let most = (MOST_CELLS / stacks.clamp(1, MOST_STACKS)).clamp(DUMPS.0, DUMPS.1);
+    if seconds.len() <= most {
+        return (0..seconds.len()).collect();
+    }
+    let step = (last - first) / (most - 1) as f64;
+    let nearest = |wanted: f64| {
+        let after = seconds.partition_point(|s| *s < wanted);
+        let before = after.saturating_sub(1);
+        match seconds.get(after) {
+            Some(next) if next - wanted < wanted - seconds[before] => after,
+            _ => before,
+        }
+    };
+    let middle = (1..most - 1).map(|n| nearest(first + n as f64 * step));
+    middle.chain([0, seconds.len() - 1]).collect()
+}
 
 impl Report {
     /// Everything but verdict and suspects; `states` by time, of one process.
@@ -35,15 +66,35 @@ impl Report {
         let Some(last) = states.last() else {
             return Report::default();
         };
-        let kinds = kinds(states);
+        let is_shown = |s: &&State<'_>| s.is_shown;
+        let shown: Vec<State<'_>> = states.iter().filter(is_shown).copied().collect();
+        let kinds = kinds(&shown);
         Report {
             header: header(states, last, kinds.first()),
-            timeline: timeline(states, last),
-            accounts: states.iter().enumerate().filter_map(account).collect(),
+            timeline: timeline(states, &shown, last),
+            accounts: shown.iter().enumerate().filter_map(account).collect(),
+            notes: left_out(states.len(), shown.len(), &kinds),
             kinds,
             ..Report::default()
         }
     }
+}
+
+/// What a page of bounded size does not have.
+fn left_out(dumps: usize, shown: usize, kinds: &[Kind]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if shown < dumps {
+        notes.push(format!(
+            "Of {dumps} dumps the call paths of {shown} are here, evenly over time; verdict and suspects are of all"
+        ));
+    }
+    for kind in kinds.iter().filter(|kind| kind.folded > 0) {
+        notes.push(format!(
+            "{}: the {} smallest call paths are one here",
+            kind.title, kind.folded
+        ));
+    }
+    notes
 }
 
 fn number(profile: &Profile, key: &str) -> Option<f64> {
@@ -70,7 +121,7 @@ fn header(states: &[State<'_>], last: &State<'_>, malloc: Option<&Kind>) -> Head
     let dumps = if states.len() == 1 { "dump" } else { "dumps" };
     let run = format!("{:.0} s, {} {dumps}", last.seconds, states.len());
     add("Seen", Some(run), false);
-    let period = format!("one sample every {} bytes", last.profile.period);
+    let period = format!("one sample every {}", binary(last.profile.period));
     add("Sample rate", Some(period), false);
     let samples = |s: &Sample| s.facts.as_ref().map_or(0, |f| f.samples);
     let samples: u64 = last.profile.samples.iter().map(samples).sum();
@@ -99,6 +150,16 @@ fn header(states: &[State<'_>], last: &State<'_>, malloc: Option<&Kind>) -> Head
         // An argument's own blanks are marked in the dump.
         command: (!command.is_empty()).then(|| command.replace("%20", " ")),
         facts,
+    }
+}
+
+/// `128 KB`: rates are powers of two, mostly.
+fn binary(bytes: u64) -> String {
+    match bytes {
+        0 | 1 => "allocation".to_owned(),
+        b if b % (1 << 20) == 0 => format!("{} MB", b >> 20),
+        b if b % (1 << 10) == 0 => format!("{} KB", b >> 10),
+        b => format!("{b} bytes"),
     }
 }
 
@@ -133,12 +194,12 @@ fn date(unix: i64) -> String {
     )
 }
 
-fn timeline(states: &[State<'_>], last: &State<'_>) -> Timeline {
+fn timeline(states: &[State<'_>], shown: &[State<'_>], last: &State<'_>) -> Timeline {
     let point = |s: &State<'_>| Point {
         seconds: s.seconds,
         rss: number(s.profile, "rss_bytes"),
         live: Some(live(s.profile)),
-        mapped: None,
+        ..Point::default()
     };
     let dump = |s: &State<'_>| Dump {
         seconds: s.seconds,
@@ -151,14 +212,17 @@ fn timeline(states: &[State<'_>], last: &State<'_>) -> Timeline {
         file: s.file.to_owned(),
     };
     let limit = number(last.profile, "cgroup_limit_bytes");
+    let step = states.len().div_ceil(MOST_POINTS).max(1);
+    let has_point = |(at, s): &(usize, &State<'_>)| s.is_shown || at % step == 0;
+    let points = states.iter().enumerate().filter(has_point);
     Timeline {
-        points: states.iter().map(point).collect(),
-        dumps: states.iter().map(dump).collect(),
+        points: points.map(|(_, s)| point(s)).collect(),
+        dumps: shown.iter().map(dump).collect(),
         limit: limit.map(|bytes| Limit {
             bytes,
             name: "cgroup limit".to_owned(),
         }),
-        marks: Vec::new(),
+        ..Timeline::default()
     }
 }
 
@@ -207,6 +271,9 @@ fn kind(states: &[State<'_>], name: Option<&str>, namesakes: &Namesakes) -> Kind
     let run = states.last().map_or(0.0, |s| s.seconds);
     let bounds: Vec<f64> = AGES.into_iter().filter(|bound| *bound < run).collect();
     let mut builder = KindBuilder::new(name.unwrap_or(MALLOC), title, states.len(), &bounds);
+    for (number, name) in states.iter().flat_map(|s| &s.profile.threads) {
+        builder.name_thread(*number, name);
+    }
     for (at, state) in states.iter().enumerate() {
         let mut cache: HashMap<(LocationId, usize), Frame> = HashMap::new();
         for sample in state.profile.samples_of(name) {
@@ -217,7 +284,7 @@ fn kind(states: &[State<'_>], name: Option<&str>, namesakes: &Namesakes) -> Kind
                     .or_insert_with(|| namesakes.frame(site, Granularity::Functions));
             }
             let frames = sites.iter().filter_map(|s| cache.get(&(s.id, s.depth)));
-            builder.add(at, frames, None, &cell(state, sample, &bounds));
+            builder.add(at, frames, &cell(state, sample, &bounds));
         }
     }
     builder.finish()
@@ -240,6 +307,7 @@ fn cell(state: &State<'_>, sample: &Sample, bounds: &[f64]) -> Cell {
             ages[bounds.iter().filter(|bound| age >= **bound).count()] += *bytes as f64;
         }
     }
+    let threads = sample.threads.iter().filter(|t| t.1.inuse_space > 0.0);
     Cell {
         bytes: values.inuse_space,
         objects: values.inuse_objects,
@@ -247,6 +315,7 @@ fn cell(state: &State<'_>, sample: &Sample, bounds: &[f64]) -> Cell {
         samples: facts.map_or(0, |f| f.samples),
         variance: facts.map_or(0.0, |f| f.variance),
         ages,
+        threads: threads.map(|(t, v)| (*t, v.inuse_space)).collect(),
     }
 }
 
@@ -259,6 +328,26 @@ mod tests {
     fn dates_are_civil() {
         assert_eq!(date(0), "1970-01-01 00:00:00 UTC");
         assert_eq!(date(1_709_210_096), "2024-02-29 12:34:56 UTC");
+    }
+
+    #[test]
+    fn of_many_dumps_some_are_shown() {
+        let all = |shown: BTreeSet<usize>, many: usize| shown == (0..many).collect();
+        assert!(shown(&[], 7).is_empty());
+        assert!(all(shown(&[3.0], 7), 1) && all(shown(&[0.0, 1.0, 2.0], 7), 3));
+        let seconds: Vec<f64> = (0..5000).map(f64::from).collect();
+        let some = shown(&seconds, 10);
+        assert_eq!(
+            (some.len(), some.first(), some.last()),
+            (120, Some(&0), Some(&4999))
+        );
+        assert_eq!(shown(&seconds, 20_000).len(), 20);
+        assert_eq!(shown(&seconds, usize::MAX).len(), 10);
+        // A burst at the end does not use up all places; equal times are no trap.
+        let burst: Vec<f64> = (0..100).chain([100; 900]).map(f64::from).collect();
+        let some = shown(&burst, 20_000);
+        assert!(some.iter().filter(|at| **at < 100).count() > 15);
+        assert_eq!(shown(&[1.0; 500], 10).len(), 2);
     }
 
     #[test]
@@ -292,6 +381,7 @@ mod tests {
             seconds: 100.0,
             file: "m.1.0.f.heap",
             profile: &profile,
+            is_shown: true,
         };
         let report = Report::of_dumps(&[state]);
         let account = &report.accounts[0];

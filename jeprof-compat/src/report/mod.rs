@@ -6,16 +6,25 @@
 //! stacks, and nothing of statistics. Names are as hostile as they were in the process.
 
 mod dumps;
+mod neighbour;
+mod redact;
 mod stacks;
 mod suspect;
+mod text;
 mod timeline;
 
-pub use dumps::State;
-pub use stacks::{Ages, Cell, Kind, KindBuilder, ReportFrame, Stack, TrieNode};
+pub use dumps::{State, shown};
+pub use neighbour::Neighbour;
+pub use redact::Secrets;
+pub use stacks::{Ages, Cell, Kind, KindBuilder, MOST_STACKS, ReportFrame, Stack, TrieNode};
 pub use suspect::{Estimate, StackFrame, Suspect, Verdict};
 pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline};
 
+use crate::model::MALLOC;
 use serde::Serialize;
+
+/// Two standard errors, nearly.
+const Z95: f64 = 1.96;
 
 /// A whole report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -30,8 +39,10 @@ pub struct Report {
     pub accounts: Vec<Account>,
     /// The most certain and the fastest first.
     pub suspects: Vec<Suspect>,
-    /// Kinds of samples; `malloc` first. Never summed with each other.
+    /// Kinds of samples; the one that the conclusion is about first. Never summed with each other.
     pub kinds: Vec<Kind>,
+    /// Other processes whose dumps lie beside.
+    pub neighbours: Vec<Neighbour>,
     /// What the reader should know beside it: damaged files, names that were not found.
     pub notes: Vec<String>,
 }
@@ -69,71 +80,46 @@ pub struct Fact {
     pub warning: bool,
 }
 
-/// What must not leave the house.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Secrets {
-    /// Leave the command line out.
-    pub no_command: bool,
-    /// Leave out the command line, host and directories of files too.
-    pub redact: bool,
-}
-
 impl Report {
     /// The unit of time in which all rates of this report are told, and its seconds.
     pub fn per(&self) -> (&'static str, f64) {
         crate::quantity::per(self.timeline.points.last().map_or(0.0, |p| p.seconds))
     }
 
-    /// Takes out what `secrets` names. Function names stay: without them there is no report.
-    pub fn hide(&mut self, secrets: Secrets) {
-        if secrets.no_command || secrets.redact {
-            self.header.command = None;
-        }
-        if !secrets.redact {
+    /// Makes the report speak of one kind of samples: it comes first, and the timeline shows it.
+    pub fn put_first(&mut self, kind: &str) {
+        let Some(at) = self.kinds.iter().position(|k| k.name == kind) else {
+            return;
+        };
+        self.kinds[..=at].rotate_right(1);
+        let first = &self.kinds[0];
+        if first.name == MALLOC {
             return;
         }
-        self.header.facts.retain(|fact| fact.name != "Host");
-        self.notes.clear();
-        for dump in &mut self.timeline.dumps {
-            dump.file.clear();
-        }
-        let frames = self.kinds.iter_mut().flat_map(|kind| &mut kind.frames);
-        for file in frames.filter_map(|frame| frame.file.as_mut()) {
-            *file = base_name(file);
-        }
-        for suspect in &mut self.suspects {
-            for frame in &mut suspect.stack {
-                frame.place = base_name(&frame.place);
-            }
-            let texts = [
-                &mut suspect.place,
-                &mut suspect.sentence,
-                &mut suspect.reason,
-            ];
-            for text in texts.into_iter().chain(&mut suspect.advice) {
-                *text = without_directories(text);
-            }
-        }
-        let conclusion = &mut self.conclusion;
-        for text in std::iter::once(&mut conclusion.headline).chain(&mut conclusion.sentences) {
-            *text = without_directories(text);
+        self.timeline.kind = Some(first.title.clone());
+        let dumps = &self.timeline.dumps;
+        for point in &mut self.timeline.points {
+            point.malloc = point.live.map(|live| live.value);
+            let dump = dumps.iter().position(|d| d.seconds == point.seconds);
+            point.live = dump.map(|dump| first.live(dump));
         }
     }
-}
 
-fn base_name(path: &str) -> String {
-    path.rsplit('/').next().unwrap_or(path).to_owned()
-}
-
-/// Every absolute path in a sentence loses its directories; `MB/h` has none.
-fn without_directories(text: &str) -> String {
-    let word = |word: &str| match word.find('/') {
-        Some(at) if at == 0 || word[..at].ends_with('(') => {
-            format!("{}{}", &word[..at], base_name(&word[at..]))
+    /// Texts that come from names, as a page can bear them.
+    pub fn bound(&mut self) {
+        let header = &mut self.header;
+        header.program = text::shorten(&header.program);
+        header.command = header.command.take().map(|c| text::shorten_to(&c, 4000));
+        let facts = header.facts.iter_mut().map(|fact| &mut fact.text);
+        let conclusion = &mut self.conclusion;
+        let said = std::iter::once(&mut conclusion.headline).chain(&mut conclusion.sentences);
+        let suspects = self.suspects.iter_mut().flat_map(Suspect::texts);
+        let files = self.timeline.dumps.iter_mut().map(|d| &mut d.file);
+        let notes = self.notes.iter_mut();
+        for text in facts.chain(said).chain(suspects).chain(files).chain(notes) {
+            *text = text::shorten(text);
         }
-        _ => word.to_owned(),
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    }
 }
 
 #[cfg(test)]
@@ -141,46 +127,50 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_secret_goes() {
-        let mut report = Report {
-            header: Header {
-                program: "shop".into(),
-                command: Some("shop --token=s3cret".into()),
-                facts: vec![Fact {
-                    name: "Host".into(),
-                    text: "db-1.internal".into(),
-                    warning: false,
-                }],
-            },
-            kinds: vec![Kind {
-                frames: vec![ReportFrame {
-                    name: "buy".into(),
-                    file: Some("/home/alice/shop.c".into()),
-                    ..ReportFrame::default()
-                }],
-                ..Kind::default()
+    fn the_kind_that_leaks_comes_first_and_is_in_the_timeline() {
+        let cell = |bytes: f64| Cell {
+            bytes,
+            variance: 1.0,
+            ..Cell::default()
+        };
+        let kind = |name: &str, bytes: f64| Kind {
+            name: name.into(),
+            title: format!("{name} heap"),
+            stacks: vec![Stack {
+                node: 0,
+                cells: vec![cell(bytes)],
             }],
+            ..Kind::default()
+        };
+        let live = Some(Estimate {
+            value: 5.0,
+            ..Estimate::default()
+        });
+        let mut report = Report {
+            timeline: Timeline {
+                points: vec![Point {
+                    live,
+                    ..Point::default()
+                }],
+                dumps: vec![Dump::default()],
+                ..Timeline::default()
+            },
+            kinds: vec![
+                kind(MALLOC, 5.0),
+                kind("mmap", 1.0),
+                kind("java_heap", 70.0),
+            ],
             ..Report::default()
         };
-        let whole = report.clone();
-        report.hide(Secrets::default());
-        assert_eq!(report, whole);
-        report.hide(Secrets {
-            no_command: true,
-            redact: false,
-        });
-        assert_eq!(report.header.command, None);
-        assert_eq!(report.header.facts.len(), 1);
-        report.hide(Secrets {
-            no_command: false,
-            redact: true,
-        });
-        assert!(report.header.facts.is_empty());
-        assert_eq!(report.kinds[0].frames[0].file.as_deref(), Some("shop.c"));
-        assert_eq!(report.kinds[0].frames[0].name, "buy");
-        assert_eq!(
-            without_directories("41 MB/h from buy (/home/alice/shop.c:3 in shop) and /a/b."),
-            "41 MB/h from buy (shop.c:3 in shop) and b."
-        );
+        let before = report.clone();
+        report.put_first(MALLOC);
+        assert_eq!(report, before);
+        report.put_first("java_heap");
+        let names: Vec<&str> = report.kinds.iter().map(|k| k.name.as_str()).collect();
+        assert_eq!(names, ["java_heap", MALLOC, "mmap"]);
+        let point = report.timeline.points[0];
+        assert_eq!(point.malloc, Some(5.0));
+        assert_eq!(point.live.map(|l| (l.value, l.high)), Some((70.0, 71.96)));
+        assert_eq!(report.timeline.kind.as_deref(), Some("java_heap heap"));
     }
 }

@@ -1,12 +1,26 @@
 //! Stacks of all dumps in columns: frames once, stacks as nodes of a trie, values by dump. Part of
 //! the report's data; filled through [`KindBuilder`], which the reader of a series feeds one stack
 //! of one dump at a time.
+//!
+//! Whatever a program holds, a page has to open: of more than [`MOST_STACKS`] the smallest become
+//! one, and of more than [`MOST_THREADS`] threads the smallest become one.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::suspect::Estimate;
+use super::{Z95, text};
 use crate::naming::{Frame, FrameKind};
+
+/// Stacks that a page has of a kind.
+pub const MOST_STACKS: usize = 40_000;
+
+/// Threads that a reader can choose from.
+const MOST_THREADS: usize = 60;
+
+/// Stands for the stacks beyond [`MOST_STACKS`].
+const SMALLER: &str = "[smaller call paths]";
 
 /// One kind of samples over all dumps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -23,6 +37,24 @@ pub struct Kind {
     pub stacks: Vec<Stack>,
     /// Upper bounds of the age classes in seconds, youngest first; the last class has none.
     pub age_bounds: Vec<f64>,
+    /// Threads that allocated: [`Cell::threads`] points here.
+    pub threads: Vec<String>,
+    /// Stacks that share one in the place of the smallest.
+    pub folded: usize,
+}
+
+impl Kind {
+    /// Bytes live at a dump, with their 95 % band.
+    pub fn live(&self, dump: usize) -> Estimate {
+        let cells = || self.stacks.iter().filter_map(|s| s.cells.get(dump));
+        let half = Z95 * cells().map(|c| c.variance).sum::<f64>().sqrt();
+        let value: f64 = cells().map(|c| c.bytes).sum();
+        Estimate {
+            value,
+            low: (value - half).max(0.0),
+            high: value + half,
+        }
+    }
 }
 
 /// A frame as the page shows it.
@@ -56,8 +88,6 @@ pub struct TrieNode {
 pub struct Stack {
     /// Node of its leaf.
     pub node: u32,
-    /// Name of its thread, when stacks are split by thread.
-    pub thread: Option<String>,
     /// One for each dump.
     pub cells: Vec<Cell>,
 }
@@ -77,6 +107,8 @@ pub struct Cell {
     pub variance: f64,
     /// Live bytes and samples by age class.
     pub ages: Ages,
+    /// Live bytes by thread; while a kind is filled by the thread's number in the process.
+    pub threads: Vec<(u64, f64)>,
 }
 
 /// Live bytes by class of age; empty when the dump does not say.
@@ -90,7 +122,8 @@ pub struct KindBuilder {
     /// By name: as in every view, one name is one frame.
     frames: HashMap<String, u32>,
     nodes: HashMap<(Option<u32>, u32), u32>,
-    stacks: HashMap<(u32, Option<String>), usize>,
+    stacks: HashMap<u32, usize>,
+    threads: HashMap<u64, String>,
 }
 
 impl KindBuilder {
@@ -109,39 +142,45 @@ impl KindBuilder {
         }
     }
 
+    /// What a thread is called beside its number.
+    pub fn name_thread(&mut self, number: u64, name: &str) {
+        self.threads.insert(number, text::shorten(name));
+    }
+
     /// Adds what `frames`, leaf first, held at a dump; what the stack had there is added to.
     pub fn add<'a>(
         &mut self,
         dump: usize,
         frames: impl DoubleEndedIterator<Item = &'a Frame>,
-        thread: Option<&str>,
         cell: &Cell,
     ) {
         let mut node = None;
         for frame in frames.rev() {
-            let frame = self.frame(frame);
+            let frame = self.frame(&frame.name, || ReportFrame::new(frame));
             node = Some(self.node(node, frame));
         }
         let Some(node) = node else { return };
-        let key = (node, thread.map(str::to_owned));
-        let at = *self.stacks.entry(key).or_insert_with_key(|(node, thread)| {
+        self.stack(node).cells[dump].add(cell);
+    }
+
+    fn stack(&mut self, node: u32) -> &mut Stack {
+        let at = *self.stacks.entry(node).or_insert_with(|| {
             self.kind.stacks.push(Stack {
-                node: *node,
-                thread: thread.clone(),
+                node,
                 cells: vec![Cell::default(); self.dumps],
             });
             self.kind.stacks.len() - 1
         });
-        self.kind.stacks[at].cells[dump].add(cell);
+        &mut self.kind.stacks[at]
     }
 
-    fn frame(&mut self, frame: &Frame) -> u32 {
-        if let Some(&at) = self.frames.get(&frame.name) {
+    fn frame(&mut self, name: &str, make: impl FnOnce() -> ReportFrame) -> u32 {
+        if let Some(&at) = self.frames.get(name) {
             return at;
         }
         let at = self.kind.frames.len() as u32;
-        self.kind.frames.push(ReportFrame::new(frame));
-        self.frames.insert(frame.name.clone(), at);
+        self.kind.frames.push(make());
+        self.frames.insert(name.to_owned(), at);
         at
     }
 
@@ -153,9 +192,98 @@ impl KindBuilder {
         })
     }
 
-    /// The finished kind.
+    /// The finished kind, with no more stacks than a page bears.
     pub fn finish(self) -> Kind {
-        self.kind
+        self.finish_with(MOST_STACKS)
+    }
+
+    fn finish_with(self, most: usize) -> Kind {
+        let mut kind = self.kind;
+        if kind.stacks.len() > most {
+            kind = fold(kind, self.dumps, most);
+        }
+        number_threads(&mut kind, &self.threads);
+        kind
+    }
+}
+
+/// The heaviest stacks as they are, the rest as one.
+fn fold(mut whole: Kind, dumps: usize, most: usize) -> Kind {
+    let peak = |s: &Stack| s.cells.iter().map(|c| c.bytes).fold(0.0, f64::max);
+    let mut order: Vec<(f64, usize)> = whole.stacks.iter().map(peak).zip(0..).collect();
+    order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut is_kept = vec![false; order.len()];
+    for &(_, at) in order.iter().take(most.saturating_sub(1)) {
+        is_kept[at] = true;
+    }
+    let mut out = KindBuilder::new(&whole.name, &whole.title, dumps, &whole.age_bounds);
+    for (stack, kept) in std::mem::take(&mut whole.stacks).into_iter().zip(is_kept) {
+        let node = if kept {
+            out.path(&whole, stack.node)
+        } else {
+            out.kind.folded += 1;
+            let frame = out.frame(SMALLER, || ReportFrame {
+                name: SMALLER.to_owned(),
+                kind: "native",
+                ..ReportFrame::default()
+            });
+            out.node(None, frame)
+        };
+        for (sum, cell) in out.stack(node).cells.iter_mut().zip(&stack.cells) {
+            sum.add(cell);
+        }
+    }
+    out.kind
+}
+
+impl KindBuilder {
+    /// The path of another kind's node, here.
+    fn path(&mut self, other: &Kind, leaf: u32) -> u32 {
+        let mut frames = Vec::new();
+        let mut at = Some(leaf);
+        while let Some(node) = at.map(|at| other.nodes[at as usize]) {
+            frames.push(node.frame);
+            at = node.parent;
+        }
+        let mut node = None;
+        for frame in frames.into_iter().rev() {
+            let frame = &other.frames[frame as usize];
+            let frame = self.frame(&frame.name, || frame.clone());
+            node = Some(self.node(node, frame));
+        }
+        node.unwrap_or_default()
+    }
+}
+
+/// Puts indexes for the numbers of threads: the heaviest first, and one for all beyond the most.
+fn number_threads(kind: &mut Kind, names: &HashMap<u64, String>) {
+    let mut sums: HashMap<u64, f64> = HashMap::new();
+    let cells = kind.stacks.iter().flat_map(|s| &s.cells);
+    for (thread, bytes) in cells.flat_map(|c| &c.threads) {
+        *sums.entry(*thread).or_default() += bytes;
+    }
+    let mut order: Vec<(u64, f64)> = sums.into_iter().collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let index: HashMap<u64, usize> = order.iter().map(|o| o.0).zip(0..).collect();
+    let title = |&(number, _): &(u64, f64)| match names.get(&number) {
+        Some(name) if !name.is_empty() => format!("t{number} {name}"),
+        _ => format!("t{number}"),
+    };
+    kind.threads = order.iter().take(MOST_THREADS).map(title).collect();
+    if order.len() > MOST_THREADS {
+        let rest = order.len() - MOST_THREADS;
+        kind.threads.push(format!("{rest} other threads"));
+    }
+    for cell in kind.stacks.iter_mut().flat_map(|s| &mut s.cells) {
+        let mut parts: Vec<(u64, f64)> = Vec::new();
+        for (thread, bytes) in std::mem::take(&mut cell.threads) {
+            let at = index[&thread].min(MOST_THREADS) as u64;
+            match parts.iter_mut().find(|p| p.0 == at) {
+                Some(part) => part.1 += bytes,
+                None => parts.push((at, bytes)),
+            }
+        }
+        cell.threads = parts;
     }
 }
 
@@ -171,10 +299,11 @@ impl ReportFrame {
 
     fn new(frame: &Frame) -> ReportFrame {
         ReportFrame {
-            name: frame.name.clone(),
-            full: (frame.full != frame.name && !frame.full.is_empty()).then(|| frame.full.clone()),
-            module: frame.module.clone(),
-            file: frame.file.clone(),
+            name: text::shorten(&frame.name),
+            full: (frame.full != frame.name && !frame.full.is_empty())
+                .then(|| text::shorten(&frame.full)),
+            module: frame.module.as_deref().map(text::shorten),
+            file: frame.file.as_deref().map(text::shorten),
             line: frame.line,
             kind: match frame.kind {
                 FrameKind::Native => "native",
@@ -197,6 +326,12 @@ impl Cell {
         }
         for (sum, bytes) in self.ages.iter_mut().zip(&more.ages) {
             *sum += bytes;
+        }
+        for &(thread, bytes) in &more.threads {
+            match self.threads.iter_mut().find(|t| t.0 == thread) {
+                Some(sum) => sum.1 += bytes,
+                None => self.threads.push((thread, bytes)),
+            }
         }
     }
 }
@@ -225,10 +360,10 @@ mod tests {
     fn stacks_share_frames_and_beginnings() {
         let mut builder = KindBuilder::new("malloc", "Heap", 2, &[60.0]);
         let [main, f, g] = ["main", "f", "g"].map(frame);
-        builder.add(0, [&f, &main].into_iter(), None, &bytes(8.0, &[8.0]));
-        builder.add(1, [&g, &main].into_iter(), None, &bytes(1.0, &[]));
-        builder.add(1, [&f, &main].into_iter(), None, &bytes(2.0, &[1.0, 1.0]));
-        builder.add(0, [&f, &main].into_iter(), None, &bytes(4.0, &[1.0, 3.0]));
+        builder.add(0, [&f, &main].into_iter(), &bytes(8.0, &[8.0]));
+        builder.add(1, [&g, &main].into_iter(), &bytes(1.0, &[]));
+        builder.add(1, [&f, &main].into_iter(), &bytes(2.0, &[1.0, 1.0]));
+        builder.add(0, [&f, &main].into_iter(), &bytes(4.0, &[1.0, 3.0]));
         let kind = builder.finish();
         assert_eq!((kind.frames.len(), kind.nodes.len()), (3, 3));
         assert_eq!(kind.nodes[2].parent, Some(0));
@@ -238,13 +373,34 @@ mod tests {
     }
 
     #[test]
-    fn threads_keep_stacks_apart() {
+    fn threads_have_their_parts_of_a_stack() {
         let mut builder = KindBuilder::new("malloc", "Heap", 1, &[]);
+        builder.name_thread(7, "worker");
         let main = frame("main");
-        for thread in [Some("a"), Some("b"), Some("a")] {
-            builder.add(0, [&main].into_iter(), thread, &bytes(1.0, &[]));
+        for (thread, amount) in [(3, 1.0), (7, 4.0), (3, 2.0)] {
+            let mut cell = bytes(amount, &[]);
+            cell.threads = vec![(thread, amount)];
+            builder.add(0, [&main].into_iter(), &cell);
         }
         let kind = builder.finish();
-        assert_eq!((kind.nodes.len(), kind.stacks.len()), (1, 2));
+        assert_eq!((kind.nodes.len(), kind.stacks.len()), (1, 1));
+        assert_eq!(kind.threads, ["t7 worker", "t3"]);
+        assert_eq!(kind.stacks[0].cells[0].threads, [(1, 3.0), (0, 4.0)]);
+    }
+
+    #[test]
+    fn the_smallest_of_too_many_stacks_are_one() {
+        let mut builder = KindBuilder::new("malloc", "Heap", 2, &[]);
+        let main = frame("main");
+        for n in 0..10 {
+            let leaf = frame(&format!("f{n}"));
+            builder.add(n % 2, [&leaf, &main].into_iter(), &bytes(n as f64, &[]));
+        }
+        let kind = builder.finish_with(4);
+        assert_eq!((kind.stacks.len(), kind.folded), (4, 7));
+        let names: Vec<&str> = kind.frames.iter().map(|f| f.name.as_str()).collect();
+        assert_eq!(names, [SMALLER, "main", "f7", "f8", "f9"]);
+        let sum = |dump: usize| kind.stacks.iter().map(|s| s.cells[dump].bytes).sum::<f64>();
+        assert_eq!((sum(0), sum(1)), (20.0, 25.0));
     }
 }

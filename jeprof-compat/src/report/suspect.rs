@@ -97,6 +97,22 @@ pub struct Suspect {
     pub advice: Vec<String>,
 }
 
+impl Suspect {
+    /// Every text of it that may have come from a name.
+    pub(super) fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let own = [
+            &mut self.culprit,
+            &mut self.place,
+            &mut self.sentence,
+            &mut self.reason,
+        ];
+        let lists = self.keywords.iter_mut().chain(&mut self.advice);
+        let frames = self.stack.iter_mut();
+        let frames = frames.flat_map(|f| [&mut f.name, &mut f.place, &mut f.module]);
+        own.into_iter().chain(lists).chain(frames)
+    }
+}
+
 /// A frame of a suspect's stack.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StackFrame {

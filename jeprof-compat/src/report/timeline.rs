@@ -11,6 +11,8 @@ pub struct Timeline {
     pub points: Vec<Point>,
     /// In order of time: the same order as the columns of every [`super::Kind`].
     pub dumps: Vec<Dump>,
+    /// Whose live bytes [`Point::live`] has, where it is not malloc: [`super::Kind::title`].
+    pub kind: Option<String>,
     /// What must not be reached, if there is such a limit.
     pub limit: Option<Limit>,
     /// Events worth a line: a garbage collection, a restart.
@@ -24,8 +26,10 @@ pub struct Point {
     pub seconds: f64,
     /// Resident set.
     pub rss: Option<f64>,
-    /// Live heap with its 95 % band.
+    /// Live bytes of the kind that the report is about, with their 95 % band.
     pub live: Option<Estimate>,
+    /// Live bytes of malloc, where the report is about another kind.
+    pub malloc: Option<f64>,
     /// What the allocator has mapped, when it said so.
     pub mapped: Option<f64>,
 }

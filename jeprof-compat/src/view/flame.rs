@@ -17,7 +17,10 @@ pub const ROW: f64 = 19.0;
 /// Size of the letters.
 pub const FONT: f64 = 11.5;
 /// Narrower frames are left out.
-const NARROWEST: f64 = 1.0;
+const NARROWEST: f64 = 1.5;
+/// Rows at the end without a frame as wide as this go, all but one: nothing can be read there, and
+/// they would be most of the picture of a deep stack.
+const ROW_WORTH: f64 = 20.0;
 
 /// A stack to be drawn, root first: name and class of every frame.
 #[derive(Clone, Debug)]
@@ -36,10 +39,10 @@ struct Node<'a> {
 }
 
 impl Node<'_> {
-    fn depth(&self, width: f64, total: f64) -> usize {
-        let visible = |node: &&Self| node.value / total * width >= NARROWEST;
-        let deepest = self.children.values().filter(visible);
-        1 + deepest.map(|n| n.depth(width, total)).max().unwrap_or(0)
+    /// Rows with frames of that part of the whole, at least.
+    fn depth(&self, least: f64) -> usize {
+        let wide = self.children.values().filter(|n| n.value >= least);
+        1 + wide.map(|n| n.depth(least)).max().unwrap_or(0)
     }
 }
 
@@ -58,12 +61,15 @@ pub fn svg(paths: &[Path<'_>], title: &str, width: f64, unit: Unit) -> String {
     if root.value <= 0.0 {
         return String::new();
     }
+    let scale = width / root.value;
+    let rows = root.depth(ROW_WORTH / scale) + 1;
     let picture = Picture {
         total: root.value,
-        scale: width / root.value,
+        scale,
         unit,
+        rows: rows.min(root.depth(NARROWEST / scale)),
     };
-    let height = root.depth(width, root.value) as f64 * ROW;
+    let height = picture.rows as f64 * ROW;
     let mut out = String::new();
     // Writing into a String cannot fail.
     let _ = writeln!(
@@ -82,6 +88,7 @@ struct Picture {
     total: f64,
     scale: f64,
     unit: Unit,
+    rows: usize,
 }
 
 impl Picture {
@@ -94,7 +101,7 @@ impl Picture {
         row: usize,
     ) -> fmt::Result {
         let width = node.value * self.scale;
-        if width < NARROWEST {
+        if width < NARROWEST || row >= self.rows {
             return Ok(());
         }
         let y = row as f64 * ROW;
@@ -178,6 +185,16 @@ mod tests {
             .map(|n| n.attribute("width").unwrap().parse().unwrap())
             .collect();
         assert_eq!(widths, [999.4, 999.4, 749.4, 249.4]);
+    }
+
+    #[test]
+    fn a_deep_and_narrow_stack_does_not_make_the_picture_tall() {
+        let deep = ["f"; 90];
+        let rows = |value: f64| {
+            let picture = draw(&[(&["main", "a"], 1000.0 - value), (&deep, value)]);
+            picture.matches("<rect ").count()
+        };
+        assert_eq!((rows(30.0), rows(5.0)), (93, 6));
     }
 
     #[test]

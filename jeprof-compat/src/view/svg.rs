@@ -39,6 +39,27 @@ pub struct Caption<'a> {
 
 /// The whole file.
 pub fn render(graph: &Graph, caption: &Caption<'_>, engine: &dyn Engine) -> String {
+    let script = format!("<script><![CDATA[\n{SCRIPT}]]></script>\n");
+    written(graph, caption, engine, &css(), &script)
+}
+
+/// The same for a page that has the style sheet and a script of its own.
+pub fn drawing(graph: &Graph, caption: &Caption<'_>, engine: &dyn Engine) -> String {
+    written(graph, caption, engine, "", "")
+}
+
+/// The style sheet of a drawing: colours first.
+pub fn css() -> String {
+    format!("{}{CSS}", colour::css())
+}
+
+fn written(
+    graph: &Graph,
+    caption: &Caption<'_>,
+    engine: &dyn Engine,
+    css: &str,
+    script: &str,
+) -> String {
     let labels: Vec<Label> = graph
         .nodes
         .iter()
@@ -49,6 +70,8 @@ pub fn render(graph: &Graph, caption: &Caption<'_>, engine: &dyn Engine) -> Stri
         caption,
         placement: engine.place(&request(graph, &labels, caption.unit)),
         labels,
+        css,
+        script,
     };
     let mut out = String::new();
     // Writing into a String cannot fail.
@@ -91,6 +114,8 @@ struct Picture<'a> {
     caption: &'a Caption<'a>,
     labels: Vec<Label>,
     placement: Placement,
+    css: &'a str,
+    script: &'a str,
 }
 
 impl Picture<'_> {
@@ -120,7 +145,7 @@ impl Picture<'_> {
             self.node(out, node, &self.labels[index], self.placement.boxes[index])?;
         }
         writeln!(out, "</g>\n</g>")?;
-        writeln!(out, "<script><![CDATA[\n{SCRIPT}]]></script>\n</svg>")
+        writeln!(out, "{}</svg>", self.script)
     }
 
     fn head(&self, out: &mut String, width: f64, height: f64) -> fmt::Result {
@@ -134,10 +159,10 @@ impl Picture<'_> {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}pt\" height=\"{height:.0}pt\" \
              viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"{FONT_FAMILY}\">\n\
-             <title>{}</title>\n<style>\n{}{CSS}</style>\n\
+             <title>{}</title>\n<style>\n{}</style>\n\
              <rect class=\"paper\" width=\"{width:.0}\" height=\"{height:.0}\"/>",
             xml::escape(&title),
-            colour::css()
+            self.css
         )
     }
 

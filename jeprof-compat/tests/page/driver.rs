@@ -180,6 +180,30 @@ impl Browser {
         )
     }
 
+    /// The value that a promise comes to.
+    pub fn resolve(&self, promise: &str) -> Value {
+        let script = format!(
+            "const done = arguments[0]; ({promise}).then(done, error => done(String(error)))"
+        );
+        self.post("/execute/async", &json!({ "script": script, "args": [] }))
+    }
+
+    /// A command of the browser's own protocol.
+    pub fn command(&self, name: &str, parameters: &Value) -> Value {
+        self.post(
+            "/goog/cdp/execute",
+            &json!({ "cmd": name, "params": parameters }),
+        )
+    }
+
+    /// The window as of a telephone, or another.
+    pub fn resize(&self, width: u32, height: u32) {
+        self.command(
+            "Emulation.setDeviceMetricsOverride",
+            &json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false }),
+        );
+    }
+
     /// Waits until an expression is true.
     pub fn wait(&self, expression: &str) {
         let script = format!(
@@ -228,15 +252,11 @@ impl Browser {
             .as_u64()
             .unwrap_or(1000);
         let width = self.eval("innerWidth").as_u64().unwrap_or(1000);
-        self.post("/goog/cdp/execute", &json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": { "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false } }));
-        let shot = self.post(
-            "/goog/cdp/execute",
-            &json!({ "cmd": "Page.captureScreenshot", "params": { "format": "png" } }),
-        );
-        self.post(
-            "/goog/cdp/execute",
-            &json!({ "cmd": "Emulation.clearDeviceMetricsOverride", "params": {} }),
-        );
+        let size =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.command("Emulation.setDeviceMetricsOverride", &size);
+        let shot = self.command("Page.captureScreenshot", &json!({ "format": "png" }));
+        self.command("Emulation.clearDeviceMetricsOverride", &json!({}));
         shot["data"].as_str().unwrap_or_default().to_owned()
     }
 }

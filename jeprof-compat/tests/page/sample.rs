@@ -73,6 +73,8 @@ pub fn kind() -> Kind {
         DUMPS,
         &[60.0, 600.0, 3600.0],
     );
+    builder.name_thread(4, "http-worker");
+    builder.name_thread(1, HOSTILE);
     for dump in 0..DUMPS {
         for (path, live) in SHAPES
             .iter()
@@ -92,8 +94,12 @@ pub fn kind() -> Kind {
                 samples: samples as u64,
                 variance: samples * 524_288.0 * 524_288.0,
                 ages: vec![bytes - old, old * 0.3, old * 0.5, old * 0.2],
+                threads: match path.starts_with("Thread.run") {
+                    true => vec![(4, bytes * 0.75), (5, bytes * 0.25)],
+                    false => vec![(1, bytes)],
+                },
             };
-            builder.add(dump, frames.iter().rev(), None, &cell);
+            builder.add(dump, frames.iter().rev(), &cell);
         }
     }
     builder.finish()
@@ -133,32 +139,22 @@ pub fn big_kind(stacks: usize) -> Kind {
                 samples,
                 variance: bytes * bytes / samples as f64,
                 ages: vec![bytes * 0.5, bytes * 0.5, 0.0, 0.0],
+                threads: vec![(random(40), bytes * 0.5), (40, bytes * 0.5)],
             };
-            builder.add(dump, path.iter().rev().copied(), None, &cell);
+            builder.add(dump, path.iter().rev().copied(), &cell);
         }
     }
     builder.finish()
 }
 
-fn live(kind: &Kind, dump: usize) -> Estimate {
-    let value: f64 = kind.stacks.iter().map(|s| s.cells[dump].bytes).sum();
-    let variance: f64 = kind.stacks.iter().map(|s| s.cells[dump].variance).sum();
-    let half = 1.96 * variance.sqrt();
-    Estimate {
-        value,
-        low: value - half,
-        high: value + half,
-    }
-}
-
 pub fn report(kind: Kind) -> Report {
     let seconds = |dump: usize| 60.0 + 720.0 * dump as f64;
-    let rss = |dump: usize| live(&kind, dump).value * 1.12 + 210.0 * MB;
+    let rss = |dump: usize| kind.live(dump).value * 1.12 + 210.0 * MB;
     let points = (0..DUMPS).map(|d| Point {
         seconds: seconds(d),
         rss: Some(rss(d)),
-        live: Some(live(&kind, d)),
-        mapped: None,
+        live: Some(kind.live(d)),
+        ..Point::default()
     });
     let dumps = (0..DUMPS).map(|d| Dump {
         seconds: seconds(d),
@@ -176,12 +172,12 @@ pub fn report(kind: Kind) -> Report {
         parts: vec![
             part(
                 "live heap",
-                live(&kind, dump).value,
+                kind.live(dump).value,
                 "What the program holds by malloc: the suspects are here.",
             ),
             part(
                 "allocator",
-                live(&kind, dump).value * 0.12,
+                kind.live(dump).value * 0.12,
                 "Freed blocks the allocator keeps, and its own books.",
             ),
             part("thread stacks", 24.0 * MB, "One a thread."),
@@ -216,9 +212,13 @@ pub fn report(kind: Kind) -> Report {
             command: Some(format!("java -jar shop.jar --title={HOSTILE}")),
             facts: vec![fact("Process", "4242", false), fact("Host", "web-1", false), fact("Running", "1:49 h, 10 dumps", false), fact("Sample rate", "one sample a 512 KB allocated", false), fact("Names not found", "2 % of frames", false), fact("Lost samples", "17: the table of stacks was full", true)],
         },
-        timeline: Timeline { points: points.collect(), dumps: dumps.collect(), limit: Some(Limit { bytes: 1536.0 * MB, name: "cgroup limit".into() }), marks: Vec::new() },
+        timeline: Timeline { points: points.collect(), dumps: dumps.collect(), limit: Some(Limit { bytes: 1536.0 * MB, name: "cgroup limit".into() }), ..Timeline::default() },
         accounts: (0..DUMPS).map(account).collect(),
         suspects: suspects(),
+        neighbours: vec![
+            Neighbour { name: format!("pid 4243 ({HOSTILE})"), pid: 4243, verdict: Verdict::NoLeak, headline: "No leak visible above 3 MB/h".into(), dumps: 10, live: 31.0 * MB, page: None },
+            Neighbour { name: "pid 4244 (web-1)".into(), pid: 4244, verdict: Verdict::Growing, headline: "It grows".into(), dumps: 2, live: 3.0 * MB, page: Some("report.4244.html".into()) },
+        ],
         notes: vec![format!("{HOSTILE}: is not on this machine")],
         kinds: vec![kind],
     }

@@ -5,47 +5,65 @@ function graphView(data, kind, selection) {
   const drawn = usual(data, kind, selection);
   const svg = drawn ? parsed(data.drawings[drawn]) : layered(data, kind, selection);
   if (!svg) return [element("p", { class: "empty" }, "Nothing.")];
-  const host = element("div", { id: "graph", role: "img", "aria-label": "Call graph; the table has the same figures" });
+  svg.prepend(shape("style", {}, data.graph_css));
+  const host = element("div", { id: "graph", tabindex: 0, role: "img", "aria-label": "Call graph; the table has the same figures" });
   // Its rules are its own: a shadow keeps them from the page.
   host.attachShadow({ mode: "open" }).append(svg);
-  pannable(host, svg, name => go({ frame: name, view: "sandwich" }));
-  const note = drawn ? "" : " The boxes are placed by the page; the graph of an unfiltered selection is drawn more carefully.";
-  return [host, element("p", { class: "empty" }, "Drag to move, wheel to zoom, click a box for its callers and callees." + note)];
+  const move = pannable(host, svg, text => go({ focus: exactly(text), frame: named(kind, text) }));
+  const button = (text, title, click) => element("button", { title, "aria-label": title, click }, text);
+  const note = drawn ? "" : " Placed by the page.";
+  return [element("p", { class: "line tools" }, button("+", "Larger", () => move.zoom(1 / 1.4)), button("−", "Smaller", () => move.zoom(1.4)), button("Whole", "The whole graph", move.whole),
+    element("span", {}, "Drag to move, wheel to zoom; a click leaves the paths through a box, then s shows its callers and callees." + note)), host];
+}
+
+// The frame of a whole name, as the title of a box has it.
+function named(kind, text) {
+  const { name, full } = kind.frames, at = name.indexOf(text);
+  return at >= 0 ? text : name[full.indexOf(text)] ?? text;
 }
 
 function usual(data, kind, selection) {
-  const filtered = ["focus", "ignore", "hide", "thread", "module", "size", "age"].some(key => state[key]);
+  const filtered = ["ignore", "hide", "thread", "module", "size", "age"].some(key => state[key]);
   if (filtered || state.value !== "bytes" || selection.b !== data.dumps.length - 1 || selection.a > 0) return "";
-  const key = kind.name + (selection.a < 0 ? "/live" : "/growth");
-  return data.drawings[key] ? key : "";
+  const suspect = state.focus && data.suspects.find(s => s.kind === kind.name && exactly(s.culprit) === state.focus);
+  if (state.focus && !suspect) return "";
+  const key = kind.name + (selection.a < 0 ? "/live" : "/growth") + (suspect ? "/" + suspect.culprit : "");
+  return Object.hasOwn(data.drawings, key) ? key : "";
 }
 
 function parsed(text) {
   const svg = document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
-  for (const script of svg.querySelectorAll("script")) script.remove();
+  for (const script of svg.querySelectorAll("script, style")) script.remove();
   return svg;
 }
 
 const MOST_BOXES = 50;
 
-// What is drawn: the heaviest frames, and the calls between them, past those left out.
+// What is drawn: the heaviest frames, and the calls between them; dashed those past left-out ones.
 function callsOf(kind, selection) {
   const change = row => selection.a < 0 ? row.cum : row.grew - row.shrank;
-  const rows = sums(kind, selection).sort((x, y) => Math.abs(change(y)) - Math.abs(change(x))).slice(0, MOST_BOXES);
+  const rows = sums(kind, selection).sort((x, y) => Math.abs(change(y)) - Math.abs(change(x)) || x.frame - y.frame).slice(0, MOST_BOXES);
   const boxes = new Map(rows.map(row => [row.frame, { ...row, value: change(row), out: [], into: [] }]));
   const calls = new Map();
   selection.stacks.forEach((stack, at) => {
-    const frames = framesOf(kind, selection, stack).filter(f => boxes.has(f)).reverse(), seen = new Set();
-    for (let i = 1; i < frames.length; i++) {
-      const key = frames[i - 1] + " " + frames[i];
-      if (frames[i - 1] === frames[i] || seen.has(key)) continue;
-      seen.add(key);
-      calls.set(key, (calls.get(key) || 0) + selection.now[at] - selection.before[at]);
+    const seen = new Set();
+    let below = -1, skipped = false;
+    for (const frame of framesOf(kind, selection, stack)) {
+      if (!boxes.has(frame)) { skipped = true; continue; }
+      const key = frame + " " + below;
+      if (below >= 0 && below !== frame && !seen.has(key)) {
+        seen.add(key);
+        const call = calls.get(key) || { from: boxes.get(frame), to: boxes.get(below), value: 0, residual: true };
+        call.value += selection.now[at] - selection.before[at];
+        call.residual &&= skipped;
+        calls.set(key, call);
+      }
+      below = frame; skipped = false;
     }
   });
   const whole = Math.abs(selection.total - selection.totalBefore) || 1;
-  const edges = [...calls].map(([key, value]) => { const [from, to] = key.split(" ").map(Number); return { from: boxes.get(from), to: boxes.get(to), value }; })
-    .filter(edge => Math.abs(edge.value) > whole / 1000).sort((x, y) => Math.abs(y.value) - Math.abs(x.value));
+  const edges = [...calls.values()].filter(edge => Math.abs(edge.value) > whole / 1000)
+    .sort((x, y) => Math.abs(y.value) - Math.abs(x.value) || x.from.frame - y.from.frame || x.to.frame - y.to.frame);
   return { boxes: [...boxes.values()], edges, whole };
 }
 
@@ -69,22 +87,59 @@ function reaches(from, wanted) {
   return false;
 }
 
-const GAP = 26, LAYER = 84;
+// A call over several layers has a place in each, so that it goes around the boxes there.
+function bends(edges) {
+  const out = [];
+  for (const edge of edges) {
+    edge.way = [edge.from];
+    if (!edge.back) for (let r = edge.from.rank + 1; r < edge.to.rank; r++) {
+      const bend = { rank: r, width: 6, height: 0, frame: edge.from.frame, out: [], into: [edge.way.at(-1)] };
+      edge.way.at(-1).out.push(bend);
+      edge.way.push(bend);
+      out.push(bend);
+    }
+    edge.way.push(edge.to);
+    if (edge.way.length > 2) { edge.way.at(-2).out.push(edge.to); edge.to.into.push(edge.way.at(-2)); }
+  }
+  return out;
+}
+
+const GAP = 24, BETWEEN = 44;
+
+// Letters follow the flat value, as in jeprof's pictures.
+function label(data, kind, box, whole, isObjects) {
+  const size = 8.5 + 40 * Math.sqrt(Math.min(1, Math.abs(box.flat) / whole));
+  box.name = kind.frames.name[box.frame];
+  const figure = box.flat === box.value ? amount(box.value, isObjects) : `${amount(box.flat, isObjects)} of ${amount(box.value, isObjects)}`;
+  box.lines = [[fit(data, box.name, 290), size], [figure, Math.max(8, size * 0.75)]];
+  box.width = Math.max(...box.lines.map(([text, size]) => textWidth(data, text) / data.font * size)) + 14;
+  box.height = box.lines.reduce((sum, [, size]) => sum + size * 1.25, 8);
+}
 
 function layered(data, kind, selection) {
-  const { boxes, edges, whole } = callsOf(kind, selection);
+  const { boxes, edges, whole } = callsOf(kind, selection), layers = [];
   if (!boxes.length) return null;
   rank(boxes, edges);
-  const layers = [];
-  for (const box of boxes) {
-    box.name = kind.frames.name[box.frame];
-    box.label = fit(data, box.name, 250);
-    box.figure = `${amount(box.flat, selection.isObjects)} of ${amount(box.value, selection.isObjects)}`;
-    box.width = Math.max(textWidth(data, box.label), textWidth(data, box.figure)) * 1.12 + 18;
-    (layers[box.rank] ??= []).push(box);
+  for (const box of boxes) label(data, kind, box, whole, selection.isObjects);
+  for (const box of [...boxes, ...bends(edges)]) (layers[box.rank] ??= []).push(box);
+  arrange(layers);
+  let y = 0;
+  for (const layer of layers) {
+    const height = Math.max(...layer.map(box => box.height));
+    for (const box of layer) { box.y = y + (height - box.height) / 2; if (!box.lines) { box.y = y; box.height = height; } }
+    y += height + BETWEEN;
   }
+  const left = Math.min(...boxes.map(b => b.x - b.width / 2)), right = Math.max(...boxes.map(b => b.x + b.width / 2));
+  const svg = shape("svg", { viewBox: `${left - 60} -20 ${right - left + 120} ${y}`, "font-family": data.family });
+  for (const edge of [...edges].reverse()) svg.append(line(edge, whole, selection));
+  for (const box of boxes) svg.append(boxOf(kind, box, whole));
+  return svg;
+}
+
+// Sweeps down and up: a box wishes to stand above and below those that it calls and is called by.
+function arrange(layers) {
   for (const layer of layers) spread(layer);
-  for (let sweep = 0; sweep < 12; sweep++) {
+  for (let sweep = 0; sweep < 16; sweep++) {
     for (const layer of sweep % 2 ? [...layers].reverse() : layers) {
       for (const box of layer) {
         const near = sweep % 2 ? box.out : box.into;
@@ -94,22 +149,6 @@ function layered(data, kind, selection) {
       spread(layer);
     }
   }
-  const left = Math.min(...boxes.map(b => b.x - b.width / 2)), right = Math.max(...boxes.map(b => b.x + b.width / 2));
-  const svg = shape("svg", { viewBox: `${left - 20} -20 ${right - left + 40} ${layers.length * LAYER}`, "font-family": data.family, "font-size": data.font });
-  const style = document.createElementNS(SVG, "style");
-  style.textContent = "text{fill:var(--ink)}.edge path{stroke:var(--dim);fill:none;opacity:.75}.amount{font-size:9px;fill:var(--dim)}"
-    + document.querySelector("style").textContent.split("\n").filter(line => /^(\.node\.|\.edge\.|@media \(prefers|}$)/.test(line)).slice(0, 80).join("\n");
-  svg.append(style);
-  for (const edge of edges) svg.append(line(edge, whole, selection));
-  for (const box of boxes) {
-    const y = box.rank * LAYER;
-    const group = shape("g", { class: "node " + heat(box.value, whole) }, shape("title", {}, `${kind.frames.full[box.frame] || box.name}\n${placeOf(kind, box.frame)}\n${box.figure}`),
-      shape("rect", { x: box.x - box.width / 2, y, width: box.width, height: 38, rx: 2.5 }));
-    for (const [text, at] of [[box.label, 16], [box.figure, 31]]) group.append(shape("text", { x: box.x, y: y + at, "text-anchor": "middle" }, text));
-    group.name = box.name;
-    svg.append(group);
-  }
-  return svg;
 }
 
 // Boxes of a layer beside each other, as near to where they wish to be as the others allow.
@@ -120,11 +159,37 @@ function spread(layer) {
   for (const box of layer) box.x += shift;
 }
 
+function boxOf(kind, box, whole) {
+  const text = [kind.frames.full[box.frame] || box.name, placeOf(kind, box.frame), box.lines[1][0]].filter(Boolean).join("\n");
+  const group = shape("g", { class: "node " + heat(box.value, whole) }, shape("title", {}, text),
+    shape("rect", { x: box.x - box.width / 2, y: box.y, width: box.width, height: box.height }));
+  let y = box.y + 4;
+  for (const [line, size] of box.lines) { y += size * 1.25; group.append(shape("text", { x: box.x, y: y - size * 0.3, "font-size": size, "text-anchor": "middle" }, line)); }
+  return group;
+}
+
 function line(edge, whole, selection) {
-  const { from, to } = edge, y1 = from.rank * LAYER + 38, y2 = to.rank * LAYER, bend = Math.max(24, Math.abs(y2 - y1) / 2);
-  const path = shape("path", { d: `M${from.x} ${y1}C${from.x} ${y1 + bend} ${to.x} ${y2 - bend} ${to.x} ${y2}`, "stroke-width": 0.8 + 5 * Math.min(1, Math.abs(edge.value) / whole) });
-  const label = shape("text", { class: "amount", x: (from.x + to.x) / 2 + 4, y: (y1 + y2) / 2 }, amount(edge.value, selection.isObjects));
-  return shape("g", { class: "edge" }, path, label);
+  const { from, to, way, back } = edge, width = 0.8 + 5.2 * Math.min(1, Math.abs(edge.value) / whole), head = 5 + width * 1.4;
+  let d, x, y, tip;
+  if (back) {
+    // Up again, beside the boxes.
+    const [x1, y1, x2, y2] = [from.x + from.width / 2, from.y + from.height / 2, to.x + to.width / 2, to.y + to.height / 2], out = Math.max(x1, x2) + 40;
+    d = `M${x1} ${y1}C${out} ${y1} ${out} ${y2} ${x2 + head} ${y2}`;
+    [x, y, tip] = [out - 8, (y1 + y2) / 2, `M${x2} ${y2}l${head} ${-head / 2}v${head}z`];
+  } else {
+    let at = [from.x, from.y + from.height];
+    d = `M${at[0]} ${at[1]}`;
+    way.slice(1).forEach((box, n) => {
+      const end = [box.x, box === to ? box.y - head : box.y], bend = (end[1] - at[1]) / 2;
+      d += `C${at[0]} ${at[1] + bend} ${end[0]} ${end[1] - bend} ${end[0]} ${end[1]}`;
+      if (!n) [x, y] = [(at[0] + end[0]) / 2 + 4, (at[1] + end[1]) / 2 + 3];
+      if (box !== to) { at = [box.x, box.y + box.height]; d += `V${at[1]}`; }
+    });
+    tip = `M${to.x} ${to.y}l${-head / 2} ${-head}h${head}z`;
+  }
+  const text = amount(edge.value, selection.isObjects);
+  return shape("g", { class: `edge ${heat(edge.value, whole)}${edge.residual ? " residual" : ""}` }, shape("title", {}, `${from.name} → ${to.name}\n${text}`),
+    shape("path", { d, "stroke-width": width }), shape("path", { class: "head", d: tip }), shape("text", { class: "amount", x, y }, text));
 }
 
 // The classes of view/colour.rs.
@@ -133,29 +198,60 @@ function heat(value, whole) {
   return (value < 0 && step ? "c" : "h") + step;
 }
 
+// Smallest scale at which letters can be read, and the one that is taken where the whole is smaller.
+const READABLE = 0.6, LOOK = 0.85;
+
 function pannable(host, svg, choose) {
   const box = svg.viewBox.baseVal, whole = [box.x, box.y, box.width, box.height];
   svg.setAttribute("width", "100%"); svg.setAttribute("height", "100%");
   let from = null, moved = false;
-  const scale = () => Math.max(box.width / host.clientWidth, box.height / host.clientHeight);
+  const set = ([x, y, width, height]) => { box.x = x; box.y = y; box.width = width; box.height = height; };
+  const scale = () => Math.max(box.width / host.clientWidth, box.height / host.clientHeight) || 1;
+  const zoom = (factor, px = 0.5, py = 0.5) => set([box.x + box.width * px * (1 - factor), box.y + box.height * py * (1 - factor), box.width * factor, box.height * factor]);
+  const pan = (dx, dy) => { box.x -= dx * scale(); box.y -= dy * scale(); };
+  // Where the whole would be too small to read, it begins at the chosen box, else at the largest.
+  const begin = () => {
+    const nodes = [...svg.querySelectorAll(".node")].map(node => [node, node.getBoundingClientRect()]);
+    if (1 / scale() >= READABLE || !nodes.length) return;
+    const chosen = nodes.find(([node]) => state.frame && titleOf(node) === state.frame);
+    const [, place] = chosen ?? nodes.reduce((best, n) => n[1].width * n[1].height > best[1].width * best[1].height ? n : best);
+    const view = svg.getBoundingClientRect(), unit = scale(), middle = (near, at, size, start, extent, shown) => {
+      const wanted = start + (near - at - (size - extent / unit) / 2) * unit - shown / 2;
+      return shown > extent ? start - (shown - extent) / 2 : Math.min(Math.max(wanted, start), start + extent - shown);
+    };
+    const [x, y, width, height] = whole, w = host.clientWidth / LOOK, h = host.clientHeight / LOOK;
+    set([middle(place.x + place.width / 2, view.x, view.width, x, width, w), middle(place.y + place.height / 2, view.y, view.height, y, height, h), w, h]);
+  };
+  requestAnimationFrame(begin);
   host.addEventListener("wheel", event => {
     event.preventDefault();
-    const factor = event.deltaY > 0 ? 1.2 : 1 / 1.2, rect = host.getBoundingClientRect();
-    const x = box.x + box.width * (event.clientX - rect.left) / rect.width, y = box.y + box.height * (event.clientY - rect.top) / rect.height;
-    box.x = x - (x - box.x) * factor; box.y = y - (y - box.y) * factor; box.width *= factor; box.height *= factor;
+    const rect = host.getBoundingClientRect();
+    zoom(event.deltaY > 0 ? 1.2 : 1 / 1.2, (event.clientX - rect.left) / rect.width, (event.clientY - rect.top) / rect.height);
   }, { passive: false });
   host.addEventListener("pointerdown", event => { from = [event.clientX, event.clientY]; moved = false; });
   host.addEventListener("pointermove", event => {
     if (!from || !event.buttons) return;
     const dx = event.clientX - from[0], dy = event.clientY - from[1];
     if (Math.abs(dx) + Math.abs(dy) > 3) moved = true;
-    box.x -= dx * scale(); box.y -= dy * scale();
+    if (!moved) return;
+    pan(dx, dy);
     from = [event.clientX, event.clientY];
   });
-  host.addEventListener("dblclick", () => [box.x, box.y, box.width, box.height] = whole);
+  const ways = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
+  host.addEventListener("keydown", event => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (ways[event.key]) pan(...ways[event.key]);
+    else if (event.key === "+" || event.key === "=") zoom(1 / 1.4);
+    else if (event.key === "-") zoom(1.4);
+    else if (event.key === "Home") set(whole);
+    else return;
+    event.preventDefault();
+  });
   svg.addEventListener("click", event => {
     const node = event.target.closest(".node");
-    if (!node || moved) return;
-    choose(node.name ?? node.querySelector("title").textContent.split("\n")[0]);
+    if (node && !moved) choose(titleOf(node));
   });
+  return { zoom, whole: () => set(whole) };
 }
+
+const titleOf = node => node.querySelector("title").textContent.split("\n")[0];

@@ -3,38 +3,58 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 async function unpack() {
-  const packed = document.getElementById("data").textContent;
-  const bytes = Uint8Array.from(atob(packed), c => c.charCodeAt(0));
+  const bytes = decoded(document.getElementById("data").textContent);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const data = await new Response(stream).json();
   for (const kind of data.kinds) unpackKind(kind, data.dumps.length);
   return data;
 }
 
+function decoded(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const text = atob(base64), bytes = new Uint8Array(text.length);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
+// A list whose elements are made when they are first asked for: most dumps never are.
+function lazily(length, make) {
+  const list = [];
+  for (let at = 0; at < length; at++)
+    Object.defineProperty(list, at, { configurable: true, get() { const value = make(at, list); Object.defineProperty(list, at, { value }); return value; } });
+  return list;
+}
+
 function unpackKind(kind, dumps) {
-  const stacks = kind.leaf.length;
+  const stacks = kind.leaf.length, nothing = new Float64Array(stacks);
   kind.parent = Int32Array.from(kind.parent, (back, at) => back ? at - back : -1);
   kind.frame = Int32Array.from(kind.frame);
   for (const name of ["bytes", "objects", "allocated", "samples", "deviation"]) {
     const columns = kind[name];
-    for (let dump = 0; dump < columns.length; dump++) {
-      const column = Float64Array.from(columns[dump]);
-      if (dump) for (let s = 0; s < stacks; s++) column[s] += columns[dump - 1][s];
-      columns[dump] = column;
-    }
     kind["has_" + name] = columns.length > 0;
-    while (columns.length < dumps) columns.push(new Float64Array(stacks));
+    kind[name] = lazily(dumps, (dump, list) => {
+      if (!columns[dump]) return nothing;
+      const column = Float64Array.from(columns[dump]);
+      columns[dump] = true;
+      if (dump) for (let s = 0, before = list[dump - 1]; s < stacks; s++) column[s] += before[s];
+      return column;
+    });
   }
-  const classes = kind.age_bounds.length + 1;
-  kind.ages = kind.ages.map(list => {
+  const classes = kind.age_bounds.length + 1, ages = kind.ages;
+  kind.ages = lazily(dumps, dump => {
     const shares = new Float32Array(stacks * classes);
-    for (let at = 0, stack = 0; at < list.length; at += 3) {
-      stack += list[at];
-      shares[stack * classes + list[at + 1]] = list[at + 2] / 1000;
-    }
+    eachPart(ages[dump] || [], (stack, part, share) => shares[stack * classes + part] = share);
     return shares;
   });
   kind.hasAges = classes > 1;
+}
+
+// `stack, part, thousandths, ...`, the stack as difference to the one before.
+function eachPart(list, tell) {
+  for (let at = 0, stack = 0; at < list.length; at += 3) {
+    stack += list[at];
+    tell(stack, list[at + 1], list[at + 2] / 1000);
+  }
 }
 
 function amount(value, isObjects) {

@@ -17,10 +17,11 @@ function fit(data, name, room) {
   return letters.length - start < 2 ? "" : "…" + letters.slice(start).join("");
 }
 
-const NARROWEST = 1;
+const NARROWEST = 1.5, ROW_WORTH = 20;
 
 // Places of the nodes that can be seen: [node, x, width, row]. Above the zoomed node its callers
-// take the whole width.
+// take the whole width. Rows at the end where nothing is wide enough to be read go: they would be
+// most of the picture of a deep stack.
 function place(tree, root, width) {
   const out = [], above = [];
   for (let n = tree.parent[root]; n >= 0; n = tree.parent[n]) above.unshift(n);
@@ -32,12 +33,13 @@ function place(tree, root, width) {
     if (size < NARROWEST) continue;
     out.push([node, x, size, row, false]);
     let at = x;
-    for (const child of tree.children[node]) {
+    for (const child of tree.children(node)) {
       todo.push([child, at, row + 1]);
       at += tree.value[child] * scale;
     }
   }
-  return out;
+  const last = Math.max(...out.filter(p => p[2] >= ROW_WORTH).map(p => p[3])) + 1;
+  return out.filter(p => p[3] <= last);
 }
 
 function hatch() {
@@ -95,12 +97,12 @@ function placeOf(kind, frame) {
 function walk(event, tree, svg, options) {
   const group = event.target.closest(".frame");
   if (!group || event.altKey || event.ctrlKey || event.metaKey) return;
-  const at = group.node, parent = tree.parent[at], siblings = parent < 0 ? [at] : tree.children[parent];
+  const at = group.node, parent = tree.parent[at], siblings = parent < 0 ? [at] : tree.children(parent);
   const [towards, away] = options.upwards ? ["ArrowUp", "ArrowDown"] : ["ArrowDown", "ArrowUp"];
   const beside = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   let next;
   if (event.key === "Enter" || event.key === " ") { event.preventDefault(); options.click(at, group.frame); return; }
-  if (event.key === towards) next = tree.children[at][0];
+  if (event.key === towards) next = tree.children(at)[0];
   else if (event.key === away) next = parent;
   else if (beside) next = siblings[siblings.indexOf(at) + beside];
   else return;

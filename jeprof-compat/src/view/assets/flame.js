@@ -10,7 +10,7 @@ function pathTo(kind, tree, node) {
 function nodeAt(kind, tree, path) {
   let node = 0;
   for (const name of path ? path.split("\n") : []) {
-    const next = tree.children[node].find(child => kind.frames.name[tree.frame[child]] === name);
+    const next = tree.children(node).find(child => kind.frames.name[tree.frame[child]] === name);
     if (next === undefined) return node;
     node = next;
   }
@@ -22,7 +22,7 @@ function flameView(data, kind, selection, found) {
   for (const direction of diff ? ["grow", "shrink"] : [""]) {
     const tree = treeOf(kind, selection, direction, leafFirst);
     const sum = amount(tree.value[0], selection.isObjects);
-    const title = diff ? `${direction === "grow" ? "Grew" : "Shrank"} by ${sum}` : `all: ${sum}`;
+    const title = diff ? `${direction === "grow" ? "Grew" : "Shrank"} by ${sum}` : `all: ${sum} ${WORDS[state.value]}`;
     if (diff) out.push(element("h3", {}, title));
     if (tree.value[0] <= 0) { out.push(element("p", { class: "empty" }, "Nothing.")); continue; }
     const root = nodeAt(kind, tree, state.root);

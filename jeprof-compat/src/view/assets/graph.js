@@ -21,10 +21,12 @@
   const show = () => {
     viewport.setAttribute("transform", `translate(${left} ${top}) scale(${scale})`);
   };
+  // The search box stands above the picture, not on it.
+  const STRIP = 44;
   const fit = () => {
-    scale = Math.min(innerWidth / whole.width, innerHeight / whole.height, 2);
+    scale = Math.min(innerWidth / whole.width, Math.max(60, innerHeight - STRIP) / whole.height, 2);
     left = (innerWidth - whole.width * scale) / 2;
-    top = Math.max(0, (innerHeight - whole.height * scale) / 2);
+    top = Math.max(STRIP, (innerHeight - whole.height * scale) / 2);
     show();
   };
   const zoom = (factor, x, y) => {

@@ -3,7 +3,7 @@
 function say(text) { document.getElementById("status").textContent = text; }
 
 const DRAW = { flame: flameView, graph: graphView, table: tableView, sandwich: sandwichView };
-let page = null;
+let page;
 
 async function start() {
   if (typeof DecompressionStream === "undefined") return say("This browser cannot unpack the data; what is above stands by itself.");
@@ -18,7 +18,7 @@ async function start() {
   addEventListener("resize", () => { clearTimeout(page.late); page.late = setTimeout(update, 120); });
   addEventListener("keydown", keys);
   update();
-  document.documentElement.dataset.ready = "1";
+  document.documentElement.dataset.ready = performance.now();
 }
 
 function field(name, label, attributes) {
@@ -38,7 +38,7 @@ function buildBar(data) {
   for (const [view, title] of Object.entries(VIEWS)) tabs.append(element("button", { role: "tab", id: "tab-" + view, "aria-controls": "view", click: () => go({ view }) }, title));
   const button = (text, title, click) => element("button", { title, click }, text);
   const modules = new Set(data.kinds.flatMap(kind => kind.frames.module.map(m => kind.strings[m])));
-  const threads = new Set(data.kinds.flatMap(kind => kind.thread.map(t => kind.strings[t])));
+  const threads = new Set(data.kinds.flatMap(kind => kind.threads.length ? kind.thread_names : []));
   const options = set => [...set].filter(Boolean).sort().map(text => [text, text]);
   const bounds = data.kinds[0].age_bounds.map(bound => [String(bound), "older than " + clock(bound)]);
   const values = [["bytes", "bytes live"], ["objects", "blocks live"], ["allocated", "bytes allocated"]].filter(v => v[0] === "bytes" || data.kinds.some(kind => kind["has_" + v[0]]));
@@ -55,14 +55,14 @@ function buildBar(data) {
       button("CSV", "Save the table of this selection", () => save("malloscope.csv", [csv(page.kind, page.selection)], "text/csv")),
       button("Collapsed", "Save the stacks of this selection, one a line", () => save("malloscope.folded", [collapsed(page.kind, page.selection)], "text/plain")),
       button("?", "Keys", help)),
-    line(field("q", "Search", { placeholder: "regexp  /" }), field("focus", "Focus", { placeholder: "only paths with" }), field("ignore", "Ignore", { placeholder: "no paths with" }), field("hide", "Hide", { placeholder: "frames" }),
+    element("details", { class: "filters", open: !isNarrow() }, element("summary", {}, "Search and filters"), line(field("q", "Search", { placeholder: "regexp  /" }), field("focus", "Focus", { placeholder: "only paths with" }), field("ignore", "Ignore", { placeholder: "no paths with" }), field("hide", "Hide", { placeholder: "frames" }),
       modules.size > 2 && choice("module", "Module", [["", "any module"], ...options(modules)]),
-      threads.size > 2 && choice("thread", "Thread", [["", "any thread"], ...options(threads)]),
+      threads.size > 1 && choice("thread", "Thread", [["", "any thread"], ...options(threads)]),
       choice("size", "Block", Object.entries(SIZES)),
       bounds.length > 0 && choice("age", "Age", [["", "any age"], ...bounds]),
       choice("turn", "From", [["", "the root"], ["leaf", "the allocation"]]),
       choice("up", "Grow", [["", "downwards"], ["1", "upwards"]]),
-      button("Reset", "All filters off (0)", () => go({ ...DEFAULTS, view: state.view }))));
+      button("Reset", "All filters off (0)", () => go({ ...DEFAULTS, view: state.view })))));
   bar.hidden = false;
 }
 
@@ -93,7 +93,7 @@ function update() {
 function summarize(kind, selection, found) {
   const size = value => amount(value, selection.isObjects);
   const { a, b, stacks, total, totalBefore } = selection;
-  const what = { bytes: "live", objects: "live blocks", allocated: "ever allocated" }[state.value];
+  const what = WORDS[state.value];
   const parts = [a < 0 ? `${size(total)} ${what} at dump ${b}` : `${total - totalBefore < 0 ? "" : "+"}${size(total - totalBefore)} from dump ${a} to ${b}`, `${stacks.length} call paths`];
   if (state.q) {
     const hits = found.reduce((sum, hit) => sum + hit, 0), inside = reached(kind, found);
@@ -109,9 +109,10 @@ function cards(data) {
     const actions = document.querySelector(`#suspect-${at} .actions`);
     if (!actions) return;
     const show = change => () => { go({ ...DEFAULTS, kind: suspect.kind === data.kinds[0].name ? "" : suspect.kind, frame: suspect.culprit, ...change }); document.getElementById("explore").scrollIntoView(); };
-    const exact = "^" + suspect.culprit.replace(/[.*+?^${}()|[\]\\]/g, "\\$&") + "$";
-    actions.append(element("button", { click: show({ focus: exact, ...(data.dumps.length > 1 ? { a: "0" } : {}) }) }, "Show its growth"),
-      element("button", { click: show({ view: "sandwich" }) }, "Who calls it"),
+    const growth = { focus: exactly(suspect.culprit), ...(data.dumps.length > 1 ? { a: "0" } : {}) };
+    actions.append(element("button", { click: show(growth) }, "Its growth"),
+      element("button", { click: show({ ...growth, view: "graph" }) }, "Call graph"),
+      element("button", { click: show({ view: "sandwich" }) }, "Callers"),
       element("button", { click: () => copy(issueText(data, suspect)) }, "Copy as issue text"));
     actions.hidden = false;
   });
@@ -153,7 +154,7 @@ function keys(event) {
   if (event.target.matches("input, select, textarea")) { if (event.key === "Escape" || event.key === "Enter" && event.target.type === "search") { event.target.blur(); document.getElementById("view").focus({ preventScroll: true }); } return; }
   const last = page.data.dumps.length - 1, { a, b } = page.selection;
   const actions = {
-    "/": () => document.getElementById("in-q").focus(), "?": help, n: () => hit(1), N: () => hit(-1), f: () => go({ view: "flame" }), g: () => go({ view: "graph" }), t: () => go({ view: "table" }), s: () => go({ view: "sandwich" }),
+    "/": () => { const search = document.getElementById("in-q"); search.closest("details").open = true; search.focus(); }, "?": help, n: () => hit(1), N: () => hit(-1), f: () => go({ view: "flame" }), g: () => go({ view: "graph" }), t: () => go({ view: "table" }), s: () => go({ view: "sandwich" }),
     "[": () => b > Math.max(0, a + 1) && go({ b: String(b - 1) }), "]": () => b < last && go({ b: b + 1 === last ? "" : String(b + 1) }), d: () => b > 0 && go({ a: a < 0 ? "0" : "" }), 0: () => go({ ...DEFAULTS, view: state.view }),
   };
   const action = Object.hasOwn(actions, event.key) && actions[event.key];
@@ -172,4 +173,12 @@ function hit(step) {
   say(`hit ${page.hit + 1} of ${hits.length}`);
 }
 
-start().catch(error => say("The data of this report cannot be read: " + error.message));
+// After the first paint: who waits for the verdict does not wait for the data. A page in the
+// background is never painted, and goes on by the clock.
+function begin() {
+  if (page !== undefined) return;
+  page = null;
+  start().catch(error => say("The data of this report cannot be read: " + error.message));
+}
+requestAnimationFrame(() => setTimeout(begin));
+setTimeout(begin, 300);

@@ -9,7 +9,7 @@ function sandwichView(data, kind, selection, found) {
   const out = [element("h3", {}, "Callers and callees of ", element("code", {}, kind.frames.name[frame]))];
   const choose = element("select", { "aria-label": "Frame", change: event => go({ frame: event.target.value }) });
   for (const row of rows.slice(0, 300)) choose.append(element("option", { value: kind.frames.name[row.frame], selected: row.frame === frame }, kind.frames.name[row.frame]));
-  out.push(element("p", {}, choose));
+  out.push(element("p", { class: "choose" }, choose));
   for (const direction of selection.a < 0 ? [""] : ["grow", "shrink"]) {
     const weight = weights(selection, direction);
     const half = pick => grow(add => selection.stacks.forEach((stack, at) => {

@@ -38,6 +38,13 @@ function olderThan(kind, dump, stack, seconds) {
   return sum;
 }
 
+// Share of every stack's bytes that a thread holds.
+function ofThread(kind, dump, name) {
+  const shares = new Float32Array(kind.leaf.length), thread = kind.thread_names.indexOf(name);
+  eachPart(kind.threads[dump] || [], (stack, part, share) => { if (part === thread) shares[stack] = share; });
+  return shares;
+}
+
 // The selection: for every stack a weight at B and, in a diff, at A, with the variance of the
 // difference. Samples that live through both dumps are the same samples: only births and deaths
 // make noise.
@@ -51,19 +58,19 @@ function select(data, kind) {
   const inModule = state.module && reached(kind, Uint8Array.from(kind.frames.module, m => kind.strings[m] === state.module));
   const column = kind[state.value];
   const isObjects = state.value === "objects";
+  const threads = state.thread ? { [a]: a < 0 ? null : ofThread(kind, a, state.thread), [b]: ofThread(kind, b, state.thread) } : null;
   const since = a < 0 ? 0 : data.dumps[b].seconds - data.dumps[a].seconds;
   const out = { a, b, isObjects, hidden, stacks: [], now: [], before: [], variance: [], samples: [], objects: [], bytes: [], total: 0, totalBefore: 0 };
   for (let s = 0; s < kind.leaf.length; s++) {
     const leaf = kind.leaf[s];
     if (focused && !focused[leaf] || ignored && ignored[leaf] || inModule && !inModule[leaf]) continue;
-    if (state.thread && kind.strings[kind.thread[s]] !== state.thread) continue;
     const bytes = kind.bytes[b][s];
     if (state.size) {
       const at = bytes > 0 || a < 0 ? b : a, count = kind.objects[at][s];
       if (!count || !ofSize(state.size, kind.bytes[at][s] / count)) continue;
     }
-    const old = state.age && kind.hasAges ? dump => olderThan(kind, dump, s, +state.age) : () => 1;
-    const now = column[b][s] * old(b), before = a < 0 ? 0 : column[a][s] * old(a);
+    const part = dump => (state.age && kind.hasAges ? olderThan(kind, dump, s, +state.age) : 1) * (threads ? threads[dump][s] : 1);
+    const share = part(b), now = column[b][s] * share, before = a < 0 ? 0 : column[a][s] * part(a);
     if (!now && !before) continue;
     const spread = dump => (kind.deviation[dump][s] / 1000 * kind.bytes[dump][s]) ** 2;
     let variance = spread(b);
@@ -73,9 +80,9 @@ function select(data, kind) {
       const died = Math.max(0, kind.bytes[a][s] - survived * bytes);
       variance = variance * (1 - survived) + (kind.bytes[a][s] ? spread(a) * died / kind.bytes[a][s] : 0);
     } else if (a >= 0) variance += spread(a);
-    out.stacks.push(s); out.now.push(now); out.before.push(before); out.variance.push(variance * old(b));
-    out.samples.push(Math.max(kind.samples[b][s], a < 0 ? 0 : kind.samples[a][s]));
-    out.objects.push(kind.objects[b][s]); out.bytes.push(bytes);
+    out.stacks.push(s); out.now.push(now); out.before.push(before); out.variance.push(variance * (a < 0 ? share : 1));
+    out.samples.push(Math.round(Math.max(kind.samples[b][s] * share, a < 0 ? 0 : kind.samples[a][s] * part(a))));
+    out.objects.push(kind.objects[b][s] * share); out.bytes.push(bytes * share);
     out.total += now; out.totalBefore += before;
   }
   return out;
@@ -92,7 +99,7 @@ function framesOf(kind, selection, stack) {
 // A tree of paths: node 0 is the root of all. `paths` calls its argument with frames from the
 // root on, a weight, a variance and samples.
 function grow(paths) {
-  const tree = { parent: [-1], frame: [-1], value: [0], variance: [0], samples: [0], children: [[]] };
+  const tree = { parent: [-1], frame: [-1], value: [0], variance: [0], samples: [0] };
   const index = new Map();
   paths((frames, weight, variance, samples) => {
     let node = 0;
@@ -105,14 +112,42 @@ function grow(paths) {
         next = tree.parent.length;
         index.set(key, next);
         tree.parent.push(node); tree.frame.push(frame); tree.value.push(0); tree.variance.push(0); tree.samples.push(0);
-        tree.children.push([]);
-        tree.children[node].push(next);
       }
       node = next;
       add(node);
     }
   });
-  for (const children of tree.children) children.sort((x, y) => tree.value[y] - tree.value[x] || tree.frame[x] - tree.frame[y]);
+  return related(tree);
+}
+
+// The same for paths from the root with all their frames: they are in the data as a tree.
+function grown(kind, selection, weight) {
+  const size = kind.frame.length + 1, parent = new Int32Array(size), frame = new Int32Array(size);
+  const value = new Float64Array(size), variance = new Float64Array(size), samples = new Float64Array(size);
+  parent[0] = frame[0] = -1;
+  for (let n = 1; n < size; n++) { parent[n] = kind.parent[n - 1] + 1; frame[n] = kind.frame[n - 1]; }
+  selection.stacks.forEach((stack, at) => {
+    if (weight[at] <= 0) return;
+    const node = kind.leaf[stack] + 1;
+    value[node] += weight[at]; variance[node] += selection.variance[at]; samples[node] += selection.samples[at];
+  });
+  for (let n = size - 1; n > 0; n--) { const up = parent[n]; value[up] += value[n]; variance[up] += variance[n]; samples[up] += samples[n]; }
+  return related({ parent, frame, value, variance, samples });
+}
+
+// Children of a node, the heaviest first; sorted when they are asked for, for few are seen.
+function related(tree) {
+  const size = tree.parent.length, first = new Int32Array(size).fill(-1), next = new Int32Array(size).fill(-1), sorted = new Map();
+  for (let n = size - 1; n > 0; n--) if (tree.value[n] > 0) { next[n] = first[tree.parent[n]]; first[tree.parent[n]] = n; }
+  tree.children = node => {
+    let list = sorted.get(node);
+    if (list) return list;
+    list = [];
+    for (let n = first[node]; n >= 0; n = next[n]) list.push(n);
+    list.sort((x, y) => tree.value[y] - tree.value[x] || tree.frame[x] - tree.frame[y]);
+    sorted.set(node, list);
+    return list;
+  };
   return tree;
 }
 
@@ -127,6 +162,7 @@ function weights(selection, direction) {
 
 function treeOf(kind, selection, direction, leafFirst) {
   const weight = weights(selection, direction);
+  if (!leafFirst && !state.hide) return grown(kind, selection, weight);
   return grow(add => selection.stacks.forEach((stack, at) => {
     if (weight[at] <= 0) return;
     const frames = framesOf(kind, selection, stack);
@@ -136,23 +172,24 @@ function treeOf(kind, selection, direction, leafFirst) {
 
 // Flat and cumulative sums by frame; a frame counts once a stack however often it recurses.
 function sums(kind, selection) {
-  const rows = new Map();
+  const rows = [], seen = new Int32Array(kind.frames.name.length).fill(-1), { hidden, now, before, variance, samples, objects, bytes } = selection;
   selection.stacks.forEach((stack, at) => {
-    const frames = framesOf(kind, selection, stack), change = selection.now[at] - selection.before[at];
-    const seen = new Set();
-    frames.forEach((frame, depth) => {
-      let row = rows.get(frame);
-      if (!row) rows.set(frame, row = { frame, flat: 0, cum: 0, before: 0, grew: 0, shrank: 0, variance: 0, samples: 0, objects: 0, bytes: 0 });
-      if (!depth) row.flat += selection.a < 0 ? selection.now[at] : change;
-      if (seen.has(frame)) return;
-      seen.add(frame);
-      row.cum += selection.now[at]; row.before += selection.before[at];
+    const change = now[at] - before[at];
+    let isLeaf = true;
+    for (let n = kind.leaf[stack]; n >= 0; n = kind.parent[n]) {
+      const frame = kind.frame[n];
+      if (hidden[frame]) continue;
+      const row = rows[frame] ??= { frame, flat: 0, cum: 0, before: 0, grew: 0, shrank: 0, variance: 0, samples: 0, objects: 0, bytes: 0 };
+      if (isLeaf) { row.flat += selection.a < 0 ? now[at] : change; isLeaf = false; }
+      if (seen[frame] === at) continue;
+      seen[frame] = at;
+      row.cum += now[at]; row.before += before[at];
       row.grew += Math.max(0, change); row.shrank += Math.max(0, -change);
-      row.variance += selection.variance[at]; row.samples += selection.samples[at];
-      row.objects += selection.objects[at]; row.bytes += selection.bytes[at];
-    });
+      row.variance += variance[at]; row.samples += samples[at];
+      row.objects += objects[at]; row.bytes += bytes[at];
+    }
   });
-  return [...rows.values()];
+  return rows.filter(Boolean);
 }
 
 // Too little to tell from chance: few samples, or in a diff a change within its noise.

@@ -2,6 +2,7 @@
 
 const VIEWS = { flame: "Icicle", graph: "Call graph", table: "Table", sandwich: "Sandwich" };
 const SIZES = { "": "any size", tiny: "< 1 KB", small: "1 – 64 KB", large: "64 KB – 1 MB", huge: "≥ 1 MB" };
+const WORDS = { bytes: "live", objects: "live blocks", allocated: "ever allocated" };
 const DEFAULTS = {
   view: "flame", kind: "", value: "bytes", a: "", b: "", q: "", focus: "", ignore: "", hide: "",
   thread: "", module: "", size: "", age: "", root: "", frame: "", sort: "", up: "", turn: "",
@@ -42,4 +43,9 @@ function go(change, replace) {
 function pattern(text) {
   if (!text) return null;
   try { return new RegExp(text, "i"); } catch { return undefined; }
+}
+
+// The expression for one name and no other.
+function exactly(name) {
+  return "^" + name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&") + "$";
 }

@@ -35,10 +35,14 @@ function sortedRows(kind, selection) {
   return { columns, rows, key, down };
 }
 
+// Where there is little room, the name has to be seen beside the figures.
+const isNarrow = () => innerWidth <= 640;
+
 function tableView(data, kind, selection, found) {
-  const { columns, rows, key, down } = sortedRows(kind, selection);
+  const { columns: all, rows, key, down } = sortedRows(kind, selection);
+  const columns = isNarrow() ? all.filter(([id]) => ["flat", "net", "cum"].includes(id)) : all;
   const head = element("tr"), body = element("tbody");
-  for (const [id, title] of [...columns, ["name", "Function"], ["module", "Module"]]) {
+  for (const [id, title] of [...columns, ["name", "Function"], ...(isNarrow() ? [] : [["module", "Module"]])]) {
     const sorted = id === key;
     const button = element("button", { click: () => go({ sort: (sorted && down ? "-" : "") + id }) }, title + (sorted ? (down ? " ▾" : " ▴") : ""));
     head.append(element("th", { class: id === "name" || id === "module" ? "" : "n", scope: "col", "aria-sort": sorted ? (down ? "descending" : "ascending") : "none" }, button));
@@ -51,7 +55,7 @@ function tableView(data, kind, selection, found) {
     for (const [, , value, text] of columns) line.append(element("td", { class: "n" }, text(value(row))));
     const button = element("button", { class: "link", title: placeOf(kind, row.frame), click: () => go({ frame: name, view: "sandwich" }) }, name);
     line.append(element("td", { class: "name" }, button, noise ? element("small", {}, " n.s.") : ""));
-    line.append(element("td", { class: "module" }, kind.strings[kind.frames.module[row.frame]]));
+    if (!isNarrow()) line.append(element("td", { class: "module" }, kind.strings[kind.frames.module[row.frame]]));
     body.append(line);
   }
   const table = element("table", { class: "sort" }, element("thead", {}, head), body);

@@ -14,11 +14,11 @@ use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 
 use crate::report::{Cell, Kind, Report, ReportFrame};
-use crate::view::{flame, hue, text_width};
+use crate::view::{flame, hue, svg, text_width};
 
 /// A call graph drawn beforehand, for a selection of the page.
 pub struct Drawing {
-    /// Which one: `KIND/live` or `KIND/growth`.
+    /// Which one: `KIND/live` or `KIND/growth`, and behind another `/` the frame in focus.
     pub key: String,
     /// SVG file.
     pub svg: String,
@@ -33,15 +33,13 @@ pub fn pack(report: &Report, drawings: &[Drawing]) -> String {
         .collect();
     let data = json!({
         "program": report.header.program,
-        "points": report.timeline.points,
         "dumps": report.timeline.dumps,
         "suspects": report.suspects,
         "per": report.per(),
-        "accounts": report.accounts,
-        "conclusion": report.conclusion,
         "facts": report.header.facts,
         "kinds": kinds,
         "drawings": drawings,
+        "graph_css": svg::css(),
         "row": flame::ROW,
         "font": flame::FONT,
         "family": text_width::FONT_FAMILY,
@@ -70,11 +68,6 @@ fn kind(kind: &Kind) -> Value {
         "line": frames.iter().map(|f| f.line.unwrap_or(0)).collect::<Vec<_>>(),
         "hue": all.map(|at| hue(at).unwrap_or(hue::rest())).collect::<Vec<_>>(),
     });
-    let threads: Vec<usize> = kind
-        .stacks
-        .iter()
-        .map(|s| strings.id(s.thread.as_deref()))
-        .collect();
     json!({
         "name": kind.name,
         "title": kind.title,
@@ -83,7 +76,6 @@ fn kind(kind: &Kind) -> Value {
         "parent": kind.nodes.iter().enumerate().map(|(at, n)| n.parent.map_or(0, |p| at - p as usize)).collect::<Vec<_>>(),
         "frame": kind.nodes.iter().map(|n| n.frame).collect::<Vec<_>>(),
         "leaf": kind.stacks.iter().map(|s| s.node).collect::<Vec<_>>(),
-        "thread": threads,
         "bytes": columns(kind, |c| c.bytes.round()),
         "objects": columns(kind, |c| c.objects.round()),
         "allocated": columns(kind, |c| c.allocated.round()),
@@ -91,6 +83,8 @@ fn kind(kind: &Kind) -> Value {
         "deviation": columns(kind, relative_deviation),
         "age_bounds": kind.age_bounds,
         "ages": ages(kind),
+        "thread_names": kind.threads,
+        "threads": threads(kind),
     })
 }
 
@@ -121,27 +115,56 @@ fn columns(kind: &Kind, value: impl Fn(&Cell) -> f64) -> Vec<Vec<i64>> {
     if nothing { Vec::new() } else { all }
 }
 
-/// Live bytes by age class in thousandths, without the youngest class, which is the rest; stacks
-/// that are young altogether say nothing. One list a dump: `stack, class, thousandths, ...`, the
-/// stack as difference.
+/// Live bytes by age class, without the youngest class, which is the rest; stacks that are young
+/// altogether say nothing.
 fn ages(kind: &Kind) -> Vec<Vec<u64>> {
+    parts(kind, |cell| {
+        cell.ages
+            .iter()
+            .enumerate()
+            .map(|(class, bytes)| (class as u64, *bytes))
+            .collect()
+    })
+    .map(|list| list.filter(|(_, class, _)| *class > 0))
+    .map(flat)
+    .collect()
+}
+
+/// Live bytes by thread; nothing where there is no other.
+fn threads(kind: &Kind) -> Vec<Vec<u64>> {
+    if kind.threads.len() < 2 {
+        return Vec::new();
+    }
+    parts(kind, |cell| cell.threads.clone()).map(flat).collect()
+}
+
+/// For each dump `(stack, part, thousandths)`, those above zero.
+fn parts(
+    kind: &Kind,
+    of: impl Fn(&Cell) -> Vec<(u64, f64)> + Copy,
+) -> impl Iterator<Item = impl Iterator<Item = (usize, u64, u64)>> {
     let dumps = kind.stacks.first().map_or(0, |s| s.cells.len());
-    (0..dumps)
-        .map(|dump| {
-            let mut list = Vec::new();
-            let mut before = 0;
-            for (at, stack) in kind.stacks.iter().enumerate() {
-                let ages = &stack.cells[dump].ages;
-                let sum: f64 = ages.iter().sum();
-                for (class, bytes) in ages.iter().enumerate().skip(1) {
-                    let part = (bytes / sum * 1000.0).round() as u64;
-                    if part > 0 {
-                        list.extend([(at - before) as u64, class as u64, part]);
-                        before = at;
-                    }
-                }
-            }
-            list
+    (0..dumps).map(move |dump| {
+        let cells = kind.stacks.iter().map(move |s| &s.cells[dump]);
+        cells.enumerate().flat_map(move |(stack, cell)| {
+            let parts = of(cell);
+            let sum: f64 = parts.iter().map(|p| p.1).sum();
+            let thousandths = move |bytes: f64| (bytes / sum * 1000.0).round() as u64;
+            let parts = parts.into_iter();
+            parts
+                .map(move |(part, bytes)| (stack, part, thousandths(bytes)))
+                .filter(|p| p.2 > 0)
+        })
+    })
+}
+
+/// One after the other, the stack as difference to the one before.
+fn flat(parts: impl Iterator<Item = (usize, u64, u64)>) -> Vec<u64> {
+    let mut before = 0;
+    parts
+        .flat_map(|(stack, part, thousandths)| {
+            let step = (stack - std::mem::replace(&mut before, stack)) as u64;
+            [step, part, thousandths]
         })
         .collect()
 }

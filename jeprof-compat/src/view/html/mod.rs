@@ -10,16 +10,17 @@
 //! every connection.
 
 mod data;
+mod neighbours;
 mod summary;
 mod timeline;
 
 use super::flame::{self, Path};
 use super::svg::Caption;
-use super::{colour, hue, svg, xml};
+use super::{hue, svg, xml};
 use crate::graph::{Graph, Trim};
 use crate::layout::Layered;
 use crate::naming::{Frame, FrameKind};
-use crate::report::{Kind, Report};
+use crate::report::{Kind, Report, ReportFrame, Stack};
 use crate::stacks::{FrameId, NamedProfile, NamedStack};
 use crate::units::Unit;
 use data::Drawing;
@@ -61,8 +62,9 @@ pub fn render(report: &Report) -> String {
         out.push_str(before);
         match place {
             "title" => out += &xml::escape(&title),
-            "css" => out += &format!("{}{}{}", colour::css(), hue::css(), CSS.concat()),
+            "css" => out += &format!("{}{}", hue::css(), CSS.concat()),
             "verdict" => out += &summary::verdict(report),
+            "processes" => out += &neighbours::section(report),
             "facts" => out += &summary::facts(report),
             "timeline" => out += &timeline::section(report),
             "account" => out += &summary::account(report),
@@ -113,35 +115,58 @@ fn frames_up(kind: &Kind, leaf: u32) -> impl Iterator<Item = u32> {
     })
 }
 
-/// The call graphs of the selections that most readers start from.
+/// Suspects whose call graphs are drawn beforehand.
+const DRAWN_SUSPECTS: usize = 3;
+
+/// The call graphs of the selections that most readers start from: all of a kind, and the paths of
+/// the first suspects.
 fn drawings(report: &Report) -> Vec<Drawing> {
     let mut out = Vec::new();
     for kind in &report.kinds {
-        let last = |cells: &[crate::report::Cell]| cells.last().map_or(0.0, |c| c.bytes);
-        let first = |cells: &[crate::report::Cell]| cells.first().map_or(0.0, |c| c.bytes);
-        let live = profile(kind, |cells| last(cells));
-        let growth = profile(kind, |cells| last(cells) - first(cells));
-        let several = report.timeline.dumps.len() > 1;
-        let wanted = [("live", live, true), ("growth", growth, several)];
-        for (name, profile, _) in wanted.into_iter().filter(|w| w.2 && !w.1.stacks.is_empty()) {
-            let graph = Graph::build(&profile, &Trim::default());
-            let caption = Caption {
-                program: &report.header.program,
-                unit: Unit::Megabytes,
-                kind: None,
-            };
-            out.push(Drawing {
-                key: format!("{}/{name}", kind.name),
-                svg: svg::render(&graph, &caption, &Layered),
-            });
+        let suspects = report.suspects.iter().take(DRAWN_SUSPECTS);
+        let culprits = suspects.filter(|s| s.kind == kind.name);
+        let focuses = std::iter::once(None).chain(culprits.map(|s| Some(s.culprit.as_str())));
+        for focus in focuses {
+            draw(report, kind, focus, &mut out);
         }
     }
     out
 }
 
+fn draw(report: &Report, kind: &Kind, focus: Option<&str>, out: &mut Vec<Drawing>) {
+    let has = |stack: &Stack, name: &str| {
+        frames_up(kind, stack.node).any(|f| kind.frames[f as usize].name == name)
+    };
+    let is_in = |stack: &Stack| focus.is_none_or(|name| has(stack, name));
+    let last = |stack: &Stack| stack.cells.last().map_or(0.0, |c| c.bytes);
+    let first = |stack: &Stack| stack.cells.first().map_or(0.0, |c| c.bytes);
+    let mut wanted = vec![("live", profile(kind, is_in, last))];
+    if report.timeline.dumps.len() > 1 {
+        let growth = profile(kind, is_in, |stack| last(stack) - first(stack));
+        wanted.push(("growth", growth));
+    }
+    for (name, profile) in wanted.into_iter().filter(|w| !w.1.stacks.is_empty()) {
+        let graph = Graph::build(&profile, &Trim::default());
+        let caption = Caption {
+            program: &report.header.program,
+            unit: Unit::Megabytes,
+            kind: None,
+        };
+        let focus = focus.map_or_else(String::new, |focus| format!("/{focus}"));
+        out.push(Drawing {
+            key: format!("{}/{name}{focus}", kind.name),
+            svg: svg::drawing(&graph, &caption, &Layered),
+        });
+    }
+}
+
 /// A kind as the call graph wants it.
-fn profile(kind: &Kind, value: impl Fn(&[crate::report::Cell]) -> f64) -> NamedProfile {
-    let frame = |frame: &crate::report::ReportFrame| Frame {
+fn profile(
+    kind: &Kind,
+    is_in: impl Fn(&Stack) -> bool,
+    value: impl Fn(&Stack) -> f64,
+) -> NamedProfile {
+    let frame = |frame: &ReportFrame| Frame {
         name: frame.name.clone(),
         full: frame.full.clone().unwrap_or_else(|| frame.name.clone()),
         system: false,
@@ -155,12 +180,13 @@ fn profile(kind: &Kind, value: impl Fn(&[crate::report::Cell]) -> f64) -> NamedP
         },
         ..Frame::default()
     };
-    let stack = |stack: &crate::report::Stack| NamedStack {
+    let stack = |stack: &Stack| NamedStack {
         frames: frames_up(kind, stack.node).map(FrameId).collect(),
-        value: value(&stack.cells),
+        value: value(stack),
         samples: None,
     };
-    let stacks: Vec<NamedStack> = kind.stacks.iter().map(stack).collect();
+    let stacks = kind.stacks.iter().filter(|s| is_in(s));
+    let stacks: Vec<NamedStack> = stacks.map(stack).collect();
     NamedProfile {
         frames: kind.frames.iter().map(frame).collect(),
         total: stacks.iter().map(|s| s.value).sum(),

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::report::{Account, Estimate, Report, StackFrame, Suspect};
+use crate::report::{Account, Estimate, Report, StackFrame, Suspect, Verdict};
 use crate::units::Unit;
 use crate::view::amount::amount;
 use crate::view::xml::escape;
@@ -115,9 +115,20 @@ pub fn suspects(report: &Report) -> String {
     }
     let per = report.per();
     let suspects = report.suspects.iter().enumerate();
-    suspects
-        .map(|(at, suspect)| card(at, suspect, per))
-        .collect()
+    // What says nothing does not stand beside what does, unless there is nothing else.
+    let (few, told): (Vec<_>, Vec<_>) = suspects.partition(|(_, s)| s.verdict == Verdict::TooFew);
+    let cards = |list: &[(usize, &Suspect)]| -> String {
+        list.iter().map(|(at, s)| card(*at, s, per)).collect()
+    };
+    if told.is_empty() || few.is_empty() {
+        return cards(&told) + &cards(&few);
+    }
+    format!(
+        "{}<details class=\"few\"><summary>Too few samples to say anything: {}</summary>\n<div class=\"cards\">{}</div></details>\n",
+        cards(&told),
+        few.len(),
+        cards(&few)
+    )
 }
 
 fn card(at: usize, suspect: &Suspect, per: (&str, f64)) -> String {
@@ -208,10 +219,19 @@ fn charts(suspect: &Suspect) -> String {
     format!("<div class=\"sparks\">{out}</div>\n")
 }
 
-/// A small column chart.
+/// A small column chart; of more values than can be seen, some.
 fn columns(values: &[f64], name: &str) -> String {
     const HEIGHT: f64 = 34.0;
     const WIDTH: f64 = 160.0;
+    const MOST: usize = 80;
+    let last = values.len() - 1;
+    let some = |at: usize| values[at * last / (MOST - 1)];
+    let thinned: Vec<f64> = (0..MOST).map(some).collect();
+    let values = if values.len() > MOST {
+        &thinned
+    } else {
+        values
+    };
     let most = values.iter().copied().fold(0.0, f64::max).max(1.0);
     let step = WIDTH / values.len() as f64;
     let mut out = format!(
@@ -249,13 +269,20 @@ fn stack(frames: &[StackFrame]) -> String {
     out + "</ol></details>\n"
 }
 
+/// Notes that are told one by one: a damaged file has one each.
+const MOST_NOTES: usize = 100;
+
 /// What else the reader should know.
 pub fn notes(report: &Report) -> String {
     if report.notes.is_empty() {
         return String::new();
     }
-    let notes = report.notes.iter();
-    let notes: String = notes.map(|n| format!("<li>{}</li>\n", escape(n))).collect();
+    let line = |note: &String| format!("<li>{}</li>\n", escape(note));
+    let mut notes: String = report.notes.iter().take(MOST_NOTES).map(line).collect();
+    let rest = report.notes.len().saturating_sub(MOST_NOTES);
+    if rest > 0 {
+        notes += &format!("<li>and {rest} more like these</li>\n");
+    }
     format!(
         "<details class=\"notes\"><summary>Notes on this measurement: {}</summary><ul>\n{notes}</ul></details>\n",
         report.notes.len()

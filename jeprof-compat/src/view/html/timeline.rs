@@ -54,7 +54,7 @@ pub fn section(report: &Report) -> String {
 fn ceiling(report: &Report) -> f64 {
     let of = |p: &Point| {
         let live = p.live.map(|l| l.high.max(l.value));
-        [p.rss, live, p.mapped]
+        [p.rss, live, p.malloc, p.mapped]
             .into_iter()
             .flatten()
             .fold(0.0, f64::max)
@@ -79,7 +79,14 @@ fn key(report: &Report) -> String {
         out += "<span class=\"mapped\"><i></i>mapped by the allocator</span> ";
     }
     if has(|p| p.live.is_some()) {
-        out += "<span class=\"live\"><i></i>live heap, 95 % band</span> ";
+        let kind = timeline.kind.as_deref().unwrap_or("live heap");
+        out += &format!(
+            "<span class=\"live\"><i></i>{}, 95 % band</span> ",
+            escape(&live_of(kind))
+        );
+    }
+    if has(|p| p.malloc.is_some()) {
+        out += "<span class=\"malloc\"><i></i>live in the native heap</span> ";
     }
     if let Some(limit) = &timeline.limit {
         out += &format!(
@@ -89,6 +96,14 @@ fn key(report: &Report) -> String {
         );
     }
     out + "<span class=\"dump\"><i></i>dump</span></p>\n"
+}
+
+/// `Java heap` -> `live in the Java heap`.
+fn live_of(kind: &str) -> String {
+    match kind {
+        "live heap" => kind.to_owned(),
+        kind => format!("live in the {kind}"),
+    }
 }
 
 impl Frame {
@@ -117,6 +132,7 @@ impl Frame {
         self.axes(out);
         self.band(out, &timeline.points);
         self.line(out, "mapped", &timeline.points, |p| p.mapped);
+        self.line(out, "malloc", &timeline.points, |p| p.malloc);
         self.line(out, "rss", &timeline.points, |p| p.rss);
         self.line(out, "live", &timeline.points, |p| p.live.map(|l| l.value));
         if let Some(limit) = timeline.limit.as_ref().filter(|l| l.bytes <= self.bytes) {
