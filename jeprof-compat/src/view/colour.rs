@@ -85,7 +85,7 @@ pub fn class(value: f64, whole: f64) -> String {
 pub fn css() -> String {
     let dark = rules(&DARK);
     format!(
-        "{}@media (prefers-color-scheme: dark) {{\n{dark}}}\n",
+        "{}@media screen and (prefers-color-scheme: dark) {{\n{dark}}}\n",
         rules(&LIGHT)
     )
 }

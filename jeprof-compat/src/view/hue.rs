@@ -45,7 +45,7 @@ pub fn css() -> String {
         MODULES.iter().enumerate().map(rule).collect::<String>()
     };
     format!(
-        "{}@media (prefers-color-scheme: dark) {{\n{}}}\n",
+        "{}@media screen and (prefers-color-scheme: dark) {{\n{}}}\n",
         rules(|pair| pair.0),
         rules(|pair| pair.1)
     )

@@ -234,6 +234,20 @@ impl Browser {
         );
     }
 
+    /// The mouse from one point of the window to another, with its button held.
+    pub fn drag(&self, from: (i64, i64), to: (i64, i64)) {
+        let step =
+            |(x, y): (i64, i64)| json!({ "type": "pointerMove", "duration": 0, "x": x, "y": y });
+        let button = |what: &str| json!({ "type": what, "button": 0 });
+        let actions = [
+            step(from),
+            button("pointerDown"),
+            step(to),
+            button("pointerUp"),
+        ];
+        self.post("/actions", &json!({ "actions": [{ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": actions }] }));
+    }
+
     pub fn back(&self) {
         self.post("/back", &json!({}));
     }

@@ -83,6 +83,15 @@ fn pictures_are_whole_files_of_their_own() {
                 .any(|n| n.text().is_some_and(|t| t.contains("deflateInit2_"))),
             "{hash}"
         );
+        // Figures on arrows have a halo behind them, not over them.
+        let amounts = document
+            .descendants()
+            .filter(|n| n.attribute("class") == Some("amount"));
+        assert!(amounts.into_iter().all(|n| {
+            n.attribute("style")
+                .unwrap()
+                .contains("paint-order: stroke")
+        }));
         let path = dir.path().join("picture.svg");
         std::fs::write(&path, &svg).unwrap();
         // PNG: a real image of some size, and not of one colour.

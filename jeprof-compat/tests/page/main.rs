@@ -156,6 +156,19 @@ fn keys_filter_and_history_drive_all_views() {
     browser.keys("t");
     browser.wait("document.querySelector('#view th').textContent.startsWith('Grew')");
     shoot(&browser, "diff-table");
+    // The brush over the timeline: a drag picks two dumps, a click one.
+    browser.eval("(scrollTo(0, 0), 1)");
+    let at = |dump: usize| {
+        let place = format!(
+            "(r => [Math.round(r.x + r.width / 2), Math.round(r.y - 40)])(document.querySelector('.timeline.wide .tick[data-dump=\"{dump}\"]').getBoundingClientRect())"
+        );
+        let place = browser.eval(&place);
+        (place[0].as_i64().unwrap(), place[1].as_i64().unwrap())
+    };
+    browser.drag(at(7), at(2));
+    browser.wait("state.a === '2' && state.b === '7'");
+    browser.drag(at(4), at(4));
+    browser.wait("state.a === '' && state.b === '4' && document.querySelector('.tick.b').dataset.dump === '4'");
     browser.keys("?");
     browser.wait("document.querySelector('dialog[open]')");
     browser.keys("?");

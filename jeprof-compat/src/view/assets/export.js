@@ -9,6 +9,9 @@ function save(name, parts, type) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
+// What rules of the page say of a shape.
+const LOOKS = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "paint-order", "opacity", "font-size", "font-weight", "white-space"];
+
 // The pictures of the view as one file; colours are those of the eye, not of rules elsewhere.
 function picture() {
   const view = document.getElementById("view"), graph = document.getElementById("graph");
@@ -20,7 +23,7 @@ function picture() {
     const from = svg.querySelectorAll("*"), to = copy.querySelectorAll("*");
     from.forEach((node, n) => {
       const look = getComputedStyle(node);
-      for (const key of ["fill", "stroke", "stroke-width", "opacity", "font-size"]) if (!["title", "style", "defs"].includes(node.localName)) to[n].style[key] = look[key];
+      for (const key of LOOKS) if (!["title", "style", "defs"].includes(node.localName)) to[n].style[key] = look[key];
     });
     copy.querySelectorAll("style").forEach(old => old.remove());
     for (const [key, value] of Object.entries({ x: 0, y: height, width: box.width, height: box.height, fill: style.color })) copy.setAttribute(key, value);
