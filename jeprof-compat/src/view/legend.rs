@@ -17,18 +17,14 @@ const PROGRAM_SIZE: f64 = 17.0;
 const LEGEND_SIZE: f64 = 13.0;
 const LEGEND_LINE: f64 = 17.0;
 
-/// What the script's search box takes at the top right, as high as the program and the first line.
-const SEARCH_BOX: f64 = 310.0;
-
 impl Legend {
     pub(super) fn size(&self) -> Size {
         // Bold letters are wider than the table says.
         let program = text_width::width(&self.program, PROGRAM_SIZE) * 1.1;
-        let mut widths = self.lines.iter().map(|l| text_width::width(l, LEGEND_SIZE));
-        let beside_search = widths.next().map_or(program, |line| line.max(program));
-        let beside_search = self.scale * beside_search + SEARCH_BOX;
+        let lines = self.lines.iter();
+        let widths = lines.map(|line| text_width::width(line, LEGEND_SIZE));
         Size {
-            width: beside_search.max(self.scale * widths.fold(0.0, f64::max)),
+            width: self.scale * widths.fold(program, f64::max),
             height: self.scale * (PROGRAM_SIZE + self.lines.len() as f64 * LEGEND_LINE),
         }
     }
