@@ -64,6 +64,7 @@ fn a_page_is_written_and_the_command_line_only_when_it_may() {
     let page = fs::read_to_string(scratch.0.join("report.html")).expect("the page");
     assert!(page.starts_with("<!DOCTYPE html>") || page.starts_with("<!doctype html>"));
     assert!(page.contains("s3cret") && page.contains("4711"));
+    assert_eq!(page, scratch.page(&[]), "same dumps, same bytes");
     let page = scratch.page(&["--no-cmdline"]);
     assert!(!page.contains("s3cret") && page.contains("4711"));
     let page = scratch.page(&["--redact"]);

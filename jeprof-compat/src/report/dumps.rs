@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     Account, Cell, Dump, Estimate, Fact, Header, Kind, KindBuilder, Limit, MOST_STACKS, Point,
-    Report, Share, Timeline, Z95,
+    Report, Share, Timeline, Z95, clock,
 };
 use crate::account;
 use crate::filter;
@@ -119,7 +119,7 @@ fn header(states: &[State<'_>], last: &State<'_>, malloc: Option<&Kind>) -> Head
     let start = number(last.profile, "start_unix_ms");
     add("Started", start.map(|ms| date((ms / 1000.0) as i64)), false);
     let dumps = if states.len() == 1 { "dump" } else { "dumps" };
-    let run = format!("{:.0} s, {} {dumps}", last.seconds, states.len());
+    let run = format!("{}, {} {dumps}", clock(last.seconds), states.len());
     add("Seen", Some(run), false);
     let period = format!("one sample every {}", binary(last.profile.period));
     add("Sample rate", Some(period), false);

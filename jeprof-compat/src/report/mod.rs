@@ -18,7 +18,7 @@ pub use neighbour::Neighbour;
 pub use redact::Secrets;
 pub use stacks::{Ages, Cell, Kind, KindBuilder, MOST_STACKS, ReportFrame, Stack, TrieNode};
 pub use suspect::{Estimate, StackFrame, Suspect, Verdict};
-pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline};
+pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline, clock};
 
 use crate::model::MALLOC;
 use serde::Serialize;

@@ -319,7 +319,7 @@ impl Cell {
         self.bytes += more.bytes;
         self.objects += more.objects;
         self.allocated += more.allocated;
-        self.samples += more.samples;
+        self.samples = self.samples.saturating_add(more.samples);
         self.variance += more.variance;
         if self.ages.len() < more.ages.len() {
             self.ages.resize(more.ages.len(), 0.0);

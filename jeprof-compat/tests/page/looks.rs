@@ -87,6 +87,8 @@ fn a_machine_reads_what_an_eye_sees() {
     // Noise is told wherever there are figures.
     browser.eval("go({ a: '8', b: '9' })");
     browser.wait("[...document.querySelectorAll('#view tr.noise')].length > 0 && [...document.querySelectorAll('#view tr.noise')].every(r => r.textContent.includes('n.s.'))");
+    browser.eval("go({ view: 'graph' })");
+    browser.wait("[...document.getElementById('graph').shadowRoot.querySelectorAll('.node')].filter(n => n.getAttribute('opacity') === '0.5' && n.textContent.includes('n.s.')).length > 0");
     browser.eval("go({ view: 'flame' })");
     browser.wait("[...document.querySelectorAll('#view .frame')].filter(g => g.frame >= 0).every(g => g.tip().includes('±'))");
     browser.wait("[...document.querySelectorAll('#view .frame.noise')].length > 0 && [...document.querySelectorAll('#view .frame.noise')].every(g => g.tip().includes('n.s.'))");

@@ -132,7 +132,7 @@ function layered(data, kind, selection) {
   const left = Math.min(...boxes.map(b => b.x - b.width / 2)), right = Math.max(...boxes.map(b => b.x + b.width / 2));
   const svg = shape("svg", { viewBox: `${left - 60} -20 ${right - left + 120} ${y}`, "font-family": data.family });
   for (const edge of [...edges].reverse()) svg.append(line(edge, whole, selection));
-  for (const box of boxes) svg.append(boxOf(kind, box, whole));
+  for (const box of boxes) svg.append(boxOf(kind, box, whole, selection));
   return svg;
 }
 
@@ -159,9 +159,10 @@ function spread(layer) {
   for (const box of layer) box.x += shift;
 }
 
-function boxOf(kind, box, whole) {
-  const text = [kind.frames.full[box.frame] || box.name, placeOf(kind, box.frame), box.lines[1][0]].filter(Boolean).join("\n");
-  const group = shape("g", { class: "node " + heat(box.value, whole) }, shape("title", {}, text),
+function boxOf(kind, box, whole, selection) {
+  const noise = isNoise(selection, box.value, box.variance, box.samples), band = state.value === "bytes" && box.variance > 0 ? " ± " + amount(1.96 * Math.sqrt(box.variance)) : "";
+  const text = [kind.frames.full[box.frame] || box.name, placeOf(kind, box.frame), box.lines[1][0] + band, box.samples ? `${box.samples} samples` : "", noise ? "n.s.: within noise" : ""].filter(Boolean).join("\n");
+  const group = shape("g", { class: "node " + heat(box.value, whole), opacity: noise ? 0.5 : 1 }, shape("title", {}, text),
     shape("rect", { x: box.x - box.width / 2, y: box.y, width: box.width, height: box.height }));
   let y = box.y + 4;
   for (const [line, size] of box.lines) { y += size * 1.25; group.append(shape("text", { x: box.x, y: y - size * 0.3, "font-size": size, "text-anchor": "middle" }, line)); }
@@ -212,7 +213,8 @@ function pannable(host, svg, choose) {
   // Where the whole would be too small to read, it begins at the chosen box, else at the largest.
   const begin = () => {
     const nodes = [...svg.querySelectorAll(".node")].map(node => [node, node.getBoundingClientRect()]);
-    if (1 / scale() >= READABLE || !nodes.length) return;
+    // By then another view may have taken its place.
+    if (!host.clientWidth || 1 / scale() >= READABLE || !nodes.length) return;
     const chosen = nodes.find(([node]) => state.frame && titleOf(node) === state.frame);
     const [, place] = chosen ?? nodes.reduce((best, n) => n[1].width * n[1].height > best[1].width * best[1].height ? n : best);
     const view = svg.getBoundingClientRect(), unit = scale(), middle = (near, at, size, start, extent, shown) => {

@@ -183,7 +183,7 @@ fn profile(
     let stack = |stack: &Stack| NamedStack {
         frames: frames_up(kind, stack.node).map(FrameId).collect(),
         value: value(stack),
-        samples: None,
+        samples: stack.cells.last().map(|c| c.samples.min(u32::MAX.into())),
     };
     let stacks = kind.stacks.iter().filter(|s| is_in(s));
     let stacks: Vec<NamedStack> = stacks.map(stack).collect();

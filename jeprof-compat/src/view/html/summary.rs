@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::report::{Account, Estimate, Report, StackFrame, Suspect, Verdict};
+use crate::report::{Account, Estimate, Report, StackFrame, Suspect, Verdict, clock};
 use crate::units::Unit;
 use crate::view::amount::amount;
 use crate::view::xml::escape;
@@ -68,7 +68,7 @@ fn bar(report: &Report, account: &Account, widest: f64) -> String {
         .map_or(0.0, |d| d.seconds);
     let mut out = format!(
         "<div class=\"bar-row\"><span class=\"when\">{}</span><div class=\"bar\" style=\"width:{:.1}%\" role=\"img\" aria-label=\"{}\">",
-        super::timeline::clock(seconds),
+        clock(seconds),
         account.rss / widest * 100.0,
         escape(&format!("RSS {}", bytes(account.rss)))
     );

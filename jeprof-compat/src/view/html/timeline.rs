@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::summary::bytes;
-use crate::report::{Point, Report};
+use crate::report::{Point, Report, clock};
 use crate::view::xml::escape;
 
 /// Extent and margins of a drawing.
@@ -253,17 +253,6 @@ fn time_step(wish: f64) -> f64 {
         .unwrap_or((wish / 604800.0).ceil() * 604800.0)
 }
 
-/// `45 s`, `12:30 min`, `2:05 h`, `3 d 4 h`.
-pub fn clock(seconds: f64) -> String {
-    let s = seconds.round() as u64;
-    match s {
-        0..60 => format!("{s} s"),
-        60..3600 => format!("{}:{:02} min", s / 60, s % 60),
-        3600..172_800 => format!("{}:{:02} h", s / 3600, s % 3600 / 60),
-        _ => format!("{} d {} h", s / 86_400, s % 86_400 / 3600),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,11 +266,5 @@ mod tests {
         assert_eq!(round_step(700.0 * 1024.0, 1024.0), 1000.0 * 1024.0);
         assert_eq!(time_step(400.0), 600.0);
         assert_eq!(time_step(1e6), 1_209_600.0);
-    }
-
-    #[test]
-    fn times_are_read_at_a_glance() {
-        let read = [5.0, 90.0, 7500.0, 273_600.0].map(clock);
-        assert_eq!(read, ["5 s", "1:30 min", "2:05 h", "3 d 4 h"]);
     }
 }
