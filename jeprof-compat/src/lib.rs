@@ -19,6 +19,8 @@ pub mod argv;
 pub mod cli;
 pub mod control;
 pub mod culprit;
+pub mod diff;
+pub mod differences;
 pub mod doctor;
 pub mod env;
 pub mod filter;

@@ -196,6 +196,8 @@ pub struct Profile {
     pub threads: Vec<(u64, String)>,
     /// Process facts.
     pub process: ProcessFacts,
+    /// The end of the file was missing.
+    pub cut_off: bool,
 }
 
 impl Profile {
@@ -210,6 +212,13 @@ impl Profile {
             None => &self.samples,
             Some(name) => self.other_kinds.get(name).map_or(&[], |kind| &kind.samples),
         }
+    }
+
+    /// Mean bytes between samples of a kind, of malloc without one.
+    pub fn period_of(&self, kind: Option<&str>) -> f64 {
+        let own = kind.and_then(|kind| self.other_kinds.get(kind)?.get("period"));
+        let period = own.and_then(|text| text.parse().ok());
+        period.unwrap_or(self.period as f64)
     }
 
     /// Sum of one heap value over all samples of malloc.

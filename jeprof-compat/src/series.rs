@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::model::{Profile, Sample};
 use crate::read;
 use crate::symbolize::{Locator, symbolize};
-use identity::Identity;
+pub use identity::Identity;
 
 /// One state of a process.
 #[derive(Clone, Debug, PartialEq)]

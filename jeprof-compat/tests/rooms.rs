@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they may use each other.
-const ROOMS: [&str; 28] = [
+const ROOMS: [&str; 30] = [
     "model",
     "units",
     "quantity",
@@ -18,11 +18,13 @@ const ROOMS: [&str; 28] = [
     "report",
     "series",
     "suspects",
+    "diff",
     "graph",
     "layout",
     "view",
     "leaks",
     "leak_report",
+    "differences",
     "load",
     "argv",
     "cli",

@@ -76,6 +76,17 @@ pub fn jeprof_compat() -> Command {
     Command::new(path)
 }
 
+/// The companion that a person uses.
+pub fn malloscope() -> Command {
+    let path = released("malloscope");
+    assert!(
+        path.is_file(),
+        "{} is missing: build it with `cargo build --release`",
+        path.display()
+    );
+    Command::new(path)
+}
+
 /// A file that comes with the repository.
 pub fn source(path: &str) -> PathBuf {
     workspace().join(path)

@@ -11,6 +11,7 @@ mod company;
 mod config;
 mod control;
 mod descriptors;
+mod differences;
 mod dlopen;
 mod dump;
 mod dumps;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use jeprof_compat::{control, doctor, env, leak_report, leaks, run, top};
+use jeprof_compat::{control, differences, doctor, env, leak_report, leaks, run, top};
 
 /// Finds what a running program allocates and does not give back.
 #[derive(Parser)]
@@ -22,6 +22,7 @@ enum Command {
     Env(env::Args),
     Suspects(leaks::Args),
     Report(leak_report::Args),
+    Diff(differences::Args),
     Dump(control::DumpArgs),
     /// Switch sampling on in a program that runs
     Start(control::Process),
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Env(args) => ExitCode::from(env::env(&args)),
         Command::Suspects(args) => finish(leaks::suspects(&args)),
         Command::Report(args) => finish(leak_report::report(&args)),
+        Command::Diff(args) => finish(differences::diff(&args)),
         Command::Dump(args) => ExitCode::from(control(&Request::Dump(args))),
         Command::Start(process) => ExitCode::from(control(&Request::Start(process))),
         Command::Stop(process) => ExitCode::from(control(&Request::Stop(process))),

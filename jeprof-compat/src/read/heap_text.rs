@@ -195,7 +195,8 @@ impl HeapText {
 
     fn finish(mut self, name: &str) -> Result<(Profile, Vec<String>)> {
         self.close();
-        let profile = self.out.finish();
+        let mut profile = self.out.finish();
+        profile.cut_off = self.troubles.iter().any(is_cut);
         if let Some(first) = self.troubles.first() {
             if profile.samples.is_empty() && profile.other_kinds.is_empty() {
                 bail!("{name}: {first}");
@@ -208,10 +209,14 @@ impl HeapText {
     }
 }
 
+fn is_cut(error: &ParseError) -> bool {
+    matches!(error.problem, Problem::CutOff(_))
+}
+
 /// One line for all that could not be read; that the file was cut off goes before the rest.
 fn spoiled(troubles: &[ParseError]) -> String {
-    let is_cut = |error: &&ParseError| matches!(error.problem, Problem::CutOff(_));
-    let shown = troubles.iter().rfind(is_cut).or(troubles.first());
+    let cut = troubles.iter().rfind(|error| is_cut(error));
+    let shown = cut.or(troubles.first());
     let shown = shown.map_or_else(String::new, ParseError::to_string);
     match troubles.len().saturating_sub(1) {
         0 => format!("{shown}; the rest is used"),

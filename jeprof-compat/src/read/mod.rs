@@ -29,8 +29,9 @@ pub fn read_whole(path: &Path) -> Result<(Profile, Vec<String>, Vec<u8>)> {
     let shown = path.display().to_string();
     let raw = fs::read(path).with_context(|| shown.clone())?;
     let (bytes, cut_off) = unzip(raw).with_context(|| shown.clone())?;
-    let (profile, mut warnings) = parse(&bytes, &shown)?;
+    let (mut profile, mut warnings) = parse(&bytes, &shown)?;
     if cut_off {
+        profile.cut_off = true;
         warnings.push(format!("{shown}: the compressed file is cut off"));
     }
     Ok((profile, warnings, bytes))

@@ -73,6 +73,24 @@ impl Identity {
             && (self.start - other.start).abs() < SAME_START
     }
 
+    /// True for dumps of a process and its fork child, or of two of its children, if they also have
+    /// one address space: they share the start.
+    pub fn is_relative(&self, other: &Identity) -> bool {
+        let known = self.knows_start && other.knows_start && self.start > 0.0;
+        known
+            && self.place == other.place
+            && self.pid != other.pid
+            && (self.start - other.start).abs() < SAME_START
+    }
+
+    /// In words, without the host where that is nobody's business.
+    pub fn called(&self, redact: bool) -> String {
+        match redact && self.pid != 0 {
+            true => format!("pid {}", self.pid),
+            false => self.name(),
+        }
+    }
+
     /// In words.
     pub fn name(&self) -> String {
         match (self.pid, self.place.is_empty()) {

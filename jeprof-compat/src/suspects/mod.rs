@@ -9,7 +9,7 @@
 //! its derivation at the head of its file; `docs/leak-statistics.md` has what they find and miss.
 
 mod cohort;
-mod discovery;
+pub(crate) mod discovery;
 mod evidence;
 mod group;
 mod history;
@@ -21,7 +21,7 @@ mod slope;
 mod survival;
 mod tell;
 mod verdict;
-mod words;
+pub(crate) mod words;
 
 use crate::report::{Conclusion, Suspect};
 use crate::series::Process;

@@ -50,7 +50,7 @@ impl<'a> Paths<'a> {
             frames: Vec::new(),
             paths: Vec::new(),
             clock: clock(process),
-            period: period(profile, kind),
+            period: profile.period_of(kind).max(1.0),
         };
         let namesakes = Namesakes::collect(std::iter::once(profile));
         let mut cache = HashMap::new();
@@ -138,12 +138,6 @@ impl<'a> Paths<'a> {
     pub fn frame(&self, path: usize, at: usize) -> &Frame {
         &self.frames[self.paths[path].frames[at]]
     }
-}
-
-fn period(profile: &Profile, kind: Option<&str>) -> f64 {
-    let own = kind.and_then(|k| profile.other_kinds.get(k)?.get("period"));
-    let period = own.and_then(|text| text.parse().ok());
-    period.unwrap_or(profile.period as f64).max(1.0)
 }
 
 fn clock(process: &Process) -> Clock {

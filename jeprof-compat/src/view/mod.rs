@@ -3,6 +3,7 @@
 pub mod amount;
 mod arrow;
 pub mod colour;
+pub mod diff;
 pub mod dot;
 pub mod flame;
 pub mod folded;
