@@ -166,6 +166,9 @@ options! {
         prof_timer: u32 = 0, Within(0, 31536000);
         /// A signal by its number that makes a dump, if the program has no use for it. 0: none.
         prof_signal: u8 = 0, Within(0, 64);
+        /// Dump at exit by SIGINT, SIGTERM or SIGHUP too, where the program leaves these alone: the
+        /// signal is held back for the time that takes, two seconds at most.
+        prof_final_signal: bool = false, Flag;
         /// Dump when so many percent of the memory that the process may have are used, or when they
         /// will be in a moment. 0: never.
         prof_memory_limit: u8 = 0, Within(0, 100);

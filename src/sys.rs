@@ -34,10 +34,12 @@ mod socket;
 mod thread;
 
 pub use file::{
-    close, entries, fchmod, file_identity, fsync, getcwd, links, open, openat, pread, read,
-    readlink, rename_noreplace, unlink, write_all, write_quietly,
+    close, entries, fchmod, file_identity, fsync, getcwd, link_followed, links, open, openat,
+    pread, read, readlink, rename_noreplace, unlink, write_all, write_quietly,
 };
-pub use signal::{consume_signal, handle_if_default, pending_signals, set_signal_mask};
+pub use signal::{
+    consume_signal, handle_if_default, pending_signals, raise_without, set_signal_mask,
+};
 pub use socket::{
     Event, accept, effective_user, listen_abstract, move_above_standard, peer_user, send, wait_for,
 };

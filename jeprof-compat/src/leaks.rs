@@ -8,6 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::model::MALLOC;
+use crate::quantity;
 use crate::report::{Conclusion, Suspect};
 use crate::series::{Process, Series};
 use crate::suspects::{self, Findings};
@@ -28,8 +29,9 @@ pub struct Args {
     json: bool,
     #[arg(
         long,
-        value_name = "MB_PER_HOUR",
-        help = "Exit with 3 when at least so much certainly leaks, for CI"
+        value_name = "RATE",
+        value_parser = quantity::rate,
+        help = "Exit with 3 when at least so much certainly leaks, as in 10MB/h or 512k/min; for CI"
     )]
     fail_if_leak: Option<f64>,
 }
@@ -91,12 +93,14 @@ pub fn suspects(args: &Args) -> Result<u8> {
         .iter()
         .map(|f| f.findings.leak_lower)
         .fold(0.0, f64::max);
-    let limit = args.fail_if_leak.map(|mb| mb * 1_048_576.0);
-    Ok(if limit.is_some_and(|limit| lower >= limit) {
-        LEAKS
-    } else {
-        0
-    })
+    let limit = args.fail_if_leak;
+    Ok(
+        if limit.is_some_and(|limit| lower > 0.0 && lower >= limit) {
+            LEAKS
+        } else {
+            0
+        },
+    )
 }
 
 /// All of the first process, and of the others the verdict: they are mostly its equals.

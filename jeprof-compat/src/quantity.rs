@@ -24,6 +24,44 @@ pub fn lg_bytes(text: &str) -> Result<u32, String> {
     }
 }
 
+/// Bytes an hour of `10MB/h`, `512k/min` or `1.5g/d`; megabytes an hour where no unit is told.
+pub fn rate(text: &str) -> Result<f64, String> {
+    const SIZES: [(&str, f64); 4] = [
+        ("k", 1024.0),
+        ("m", 1_048_576.0),
+        ("g", 1_073_741_824.0),
+        ("", 1.0),
+    ];
+    let lower = text.to_ascii_lowercase();
+    let (amount, time) = lower.split_once('/').unwrap_or((&lower, ""));
+    let bare = amount.strip_suffix('b').unwrap_or(amount);
+    let size = SIZES.into_iter().find_map(|(unit, factor)| {
+        let number = bare.strip_suffix(unit)?.trim().parse::<f64>().ok()?;
+        Some((
+            number,
+            if amount.ends_with(|c: char| c.is_ascii_digit()) {
+                SIZES[1].1
+            } else {
+                factor
+            },
+        ))
+    });
+    let times_an_hour = match time {
+        "s" | "sec" => Some(3600.0),
+        "m" | "min" => Some(60.0),
+        "h" | "" => Some(1.0),
+        "d" | "day" => Some(1.0 / 24.0),
+        _ => None,
+    };
+    let rate = size
+        .zip(times_an_hour)
+        .map(|((number, factor), times)| number * factor * times);
+    rate.filter(|rate| rate.is_finite() && *rate >= 0.0)
+        .ok_or_else(|| {
+            "a rate as in 10MB/h, 512k/min or 3k/s; a bare number is MB an hour".to_owned()
+        })
+}
+
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let unit = units.iter().find_map(|&(unit, factor)| {
         let number = text.strip_suffix(unit)?;
@@ -52,6 +90,36 @@ mod tests {
         assert_eq!(all, [90, 90, 300, 7200, 86_400]);
         for text in ["", "s", "-1s", "1w", "1.5h", "99999999999999999d"] {
             assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        const MB: f64 = 1_048_576.0;
+        for (text, bytes_an_hour) in [
+            ("10", 10.0 * MB),
+            ("1.5", 1.5 * MB),
+            ("10MB/h", 10.0 * MB),
+            ("10 mb/h", 10.0 * MB),
+            ("512k/min", 30.0 * MB),
+            ("1M/s", 3600.0 * MB),
+            ("24g/d", 1024.0 * MB),
+            ("2048B/h", 2048.0),
+            ("0", 0.0),
+        ] {
+            assert_eq!(rate(text), Ok(bytes_an_hour), "{text}");
+        }
+        for text in [
+            "",
+            "MB",
+            "/h",
+            "-1",
+            "10MB/y",
+            "1e999",
+            "nan",
+            "10 apples/h",
+        ] {
+            assert!(rate(text).is_err(), "{text}");
         }
     }
 

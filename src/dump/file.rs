@@ -1,13 +1,15 @@
 //! The file of a dump: its name, its bytes, and how it appears all at once.
 //!
-//! Called by `dump`. Written to a temporary name beside the final one, synced, then renamed so
+//! Called by `dump`. Written to a file that has no name (O_TMPFILE), synced, then given its name so
 //! that an existing file is never replaced (in a restarted container the pid is the same again, and
 //! the old dumps are the evidence): a reader never sees half a file, and a kill at any moment
-//! leaves the dumps before it whole. Whatever fails, the temporary file is removed.
+//! leaves the dumps before it whole, and nothing else. Where the file system knows no such files, or
+//! there is no `/proc` to name them by, the file has a temporary name beside the final one until it is
+//! renamed. That is removed whatever fails; only who is killed meanwhile leaves it.
 //!
 //! The directory may be anybody's, `/tmp` for one. No name is followed where it leads: the
-//! temporary file is made by O_EXCL, and a rename takes names as they are. So nothing outside the
-//! directory is written, and nothing that was there is changed, whatever somebody plants.
+//! temporary file is made by O_EXCL, and link and rename take names as they are. So nothing outside
+//! the directory is written, and nothing that was there is changed, whatever somebody plants.
 //!
 //! Names follow jemalloc (`src/prof_sys.c`): `<prefix>[.<pid namespace>].<pid>.<seq>.<letter><n>.heap`.
 #![deny(
@@ -210,6 +212,9 @@ pub struct Written {
     pub bytes: u64,
 }
 
+/// What writes the bytes of a dump. It may be asked twice.
+type Body<'a> = dyn FnMut(&mut Writer<'_>) -> Result<(), Errno> + 'a;
+
 /// Writes a file by `body` and gives it `name`, or the next free number of `seq`. On failure `path`
 /// holds the name that could not be written.
 pub fn write(
@@ -218,15 +223,66 @@ pub fn write(
     path: &mut Path<'_>,
     temporary: &mut Path<'_>,
     buffer: &mut [u8],
-    body: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), Errno>,
+    body: &mut Body<'_>,
 ) -> Result<Written, Errno> {
     name.write(path)?;
-    let fd = create(&mut name, temporary)?;
+    match write_nameless(&mut name, mode, path, temporary, buffer, body) {
+        Some(written) => written,
+        None => write_named(&mut name, mode, path, temporary, buffer, body),
+    }
+}
+
+/// By a file that has no name before it is whole. `None` where there can be none.
+fn write_nameless(
+    name: &mut Name<'_>,
+    mode: FileMode,
+    path: &mut Path<'_>,
+    temporary: &mut Path<'_>,
+    buffer: &mut [u8],
+    body: &mut Body<'_>,
+) -> Option<Result<Written, Errno>> {
+    let slash = name.prefix.iter().rposition(|byte| *byte == b'/');
+    let directory = name.prefix.get(..=slash?)?;
+    temporary.clear();
+    temporary.push(directory).ok()?;
+    let flags = libc::O_WRONLY | libc::O_TMPFILE;
+    let fd = sys::open(temporary.as_c_str().ok()?, flags, FileMode::OWNER.0);
+    let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0)?;
+    let written = fill(fd, mode, buffer, body).and_then(|bytes| {
+        temporary.clear();
+        // A thread of ours has descriptors of its own.
+        temporary.push(b"/proc/thread-self/fd/")?;
+        temporary.push_number(u64::from(fd.unsigned_abs()))?;
+        let seq = settle(name, path, &mut |path| {
+            Ok(sys::link_followed(temporary.as_c_str()?, path))
+        });
+        Ok(seq.map(|seq| Written { seq, bytes }))
+    });
+    sys::close(fd);
+    match written {
+        // It is whole and gets no name: no /proc, or a policy. The other way may do.
+        Ok(Err(errno)) if errno != Errno(libc::EEXIST) => None,
+        other => Some(other.and_then(|named| named)),
+    }
+}
+
+/// By a file with a temporary name.
+fn write_named(
+    name: &mut Name<'_>,
+    mode: FileMode,
+    path: &mut Path<'_>,
+    temporary: &mut Path<'_>,
+    buffer: &mut [u8],
+    body: &mut Body<'_>,
+) -> Result<Written, Errno> {
+    let fd = create(name, temporary)?;
     let written = fill(fd, mode, buffer, body);
     let closed = check(sys::close(fd)).map(|_| ());
     let named = written.and_then(|bytes| {
         closed?;
-        let seq = rename(&mut name, path, temporary)?;
+        let seq = settle(name, path, &mut |path| {
+            Ok(sys::rename_noreplace(temporary.as_c_str()?, path))
+        })?;
         Ok(Written { seq, bytes })
     });
     if named.is_err() {
@@ -253,16 +309,15 @@ fn create(name: &mut Name<'_>, temporary: &mut Path<'_>) -> Result<i32, Errno> {
     Err(Errno(libc::EEXIST))
 }
 
-/// Gives the temporary file its name, or the next that is free; its number.
-fn rename(
+/// Has the file given its name, or the next that is free; its number.
+fn settle(
     name: &mut Name<'_>,
     path: &mut Path<'_>,
-    temporary: &mut Path<'_>,
+    give: &mut dyn FnMut(&CStr) -> Result<isize, Errno>,
 ) -> Result<u64, Errno> {
     for _ in 0..ATTEMPTS {
         name.write(path)?;
-        let renamed = sys::rename_noreplace(temporary.as_c_str()?, path.as_c_str()?);
-        match check(renamed) {
+        match check(give(path.as_c_str()?)?) {
             Err(Errno(libc::EEXIST)) => name.seq += 1,
             other => return other.map(|_| name.seq),
         }
@@ -271,12 +326,7 @@ fn rename(
 }
 
 /// Writes all of it; how many bytes that were.
-fn fill(
-    fd: i32,
-    mode: FileMode,
-    buffer: &mut [u8],
-    body: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), Errno>,
-) -> Result<u64, Errno> {
+fn fill(fd: i32, mode: FileMode, buffer: &mut [u8], body: &mut Body<'_>) -> Result<u64, Errno> {
     let mut writer = Writer {
         target: Target::File(fd),
         buffer,
@@ -322,26 +372,52 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn write_file(prefix: &[u8], body: &[u8]) -> (Result<Written, Errno>, Vec<u8>) {
-        let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
-        let mut path = Path::new(&mut path);
-        let name = Name {
+    /// The dump that `write` is asked for here.
+    fn name(prefix: &[u8]) -> Name<'_> {
+        Name {
             prefix,
             pid_namespace: false,
             seq: 3,
             letter: b'i',
             number: Some(1),
-        };
+        }
+    }
+
+    fn write_file(prefix: &[u8], body: &mut Body<'_>) -> (Result<Written, Errno>, Vec<u8>) {
+        let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
+        let mut path = Path::new(&mut path);
+        let mut temporary = Path::new(&mut temporary);
+        let mode = FileMode::OWNER;
         let result = write(
-            name,
-            FileMode::OWNER,
+            name(prefix),
+            mode,
             &mut path,
-            &mut Path::new(&mut temporary),
+            &mut temporary,
             &mut buffer,
-            &mut |writer| writer.write(body),
+            body,
         );
         (result, path.as_bytes().to_vec())
     }
+
+    /// As [`write_file`], where there are no files without a name.
+    fn write_by_name(prefix: &[u8], body: &mut Body<'_>) -> (Result<Written, Errno>, Vec<u8>) {
+        let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
+        let (mut name, mode) = (name(prefix), FileMode::OWNER);
+        let mut path = Path::new(&mut path);
+        let mut temporary = Path::new(&mut temporary);
+        let result = write_named(
+            &mut name,
+            mode,
+            &mut path,
+            &mut temporary,
+            &mut buffer,
+            body,
+        );
+        (result, path.as_bytes().to_vec())
+    }
+
+    type Way = fn(&[u8], &mut Body<'_>) -> (Result<Written, Errno>, Vec<u8>);
+    const WAYS: [Way; 2] = [write_file, write_by_name];
 
     fn directory(name: &str) -> std::path::PathBuf {
         let directory =
@@ -353,55 +429,52 @@ mod tests {
 
     #[test]
     fn the_file_appears_whole_and_replaces_nothing() {
-        let directory = directory("file");
+        for way in WAYS {
+            let directory = directory("file");
+            let prefix = directory.join("x").into_os_string().into_encoded_bytes();
+            let (first, path) = way(&prefix, &mut |out| {
+                out.write(b"a body longer than the buffer")
+            });
+            assert_eq!(first, Ok(Written { seq: 3, bytes: 29 }));
+            assert!(path.ends_with(format!(".{}.3.i1.heap", std::process::id()).as_bytes()));
+            let (second, _) = way(&prefix, &mut |out| out.write(b"another"));
+            assert_eq!(second, Ok(Written { seq: 4, bytes: 7 }));
+            let path = String::from_utf8(path).expect("UTF-8");
+            let bytes = fs::read(path).expect("a file");
+            assert_eq!(bytes, b"a body longer than the buffer");
+            let entries = fs::read_dir(&directory).expect("entries").count();
+            assert_eq!(entries, 2, "no temporary file stays");
+            fs::remove_dir_all(directory).expect("removal");
+        }
+    }
+
+    #[test]
+    fn a_file_has_no_name_before_it_is_whole() {
+        // A tmpfs knows such files; whatever holds the other directory may not.
+        let directory = std::path::PathBuf::from(format!("/dev/shm/{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory");
         let prefix = directory.join("x").into_os_string().into_encoded_bytes();
-        let (first, path) = write_file(&prefix, b"a body longer than the buffer");
-        assert_eq!(first, Ok(Written { seq: 3, bytes: 29 }));
-        assert!(path.ends_with(format!(".{}.3.i1.heap", std::process::id()).as_bytes()));
-        assert_eq!(
-            write_file(&prefix, b"another").0,
-            Ok(Written { seq: 4, bytes: 7 })
-        );
-        let path = String::from_utf8(path).expect("UTF-8");
-        assert_eq!(
-            fs::read(path).expect("a file"),
-            b"a body longer than the buffer"
-        );
-        assert_eq!(
-            fs::read_dir(&directory).expect("entries").count(),
-            2,
-            "no temporary file stays"
-        );
+        let entries = || fs::read_dir(&directory).expect("entries").count();
+        let (written, _) = write_file(&prefix, &mut |out| {
+            assert_eq!(entries(), 0);
+            out.write(b"a body longer than the buffer")
+        });
+        assert_eq!((written.map(|w| w.bytes), entries()), (Ok(29), 1));
         fs::remove_dir_all(directory).expect("removal");
     }
 
     #[test]
     fn failures_say_why_and_leave_nothing() {
-        assert_eq!(write_file(b"/nowhere/x", b"").0, Err(Errno(libc::ENOENT)));
-        assert_eq!(
-            write_file(&[b'x'; PATH], b"").0,
-            Err(Errno(libc::ENAMETOOLONG))
-        );
-        let directory = directory("failing");
-        let prefix = directory.join("x").into_os_string().into_encoded_bytes();
-        let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
-        let name = Name {
-            prefix: &prefix,
-            pid_namespace: false,
-            seq: 0,
-            letter: b'f',
-            number: None,
-        };
-        let failed = write(
-            name,
-            FileMode::OWNER,
-            &mut Path::new(&mut path),
-            &mut Path::new(&mut temporary),
-            &mut buffer,
-            &mut |_| Err(Errno(libc::ENOSPC)),
-        );
-        assert_eq!(failed, Err(Errno(libc::ENOSPC)));
-        assert_eq!(fs::read_dir(&directory).expect("entries").count(), 0);
-        fs::remove_dir_all(directory).expect("removal");
+        for way in WAYS {
+            let fails = |prefix: &[u8]| way(prefix, &mut |_| Ok(())).0;
+            assert_eq!(fails(b"/nowhere/x"), Err(Errno(libc::ENOENT)));
+            assert_eq!(fails(&[b'x'; PATH]), Err(Errno(libc::ENAMETOOLONG)));
+            let directory = directory("failing");
+            let prefix = directory.join("x").into_os_string().into_encoded_bytes();
+            let (failed, _) = way(&prefix, &mut |_| Err(Errno(libc::ENOSPC)));
+            assert_eq!(failed, Err(Errno(libc::ENOSPC)));
+            assert_eq!(fs::read_dir(&directory).expect("entries").count(), 0);
+            fs::remove_dir_all(directory).expect("removal");
+        }
     }
 }

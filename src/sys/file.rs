@@ -162,6 +162,16 @@ pub fn rename_noreplace(from: &CStr, to: &CStr) -> isize {
     if linked == 0 { unlink(from) } else { linked }
 }
 
+/// Gives the file behind the link `from`, as those in `/proc/self/fd` are, one more name: `-EEXIST`
+/// when that is taken.
+pub fn link_followed(from: &CStr, to: &CStr) -> isize {
+    let here = as_arg(libc::AT_FDCWD);
+    let (source, target) = (from.as_ptr() as usize, to.as_ptr() as usize);
+    let flags = libc::AT_SYMLINK_FOLLOW as usize;
+    // SAFETY: both paths are terminated by their type, and the kernel only reads them.
+    unsafe { syscall(libc::SYS_linkat, [here, source, here, target, flags, 0]) }
+}
+
 /// fchmod(2): 0 or `-errno`.
 pub fn fchmod(fd: i32, mode: u32) -> isize {
     // SAFETY: no memory is involved.

@@ -66,22 +66,24 @@ struct Action {
     mask: u64,
 }
 
+#[cfg(target_arch = "x86_64")]
+impl Action {
+    /// What the kernel does by itself.
+    const DEFAULT: Action = Action {
+        handler: libc::SIG_DFL,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    };
+}
+
 /// Makes `handler` that of `signal`, if what the signal does so far is its default. While it runs
 /// all signals are blocked but glibc's own, and calls that it interrupts go on where they can.
 #[cfg(target_arch = "x86_64")]
 pub fn handle_if_default(signal: i32, handler: extern "C" fn(i32)) -> bool {
     const SA_RESTORER: u64 = 0x0400_0000;
     const GLIBC: u64 = 0b11 << 31;
-    let mut before = Action {
-        handler: 0,
-        flags: 0,
-        restorer: 0,
-        mask: 0,
-    };
-    let old = &raw mut before as usize;
-    // SAFETY: the kernel writes an action of ours.
-    let known = unsafe { action(signal, 0, old) };
-    if known != 0 || before.handler != libc::SIG_DFL {
+    if handler_of(signal) != Some(libc::SIG_DFL) {
         return false;
     }
     let flags = (libc::SA_RESTART | libc::SA_ONSTACK) as u32;
@@ -91,9 +93,40 @@ pub fn handle_if_default(signal: i32, handler: extern "C" fn(i32)) -> bool {
         restorer: restorer as *const () as usize,
         mask: !GLIBC,
     };
-    // SAFETY: the kernel reads an action of ours; handler and restorer are code of this library,
-    // which is never unloaded.
-    unsafe { action(signal, &raw const own as usize, 0) == 0 }
+    let mut before = Action::DEFAULT;
+    let old = &raw mut before as usize;
+    // SAFETY: the kernel reads an action of ours and writes another; handler and restorer are code
+    // of this library, which is never unloaded.
+    let set = unsafe { action(signal, &raw const own as usize, old) } == 0;
+    if set && before.handler != libc::SIG_DFL {
+        // Another thread was faster: its handler it is.
+        // SAFETY: the kernel reads what it has written itself.
+        unsafe { action(signal, old, 0) };
+        return false;
+    }
+    set
+}
+
+/// Sends `signal` to this process; where `handler` still has it, as if that had never been there.
+#[cfg(target_arch = "x86_64")]
+pub fn raise_without(signal: i32, handler: extern "C" fn(i32)) {
+    if handler_of(signal) == Some(handler as usize) {
+        let default = Action::DEFAULT;
+        // SAFETY: the kernel reads an action of ours.
+        unsafe { action(signal, &raw const default as usize, 0) };
+    }
+    let pid = as_arg(super::getpid());
+    // SAFETY: no memory is involved; what the signal does is what its sender wanted.
+    unsafe { syscall(libc::SYS_kill, [pid, as_arg(signal), 0, 0, 0, 0]) };
+}
+
+/// Who has `signal`: a function, or one of the kernel's two numbers for none.
+#[cfg(target_arch = "x86_64")]
+fn handler_of(signal: i32) -> Option<usize> {
+    let mut now = Action::DEFAULT;
+    // SAFETY: the kernel writes an action of ours.
+    let known = unsafe { action(signal, 0, &raw mut now as usize) };
+    (known == 0).then_some(now.handler)
 }
 
 /// # Safety

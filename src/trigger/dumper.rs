@@ -13,6 +13,7 @@
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32};
 
+use super::final_signal;
 use super::own_thread::{self, FREE, Place, TAKEN};
 use super::signals;
 use crate::config::Config;
@@ -56,7 +57,7 @@ pub fn start(config: &'static Config) {
 
 /// Is this the process whose samples these are? A vfork child shares our memory, and is not. The
 /// first to ask after a fork puts the state of the parent's dumps away.
-fn is_ours() -> bool {
+pub fn is_ours() -> bool {
     let pid = sys::getpid().unsigned_abs();
     if pid != recorder::pid() {
         return false;
@@ -93,23 +94,24 @@ pub fn write_now(reason: Reason) {
         return;
     }
     let deadline = sys::monotonic_ms() + PATIENCE_MS;
-    let wait = |done: &dyn Fn() -> bool| {
-        while !done() {
-            let left = deadline.saturating_sub(sys::monotonic_ms());
-            if left == 0 {
-                return false;
-            }
-            sys::wait_for_thread(&WRITER.word, TAKEN, left);
-        }
-        true
-    };
-    if wait(&|| WRITER.try_take()) {
+    if wait(deadline, &|| WRITER.try_take()) {
         begin(reason);
-        // Acquire: pairs with the kernel's clearing, or our own.
-        wait(&|| WRITER.word.load(Acquire) == FREE);
+        wait_for_writer(deadline);
     } else {
         diag::count(Counter::DumpFailed);
     }
+}
+
+/// False when the deadline came first.
+fn wait(deadline_ms: u64, done: &dyn Fn() -> bool) -> bool {
+    while !done() {
+        let left = deadline_ms.saturating_sub(sys::monotonic_ms());
+        if left == 0 {
+            return false;
+        }
+        sys::wait_for_thread(&WRITER.word, TAKEN, left);
+    }
+    true
 }
 
 /// Writes a dump, on this thread or another. [`WRITER`] is taken, and is free again when it is
@@ -133,17 +135,35 @@ fn finish() {
 /// inside our tables, and on a stack that is nearly full. Where there can be no other, the next
 /// sample makes the dump.
 pub fn request_from_handler(reason: Reason) {
-    if !is_ours() {
-        return;
-    }
-    if !WRITER.try_take() {
-        return diag::count(Counter::DumpCoalesced);
-    }
-    REASON.store(reason as u8, Relaxed);
-    if WRITER.start(run).is_none() {
-        finish();
+    if is_ours() && !begin_from_handler(reason) {
         DEFERRED.store(reason as u8 + 1, Relaxed);
     }
+}
+
+/// Has a dump of this process written by a thread of ours, unless one is being written. False where
+/// there can be no thread.
+pub fn begin_from_handler(reason: Reason) -> bool {
+    if !WRITER.try_take() {
+        diag::count(Counter::DumpCoalesced);
+        return true;
+    }
+    REASON.store(reason as u8, Relaxed);
+    let started = WRITER.start(run).is_some();
+    if !started {
+        finish();
+    }
+    started
+}
+
+/// Waits until no dump is being written; false when the deadline came first.
+pub fn wait_for_writer(deadline_ms: u64) -> bool {
+    wait(deadline_ms, &|| !is_writing())
+}
+
+/// Is a dump being written?
+pub fn is_writing() -> bool {
+    // Acquire: pairs with the kernel's clearing, or our own.
+    WRITER.word.load(Acquire) != FREE
 }
 
 /// Makes the dump that a signal handler could not.
@@ -181,7 +201,7 @@ pub fn send(peer: &Peer) -> bool {
 
 /// On a thread of ours, which may wait: asks the JVM what lives, unless there is no time to lose.
 fn refresh(reason: Reason) {
-    if reason != Reason::MemoryLimit {
+    if reason != Reason::MemoryLimit && !final_signal::has_come() {
         java_heap::refresh();
     }
 }
@@ -240,4 +260,5 @@ extern "C" fn run() {
         }
         None => diag::count(Counter::DumpFailed),
     }
+    final_signal::carry_out();
 }

@@ -1,8 +1,8 @@
 //! When a dump is due. Each trigger decides *when*, and hands the reason to the dumper.
 //!
 //! Called by `hooks::cold` after each sample, by `boot` with the configuration, and by the exit
-//! handler. May take no table lock. Timer and memory limit have a thread (`watcher`), the signal a
-//! handler (`user_signal`); neither exists unless it was asked for.
+//! handler. May take no table lock. Timer and memory limit have a thread (`watcher`), the signals
+//! handlers (`user_signal`, `final_signal`); none exists unless it was asked for.
 //!
 //! `interval` follows jemalloc: bytes are added up at samples only, each thread's since its last
 //! one, and several intervals crossed at once make one dump. `high water` here is a new maximum of
@@ -12,6 +12,7 @@
 mod control;
 pub mod dumper;
 pub mod exit;
+mod final_signal;
 mod memory_limit;
 mod own_thread;
 pub mod signals;

@@ -1,6 +1,6 @@
 //! A thread of ours that stays: for what happens while the program allocates nothing.
 //!
-//! Serves the timer, the memory limit and the control socket; there is none unless one of them was
+//! Serves the timer, the memory limit, the control socket and `final_signal`; there is none unless one of them was
 //! asked for. Started at the first sample, not before: a process that allocates next to nothing has
 //! nothing to dump, and small programs around the one that is meant (`unshare`, shells) stay without
 //! a second thread. Only where sampling waits to be switched on by control it is there at once. A
@@ -17,6 +17,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 
 use super::control::Server;
 use super::dumper::{self, Outcome};
+use super::final_signal;
 use super::memory_limit::Watch;
 use super::own_thread::{self, FREE, Place};
 use crate::config::Config;
@@ -54,7 +55,8 @@ const BUFFER: usize = 16 << 10;
 /// Notes whether a watcher is wanted.
 pub fn arm(config: &'static Config) {
     CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
-    let wanted = config.prof_timer != 0 || config.prof_memory_limit != 0 || config.prof_control;
+    let by_clock = config.prof_timer != 0 || config.prof_memory_limit != 0;
+    let wanted = by_clock || config.prof_control || config.prof_final_signal;
     WANTED.store(wanted, Relaxed);
 }
 
@@ -106,7 +108,7 @@ fn give_up(reason: &str) {
     diag::count(Counter::WatcherRefused);
     diag::message(&[
         reason,
-        ": prof_timer, prof_memory_limit and prof_control do nothing",
+        ": prof_timer, prof_memory_limit, prof_final_signal and prof_control do nothing",
     ]);
 }
 
@@ -150,6 +152,8 @@ extern "C" fn run() {
 struct Duties {
     timer: Option<Timer>,
     memory: Option<Watch>,
+    /// When the signals that end the program are taken.
+    signals_ms: Option<u64>,
 }
 
 impl Duties {
@@ -158,12 +162,20 @@ impl Duties {
         Duties {
             timer: Timer::every(config.prof_timer, sys::monotonic_ms()),
             memory: (percent != 0).then(|| Watch::new(percent)),
+            signals_ms: config
+                .prof_final_signal
+                .then(|| sys::monotonic_ms() + final_signal::DELAY_MS),
         }
     }
 
     /// Does what is due; milliseconds until it shall look again.
     fn attend(&mut self, now_ms: u64, buffer: &mut [u8]) -> u64 {
         let mut nap = LONGEST_NAP_MS;
+        if self.signals_ms.is_some_and(|due| due <= now_ms) {
+            self.signals_ms = None;
+            final_signal::start();
+        }
+        final_signal::carry_out_late();
         if let Some(timer) = &mut self.timer {
             if timer.is_due(now_ms) {
                 dumper::write_here(Reason::Timer, &mut |_| ());

@@ -1,13 +1,15 @@
 //! Every way to end: the status is what it is without us, and the last dump is whole.
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::harness::{Preload, Run};
+use crate::harness::{Preload, Run, Server};
 
 /// The number is the same on all architectures.
 const SIGSEGV: i32 = 11;
+const SIGTERM: i32 = 15;
 
 const CONF: &str = "prof:true,prof_final:true,lg_prof_sample:12,lg_prof_interval:22";
 
@@ -69,7 +71,70 @@ fn by_a_kill_at_a_random_moment() {
         let preload = Preload::new("churn.c").arg("4000000").conf(conf);
         let server = preload.start();
         thread::sleep(Duration::from_micros(5_000 + attempt * 7919 % 60_000));
-        dumps += server.kill().dumps().len();
+        let run = server.kill();
+        dumps += run.dumps().len();
+        let entries = fs::read_dir(run.directory()).expect("the directory of a run");
+        let mut names = entries.map(|entry| entry.expect("an entry").file_name());
+        let half = names.find(|name| name.to_string_lossy().ends_with(".tmp"));
+        let excused = !crate::files::can_be_nameless(run.directory());
+        assert!(half.is_none() || excused, "{half:?}");
     }
     assert!(dumps > 40, "{dumps} dumps were looked at");
+}
+
+/// Waits until the program, or we for it, have a handler of SIGTERM.
+fn wait_for_handler(server: &Server) {
+    let path = format!("/proc/{}/status", server.pid());
+    let end = Instant::now() + Duration::from_secs(60);
+    let caught = || {
+        let status = fs::read_to_string(&path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let set = line.map(|set| u64::from_str_radix(set.trim(), 16).expect("a set"));
+        set.is_some_and(|set| set & 1 << (SIGTERM - 1) != 0)
+    };
+    while !caught() {
+        assert!(Instant::now() < end, "nobody catches SIGTERM");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_signal_is_held_back_for_the_last_dump_at_any_moment() {
+    // So close samples that the signal often meets us at work.
+    let conf = "prof:true,prof_final_signal:true,lg_prof_sample:6,lg_prof_interval:26,prof_keep:3";
+    let mut finals = 0;
+    for attempt in 0..12_u64 {
+        let server = Preload::new("churn.c").arg("400000000").conf(conf).start();
+        wait_for_handler(&server);
+        thread::sleep(Duration::from_micros(attempt * 7919 % 40_000));
+        let run = server.stop();
+        assert_eq!(run.status.signal(), Some(SIGTERM), "{}", run.stderr);
+        assert_eq!(run.stderr, "");
+        let last = run.dumps().pop().expect("the interval left some");
+        finals += u32::from(last.facts["trigger"] == "final");
+    }
+    assert!(finals > 6, "only {finals} of 12");
+}
+
+#[test]
+fn a_runtime_that_wants_the_signal_gets_it() {
+    let script = "
+import os, signal, time
+kept = [bytes(100000) for _ in range(100)]
+time.sleep(2.5)
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+except KeyboardInterrupt:
+    print('interrupted', flush=True)
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(5)
+";
+    let python = Preload::command(["python3", "-c"]).arg(script);
+    let run = python
+        .conf("prof:true,prof_final_signal:true,lg_prof_sample:14")
+        .run();
+    assert_eq!(run.stdout, "interrupted\n", "{}", run.stderr);
+    assert_eq!(run.status.signal(), Some(SIGTERM));
+    run.final_dump();
 }

@@ -2,7 +2,7 @@
 //! read, and permissions, sizes and secrets are what the options say.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::config::STATUS;
@@ -11,11 +11,30 @@ use crate::privilege::{Public, permit, possible};
 
 const FINAL: &str = "prof:true,prof_final:true,lg_prof_sample:14";
 
+/// Whether the file system of `directory` knows files without a name.
+pub fn can_be_nameless(directory: &Path) -> bool {
+    const O_TMPFILE: i32 = 0o20_200_000;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).custom_flags(O_TMPFILE);
+    options.open(directory).is_ok()
+}
+
 /// Runs `prepare` in a shell without us, whose pid the churning program then has.
 fn churn_after(prepare: &str, conf: &str) -> Run {
+    churn_behind("", prepare, conf)
+}
+
+/// As [`churn_after`], where no file can be without a name: as on a file system that does not know
+/// them.
+fn churn_with_names_after(prepare: &str, conf: &str) -> Run {
+    let launcher = compile("named_files.c", &[]);
+    churn_behind(&launcher.display().to_string(), prepare, conf)
+}
+
+fn churn_behind(launcher: &str, prepare: &str, conf: &str) -> Run {
     let churn = compile("churn.c", &[]);
     let script = format!(
-        "{prepare}; export LD_PRELOAD=$OURS; exec {}",
+        "{prepare}; export LD_PRELOAD=$OURS; exec {launcher} {}",
         churn.display()
     );
     let shell = Preload::command(["sh", "-c"]).arg(script).libraries(&[]);
@@ -44,12 +63,14 @@ fn assert_unharmed(run: &Run) {
 #[test]
 fn a_link_at_the_final_name_is_neither_followed_nor_replaced() {
     for target in ["victim", "nothing"] {
-        let plant = format!("echo precious > victim; ln -s {target} dump.$$.0.f.heap");
-        let run = churn_after(&plant, FINAL);
-        assert_unharmed(&run);
-        assert!(!run.directory().join("nothing").exists(), "not made either");
-        let links = dump_files(run.directory());
-        assert!(links.iter().any(|path| path.is_symlink()), "it stays");
+        for way in [churn_after, churn_with_names_after] {
+            let plant = format!("echo precious > victim; ln -s {target} dump.$$.0.f.heap");
+            let run = way(&plant, FINAL);
+            assert_unharmed(&run);
+            assert!(!run.directory().join("nothing").exists(), "not made either");
+            let links = dump_files(run.directory());
+            assert!(links.iter().any(|path| path.is_symlink()), "it stays");
+        }
     }
 }
 
@@ -58,9 +79,11 @@ fn a_link_at_the_temporary_name_is_not_followed() {
     for target in ["victim", "nothing"] {
         let plant =
             format!("{NAMESPACE}; echo precious > victim; ln -s {target} dump.$$.0.f.heap.$NS.tmp");
-        let run = churn_after(&plant, FINAL);
-        assert_unharmed(&run);
-        assert!(!run.directory().join("nothing").exists(), "not made either");
+        for way in [churn_after, churn_with_names_after] {
+            let run = way(&plant, FINAL);
+            assert_unharmed(&run);
+            assert!(!run.directory().join("nothing").exists(), "not made either");
+        }
     }
 }
 
@@ -69,7 +92,7 @@ fn a_directory_at_the_temporary_name_is_gone_around() {
     let plant = format!(
         "{NAMESPACE}; echo precious > victim; mkdir dump.$$.0.f.heap.$NS.tmp dump.$$.2.f.heap"
     );
-    let run = churn_after(&plant, FINAL);
+    let run = churn_with_names_after(&plant, FINAL);
     let files = dump_files(run.directory());
     let whole: Vec<_> = files.iter().filter(|path| path.is_file()).collect();
     assert_eq!(whole.len(), 1);
@@ -102,6 +125,7 @@ fn what_another_user_planted_is_gone_around() {
         let planted = place.join(format!("dump.{pid}.0.f.heap.{namespace}.tmp"));
         symlink(&victim, planted).expect("a link");
     }
+    let launcher = public.copy(&compile("named_files.c", &[]), "launcher");
     let setpriv = [
         "setpriv",
         "--reuid=65534",
@@ -110,6 +134,7 @@ fn what_another_user_planted_is_gone_around() {
     ];
     let conf = format!("{FINAL},prof_prefix:{}", place.join("dump").display());
     let run = Preload::command(setpriv)
+        .arg(&launcher)
         .arg(&program)
         .libraries(&[library])
         .bare_conf(&conf)

@@ -42,6 +42,7 @@ mod shells;
 mod signals;
 mod stacks;
 mod statistics;
+mod terminal;
 mod threads;
 mod triggers;
 mod valgrind;

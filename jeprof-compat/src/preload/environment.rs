@@ -14,10 +14,11 @@ use anyhow::{Result, bail};
 use crate::quantity;
 
 /// Pairs before the user's own. Dumps while it runs, at each new maximum (a program that frees
-/// everything at its end has nothing in its last dump), and at the end; not more of them than a
-/// person looks through. The socket is there for `malloscope dump` and `top`.
+/// everything at its end has nothing in its last dump), and at the end, Ctrl-C included; not more of
+/// them than a person looks through. The socket is there for `malloscope dump` and `top`.
 const DEFAULTS: &str = "prof:true,prof_final:true,lg_prof_sample:19,lg_prof_interval:30,\
-                        prof_gdump:true,prof_keep:64,prof_timer:60,prof_control:true";
+                        prof_gdump:true,prof_keep:64,prof_timer:60,prof_control:true,\
+                        prof_final_signal:true";
 
 /// The same where nobody waits: for services, and for containers that the OOM killer ends.
 const SERVICE: &str = "prof:true,prof_final:true,lg_prof_sample:19,prof_gdump:true,prof_keep:64,\

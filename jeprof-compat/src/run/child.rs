@@ -1,7 +1,10 @@
 //! Starts the program, stands by while it runs, and takes its end. Called by `run`.
 //!
 //! Signals: what a terminal sends reaches the program by itself, because it is in our process
-//! group, so we only survive it; everything else was meant for the program and is passed on.
+//! group, so we only survive it; everything else was meant for the program and is passed on. There
+//! is no group of its own for it: it reads from the terminal, stops and goes on with us as it would
+//! without. So it may be dead before we know of a Ctrl-C, and its last dump is the library's
+//! (`prof_final_signal`), which writes it before the signal does its work.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,14 +15,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_process, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgid, getpgrp, kill_process, waitid};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use super::Plan;
+use super::family;
 use super::progress::{self, Progress};
 use crate::control::socket;
 use crate::preload::environment;
@@ -27,8 +31,14 @@ use crate::preload::environment;
 /// How long a signal may be held back for a last dump.
 const PATIENCE: Duration = Duration::from_millis(900);
 
+/// How the program ended, and when.
+pub(super) struct Ended {
+    pub(super) status: ExitStatus,
+    pub(super) at: SystemTime,
+}
+
 /// Runs the program to its end. Dumps that were there `before` are none of its.
-pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<ExitStatus> {
+pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<Ended> {
     let preload = environment::preload(&plan.library, std::env::var_os(environment::PRELOAD));
     let mut command = Command::new(&plan.program.path);
     command
@@ -69,6 +79,7 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<ExitSta
         while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), dead) {}
         drop(ended);
     });
+    let at = SystemTime::now();
     handle.close();
     // It cannot fail: it does not panic.
     let _ = forwarder.join();
@@ -76,22 +87,32 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<ExitSta
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_default(signal, Arc::new(AtomicBool::new(true)))?;
     }
-    child.wait()
+    let status = child.wait()?;
+    Ok(Ended { status, at })
 }
 
-/// A signal that ends programs takes the samples since the last dump with it; the program is asked
-/// for one before, and not waited for long.
+/// A signal that ends programs takes the samples since the last dump with it; the program and all
+/// that it started (it may be a shell, or `npm`) are asked for one before, and not waited for long.
 fn last_dump(pid: Pid) {
-    let pid = pid.as_raw_nonzero().get().unsigned_abs();
-    let (done, answer) = mpsc::channel();
-    thread::spawn(move || done.send(socket::ask(pid, "dump").is_ok()));
+    let (done, answers) = mpsc::channel();
+    for pid in family::of(pid.as_raw_nonzero().get().unsigned_abs()) {
+        let done = done.clone();
+        thread::spawn(move || done.send(socket::ask(pid, "dump").is_ok()));
+    }
+    drop(done);
+    let deadline = Instant::now() + PATIENCE;
     // Without an answer the dumps that are there must do.
-    let _ = answer.recv_timeout(PATIENCE);
+    while answers
+        .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        .is_ok()
+    {}
 }
 
 fn forward(pid: Pid, signal: i32) {
     let from_terminal = matches!(signal, SIGINT | SIGQUIT) && in_foreground();
-    if from_terminal {
+    // `timeout` makes a process group of its own, which the terminal does not reach any more.
+    let has_it = getpgid(Some(pid)).is_ok_and(|group| group == getpgrp());
+    if from_terminal && has_it {
         return;
     }
     if let Some(signal) = Signal::from_named_raw(signal) {

@@ -7,6 +7,7 @@
 
 mod call_sites;
 mod child;
+mod family;
 mod progress;
 mod summary;
 mod verdict;
@@ -23,6 +24,7 @@ use crate::doctor;
 use crate::preload::environment::{Configuration, Inherited, Wishes};
 use crate::preload::library;
 use crate::preload::program::{self, Program};
+use crate::quantity;
 
 /// Exit code for what goes wrong before the program starts, as in `env` and `timeout`.
 const FAILED: u8 = 125;
@@ -41,8 +43,9 @@ pub struct Args {
     wishes: Wishes,
     #[arg(
         long,
-        value_name = "MB_PER_HOUR",
-        help = "Exit with 3 when at least so much certainly leaks, for CI"
+        value_name = "RATE",
+        value_parser = quantity::rate,
+        help = "Exit with 3 when at least so much certainly leaks, as in 10MB/h or 512k/min; for CI"
     )]
     fail_if_leak: Option<f64>,
     #[arg(long, help = "Do not write report.html beside the dumps")]
@@ -110,7 +113,7 @@ fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
         library,
         configuration,
         interval: interval(args.wishes.every),
-        tolerated: args.fail_if_leak.map(|mb| mb * 1_048_576.0),
+        tolerated: args.fail_if_leak,
         page: !args.no_report,
     }))
 }
@@ -132,19 +135,20 @@ fn start(plan: &Plan) -> u8 {
     ));
     // In a directory that was used before, other runs' dumps are not ours.
     let before = summary::dumps(&plan.configuration.prefix);
-    let status = match child::run(plan, &before) {
-        Ok(status) => status,
+    let ended = match child::run(plan, &before) {
+        Ok(ended) => ended,
         Err(error) => {
             say(&format_args!("{}: {error}", plan.program.name()));
             return program::start_error(&error);
         }
     };
-    summary::print(plan, &before);
+    summary::print(plan, &before, ended.at);
     let leaks = verdict::print(plan, &before);
-    if plan.tolerated.is_some_and(|tolerated| leaks >= tolerated) {
-        return verdict::LEAKS;
+    let own = child::exit_code(ended.status);
+    match plan.tolerated {
+        Some(tolerated) => verdict::exit_code(leaks, tolerated, own),
+        None => own,
     }
-    child::exit_code(status)
 }
 
 /// One line of ours between those of the program.

@@ -10,15 +10,13 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::family;
 use super::summary::{self, State};
 use crate::units::Unit;
 use crate::view::amount::amount;
 
 /// How often the line on a terminal is written.
 pub(super) const BEAT: Duration = Duration::from_secs(1);
-
-/// Deepest tree of processes that is looked through.
-const DEPTH: usize = 16;
 
 /// What is known of a program that runs.
 pub(super) struct Progress<'a> {
@@ -143,38 +141,14 @@ fn clock(seconds: u64) -> String {
 
 /// Bytes in memory of a process and of those that it started.
 fn resident(pid: u32) -> Option<u64> {
-    let mut level = vec![pid];
-    let mut sum = None;
-    for _ in 0..DEPTH {
-        for pid in &level {
-            if let Some(bytes) = resident_alone(*pid) {
-                *sum.get_or_insert(0) += bytes;
-            }
-        }
-        level = level.iter().flat_map(|pid| children(*pid)).collect();
-    }
-    sum
+    let all = family::of(pid).into_iter().filter_map(resident_alone);
+    all.reduce(|sum, bytes| sum + bytes)
 }
 
 fn resident_alone(pid: u32) -> Option<u64> {
     let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
-}
-
-fn children(pid: u32) -> Vec<u32> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task"));
-    let lists = threads
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    lists
-        .flat_map(|list| {
-            let pids = list.split_whitespace().map(|pid| pid.parse().ok());
-            pids.flatten().collect::<Vec<u32>>()
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -224,7 +198,7 @@ mod tests {
             .arg("60")
             .spawn()
             .expect("sleep starts");
-        assert!(children(std::process::id()).contains(&child.id()));
+        assert!(family::of(std::process::id()).contains(&child.id()));
         assert!(resident(std::process::id()).is_some_and(|all| all > own / 2));
         child.kill().expect("it is there");
         child.wait().expect("it ends");

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::call_sites::{self, CallSite};
 use super::{Plan, say, shown, write};
@@ -21,6 +22,9 @@ const SITES: usize = 5;
 /// What a process holds less of, compared with the one that holds most, it is not counted for.
 const HELPER: f64 = 0.01;
 
+/// Seconds between the last dump and the end that are worth a word.
+const STALE: u64 = 3;
+
 /// Dumps of a prefix that are there now, by name.
 pub(super) fn dumps(prefix: &Path) -> BTreeSet<PathBuf> {
     let (Some(directory), Some(stem)) = (prefix.parent(), prefix.file_name()) else {
@@ -35,8 +39,8 @@ pub(super) fn dumps(prefix: &Path) -> BTreeSet<PathBuf> {
     entries.map(|entry| entry.path()).filter(is_dump).collect()
 }
 
-/// Tells about the dumps that were not there `before`.
-pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>) {
+/// Tells about the dumps that were not there `before`, of a program that ended at `end`.
+pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime) {
     let prefix = &plan.configuration.prefix;
     let new: Vec<PathBuf> = dumps(prefix).difference(before).cloned().collect();
     if new.is_empty() {
@@ -58,6 +62,10 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>) {
         return;
     };
     say(&headline(&new, &states, fullest));
+    let last = states.iter().rfind(|s| s.process == fullest.process);
+    if let Some(line) = last.and_then(|last| staleness(last.age(end)?)) {
+        say(&line);
+    }
     print_sites(plan, fullest);
 }
 
@@ -92,6 +100,17 @@ fn headline(new: &[PathBuf], states: &[State], fullest: &State) -> String {
         line += &format!(" (in the last one, {}: {live})", name.display());
     }
     line
+}
+
+/// What a program that was killed did after its last dump, nobody knows.
+fn staleness(age: Duration) -> Option<String> {
+    let seconds = age.as_secs();
+    (seconds >= STALE).then(|| {
+        format!(
+            "the last dump is {seconds} s older than the end of the program: what came after it is not \
+             known; --every makes that less"
+        )
+    })
 }
 
 fn print_sites(plan: &Plan, dump: &State) {
@@ -192,6 +211,12 @@ pub(super) struct State {
 }
 
 impl State {
+    /// How long before `end` it was written.
+    fn age(&self, end: SystemTime) -> Option<Duration> {
+        let written = fs::metadata(&self.path).and_then(|data| data.modified());
+        end.duration_since(written.ok()?).ok()
+    }
+
     /// Nothing when it cannot be read: the next one may do.
     pub(super) fn read(path: &Path) -> Option<State> {
         let (profile, _) = read::read(path).ok()?;
@@ -260,6 +285,13 @@ mod tests {
             headline(&paths[1..], &states[1..], &states[1]),
             "1 dump; the most is live in m.1.10.f.heap: 1.0 MB"
         );
+    }
+
+    #[test]
+    fn a_dump_that_is_old_is_said_to_be() {
+        assert_eq!(staleness(Duration::from_millis(2900)), None);
+        let line = staleness(Duration::from_secs(37)).expect("a line");
+        assert!(line.starts_with("the last dump is 37 s older than the end"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Plan, say, shown, summary};
 use crate::leak_report;
 use crate::series::Series;
+use crate::suspects;
 use crate::symbolize::Locator;
 use crate::view::html;
 
@@ -48,6 +49,21 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>) -> f64 {
         summary::quoted(shown(dumps))
     ));
     judged.leak_lower
+}
+
+/// The exit code where a leak of more than `tolerated` fails the run; `own` is the program's.
+pub(super) fn exit_code(leaks: f64, tolerated: f64, own: u8) -> u8 {
+    if leaks <= 0.0 || leaks < tolerated {
+        return own;
+    }
+    let rate = |bytes: f64| suspects::rate(bytes / 3600.0, 3600.0);
+    say(&format_args!(
+        "exit {LEAKS}, for --fail-if-leak {}: at least {} leak for certain (the program's own exit \
+         code was {own})",
+        rate(tolerated),
+        rate(leaks)
+    ));
+    LEAKS
 }
 
 fn printable(text: &str) -> String {

@@ -30,7 +30,7 @@ use evidence::{Births, Evidence};
 use group::Group;
 use paths::Paths;
 use verdict::{Judgement, LEAST, LEVEL, Verdict};
-pub use words::duration;
+pub use words::{duration, rate};
 
 /// How many suspects that do not grow are named.
 const OTHERS: usize = 5;

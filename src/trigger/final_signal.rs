@@ -1,0 +1,99 @@
+//! The last dump of a program that a signal ends (`prof_final_signal`).
+//!
+//! Who presses Ctrl-C in a terminal, or stops a container, ends a program without a handler on the
+//! spot: no exit handler runs. So SIGINT, SIGTERM and SIGHUP get a handler here, which has the dump
+//! written, makes the default what it was, and sends the signal again: the program dies of it, with the
+//! status that it would have had. It is held back for the time of the dump, and never for longer than
+//! [`PATIENCE_MS`].
+//!
+//! Only where the program leaves the signal alone. Runtimes look at a signal's disposition when they
+//! begin (CPython installs KeyboardInterrupt only where it finds the default), so the handlers come
+//! [`DELAY_MS`] after the first sample; by then a program that wants the signal has taken it. What it
+//! installs later replaces ours. SIGQUIT stays as it is: who sends it wants the end at once. So does
+//! everything in process 1 of a container, which the kernel does not let die of a default.
+//!
+//! Called by the watcher, which installs; by the kernel; and by who has written a dump.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::dumper;
+use crate::dump::Reason;
+use crate::{sys, tls};
+
+/// From the first sample to the handlers.
+pub const DELAY_MS: u64 = 1_000;
+
+/// How long the program's end may be held back.
+const PATIENCE_MS: u64 = 2_000;
+
+/// The signal that shall end the program once a dump is written, below the number of its process: a
+/// child forked meanwhile lives on. 0: none. Written by the handler, taken by who sends it again.
+static DUE: AtomicU64 = AtomicU64::new(0);
+
+/// Installs the handlers.
+pub fn start() {
+    if sys::getpid() == 1 {
+        return;
+    }
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        sys::handle_if_default(signal, on_signal);
+    }
+}
+
+fn due(signal: i32) -> u64 {
+    u64::from(sys::getpid().unsigned_abs()) << 32 | u64::from(signal.unsigned_abs())
+}
+
+/// Does the program end by a signal?
+pub fn has_come() -> bool {
+    DUE.load(Relaxed) != 0
+}
+
+/// Ends the program if a signal is to do that. The dump is written.
+pub fn carry_out() {
+    if !has_come() {
+        return;
+    }
+    let taken = DUE.swap(0, Relaxed);
+    let signal = (taken & 0xff) as i32;
+    if taken == due(signal) {
+        sys::raise_without(signal, on_signal);
+    }
+}
+
+/// As [`carry_out`], for the watcher: the writer may have been just done when the signal came.
+pub fn carry_out_late() {
+    if has_come() && !dumper::is_writing() {
+        carry_out();
+    }
+}
+
+extern "C" fn on_signal(signal: i32) {
+    // A child of vfork has our memory, and is another process.
+    if !dumper::is_ours() {
+        return sys::raise_without(signal, on_signal);
+    }
+    // Who was interrupted inside our tables may hold what a writer waits for. He goes on, and the
+    // writer ends the program, be it the one who is at it already.
+    let is_busy = tls::current().is_busy();
+    let deadline = sys::monotonic_ms() + PATIENCE_MS;
+    if !is_busy && !dumper::wait_for_writer(deadline) {
+        return sys::raise_without(signal, on_signal);
+    }
+    DUE.store(due(signal), Relaxed);
+    let has_writer = dumper::begin_from_handler(Reason::Final);
+    if !is_busy {
+        dumper::wait_for_writer(deadline);
+    }
+    // Where there can be no thread of ours, the dumps that are there must do.
+    if !is_busy || !has_writer {
+        carry_out();
+    }
+}
