@@ -3,8 +3,8 @@
 #
 #   tests/java_heap.sh storm [SECONDS] [THREADS]   each collector: allocating threads, classes that come and go, a dump
 #                                                  each second and a collection before it; ends well, whole dumps
-#   tests/java_heap.sh exit [ROUNDS]               `java Hello` with and without prof_java_heap: paired medians of the
-#                                                  wall time, for a person to judge
+#
+# What the start and the end cost says `tests/java.sh exit=21`.
 #
 # Needs `cargo build --release -p preload` and a javac.
 set -euo pipefail
@@ -14,7 +14,7 @@ library=${MALLOSCOPE_LIB:-${CARGO_TARGET_DIR:-$here/target}/release/libmalloscop
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp "$library" "$work/libmalloscope.so"
-javac --release 11 -d "$work" "$here"/tests/programs/java/HeapStorm.java "$here"/tests/java/Hello.java
+javac --release 11 -d "$work" "$here"/tests/programs/java/HeapStorm.java
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
@@ -52,26 +52,6 @@ storm() {
         "$(sed -n 's/^#@ java_heap fact \(collections\|collections_forced\|references\|thinned\|dropped\) /\1 /p' "$dump" | paste -sd ' ')"
 }
 
-milliseconds() {
-    local start=$EPOCHREALTIME
-    "$@" >"$work/hello"
-    echo $(((${EPOCHREALTIME/./} - ${start/./}) / 1000))
-}
-
-median() { sort -n | sed -n "$((($1 + 1) / 2))p"; }
-
-# paired HOME ROUNDS
-paired() {
-    local round plain heap java=("$1/bin/java" -cp "$work" Hello)
-    for round in $(seq "$2"); do
-        plain=$(milliseconds timeout 120 env "${java[@]}")
-        heap=$(milliseconds run prof_prefix: "${java[@]}")
-        echo "$((heap - plain)) $plain"
-    done >"$work/rounds"
-    echo "$1: plain $(cut -d' ' -f2 "$work/rounds" | median "$2") ms, with prof_java_heap" \
-        "$(cut -d' ' -f1 "$work/rounds" | median "$2") ms more (medians of $2 rounds)"
-}
-
 case ${1:-} in
 storm)
     for home in $(homes); do
@@ -80,13 +60,8 @@ storm)
         done
     done
     ;;
-exit)
-    for home in $(homes); do
-        paired "$home" "${2:-21}"
-    done
-    ;;
 *)
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

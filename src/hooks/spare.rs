@@ -23,6 +23,8 @@ const CLASSES: usize = FINE_CLASSES + 8 * 6;
 const SLOTS: usize = 8;
 /// Most bytes kept in all.
 const BUDGET: usize = 2 << 20;
+/// So many of them may keep their pages.
+const WARM: usize = 512 << 10;
 
 /// The blocks kept. Written by any thread: release when a block is put in, acquire when it is
 /// taken out, so that what its last owner wrote is over.
@@ -79,6 +81,12 @@ pub fn has_room(size: usize, usable: usize) -> bool {
     let empty =
         |slots: &[AtomicPtr<u8>; SLOTS]| slots.iter().any(|slot| slot.load(Relaxed).is_null());
     usable >= bytes && KEPT.load(Relaxed) + bytes <= BUDGET && SPARES.get(index).is_some_and(empty)
+}
+
+/// Is the stock so large that a block of this size had better come without pages? A program that frees
+/// and allocates in turn has a small one, and would pay for each page again at each sample.
+pub fn is_ample(size: usize) -> bool {
+    KEPT.load(Relaxed) + size > WARM
 }
 
 /// Keeps a freed block that was asked for with `size` bytes and holds `usable`, after [`has_room`].
