@@ -132,8 +132,14 @@ fn header(states: &[State<'_>], last: &State<'_>, malloc: Option<&Kind>) -> Head
     let own = own.map(|b| format!("{:.1} MB", b / 1_048_576.0));
     add("Memory of the profiler", own, false);
     add("Names not found", malloc.and_then(unresolved), false);
-    let missed = number(last.profile, "missed_samples").filter(|n| *n > 0.0);
-    add("Lost samples", missed.map(|n| format!("{n:.0}")), true);
+    if let Some(lost) = lost(last.profile) {
+        let text = if lost > 0.0 {
+            format!("{lost:.0}")
+        } else {
+            "none".to_owned()
+        };
+        add("Lost samples", Some(text), lost > 0.0);
+    }
     add("Sampling", fact("sampling").map(str::to_owned), true);
     add(
         "Report by",
@@ -151,6 +157,17 @@ fn header(states: &[State<'_>], last: &State<'_>, malloc: Option<&Kind>) -> Head
         command: (!command.is_empty()).then(|| command.replace("%20", " ")),
         facts,
     }
+}
+
+/// Samples that had no place; nothing where the dump does not count them.
+fn lost(profile: &Profile) -> Option<f64> {
+    const COUNTERS: [&str; 3] = [
+        "missed_samples",
+        "counter_stack_not_stored",
+        "counter_sample_not_stored",
+    ];
+    let known = COUNTERS.iter().filter_map(|key| number(profile, key));
+    known.reduce(|a, b| a + b)
 }
 
 /// `128 KB`: rates are powers of two, mostly.
@@ -328,6 +345,36 @@ mod tests {
     fn dates_are_civil() {
         assert_eq!(date(0), "1970-01-01 00:00:00 UTC");
         assert_eq!(date(1_709_210_096), "2024-02-29 12:34:56 UTC");
+    }
+
+    #[test]
+    fn what_was_lost_is_told_and_that_nothing_was() {
+        let told = |facts: &[(&str, &str)]| {
+            let entries = facts
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            let profile = Profile {
+                process: ProcessFacts {
+                    entries: entries.collect(),
+                    epochs: None,
+                },
+                ..Profile::default()
+            };
+            let state = State {
+                seconds: 1.0,
+                file: "",
+                profile: &profile,
+                is_shown: true,
+            };
+            let facts = Report::of_dumps(&[state]).header.facts;
+            let fact = facts.into_iter().find(|f| f.name == "Lost samples");
+            fact.map(|f| (f.text, f.warning))
+        };
+        assert_eq!(told(&[]), None);
+        let quiet = [("counter_stack_not_stored", "0")];
+        assert_eq!(told(&quiet), Some(("none".to_owned(), false)));
+        let lossy = [("counter_stack_not_stored", "3"), ("missed_samples", "4")];
+        assert_eq!(told(&lossy), Some(("7".to_owned(), true)));
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::units::Unit;
 pub const ROW: f64 = 19.0;
 /// Size of the letters.
 pub const FONT: f64 = 11.5;
-/// Narrower frames are left out.
-const NARROWEST: f64 = 1.5;
+/// Narrower frames are left out: twice what the script draws, for this picture is not packed.
+const NARROWEST: f64 = 3.0;
 /// Rows at the end without a frame as wide as this go, all but one: nothing can be read there, and
 /// they would be most of the picture of a deep stack.
 const ROW_WORTH: f64 = 20.0;

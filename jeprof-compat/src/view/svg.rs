@@ -311,14 +311,18 @@ impl Picture<'_> {
     }
 
     fn amount(&self, out: &mut String, edge: &Edge, route: &Route) -> fmt::Result {
+        // A page has many drawings, and the tooltip is at the arrow too.
+        let tooltip = if self.script.is_empty() {
+            String::new()
+        } else {
+            format!("<title>{}</title>", xml::escape(&self.edge_tooltip(edge)))
+        };
         writeln!(
             out,
-            "<text class=\"amount\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">\
-             {}<title>{}</title></text>",
+            "<text class=\"amount\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}{tooltip}</text>",
             route.label.x,
             route.label.y + AMOUNT_SIZE * 0.35,
             xml::escape(&amount(edge.value, self.caption.unit)),
-            xml::escape(&self.edge_tooltip(edge))
         )
     }
 }

@@ -41,15 +41,16 @@ function unpackKind(kind, dumps) {
     });
   }
   const classes = kind.age_bounds.length + 1, ages = kind.ages;
-  kind.ages = lazily(dumps, dump => {
-    const shares = new Float32Array(stacks * classes);
+  kind.ages = lazily(dumps, (dump, list) => {
+    const shares = dump ? list[dump - 1].slice() : new Float32Array(stacks * classes);
     eachPart(ages[dump] || [], (stack, part, share) => shares[stack * classes + part] = share);
     return shares;
   });
   kind.hasAges = classes > 1;
 }
 
-// `stack, part, thousandths, ...`, the stack as difference to the one before.
+// `stack, part, thousandths, ...`, the stack as difference to the one before: those that are others
+// than at the dump before.
 function eachPart(list, tell) {
   for (let at = 0, stack = 0; at < list.length; at += 3) {
     stack += list[at];

@@ -41,7 +41,7 @@ function olderThan(kind, dump, stack, seconds) {
 // Share of every stack's bytes that a thread holds.
 function ofThread(kind, dump, name) {
   const shares = new Float32Array(kind.leaf.length), thread = kind.thread_names.indexOf(name);
-  eachPart(kind.threads[dump] || [], (stack, part, share) => { if (part === thread) shares[stack] = share; });
+  for (const list of kind.threads.slice(0, dump + 1)) eachPart(list, (stack, part, share) => { if (part === thread) shares[stack] = share; });
   return shares;
 }
 

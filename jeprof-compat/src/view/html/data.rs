@@ -5,7 +5,7 @@
 //! best. Bytes are rounded to whole ones in the running value, so that the sum of differences is
 //! the rounded value again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use base64::Engine;
@@ -78,7 +78,7 @@ fn kind(kind: &Kind) -> Value {
         "leaf": kind.stacks.iter().map(|s| s.node).collect::<Vec<_>>(),
         "bytes": columns(kind, |c| c.bytes.round()),
         "objects": columns(kind, |c| c.objects.round()),
-        "allocated": columns(kind, |c| c.allocated.round()),
+        "allocated": allocated(kind),
         "samples": columns(kind, |c| c.samples as f64),
         "deviation": columns(kind, relative_deviation),
         "age_bounds": kind.age_bounds,
@@ -96,6 +96,16 @@ fn relative_deviation(cell: &Cell) -> f64 {
     (cell.variance.max(0.0).sqrt() / cell.bytes * 1000.0)
         .min(9999.0)
         .round()
+}
+
+/// Bytes ever allocated, where they were counted: else a dump has those of what is live.
+fn allocated(kind: &Kind) -> Vec<Vec<i64>> {
+    let mut cells = kind.stacks.iter().flat_map(|s| &s.cells);
+    if cells.any(|c| (c.allocated - c.bytes).abs() > 0.5) {
+        columns(kind, |c| c.allocated.round())
+    } else {
+        Vec::new()
+    }
 }
 
 /// One column a dump; each value less that of the dump before.
@@ -118,12 +128,9 @@ fn columns(kind: &Kind, value: impl Fn(&Cell) -> f64) -> Vec<Vec<i64>> {
 /// Live bytes by age class, without the youngest class, which is the rest; stacks that are young
 /// altogether say nothing.
 fn ages(kind: &Kind) -> Vec<Vec<u64>> {
-    parts(kind, |cell| {
-        cell.ages
-            .iter()
-            .enumerate()
-            .map(|(class, bytes)| (class as u64, *bytes))
-            .collect()
+    shares(kind, |cell| {
+        let classes = cell.ages.iter().enumerate();
+        classes.map(|(class, b)| (class as u64, *b)).collect()
     })
     .map(|list| list.filter(|(_, class, _)| *class > 0))
     .map(flat)
@@ -135,26 +142,39 @@ fn threads(kind: &Kind) -> Vec<Vec<u64>> {
     if kind.threads.len() < 2 {
         return Vec::new();
     }
-    parts(kind, |cell| cell.threads.clone()).map(flat).collect()
+    shares(kind, |cell| cell.threads.clone())
+        .map(flat)
+        .collect()
 }
 
-/// For each dump `(stack, part, thousandths)`, those above zero.
-fn parts(
+/// For each dump `(stack, part, thousandths)`: those that are others than at the dump before.
+fn shares(
     kind: &Kind,
-    of: impl Fn(&Cell) -> Vec<(u64, f64)> + Copy,
+    of: impl Fn(&Cell) -> Vec<(u64, f64)>,
 ) -> impl Iterator<Item = impl Iterator<Item = (usize, u64, u64)>> {
     let dumps = kind.stacks.first().map_or(0, |s| s.cells.len());
+    let mut before: Vec<BTreeMap<u64, u64>> = vec![BTreeMap::new(); kind.stacks.len()];
     (0..dumps).map(move |dump| {
-        let cells = kind.stacks.iter().map(move |s| &s.cells[dump]);
-        cells.enumerate().flat_map(move |(stack, cell)| {
-            let parts = of(cell);
+        let mut list = Vec::new();
+        for (stack, before) in before.iter_mut().enumerate() {
+            let parts = of(&kind.stacks[stack].cells[dump]);
             let sum: f64 = parts.iter().map(|p| p.1).sum();
-            let thousandths = move |bytes: f64| (bytes / sum * 1000.0).round() as u64;
-            let parts = parts.into_iter();
-            parts
-                .map(move |(part, bytes)| (stack, part, thousandths(bytes)))
-                .filter(|p| p.2 > 0)
-        })
+            // Of nothing there are no parts, and none are asked for.
+            if sum <= 0.0 {
+                continue;
+            }
+            let thousandths = |bytes: f64| (bytes / sum * 1000.0).round() as u64;
+            let mut now: BTreeMap<u64, u64> = before.keys().map(|part| (*part, 0)).collect();
+            now.extend(parts.iter().map(|p| (p.0, thousandths(p.1))));
+            for (&part, &share) in &now {
+                if before.get(&part).copied().unwrap_or(0) != share {
+                    list.push((stack, part, share));
+                }
+            }
+            now.retain(|_, share| *share > 0);
+            *before = now;
+        }
+        list.into_iter()
     })
 }
 
@@ -201,5 +221,43 @@ impl<'a> Strings<'a> {
             self.all.push(text);
             self.all.len() - 1
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Stack;
+
+    #[test]
+    fn shares_are_told_when_they_change() {
+        let cell = |threads: &[(u64, f64)]| Cell {
+            threads: threads.to_vec(),
+            ..Cell::default()
+        };
+        let first = [
+            cell(&[(0, 3.0), (1, 1.0)]),
+            cell(&[(0, 6.0), (1, 2.0)]),
+            cell(&[]),
+            cell(&[(1, 5.0)]),
+        ];
+        let second = [cell(&[]), cell(&[(1, 1.0)]), cell(&[(1, 9.0)]), cell(&[])];
+        let stack = |cells: [Cell; 4]| Stack {
+            node: 0,
+            cells: cells.into(),
+        };
+        let kind = Kind {
+            threads: vec!["t1".into(), "t2".into()],
+            stacks: vec![stack(first), stack(second)],
+            ..Kind::default()
+        };
+        let told = threads(&kind);
+        let wanted: [&[u64]; 4] = [
+            &[0, 0, 750, 0, 1, 250],
+            &[1, 1, 1000],
+            &[],
+            &[0, 0, 0, 0, 1, 1000],
+        ];
+        assert_eq!(told, wanted);
     }
 }
