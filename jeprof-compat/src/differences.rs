@@ -14,7 +14,7 @@ use crate::diff::{self, By, Diff, How, Options, Side};
 use crate::filter::Filter;
 use crate::model::{MALLOC, Profile};
 use crate::read;
-use crate::series::{Identity, Series};
+use crate::series::{Dump, Identity, Series};
 use crate::suspects::words;
 use crate::symbolize::{Locator, symbolize};
 use crate::view;
@@ -198,7 +198,7 @@ fn read_both(args: &Args, warnings: &mut Vec<String>) -> Result<(State, State)> 
 
 /// The first dump of a directory's process and its last.
 fn of_directory(directory: &Path, warnings: &mut Vec<String>) -> Result<(State, State)> {
-    let mut dumps = whole(directory, warnings)?;
+    let mut dumps = State::whole(directory, warnings)?;
     let (Some(last), true) = (dumps.pop(), directory.is_dir()) else {
         bail!(
             "one dump alone has nothing to be compared with: give another one behind {}",
@@ -215,37 +215,21 @@ fn of_directory(directory: &Path, warnings: &mut Vec<String>) -> Result<(State, 
     }
 }
 
-/// The whole dumps of the process in a directory that has the most live bytes, by time; or a file.
-fn whole(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<State>> {
-    let mut series = Series::read(&[path.to_owned()])?;
-    warnings.append(&mut series.notes);
-    let others = series.processes.len().saturating_sub(1);
-    let Some(process) = series.processes.into_iter().next() else {
-        bail!("no dump can be read in {}", path.display());
-    };
-    if others > 0 {
-        warnings.push(format!(
-            "{}: {others} more processes have dumps here; taken is {}, which holds the most",
-            path.display(),
-            process.name
-        ));
-    }
-    let mut dumps = process.dumps;
-    if dumps.iter().any(|dump| !dump.profile.cut_off) {
-        dumps.retain(|dump| !dump.profile.cut_off);
-    }
-    let state = |dump: crate::series::Dump| State {
-        identity: Identity::of(&dump.path, &dump.profile),
-        path: dump.path,
-        profile: dump.profile,
-    };
-    Ok(dumps.into_iter().map(state).collect())
-}
-
 impl State {
+    fn whole(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<State>> {
+        let (dumps, notes) = Series::whole(path)?;
+        warnings.extend(notes);
+        let state = |dump: Dump| State {
+            identity: Identity::of(&dump.path, &dump.profile),
+            path: dump.path,
+            profile: dump.profile,
+        };
+        Ok(dumps.into_iter().map(state).collect())
+    }
+
     fn read(path: &Path, warnings: &mut Vec<String>) -> Result<State> {
         if path.is_dir() {
-            let Some(last) = whole(path, warnings)?.pop() else {
+            let Some(last) = State::whole(path, warnings)?.pop() else {
                 bail!("no dump can be read in {}", path.display());
             };
             return Ok(last);

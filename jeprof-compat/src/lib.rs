@@ -11,7 +11,8 @@
 //! `account` what the resident memory is used for. `preload` is what a start
 //! under the profiler needs, `doctor` says before it what will be seen, `run` is what
 //! `malloscope run` does, and `env` prints what does it elsewhere. `control` asks a program that
-//! runs, and `top` watches it. A room uses only rooms to its left, and views are pure: a test holds
+//! runs, and `top` watches it. `diff` compares two dumps, `differences` is the command for it, and `export`
+//! has those that write one dump in one format. A room uses only rooms to its left, and views are pure: a test holds
 //! the code against both.
 
 pub mod account;
@@ -23,6 +24,7 @@ pub mod diff;
 pub mod differences;
 pub mod doctor;
 pub mod env;
+pub mod export;
 pub mod filter;
 pub mod graph;
 pub mod layout;

@@ -90,6 +90,28 @@ impl Series {
         Ok(series)
     }
 
+    /// The whole dumps of the process in a directory that has the most live bytes, by time, or a file;
+    /// cut off ones where there are no others. With them goes what the user should know.
+    pub fn whole(path: &Path) -> Result<(Vec<Dump>, Vec<String>)> {
+        let mut series = Series::read(&[path.to_owned()])?;
+        let others = series.processes.len().saturating_sub(1);
+        let Some(process) = series.processes.into_iter().next() else {
+            bail!("no dump can be read in {}", path.display());
+        };
+        if others > 0 {
+            series.notes.push(format!(
+                "{}: {others} more processes have dumps here; taken is {}, which holds the most",
+                path.display(),
+                process.name
+            ));
+        }
+        let mut dumps = process.dumps;
+        if dumps.iter().any(|dump| !dump.profile.cut_off) {
+            dumps.retain(|dump| !dump.profile.cut_off);
+        }
+        Ok((dumps, series.notes))
+    }
+
     /// Series of dumps that are in memory already: those of one process, by time.
     pub fn of(name: &str, dumps: Vec<Dump>) -> Series {
         Series {

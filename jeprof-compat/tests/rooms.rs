@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they may use each other.
-const ROOMS: [&str; 30] = [
+const ROOMS: [&str; 31] = [
     "model",
     "units",
     "quantity",
@@ -26,6 +26,7 @@ const ROOMS: [&str; 30] = [
     "leak_report",
     "differences",
     "load",
+    "export",
     "argv",
     "cli",
     "preload",

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use jeprof_compat::{control, differences, doctor, env, leak_report, leaks, run, top};
+use jeprof_compat::{control, differences, doctor, env, export, leak_report, leaks, run, top};
 
 /// Finds what a running program allocates and does not give back.
 #[derive(Parser)]
@@ -23,6 +23,10 @@ enum Command {
     Suspects(leaks::Args),
     Report(leak_report::Args),
     Diff(differences::Args),
+    Table(export::TableArgs),
+    Flame(export::FlameArgs),
+    Graph(export::GraphArgs),
+    Convert(export::ConvertArgs),
     Dump(control::DumpArgs),
     /// Switch sampling on in a program that runs
     Start(control::Process),
@@ -44,6 +48,10 @@ fn main() -> ExitCode {
         Command::Suspects(args) => finish(leaks::suspects(&args)),
         Command::Report(args) => finish(leak_report::report(&args)),
         Command::Diff(args) => finish(differences::diff(&args)),
+        Command::Table(args) => finish(export::table(&args)),
+        Command::Flame(args) => finish(export::flame(&args)),
+        Command::Graph(args) => finish(export::graph(&args)),
+        Command::Convert(args) => finish(export::convert(&args)),
         Command::Dump(args) => ExitCode::from(control(&Request::Dump(args))),
         Command::Start(process) => ExitCode::from(control(&Request::Start(process))),
         Command::Stop(process) => ExitCode::from(control(&Request::Stop(process))),

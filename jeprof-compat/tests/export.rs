@@ -1,0 +1,444 @@
+//! `malloscope table`, `flame`, `graph` and `convert` on the recorded dumps: what comes out is read
+//! back, by the format's own rules, and holds what the dump holds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use flate2::read::GzDecoder;
+use serde_json::Value;
+
+fn data(directory: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(directory)
+}
+
+fn malloscope(directory: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_malloscope"))
+        .current_dir(data(directory))
+        .args(arguments)
+        .output()
+        .expect("malloscope starts")
+}
+
+#[track_caller]
+fn bytes(directory: &str, arguments: &[&str]) -> Vec<u8> {
+    let out = malloscope(directory, arguments);
+    let talk = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "{arguments:?}: {talk}");
+    out.stdout
+}
+
+#[track_caller]
+fn text(directory: &str, arguments: &[&str]) -> String {
+    String::from_utf8(bytes(directory, arguments)).expect("UTF-8")
+}
+
+fn jeprof(directory: &str, arguments: &[&str]) -> String {
+    let out = Command::new(env!("CARGO_BIN_EXE_jeprof-compat"))
+        .current_dir(data(directory))
+        .args(arguments)
+        .output()
+        .expect("jeprof-compat starts");
+    String::from_utf8(out.stdout).expect("UTF-8")
+}
+
+const LEAKY: [&str; 3] = ["leaky.heap", "--program", "leaky"];
+
+fn with(first: &[&'static str], flags: &[&'static str]) -> Vec<&'static str> {
+    [first, &LEAKY, flags].concat()
+}
+
+/// Live bytes of the recorded dump, by the tool that it is compared with.
+fn total() -> f64 {
+    let table = jeprof("leaky", &["--text", "--show_bytes", "leaky", "leaky.heap"]);
+    table
+        .split_whitespace()
+        .nth(1)
+        .expect("total")
+        .parse()
+        .expect("bytes")
+}
+
+#[test]
+fn the_table_is_that_of_jeprof() {
+    for (ours, theirs) in [
+        (&["--cum"][..], &["--cum"][..]),
+        (
+            &["--by", "line", "--focus", "buy"],
+            &["--lines", "--focus=buy"],
+        ),
+        (&["--value", "blocks"], &["--inuse_objects"]),
+        (&["--base", "less.heap"], &["--base=less.heap"]),
+    ] {
+        let wanted = jeprof(
+            "leaky",
+            &[&["--text"], theirs, &["leaky", "leaky.heap"]].concat(),
+        );
+        assert_eq!(text("leaky", &with(&["table"], ours)), wanted, "{ours:?}");
+    }
+}
+
+#[test]
+fn pictures_are_whole_files() {
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("export");
+    fs::create_dir_all(&scratch).expect("a directory");
+    for command in ["flame", "graph"] {
+        let file = scratch.join(format!("{command}.svg"));
+        let name = file.to_str().expect("UTF-8");
+        let arguments = ["gzip.heap", "-o", name];
+        let said = bytes("java", &[&[command], &arguments[..]].concat());
+        assert!(said.is_empty());
+        let picture = fs::read_to_string(&file).expect("the picture");
+        let document = roxmltree::Document::parse(&picture).expect("XML");
+        let names = document.descendants().filter(|n| n.has_tag_name("title"));
+        let names: String = names.filter_map(|n| n.text()).collect();
+        assert!(names.contains("ExceptionLogger.log"), "{command}: {names}");
+        assert_eq!(document.root_element().tag_name().name(), "svg");
+    }
+    let dot = scratch.join("graph.dot");
+    bytes(
+        "java",
+        &["graph", "gzip.heap", "-o", dot.to_str().expect("UTF-8")],
+    );
+    assert!(
+        fs::read_to_string(&dot)
+            .expect("the graph")
+            .starts_with("digraph")
+    );
+    let heap = text("java", &["flame", "gzip.heap", "--kind", "java_heap"]);
+    assert!(heap.contains("java: 2.0 MB live (java_heap)"), "{heap}");
+}
+
+#[test]
+fn what_holds_nothing_is_not_drawn() {
+    for arguments in [
+        &["flame", "leaky.heap", "--focus", "no_such_frame"][..],
+        &["graph", "leaky.heap", "--focus", "no_such_frame"],
+        &["convert", "--to", "jeprof", "leaky.heap", "--focus", "buy"],
+        &["convert", "--to", "pprof", "nowhere.heap"],
+        &["table", "leaky.heap", "--kind", "mmap"],
+    ] {
+        let out = malloscope("leaky", arguments);
+        assert_eq!(out.status.code(), Some(1), "{arguments:?}");
+        assert!(
+            out.stdout.is_empty() && !out.stderr.is_empty(),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn folded_and_jeprof_are_what_jeprof_writes() {
+    let folded = text("leaky", &with(&["convert", "--to", "folded"], &[]));
+    assert_eq!(
+        folded,
+        jeprof("leaky", &["--collapsed", "leaky", "leaky.heap"])
+    );
+    let raw = bytes("leaky", &with(&["convert", "--to", "jeprof"], &[]));
+    assert_eq!(
+        String::from_utf8_lossy(&raw),
+        jeprof("leaky", &["--raw", "leaky", "leaky.heap"])
+    );
+}
+
+/// What `file-format-schema.json` requires.
+#[test]
+fn speedscope_finds_every_frame() {
+    let file: Value = serde_json::from_str(&text(
+        "leaky",
+        &with(&["convert", "--to", "speedscope"], &[]),
+    ))
+    .expect("JSON");
+    assert_eq!(
+        file["$schema"],
+        "https://www.speedscope.app/file-format-schema.json"
+    );
+    let frames = file["shared"]["frames"].as_array().expect("frames");
+    assert!(frames.iter().all(|frame| frame["name"].is_string()));
+    let profiles = file["profiles"].as_array().expect("profiles");
+    let units: Vec<&str> = profiles
+        .iter()
+        .map(|p| p["unit"].as_str().expect("unit"))
+        .collect();
+    assert_eq!(units, ["bytes", "none"]);
+    let mut roots = Vec::new();
+    for profile in profiles {
+        assert_eq!(
+            (&profile["type"], &profile["startValue"]),
+            (&"sampled".into(), &0.0.into())
+        );
+        let samples = profile["samples"].as_array().expect("samples");
+        let weights = profile["weights"].as_array().expect("weights");
+        assert_eq!(samples.len(), weights.len());
+        let sum: f64 = weights.iter().map(|w| w.as_f64().expect("weight")).sum();
+        assert!((sum - profile["endValue"].as_f64().expect("end")).abs() < 1.0);
+        for sample in samples {
+            let all = sample.as_array().expect("frames").iter();
+            let root_first: Vec<usize> = all.map(|f| f.as_u64().expect("index") as usize).collect();
+            assert!(root_first.iter().all(|&at| at < frames.len()));
+            roots.push(frames[root_first[0]]["name"].clone());
+        }
+    }
+    assert!(roots.contains(&"_start".into()), "{roots:?}");
+    assert!((profiles[0]["endValue"].as_f64().expect("end") - total()).abs() < 2.0);
+}
+
+#[test]
+fn callgrind_annotate_reads_it() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("callgrind.out.leaky");
+    let name = file.to_str().expect("UTF-8");
+    bytes(
+        "leaky",
+        &[
+            &with(&["convert", "--to", "callgrind"], &[])[..],
+            &["-o", name],
+        ]
+        .concat(),
+    );
+    let written = fs::read_to_string(&file).expect("the file");
+    let summary = written
+        .lines()
+        .find_map(|l| l.strip_prefix("summary: "))
+        .expect("summary");
+    let sum: f64 = summary
+        .split(' ')
+        .next()
+        .expect("bytes")
+        .parse()
+        .expect("bytes");
+    assert!((sum - total()).abs() < 10.0, "{sum}");
+    // Own costs alone are the whole.
+    let mut own = 0.0;
+    let mut after_calls = false;
+    for line in written.lines() {
+        let is_cost = line.starts_with(|c: char| c.is_ascii_digit());
+        if is_cost && !after_calls {
+            own += line
+                .split(' ')
+                .nth(1)
+                .expect("bytes")
+                .parse::<f64>()
+                .expect("bytes");
+        }
+        after_calls = line.starts_with("calls=");
+    }
+    assert_eq!(own, sum);
+    let Ok(out) = Command::new("callgrind_annotate")
+        .arg("--inclusive=yes")
+        .arg(&file)
+        .output()
+    else {
+        println!("skipped: callgrind_annotate is not installed");
+        return;
+    };
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(
+        out.status.success() && out.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    assert!(
+        said.contains("PROGRAM TOTALS") && said.contains("shop::buy"),
+        "{said}"
+    );
+    let row = said
+        .lines()
+        .find(|l| l.ends_with("[leaky]") && l.contains(":main"))
+        .expect("main");
+    assert!(row.contains("%)"), "{row}");
+}
+
+/// A message of protobuf, read by the wire format alone: number of the field to its values.
+#[derive(Default)]
+struct Message(BTreeMap<u64, Vec<Field>>);
+
+enum Field {
+    Number(u64),
+    Bytes(Vec<u8>),
+}
+
+impl Message {
+    fn parse(mut bytes: &[u8]) -> Message {
+        let mut message = Message::default();
+        while !bytes.is_empty() {
+            let tag = varint(&mut bytes);
+            let value = varint(&mut bytes);
+            let field = match tag & 7 {
+                0 => Field::Number(value),
+                2 => {
+                    let (own, rest) = bytes.split_at(value as usize);
+                    bytes = rest;
+                    Field::Bytes(own.to_vec())
+                }
+                other => panic!("wire type {other}"),
+            };
+            message.0.entry(tag >> 3).or_default().push(field);
+        }
+        message
+    }
+
+    fn all(&self, number: u64) -> Vec<Message> {
+        let fields = self.0.get(&number).map_or(&[][..], Vec::as_slice);
+        let message = |field: &Field| match field {
+            Field::Bytes(bytes) => Message::parse(bytes),
+            Field::Number(_) => panic!("{number} is no message"),
+        };
+        fields.iter().map(message).collect()
+    }
+
+    fn number(&self, number: u64) -> u64 {
+        match self.0.get(&number).and_then(|fields| fields.first()) {
+            Some(Field::Number(value)) => *value,
+            _ => 0,
+        }
+    }
+
+    /// Repeated numbers stand in one field, packed.
+    fn packed(&self, number: u64) -> Vec<u64> {
+        let mut out = Vec::new();
+        for field in self.0.get(&number).map_or(&[][..], Vec::as_slice) {
+            match field {
+                Field::Number(value) => out.push(*value),
+                Field::Bytes(bytes) => {
+                    let mut bytes = &bytes[..];
+                    while !bytes.is_empty() {
+                        out.push(varint(&mut bytes));
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn strings(&self, number: u64) -> Vec<String> {
+        let text = |field: &Field| match field {
+            Field::Bytes(bytes) => String::from_utf8(bytes.clone()).expect("UTF-8"),
+            Field::Number(_) => panic!("{number} is no text"),
+        };
+        self.0[&number].iter().map(text).collect()
+    }
+}
+
+fn varint(bytes: &mut &[u8]) -> u64 {
+    let mut value = 0;
+    for shift in (0..).step_by(7) {
+        let (&byte, rest) = bytes.split_first().expect("a whole number");
+        *bytes = rest;
+        value |= u64::from(byte & 127) << shift;
+        if byte < 128 {
+            break;
+        }
+    }
+    value
+}
+
+fn pprof(directory: &str, arguments: &[&str]) -> Message {
+    let packed = bytes(
+        directory,
+        &[&["convert", "--to", "pprof"], arguments].concat(),
+    );
+    let mut message = Vec::new();
+    GzDecoder::new(&packed[..])
+        .read_to_end(&mut message)
+        .expect("gzip");
+    Message::parse(&message)
+}
+
+#[test]
+fn pprof_has_the_same_total_and_refers_to_what_is_there() {
+    let profile = pprof("leaky", &LEAKY);
+    let strings = profile.strings(6);
+    assert_eq!(strings[0], "");
+    let text = |at: u64| strings[at as usize].as_str();
+    let types: Vec<(&str, &str)> = profile
+        .all(1)
+        .iter()
+        .map(|t| (text(t.number(1)), text(t.number(2))))
+        .collect();
+    let all = [
+        ("alloc_objects", "count"),
+        ("alloc_space", "bytes"),
+        ("inuse_objects", "count"),
+        ("inuse_space", "bytes"),
+    ];
+    assert_eq!(types, all);
+    assert_eq!(
+        (text(profile.number(14)), profile.number(12)),
+        ("inuse_space", 4096)
+    );
+    let ids =
+        |number: u64| -> Vec<u64> { profile.all(number).iter().map(|m| m.number(1)).collect() };
+    let (mappings, locations, functions) = (ids(3), ids(4), ids(5));
+    for id in mappings.iter().chain(&locations).chain(&functions) {
+        assert_ne!(*id, 0);
+    }
+    for location in profile.all(4) {
+        let mapping = location.number(2);
+        assert!(mapping == 0 || mappings.contains(&mapping));
+        for line in location.all(4) {
+            assert!(functions.contains(&line.number(1)));
+        }
+    }
+    let mut sums = [0i64; 4];
+    for sample in profile.all(2) {
+        let at = sample.packed(1);
+        assert!(!at.is_empty() && at.iter().all(|id| locations.contains(id)));
+        let values = sample.packed(2);
+        assert_eq!(values.len(), 4);
+        sums.iter_mut()
+            .zip(values)
+            .for_each(|(sum, value)| *sum += value as i64);
+        let label = &sample.all(3)[0];
+        assert_eq!(
+            (text(label.number(1)), text(label.number(2))),
+            ("thread", "0")
+        );
+    }
+    assert!(
+        (sums[3] as f64 - total()).abs() <= 1.0,
+        "{sums:?} {}",
+        total()
+    );
+    let names: Vec<&str> = profile.all(5).iter().map(|f| text(f.number(2))).collect();
+    assert!(
+        names.contains(&"shop::buy(int)") && !names.contains(&"malloc"),
+        "{names:?}"
+    );
+    let leaky = profile
+        .all(3)
+        .into_iter()
+        .find(|m| text(m.number(5)).ends_with("/leaky") && m.number(7) == 1);
+    let flags = leaky.map(|m| [8, 9].map(|flag| m.number(flag)));
+    assert_eq!(flags, Some([1, 1]));
+}
+
+#[test]
+fn pprof_of_our_own_dumps_has_managed_frames_and_other_kinds() {
+    let profile = pprof(
+        "java",
+        &[
+            "gzip.heap",
+            "--kind",
+            "java_heap",
+            "--focus",
+            "ExceptionLogger",
+        ],
+    );
+    let strings = profile.strings(6);
+    assert_eq!(profile.all(1).len(), 4);
+    assert!(
+        strings
+            .iter()
+            .any(|s| s == "com.example.logging.ExceptionLogger.log")
+    );
+    assert!(
+        strings.iter().any(|s| s == "samples of java_heap"),
+        "{strings:?}"
+    );
+    let twice = pprof("java", &["gzip.heap"]).strings(6);
+    assert_eq!(twice, pprof("java", &["gzip.heap"]).strings(6));
+}
