@@ -13,7 +13,7 @@
 //! no descriptor of the program's, not even 0 to 2: who waits for their end would wait for us.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 
 use super::control::Server;
 use super::dumper::{self, Outcome};
@@ -30,12 +30,16 @@ use crate::{recorder, sys};
 /// The watcher, and whether it is there.
 static WATCHER: Place = Place::new();
 
-/// Is there to be one? Written by [`arm`], and by who could not start it.
+/// Is there to be one? Written by [`arm`], and by who found that it cannot be.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
 /// The process that has it: after a fork the place may stand for a thread that did not come along.
 /// Written by who finds it to be another.
 static PID: AtomicU32 = AtomicU32::new(0);
+
+/// When the next attempt to start one may be made, by the monotonic clock; 0: at once. Written by who
+/// could not.
+static NOT_BEFORE: AtomicU64 = AtomicU64::new(0);
 
 /// The configuration. Written by [`arm`], before sampling begins.
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
@@ -45,6 +49,12 @@ static SLEEP: AtomicU32 = AtomicU32::new(0);
 
 /// Longest nap: so long a thread of ours may have rights that the program has given away.
 const LONGEST_NAP_MS: u64 = 1_000;
+
+/// Between two attempts to start it.
+const RETRY_MS: u64 = 5_000;
+
+/// What that means.
+const IDLE: &str = "prof_timer, prof_memory_limit, prof_final_signal and prof_control do nothing";
 
 /// Why there is none where rights and threads cannot be looked at.
 const WITHOUT_PROC: &str = "there is no /proc here";
@@ -95,10 +105,26 @@ fn start_if_missing() {
     if PID.swap(ours, Relaxed) != ours {
         WATCHER.word.store(FREE, Relaxed);
     }
-    if WATCHER.try_take() && WATCHER.start(run).is_none() {
-        give_up("no thread can be started");
+    if sys::monotonic_ms() < NOT_BEFORE.load(Relaxed) || !WATCHER.try_take() {
+        return;
+    }
+    if WATCHER.start(run).is_none() {
+        put_off();
         // Release: pairs with the acquire of the next who takes it.
         WATCHER.word.store(FREE, Release);
+    }
+}
+
+/// There can be no thread now: a limit on processes may have been met for the moment.
+fn put_off() {
+    let was = NOT_BEFORE.swap(sys::monotonic_ms() + RETRY_MS, Relaxed);
+    diag::count(Counter::WatcherRefused);
+    if was == 0 {
+        diag::message(&[
+            "no thread can be started: ",
+            IDLE,
+            "; another attempt every 5 s",
+        ]);
     }
 }
 
@@ -106,10 +132,7 @@ fn start_if_missing() {
 fn give_up(reason: &str) {
     WANTED.store(false, Relaxed);
     diag::count(Counter::WatcherRefused);
-    diag::message(&[
-        reason,
-        ": prof_timer, prof_memory_limit, prof_final_signal and prof_control do nothing",
-    ]);
+    diag::message(&[reason, ": ", IDLE]);
 }
 
 /// The watcher.

@@ -1,8 +1,12 @@
 //! What the system refuses: memory, descriptors, threads, rights, and the place of the dumps.
 
 use std::fs;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use crate::harness::{Preload, Run, compile, dump_files, name};
+use crate::harness::{Preload, Run, compile, dump_files, library, name};
+use crate::privilege::{Public, possible};
 
 const OFTEN: &str = "prof:true,prof_final:true,lg_prof_sample:12,lg_prof_interval:22";
 
@@ -129,4 +133,60 @@ fn a_container_that_starts_again_keeps_the_dumps_of_the_last() {
 #[test]
 fn two_containers_may_share_a_directory() {
     assert_containers_do_not_clash("$ONE & $ONE; s=$?; wait; echo status=$s");
+}
+
+/// A limit on processes that was met when the watcher should start, and is raised later.
+#[test]
+fn a_thread_that_cannot_be_started_is_tried_again() {
+    // Nobody else's, so that the limit counts this process alone.
+    const USER: &str = "65431";
+    if !possible() {
+        return;
+    }
+    let public = Public::new("malloscope-nproc");
+    let program = public.copy(&compile("churn.c", &[]), "churn");
+    let library = public.copy(&library(), "libmalloscope.so");
+    let (user, group) = (format!("--reuid={USER}"), format!("--regid={USER}"));
+    let dumps = public.path().join("dump");
+    let launcher = [
+        "prlimit",
+        "--nproc=1:1000",
+        "setpriv",
+        &user,
+        &group,
+        "--clear-groups",
+    ];
+    let server = Preload::command(launcher)
+        .arg(&program)
+        .arg("400000000")
+        .libraries(&[library])
+        .bare_conf(&format!(
+            "prof:true,prof_timer:1,prof_prefix:{}",
+            dumps.display()
+        ))
+        .start();
+    let said = || fs::read_to_string(server.directory().join("stderr")).expect("what was said");
+    let refused = comes_true(&|| said().contains("no thread can be started"));
+    let pid = server.pid().to_string();
+    // As the same user: root in a container may not.
+    let raised = Command::new("setpriv")
+        .args([user.as_str(), &group, "--clear-groups"])
+        .args(["prlimit", "--pid", &pid, "--nproc=1000:1000"])
+        .status();
+    let tried_again = comes_true(&|| !dump_files(public.path()).is_empty());
+    let said = said();
+    // Before anything is asserted: it would go on for good.
+    server.kill();
+    assert!(refused && raised.is_ok_and(|status| status.success()));
+    assert!(tried_again);
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+/// False when it takes too long.
+fn comes_true(is_so: &dyn Fn() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !is_so() && Instant::now() < end {
+        sleep(Duration::from_millis(50));
+    }
+    is_so()
 }

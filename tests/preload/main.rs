@@ -46,3 +46,4 @@ mod terminal;
 mod threads;
 mod triggers;
 mod valgrind;
+mod verdicts;

@@ -148,7 +148,8 @@ fn resident(pid: u32) -> Option<u64> {
 fn resident_alone(pid: u32) -> Option<u64> {
     let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
+    // A process that has ended has none.
+    (pages != 0).then(|| pages * rustix::param::page_size() as u64)
 }
 
 #[cfg(test)]
