@@ -80,7 +80,11 @@ pub struct Account {
 impl Account {
     /// That of a dump; `None` when it does not say how much is resident.
     pub fn of(profile: &Profile) -> Option<Account> {
-        let number = |key: &str| profile.process.get(key)?.parse::<f64>().ok();
+        // A dump may say anything; a part is no less than nothing.
+        let number = |key: &str| {
+            let number = profile.process.get(key)?.parse::<f64>().ok()?;
+            (number.is_finite() && number >= 0.0).then_some(number)
+        };
         let told = |key: &str| number(key).unwrap_or(0.0);
         let rss = number("rss_bytes")?;
         let mut private = number("rss_anonymous_bytes")?;

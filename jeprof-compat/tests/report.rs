@@ -123,6 +123,27 @@ fn names_from_a_dump_are_text_whatever_they_are() {
 }
 
 #[test]
+fn absurd_numbers_are_a_page_or_a_clear_error() {
+    const MOST: &str = "18446744073709551615";
+    let scratch = Scratch::new("numbers");
+    for (at, rss) in ["-5", "1e999", "NaN", MOST].into_iter().enumerate() {
+        let text = format!(
+            "heap_v2/{MOST}\n# malloscope 1\n# pid {MOST}\n# uptime_ms {MOST}\n# rss_bytes {rss}\n\
+             # rss_anonymous_bytes {rss}\n# cgroup_limit_bytes {rss}\n# epochs {MOST} {MOST}\n\
+             \x20 t*: {MOST}: {MOST} [0: 0]\n@ 0x1 0x2\n  t*: {MOST}: {MOST} [0: 0]\n\
+             # stack 0 live={MOST}:1e300:{MOST} variance={MOST} alloc=1:1:1 size=1-{MOST} births=4294967295:{MOST}:{MOST}\n\
+             @ 0x3\n  t*: {MOST}: {MOST} [0: 0]\n# stack 1 live={MOST}:1.0:{MOST} variance=1 alloc=1:1:1 births=1:2:3\n\
+             \nMAPPED_LIBRARIES:\n# end\n"
+        );
+        fs::write(scratch.0.join(format!("dumps/m.9.{at}.i{at}.heap")), text).expect("a dump");
+        let output = scratch.report(&["--output", "-"]);
+        let page = output.stdout.ends_with(b"</html>\n");
+        assert_eq!(output.status.success(), page, "{rss}: {}", error(&output));
+        assert!(!error(&output).contains("panicked"), "{}", error(&output));
+    }
+}
+
+#[test]
 fn thousands_of_dumps_are_one_small_page() {
     let scratch = Scratch::new("many");
     scratch.dump(4711, usize::MAX);

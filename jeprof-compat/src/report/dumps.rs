@@ -97,8 +97,10 @@ fn left_out(dumps: usize, shown: usize, kinds: &[Kind]) -> Vec<String> {
     notes
 }
 
+/// None of these is below zero, whatever a dump says.
 fn number(profile: &Profile, key: &str) -> Option<f64> {
-    profile.process.get(key)?.parse().ok()
+    let number: f64 = profile.process.get(key)?.parse().ok()?;
+    (number.is_finite() && number >= 0.0).then_some(number)
 }
 
 fn header(states: &[State<'_>], last: &State<'_>, malloc: Option<&Kind>) -> Header {

@@ -5,7 +5,7 @@ function graphView(data, kind, selection) {
   const drawn = usual(data, kind, selection);
   const svg = drawn ? parsed(data.drawings[drawn]) : layered(data, kind, selection);
   if (!svg) return [element("p", { class: "empty" }, "Nothing.")];
-  svg.prepend(shape("style", {}, data.graph_css));
+  svg.prepend(shape("style", {}, data.graph_css + ".paper { fill: none }"));
   const host = element("div", { id: "graph", tabindex: 0, role: "img", "aria-label": "Call graph; the table has the same figures" });
   // Its rules are its own: a shadow keeps them from the page.
   host.attachShadow({ mode: "open" }).append(svg);

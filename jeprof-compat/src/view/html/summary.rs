@@ -117,27 +117,29 @@ pub fn suspects(report: &Report) -> String {
     let suspects = report.suspects.iter().enumerate();
     // What says nothing does not stand beside what does, unless there is nothing else.
     let (few, told): (Vec<_>, Vec<_>) = suspects.partition(|(_, s)| s.verdict == Verdict::TooFew);
-    let cards = |list: &[(usize, &Suspect)]| -> String {
-        list.iter().map(|(at, s)| card(*at, s, per)).collect()
+    let cards = |list: &[(usize, &Suspect)], before: usize| -> String {
+        let ranks = list.iter().zip(before + 1..);
+        ranks
+            .map(|((at, s), rank)| card(*at, rank, s, per))
+            .collect()
     };
     if told.is_empty() || few.is_empty() {
-        return cards(&told) + &cards(&few);
+        return cards(&told, 0) + &cards(&few, 0);
     }
     format!(
         "{}<details class=\"few\"><summary>Too few samples to say anything: {}</summary>\n<div class=\"cards\">{}</div></details>\n",
-        cards(&told),
+        cards(&told, 0),
         few.len(),
-        cards(&few)
+        cards(&few, told.len())
     )
 }
 
-fn card(at: usize, suspect: &Suspect, per: (&str, f64)) -> String {
+fn card(at: usize, rank: usize, suspect: &Suspect, per: (&str, f64)) -> String {
     let mut out = format!(
         "<article class=\"card {}\" id=\"suspect-{at}\" aria-labelledby=\"suspect-{at}-title\">\n\
-         <header><span class=\"rank\">{}</span><span class=\"word\">{}</span>\
+         <header><span class=\"rank\">{rank}</span><span class=\"word\">{}</span>\
          <h3 id=\"suspect-{at}-title\"><code>{}</code></h3></header>\n",
         suspect.verdict.class(),
-        at + 1,
         suspect.verdict.word(),
         escape(&suspect.culprit)
     );
