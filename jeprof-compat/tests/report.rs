@@ -80,7 +80,7 @@ fn of_several_processes_each_can_be_had_and_the_page_says_whose_it_is() {
     }
     let page = scratch.page(&[]);
     assert!(page.contains("This page is about process 4711. 2 other processes have dumps"));
-    assert!(page.contains("malloscope report --pid 4712"));
+    assert!(page.contains("malloscope report DIR --pid 4712"));
     let page = scratch.page(&["--pid", "4712"]);
     assert!(page.contains("This page is about process 4712."));
     assert!(page.contains("--pid 4711") && !page.contains("--pid 4712"));

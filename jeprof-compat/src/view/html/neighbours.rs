@@ -28,7 +28,7 @@ pub fn section(report: &Report) -> String {
 fn row(other: &Neighbour) -> String {
     let page = match &other.page {
         Some(file) => format!("<a href=\"{}\">{}</a>", link(file), escape(file)),
-        None if other.pid > 0 => format!("<code>malloscope report --pid {}</code>", other.pid),
+        None if other.pid > 0 => format!("<code>malloscope report DIR --pid {}</code>", other.pid),
         None => String::new(),
     };
     format!(
