@@ -267,7 +267,8 @@ fn who_is_behind_a_shell_is_asked_for_a_last_dump_too() {
         .run();
     assert_eq!(run.stdout, "status=143\n", "{}", run.stderr);
     let files = dump_files(&run.directory().join("d"));
-    let asked = files.iter().find(|path| name(path).contains(".m0."));
-    let dump = Dump::read(asked.unwrap_or_else(|| panic!("{files:?}")));
-    assert!(dump.live_bytes() > 7 << 20);
+    // The shell may have been sampled too.
+    let asked = files.iter().filter(|path| name(path).contains(".m0."));
+    let most = asked.map(|path| Dump::read(path).live_bytes()).max();
+    assert!(most > Some(7 << 20), "{most:?} in {files:?}");
 }
