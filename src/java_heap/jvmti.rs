@@ -50,6 +50,7 @@ const GET_STACK_TRACE: usize = 104;
 const FORCE_GARBAGE_COLLECTION: usize = 108;
 const SET_EVENT_CALLBACKS: usize = 122;
 const DISPOSE_ENVIRONMENT: usize = 127;
+const GET_PHASE: usize = 133;
 const ADD_CAPABILITIES: usize = 142;
 const SET_HEAP_SAMPLING_INTERVAL: usize = 156;
 
@@ -80,6 +81,9 @@ pub enum Event {
     /// An object was sampled; on the thread that allocated it.
     SampledObjectAlloc = 86,
 }
+
+/// `JVMTI_PHASE_LIVE`
+const LIVE_PHASE: c_int = 4;
 
 const FIRST_EVENT: usize = 50;
 const EVENTS: usize = 37;
@@ -165,6 +169,13 @@ impl Jvmti {
     /// `interface` is a `jvmtiEnv*` of version 11 or later.
     pub unsafe fn new(interface: Interface) -> Jvmti {
         Jvmti(interface)
+    }
+
+    /// Is the JVM between its making and its end? In any phase; outside the live one the other
+    /// functions say no.
+    pub fn is_live(self) -> bool {
+        let mut phase = 0;
+        call!(self, GET_PHASE, &raw mut phase => *mut c_int) && phase == LIVE_PHASE
     }
 
     /// Asks for capabilities; all of them, or none and `false`.

@@ -164,9 +164,16 @@ fn begin(vm: Vm) -> Result<(), Refusal> {
     let environment = vm.environment(jvmti::VERSION_11)?;
     // SAFETY: GetEnv returned it for this version.
     let jvmti = unsafe { Jvmti::new(environment) };
-    if !prepare(jvmti) {
+    // Phases only follow one another: live before and after is live meanwhile.
+    let was_live = jvmti.is_live();
+    if !was_live || !prepare(jvmti) {
+        let is_early_or_late = !was_live || !jvmti.is_live();
         jvmti.dispose();
-        return Err(Refusal::Never);
+        return Err(if is_early_or_late {
+            Refusal::NotNow
+        } else {
+            Refusal::Never
+        });
     }
     VM.store(vm.0.cast_mut().cast(), Relaxed);
     JVMTI.store(environment.cast_mut().cast(), Relaxed);
@@ -182,8 +189,11 @@ fn begin(vm: Vm) -> Result<(), Refusal> {
     helper::start();
     if steer::settle(&mut Turn::wait(), jvmti) {
         Ok(())
-    } else {
+    } else if jvmti.is_live() {
         Err(Refusal::Never)
+    } else {
+        close();
+        Ok(())
     }
 }
 

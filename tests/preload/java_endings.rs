@@ -15,11 +15,12 @@ const ENDING: &str = "tests/java/Ending.java";
 const CONF: &str = "prof:true,prof_final:true,lg_prof_sample:12,lg_prof_interval:23";
 
 /// The same text whatever addresses, pids and times are. Without traces: when memory runs out the
-/// JVM has some that it made in advance, first come, first served.
+/// JVM has some that it made in advance, first come, first served. Without what it says of its
+/// disassembler, which it looks for only if it crashed in compiled code.
 fn timeless(text: &str) -> String {
     let lines = text.split_inclusive('\n');
     let words = lines
-        .filter(|line| !line.starts_with("\tat "))
+        .filter(|line| !line.starts_with("\tat ") && !line.contains("hsdis"))
         .flat_map(|line| line.split_inclusive(|c: char| !c.is_ascii_alphanumeric()));
     let number = |word: &str| word.contains(|c: char| c.is_ascii_digit());
     words
@@ -138,7 +139,14 @@ fn by_a_signal() {
                 server.wait()
             });
             let what = format!("{name} {jdk:?}, in {}", run.directory().display());
-            assert_eq!(run.status, plain.status, "{what}: {}", run.stderr);
+            if name == "SEGV" {
+                // Without us too it ends in either way: 3 of 15 times with 1, on JDK 25.
+                let crashes =
+                    |run: &Run| run.status.signal() == Some(6) || run.status.code() == Some(1);
+                assert!(crashes(&run) && crashes(&plain), "{what}: {}", run.stderr);
+            } else {
+                assert_eq!(run.status, plain.status, "{what}: {}", run.stderr);
+            }
             assert_eq!(timeless(&run.stderr), timeless(&plain.stderr), "{what}");
             let (mine, its) = (crash_report(&run), crash_report(&plain));
             assert_eq!(mine.is_some(), its.is_some(), "{what}");
