@@ -228,6 +228,7 @@ impl Cli {
             value,
             granularity,
             filter,
+            marks_inlined: self.output() != Output::Svg,
         }
     }
 

@@ -115,6 +115,8 @@ pub struct Line {
     pub line: Option<u32>,
     /// True for every frame inlined into the one behind it.
     pub inlined: bool,
+    /// The name is a class's: what was allocated, not who did.
+    pub is_class: bool,
 }
 
 impl Line {

@@ -38,7 +38,7 @@ pub enum FrameKind {
 /// One node of the picture: a function, a line, a file or an address, as the granularity says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Frame {
-    /// What is printed and what tells frames apart; ends in ` (inline)` where `jeprof`'s does.
+    /// What is printed and what tells frames apart.
     pub name: String,
     /// The function alone, whole, parameters included: for tooltips and folded stacks.
     pub full: String,
@@ -50,8 +50,10 @@ pub struct Frame {
     pub file: Option<String>,
     /// Line number there: that of the occurrences with the largest value.
     pub line: Option<u32>,
-    /// Inlined into its caller. A function that is both has two frames, as in `jeprof`.
+    /// Inlined into its caller, wherever it occurs.
     pub inlined: bool,
+    /// A class: what was allocated, not who did.
+    pub is_class: bool,
     /// Where the name comes from.
     pub kind: FrameKind,
 }
@@ -69,6 +71,8 @@ struct Holders {
 #[derive(Default)]
 pub struct Namesakes {
     by_short: HashMap<String, Holders>,
+    /// Names end in ` (inline)` where `jeprof`'s do: then a function that is also called has two.
+    marks_inlined: bool,
 }
 
 impl Namesakes {
@@ -86,6 +90,14 @@ impl Namesakes {
             .by_short
             .retain(|_, h| h.fulls.len() > 1 || h.bodies.len() > 1);
         namesakes
+    }
+
+    /// The same, with ` (inline)` behind the names of what was inlined, or without.
+    pub fn marking_inlined(self, marks_inlined: bool) -> Namesakes {
+        Namesakes {
+            marks_inlined,
+            ..self
+        }
     }
 
     fn note(&mut self, profile: &Profile, location: &Location, line: &Line) {
@@ -117,7 +129,7 @@ impl Namesakes {
 
     fn named(&self, site: &Site<'_>, line: &Line, granularity: Granularity) -> Frame {
         let mut name = self.function(site, line);
-        if line.inlined {
+        if line.inlined && self.marks_inlined {
             name.push_str(" (inline)");
         }
         let file = line.file.as_deref();
@@ -143,6 +155,7 @@ impl Namesakes {
             file: line.file.clone(),
             line: line.line,
             inlined: line.inlined,
+            is_class: line.is_class,
             kind: if managed {
                 FrameKind::Managed
             } else {
@@ -267,6 +280,30 @@ mod tests {
             names(&[&profile("1", &[("/a", f.clone()), ("/a", f)])]),
             ["f", "f"]
         );
+    }
+
+    #[test]
+    fn inlining_makes_another_function_only_where_it_was_asked_for() {
+        let inlined = Line {
+            inlined: true,
+            ..line("f", "f", 0x100)
+        };
+        let location = Location {
+            lines: vec![inlined],
+            ..Location::default()
+        };
+        let site = Site {
+            id: crate::model::LocationId(0),
+            depth: 0,
+            location: &location,
+            line: location.lines.first(),
+            mapping: None,
+        };
+        let name = |marks_inlined| {
+            let namesakes = Namesakes::default().marking_inlined(marks_inlined);
+            namesakes.frame(&site, Granularity::Functions).name
+        };
+        assert_eq!((name(false), name(true)), ("f".into(), "f (inline)".into()));
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub struct Selection {
     pub granularity: Granularity,
     /// Which stacks take part.
     pub filter: Filter,
+    /// What was inlined has ` (inline)` behind its name, and a frame of its own, as in `jeprof`.
+    pub marks_inlined: bool,
 }
 
 /// A profile and how it counts: 1 when added, -1 as a base.
@@ -142,7 +144,7 @@ impl<'a> Builder<'a> {
         let profiles = parts.iter().map(|p| p.profile);
         Builder {
             selection,
-            namesakes: Namesakes::collect(profiles),
+            namesakes: Namesakes::collect(profiles).marking_inlined(selection.marks_inlined),
             by_name: HashMap::new(),
             by_stack: HashMap::new(),
             gross: Vec::new(),
@@ -202,6 +204,8 @@ impl<'a> Builder<'a> {
         let id = *self.by_name.entry(frame.name.clone()).or_insert(next);
         if id == next {
             self.out.frames.push(frame);
+        } else {
+            self.out.frames[id.0 as usize].inlined &= frame.inlined;
         }
         cache.insert(key, id);
         id
@@ -321,6 +325,25 @@ mod tests {
             .map(|f| f.line)
             .collect();
         assert_eq!(lines, [Some(9), Some(2)]);
+    }
+
+    #[test]
+    fn what_is_also_called_is_inlined_nowhere() {
+        let mut one = profile(&[("f<main", 10.0, 1), ("f<main", 5.0, 1)]);
+        one.locations[0].lines[0].inlined = true;
+        let merged = build(&[(&one, 1.0)]);
+        assert_eq!((merged.stacks.len(), merged.frames[0].inlined), (1, false));
+        let part = Part {
+            profile: &one,
+            sign: 1.0,
+        };
+        let selection = Selection {
+            marks_inlined: true,
+            ..Selection::default()
+        };
+        let marked = NamedProfile::build(&[part], &selection);
+        assert_eq!(sums(&marked, "f (inline)"), (10.0, 10.0));
+        assert_eq!(sums(&marked, "f"), (5.0, 5.0));
     }
 
     #[test]

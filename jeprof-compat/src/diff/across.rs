@@ -79,11 +79,8 @@ fn without_address(name: &str) -> String {
 
 /// `init@4f0` of `a.c` is `init` of `a.c`.
 fn without_start(frame: &Frame) -> (String, String) {
-    let (name, inline) = match frame.name.strip_suffix(" (inline)") {
-        Some(name) => (name, " (inline)"),
-        None => (frame.name.as_str(), ""),
-    };
-    let bare = name
+    let bare = frame
+        .name
         .rsplit_once('@')
         .filter(|(_, start)| !start.is_empty() && start.bytes().all(|b| b.is_ascii_hexdigit()));
     let Some((bare, _)) = bare else {
@@ -91,7 +88,7 @@ fn without_start(frame: &Frame) -> (String, String) {
     };
     let file = frame.file.as_deref().unwrap_or_default();
     let file = file.rsplit('/').next().unwrap_or_default();
-    (format!("{bare}{inline}"), file.to_owned())
+    (bare.to_owned(), file.to_owned())
 }
 
 #[cfg(test)]
@@ -120,10 +117,7 @@ mod tests {
             native("inflate", "libpng.so")
         );
         assert_eq!(native("load", "app-1"), native("load", "app-2"));
-        assert_eq!(
-            native("init@4f0 (inline)", "app"),
-            native("init@510 (inline)", "app")
-        );
+        assert_eq!(native("init@4f0", "app"), native("init@510", "app"));
         assert_ne!(native("init@4f0", "app"), native("init", "app"));
         assert_eq!(native("mail@x.org", "app").name, "mail@x.org");
     }

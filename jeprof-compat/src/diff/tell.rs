@@ -136,21 +136,16 @@ fn frame<'a>(paths: &'a Paths, row: &Row) -> &'a Frame {
 fn called(paths: &Paths, row: &Row) -> String {
     let frame = frame(paths, row);
     match place(frame) {
-        place if place.is_empty() => function(frame).to_owned(),
-        place => format!("{} ({})", function(frame), base_name(&place)),
+        place if place.is_empty() => frame.name.clone(),
+        place => format!("{} ({})", frame.name, base_name(&place)),
     }
-}
-
-/// That it was inlined is no part of a function's name where rows are not functions.
-fn function(frame: &Frame) -> &str {
-    frame.name.trim_end_matches(" (inline)")
 }
 
 fn told(paths: &Paths, row: &Row, by: By) -> Told {
     let path = &paths.paths[row.path];
     let frame = frame(paths, row);
     let figures = figures(&row.change, row.mark);
-    let name = |at: &usize| function(&paths.frames[*at]).to_owned();
+    let name = |at: &usize| paths.frames[*at].name.clone();
     let stack = path.frames.iter().map(name).collect();
     if by == By::Module {
         return Told {
@@ -166,7 +161,7 @@ fn told(paths: &Paths, row: &Row, by: By) -> Told {
     Told {
         name: match by {
             By::Function => frame.name.clone(),
-            _ => function(frame).to_owned(),
+            _ => frame.name.clone(),
         },
         place: place(frame),
         module: frame.module.clone().unwrap_or_default(),

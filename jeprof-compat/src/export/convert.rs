@@ -61,6 +61,8 @@ fn written(format: Format, choice: &Choice) -> Result<Vec<u8>> {
             value,
             granularity,
             filter: choice.filter(),
+            // `[inline]` is what tools for flame graphs know.
+            marks_inlined: format == Format::Folded,
         })
     };
     let both = |granularity: Granularity| -> [NamedProfile; 2] {

@@ -143,6 +143,7 @@ impl Shown {
             value: self.value(),
             granularity,
             filter: choice.filter(),
+            marks_inlined: false,
         });
         Ok((named, program(&loaded)))
     }

@@ -269,6 +269,7 @@ fn model_facts(line: &StackLine<'_>) -> StackFacts {
 /// `java.util.zip.Deflater.init`; Ruby writes `Zlib::Deflate#deflate`.
 fn managed_line(frame: &ManagedFrame<'_>) -> Line {
     let (kind, class, name) = (string(frame.kind), string(frame.class), string(frame.name));
+    let is_class = name.is_empty();
     let function = match (class.is_empty(), name.is_empty(), kind.as_str()) {
         (true, _, _) => name,
         // What was allocated, not who did: a class alone.
@@ -280,6 +281,7 @@ fn managed_line(frame: &ManagedFrame<'_>) -> Line {
         function,
         file: Some(string(frame.file)).filter(|f| !f.is_empty()),
         line: u32::try_from(frame.line).ok().filter(|&l| l != 0),
+        is_class,
         ..Line::default()
     }
 }

@@ -70,7 +70,7 @@ pub struct ReportFrame {
     pub file: Option<String>,
     /// Its line.
     pub line: Option<u32>,
-    /// `native`, `managed` or `unresolved`.
+    /// `native`, `managed`, `class` (of an object) or `unresolved`.
     pub kind: &'static str,
 }
 
@@ -292,7 +292,7 @@ impl ReportFrame {
     pub fn home(&self) -> &str {
         match &self.module {
             Some(module) => module,
-            None if self.kind == "managed" => "managed code",
+            None if matches!(self.kind, "managed" | "class") => "managed code",
             None => "",
         }
     }
@@ -307,6 +307,7 @@ impl ReportFrame {
             line: frame.line,
             kind: match frame.kind {
                 FrameKind::Native => "native",
+                FrameKind::Managed if frame.is_class => "class",
                 FrameKind::Managed => "managed",
                 FrameKind::Unresolved => "unresolved",
             },

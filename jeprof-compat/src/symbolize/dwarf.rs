@@ -73,6 +73,7 @@ pub fn merge(mut frames: Vec<RawFrame>, symbol: Option<Symbol>) -> Vec<Line> {
             file: frame.file,
             line: frame.line,
             inlined: depth < outermost,
+            is_class: false,
         });
     }
     lines

@@ -5,7 +5,9 @@ use std::fmt::{self, Write};
 
 use super::svg::Caption;
 use crate::graph::{Edge, Graph, Node};
+use crate::stacks::{Frame, FrameKind};
 use crate::units::percent;
+use crate::view::names;
 use crate::view::node_label::font_size;
 
 /// The whole file.
@@ -66,7 +68,7 @@ impl Dot<'_> {
             out,
             "N{} [label=\"{}\\n{} ({}){cumulative}\\r\",shape=box,fontsize={:.1}];",
             index + 1,
-            name(&node.frame.name),
+            name(&node.frame),
             self.value(node.flat),
             share(node.flat),
             font_size(node.flat, self.graph.shown),
@@ -102,8 +104,14 @@ impl Dot<'_> {
     }
 }
 
-/// A line for each part of the name.
-fn name(name: &str) -> String {
+/// A line for each part of the name; of managed code one for the package and one for the rest.
+fn name(frame: &Frame) -> String {
+    let name = &frame.name;
+    if frame.kind == FrameKind::Managed && !name.contains("::") {
+        let (place, own) = names::parts(name, frame.is_class);
+        let line_break = if place.is_empty() { "" } else { "\\n" };
+        return format!("{}{line_break}{}", escape(place), escape(own));
+    }
     let spaced = name.replace("::", "\n");
     let parts: Vec<String> = spaced.split_whitespace().map(escape).collect();
     parts.join("\\n")
@@ -130,7 +138,20 @@ mod tests {
 
     #[test]
     fn names_cannot_leave_their_string() {
-        assert_eq!(name("a::b \"c\"\\N\u{1}"), "a\\nb\\n\\\"c\\\"\\\\N ");
+        let name = |text: &str, kind, is_class| {
+            name(&Frame {
+                name: text.to_owned(),
+                kind,
+                is_class,
+                ..Frame::default()
+            })
+        };
+        let native = name("a::b \"c\"\\N\u{1}", FrameKind::Native, false);
+        assert_eq!(native, "a\\nb\\n\\\"c\\\"\\\\N ");
+        let class = name("java.lang.\"\\N[]", FrameKind::Managed, true);
+        assert_eq!(class, "java.lang.\\n\\\"\\\\N[]");
+        let method = name("java.util.List.add", FrameKind::Managed, false);
+        assert_eq!(method, "java.util.\\nList.add");
     }
 
     #[test]

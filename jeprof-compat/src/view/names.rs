@@ -1,10 +1,10 @@
 //! Long names on few short lines. Called by the pictures for what is written into a box; the
 //! whole name goes into the tooltip. Pure; knows nothing of fonts.
 //!
-//! A name falls into the part that places it (packages, namespaces) and its own part, class and
-//! function. Both are broken behind `::`, `.`, `/`, commas and blanks and before brackets, at
-//! underscores as a last resort, and cut when nothing else helps. What stands in template
-//! brackets is dim, and goes first when there is too much.
+//! A name falls into the part that places it (packages, namespaces) and its own part: class and
+//! function, or a class alone. Both are broken behind `::`, `.`, `/`, commas, blanks and the `$` of
+//! a class within a class, before brackets, at underscores as a last resort, and cut when nothing
+//! else helps. What stands in template brackets is dim, and goes first when there is too much.
 
 /// A stretch of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +29,9 @@ const LONG: usize = 120;
 const MAX_PLACE_LINES: usize = 3;
 const MAX_OWN_LINES: usize = 6;
 
-/// Breaks `name` into lines of about `columns` characters, the placing part into such of
-/// `place_columns`.
-pub fn wrap(name: &str, columns: usize, place_columns: usize) -> Lines {
+/// Breaks `name`, of a class or of a function, into lines of about `columns` characters, the placing
+/// part into such of `place_columns`.
+pub fn wrap(name: &str, is_class: bool, columns: usize, place_columns: usize) -> Lines {
     let name: Vec<char> = name
         .chars()
         .map(|c| {
@@ -42,7 +42,7 @@ pub fn wrap(name: &str, columns: usize, place_columns: usize) -> Lines {
             }
         })
         .collect();
-    let (place, own) = name.split_at(split(&name));
+    let (place, own) = name.split_at(split(&name, is_class));
     let own = shorten(own);
     let depths = depths(&own);
     // What is nothing but a bracket is no side remark: `[jit compiler thread]`.
@@ -65,12 +65,32 @@ pub fn wrap(name: &str, columns: usize, place_columns: usize) -> Lines {
 /// A character, and whether it is dim.
 type Glyph = (char, bool);
 
+/// The part of `name` that places it, and its own.
+pub fn parts(name: &str, is_class: bool) -> (&str, &str) {
+    let chars: Vec<char> = name.chars().collect();
+    let own = split(&chars, is_class);
+    let at = name
+        .char_indices()
+        .nth(own)
+        .map_or(name.len(), |(at, _)| at);
+    name.split_at(at)
+}
+
 /// Where the own part begins.
-fn split(name: &[char]) -> usize {
+fn split(name: &[char], is_class: bool) -> usize {
+    if is_class {
+        // Behind a slash is what a JVM adds to tell hidden classes apart.
+        let end = name.iter().position(|c| *c == '/').unwrap_or(name.len());
+        return separators(&name[..end], ".").last().copied().unwrap_or(0);
+    }
     let scopes = separators(name, "::");
     if !scopes.is_empty() {
         return own_start(name, &scopes);
     }
+    // A line of the source may stand behind the name.
+    let depths = depths(name);
+    let end = (0..name.len()).find(|&at| name[at] == ' ' && depths[at] == 0);
+    let name = &name[..end.unwrap_or(name.len())];
     let dots = separators(name, ".");
     if dots.len() >= 2 && is_dotted_path(name, &dots) {
         return own_start(name, &dots);
@@ -124,14 +144,15 @@ fn is_dotted_path(name: &[char], ends: &[usize]) -> bool {
     words.iter().all(is_word) && !words.iter().any(is_suffix)
 }
 
-/// Depth of brackets at each character, the brackets themselves inside. Arrows, operators and the
-/// names of Java's initialisers are no brackets.
+/// Depth of brackets at each character, the brackets themselves inside. Arrows, operators, the
+/// names of Java's initialisers and the `[]` of arrays are no brackets.
 fn depths(name: &[char]) -> Vec<usize> {
     let mut open: Vec<char> = Vec::new();
     let mut depths = Vec::with_capacity(name.len());
     for (at, &c) in name.iter().enumerate() {
         let arrow = c == '>' && at > 0 && matches!(name[at - 1], '-' | '=');
         match c {
+            '[' if name.get(at + 1) == Some(&']') => depths.push(open.len()),
             '<' | '(' | '[' | '{' if !is_operator(name, at) && !is_initialiser(name, at) => {
                 open.push(c);
                 depths.push(open.len());
@@ -238,6 +259,7 @@ fn atoms(text: &[Glyph], columns: usize) -> Vec<Vec<Glyph>> {
         matches!(before, '/' | ',' | ' ' | '.')
             || (before == ':' && after != ':')
             || matches!(after, '<' | '(')
+            || (before == '$' && after.is_alphabetic())
     });
     let fair = good.into_iter().flat_map(|piece| {
         if width(&piece) <= columns {
@@ -294,7 +316,11 @@ mod tests {
 
     /// Lines of the placing part, a bar, lines of the own part with dim stretches in `` ` ``.
     fn shown(name: &str, columns: usize) -> Vec<String> {
-        let lines = wrap(name, columns, columns);
+        lines_of(name, false, columns)
+    }
+
+    fn lines_of(name: &str, is_class: bool, columns: usize) -> Vec<String> {
+        let lines = wrap(name, is_class, columns, columns);
         let own = lines.own.iter().map(|line| {
             line.iter()
                 .map(|s| {
@@ -327,6 +353,55 @@ mod tests {
         assert_eq!(shown("Caches.<clinit>", 40), ["|", "Caches.<clinit>"]);
         assert_eq!(shown("os::malloc", 40), ["|", "os::malloc"]);
         assert_eq!(shown("deflateInit2_", 40), ["|", "deflateInit2_"]);
+    }
+
+    #[test]
+    fn a_class_stands_whole_over_its_package() {
+        let class = |name| lines_of(name, true, 40);
+        assert_eq!(class("java.lang.Integer"), ["java.lang.", "|", "Integer"]);
+        assert_eq!(class("byte[]"), ["|", "byte[]"]);
+        assert_eq!(
+            class("java.lang.Object[][]"),
+            ["java.lang.", "|", "Object[][]"]
+        );
+        assert_eq!(
+            class("java.util.HashMap$Node[]"),
+            ["java.util.", "|", "HashMap$Node[]"]
+        );
+        assert_eq!(
+            class("com.shop.Cart$$Lambda"),
+            ["com.shop.", "|", "Cart$$Lambda"]
+        );
+        assert_eq!(
+            class("com.shop.Cart$$Lambda/0x00007f.x"),
+            ["com.shop.", "|", "Cart$$Lambda/0x00007f.x"]
+        );
+        assert_eq!(class("my.app.core$fn"), ["my.app.", "|", "core$fn"]);
+        assert_eq!(class("Main"), ["|", "Main"]);
+        assert_eq!(
+            lines_of("shop.ExceptionLogger$OpenRecord[]", true, 16),
+            ["shop.", "|", "ExceptionLogger$", "OpenRecord[]"]
+        );
+    }
+
+    #[test]
+    fn methods_keep_their_class() {
+        assert_eq!(
+            shown("com.shop.Cart$$Lambda.apply", 40),
+            ["com.shop.", "|", "Cart$$Lambda.apply"]
+        );
+        assert_eq!(
+            shown("java.util.zip.Deflater.init Deflater.java:77", 60),
+            ["java.util.zip.", "|", "Deflater.init Deflater.java:77"]
+        );
+        assert_eq!(
+            shown("ExceptionLogger$OpenRecord.<init>", 16),
+            ["|", "ExceptionLogger$", "OpenRecord.", "<init>"]
+        );
+        assert_eq!(
+            parts("java.util.zip.Deflater.<init>", false),
+            ("java.util.zip.", "Deflater.<init>")
+        );
     }
 
     #[test]
@@ -393,11 +468,11 @@ mod tests {
 
     #[test]
     fn endless_names_stay_a_few_lines() {
-        let lines = wrap(&"abcdefghij".repeat(500), 20, 20);
+        let lines = wrap(&"abcdefghij".repeat(500), false, 20, 20);
         assert_eq!(lines.own.len(), MAX_OWN_LINES);
-        let lines = wrap(&"<".repeat(500), 20, 20);
+        let lines = wrap(&"<".repeat(500), false, 20, 20);
         assert!(lines.own.len() <= MAX_OWN_LINES);
-        let lines = wrap(&"namespace_name::".repeat(50), 20, 20);
+        let lines = wrap(&"namespace_name::".repeat(50), false, 20, 20);
         assert_eq!(lines.place.len(), MAX_PLACE_LINES);
     }
 
@@ -409,7 +484,7 @@ mod tests {
             "\n\t\u{0}",
             "",
         ] {
-            for line in wrap(name, 5, 5).own {
+            for line in wrap(name, false, 5, 5).own {
                 let length: usize = line.iter().map(|s| s.text.chars().count()).sum();
                 assert!(length <= 5, "{line:?}");
             }

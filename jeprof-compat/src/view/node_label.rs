@@ -49,6 +49,7 @@ pub(super) fn label(graph: &Graph, node: &Node, unit: Unit) -> Label {
     let columns = (COLUMNS * WIDE_FONT / main).clamp(16.0, COLUMNS) as usize;
     let name = names::wrap(
         &node.frame.name,
+        node.frame.is_class,
         columns,
         (COLUMNS * WIDE_FONT / side).clamp(16.0, COLUMNS) as usize,
     );

@@ -111,7 +111,10 @@ function label(data, kind, box, whole, isObjects) {
   const size = 8.5 + 40 * Math.sqrt(Math.min(1, Math.abs(box.flat) / whole));
   box.name = kind.frames.name[box.frame];
   const figure = box.flat === box.value ? amount(box.value, isObjects) : `${amount(box.flat, isObjects)} of ${amount(box.value, isObjects)}`;
-  box.lines = [[fit(data, box.name, 290), size], [figure, Math.max(8, size * 0.75)]];
+  // The package of a class stands over it.
+  const own = kind.frames.own[box.frame], part = (...ends) => fit(data, box.name.slice(...ends), 290);
+  box.lines = [[part(own), size], [figure, Math.max(8, size * 0.75)]];
+  if (own) box.lines.unshift([part(0, own), Math.max(8, size * 0.6)]);
   box.width = Math.max(...box.lines.map(([text, size]) => textWidth(data, text) / data.font * size)) + 14;
   box.height = box.lines.reduce((sum, [, size]) => sum + size * 1.25, 8);
 }
@@ -161,7 +164,7 @@ function spread(layer) {
 
 function boxOf(kind, box, whole, selection) {
   const noise = isNoise(selection, box.value, box.variance, box.samples), band = state.value === "bytes" && box.variance > 0 ? " ± " + amount(1.96 * Math.sqrt(box.variance)) : "";
-  const text = [kind.frames.full[box.frame] || box.name, placeOf(kind, box.frame), box.lines[1][0] + band, box.samples ? `${box.samples} samples` : "", noise ? "n.s.: within noise" : ""].filter(Boolean).join("\n");
+  const text = [kind.frames.full[box.frame] || box.name, placeOf(kind, box.frame), box.lines.at(-1)[0] + band, box.samples ? `${box.samples} samples` : "", noise ? "n.s.: within noise" : ""].filter(Boolean).join("\n");
   const group = shape("g", { class: "node " + heat(box.value, whole), opacity: noise ? 0.5 : 1 }, shape("title", {}, text),
     shape("rect", { x: box.x - box.width / 2, y: box.y, width: box.width, height: box.height }));
   let y = box.y + 4;

@@ -14,7 +14,7 @@ use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 
 use crate::report::{Cell, Kind, Report, ReportFrame};
-use crate::view::{flame, hue, svg, text_width};
+use crate::view::{flame, hue, names, svg, text_width};
 
 /// A call graph drawn beforehand, for a selection of the page.
 pub struct Drawing {
@@ -65,6 +65,7 @@ fn kind(kind: &Kind) -> Value {
         "full": frames.iter().map(|f| f.full.as_deref().unwrap_or("")).collect::<Vec<_>>(),
         "module": all.clone().map(|at| strings.id(module(at))).collect::<Vec<_>>(),
         "file": frames.iter().map(|f| strings.id(f.file.as_deref())).collect::<Vec<_>>(),
+        "own": frames.iter().map(own_part).collect::<Vec<_>>(),
         "line": frames.iter().map(|f| f.line.unwrap_or(0)).collect::<Vec<_>>(),
         "hue": all.map(|at| hue(at).unwrap_or(hue::rest())).collect::<Vec<_>>(),
     });
@@ -86,6 +87,17 @@ fn kind(kind: &Kind) -> Value {
         "thread_names": kind.threads,
         "threads": threads(kind),
     })
+}
+
+/// Where the class and its method begin behind their package, as JavaScript counts.
+fn own_part(frame: &ReportFrame) -> usize {
+    match frame.kind {
+        "managed" | "class" => {
+            let (place, _) = names::parts(&frame.name, frame.kind == "class");
+            place.encode_utf16().count()
+        }
+        _ => 0,
+    }
 }
 
 /// Standard deviation in thousandths of the value.
@@ -228,6 +240,20 @@ impl<'a> Strings<'a> {
 mod tests {
     use super::*;
     use crate::report::Stack;
+
+    #[test]
+    fn a_class_begins_behind_its_package() {
+        let own = |name: &str, kind| {
+            own_part(&ReportFrame {
+                name: name.into(),
+                kind,
+                ..ReportFrame::default()
+            })
+        };
+        assert_eq!(own("java.lang.Integer", "class"), 10);
+        assert_eq!(own("\u{1d538}.b.C.m", "managed"), 5);
+        assert_eq!(own("std::vector::push", "native"), 0);
+    }
 
     #[test]
     fn shares_are_told_when_they_change() {

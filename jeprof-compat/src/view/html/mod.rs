@@ -173,10 +173,11 @@ fn profile(
         module: frame.module.clone(),
         file: frame.file.clone(),
         line: frame.line,
-        kind: if frame.kind == "unresolved" {
-            FrameKind::Unresolved
-        } else {
-            FrameKind::Native
+        is_class: frame.kind == "class",
+        kind: match frame.kind {
+            "unresolved" => FrameKind::Unresolved,
+            "managed" | "class" => FrameKind::Managed,
+            _ => FrameKind::Native,
         },
         ..Frame::default()
     };
