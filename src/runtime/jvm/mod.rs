@@ -90,7 +90,9 @@ static CHECKED: AtomicBool = AtomicBool::new(false);
 /// SeqCst, for it and [`INSIDE`] are each other's signal: who enters counts first and then looks.
 static CURRENT: AtomicPtr<Jvm> = AtomicPtr::new(null_mut());
 
-/// What [`before_close`] took away. Written by it and [`after_close`].
+/// What [`before_close`] takes away, told before it is gone from [`CURRENT`]: samples that miss it
+/// there do not look for it meanwhile, since what they find has no [`Traces`]. SeqCst, as that is.
+/// Written by it and [`after_close`].
 static CLOSING: AtomicPtr<Jvm> = AtomicPtr::new(null_mut());
 
 /// Samples that are looking at [`CURRENT`].
@@ -162,6 +164,7 @@ fn look(frames: &[u64], memory: &mut Memory, now_ms: u64) {
     let next = now_ms.saturating_add(LOOK_MS);
     if now_ms < due
         || CREATIONS.load(SeqCst) != 0
+        || !CLOSING.load(SeqCst).is_null()
         || NEXT_LOOK
             .compare_exchange(due, next, Relaxed, Relaxed)
             .is_err()
@@ -258,11 +261,13 @@ impl Drop for Inside {
 
 /// Before a library is closed, which may be libjvm.
 pub(super) fn before_close() {
-    let jvm = CURRENT.swap(null_mut(), SeqCst);
+    let jvm = CURRENT.load(SeqCst);
     if jvm.is_null() {
         return;
     }
     CLOSING.store(jvm, SeqCst);
+    // One that is created meanwhile stays.
+    let _ = CURRENT.compare_exchange(jvm, null_mut(), SeqCst, Acquire);
     let deadline = sys::monotonic_ms() + PATIENCE_MS;
     while INSIDE.load(SeqCst) != 0 && sys::monotonic_ms() < deadline {
         core::hint::spin_loop();
