@@ -602,7 +602,7 @@ public final class Attacks {
         inThreads(3, until -> {
             ArrayDeque<ByteBuffer> kept = new ArrayDeque<>();
             for (int i = 0; goesOn(until); i++) {
-                ByteBuffer buffer = ByteBuffer.allocateDirect(1 + random(300_000));
+                ByteBuffer buffer = ByteBuffer.allocateDirect(4 + random(300_000));
                 buffer.putInt(0, i);
                 kept.add(buffer);
                 if (kept.size() > 40) {

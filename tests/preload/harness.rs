@@ -6,6 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -118,7 +119,10 @@ pub fn system_library(name: &str) -> PathBuf {
 pub fn compile(file: &str, flags: &[&str]) -> PathBuf {
     let source = workspace().join("tests/programs").join(file);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
-    let program = directory.join(format!("{file}{}", flags.concat().replace('/', "_")));
+    // A number for the flags: these may hold longer paths than a file's name can be.
+    let mut hasher = DefaultHasher::new();
+    flags.hash(&mut hasher);
+    let program = directory.join(format!("{file}-{:016x}", hasher.finish()));
     let _one = COMPILER
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -241,8 +245,8 @@ impl Preload {
 
     /// Runs it to its end.
     pub fn run(self) -> Run {
-        let child = self.spawn();
-        let status = wait(child, &self.command);
+        let mut child = self.spawn();
+        let status = wait(&mut child, &self.command);
         Run::collect(&self.directory, status)
     }
 
@@ -274,14 +278,14 @@ impl Preload {
     }
 }
 
-fn wait(mut child: Child, command: &[OsString]) -> ExitStatus {
+fn wait(child: &mut Child, command: &[OsString]) -> ExitStatus {
     let end = Instant::now() + TIMEOUT;
     loop {
         if let Some(status) = child.try_wait().expect("our child") {
             return status;
         }
         if Instant::now() > end {
-            signal_group(&child, "KILL");
+            signal_group(child, "KILL");
             let _ = child.wait();
             panic!("{command:?} did not end within {TIMEOUT:?}");
         }
@@ -297,7 +301,7 @@ fn signal_group(child: &Child, signal: &str) {
         .status();
 }
 
-/// A program that runs until it is told to stop.
+/// A program that runs until it is told to stop, or until the test that started it fails.
 pub struct Server {
     child: Child,
     directory: PathBuf,
@@ -320,8 +324,8 @@ impl Server {
     }
 
     /// Waits until it ends by itself.
-    pub fn wait(self) -> Run {
-        let status = wait(self.child, &["server".into()]);
+    pub fn wait(mut self) -> Run {
+        let status = wait(&mut self.child, &["server".into()]);
         Run::collect(&self.directory, status)
     }
 
@@ -332,8 +336,16 @@ impl Server {
 
     fn end(self, signal: &str) -> Run {
         signal_group(&self.child, signal);
-        let status = wait(self.child, &["server".into()]);
-        Run::collect(&self.directory, status)
+        self.wait()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            signal_group(&self.child, "KILL");
+            let _ = self.child.wait();
+        }
     }
 }
 

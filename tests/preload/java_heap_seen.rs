@@ -95,14 +95,14 @@ pub fn heap_agent(home: &Path) -> Option<PathBuf> {
     ))
 }
 
-/// The agent `LateAgent` as a JDK has to have it.
+/// The agent `LateAgent` as a JDK has to have it; made by one that has tools.
 pub fn late_agent(home: &Path) -> PathBuf {
     let jar = format!("late-{}-{}.jar", version(home), std::process::id());
     let jar = Path::new(env!("CARGO_TARGET_TMPDIR")).join(jar);
     let manifest = jar.with_extension("manifest");
     let lines = "Agent-Class: LateAgent\nCan-Retransform-Classes: true\n";
     fs::write(&manifest, lines).expect("a manifest");
-    let status = Command::new(home.join("bin/jar"))
+    let status = Command::new("jar")
         .arg("cfm")
         .args([&jar, &manifest])
         .arg("-C")
