@@ -11,7 +11,7 @@
 //!
 //! # Safety
 //! `GetEnv` is called while libjvm is loaded: samples count themselves in before they look at the
-//! JVM, and `dlclose` takes it away and waits for those inside before it goes on.
+//! JVM, and `dlclose` takes one that was destroyed away and waits for those inside before it goes on.
 #![allow(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
@@ -75,6 +75,8 @@ pub struct Jvm {
     env_offset: AtomicU64,
     /// An address in its library.
     library: usize,
+    /// JNI_GetCreatedJavaVMs of its library, or 0.
+    created: usize,
 }
 
 /// Samples look for and at JVMs. Written by [`start`], before sampling begins.
@@ -104,6 +106,8 @@ static CREATIONS: AtomicU32 = AtomicU32::new(0);
 
 /// When samples next look for a JVM, in milliseconds of the recorder's clock. Any thread writes.
 static NEXT_LOOK: AtomicU64 = AtomicU64::new(0);
+
+const GET_CREATED: &[u8] = b"JNI_GetCreatedJavaVMs";
 
 /// Time between two looks.
 const LOOK_MS: u64 = 50;
@@ -176,20 +180,28 @@ fn look(frames: &[u64], memory: &mut Memory, now_ms: u64) {
     let Some(library) = objects.into_iter().find(is_libjvm) else {
         return;
     };
-    let Some(created) = library.symbol(b"JNI_GetCreatedJavaVMs") else {
+    let Some(created) = library.symbol(GET_CREATED) else {
         return;
     };
-    let (mut vm, mut count) = (null_mut::<c_void>(), 0_i32);
-    // SAFETY: JNI_GetCreatedJavaVMs of a library that is in use; it writes at most one pointer and
-    // the count, and reads nothing but its own flag and pointer.
-    let answer = unsafe {
-        let created: extern "C" fn(*mut *mut c_void, i32, *mut i32) -> i32 =
-            transmute(created.addr);
-        created(&raw mut vm, 1, &raw mut count)
-    };
-    if answer == 0 && count > 0 && !vm.is_null() {
+    // SAFETY: of a library that is in use.
+    if let Some(vm) = unsafe { living(created.addr) } {
         publish(library, vm, null_mut(), memory);
     }
+}
+
+/// The JVM that was created and not destroyed since.
+///
+/// # Safety
+/// `created` is JNI_GetCreatedJavaVMs of a library that is loaded.
+unsafe fn living(created: usize) -> Option<*mut c_void> {
+    let (mut vm, mut count) = (null_mut::<c_void>(), 0_i32);
+    // SAFETY: as promised; it writes at most one pointer and the count, and reads nothing but its
+    // own flag and pointer.
+    let answer = unsafe {
+        let created: extern "C" fn(*mut *mut c_void, i32, *mut i32) -> i32 = transmute(created);
+        created(&raw mut vm, 1, &raw mut count)
+    };
+    (answer == 0 && count > 0 && !vm.is_null()).then_some(vm)
 }
 
 /// `env` is null where the calling thread may be anywhere in the JVM: nothing is called in it then.
@@ -220,6 +232,7 @@ fn publish(library: Object, vm: *mut c_void, env: *mut c_void, memory: &mut Memo
         return;
     };
     let place = place.cast::<Jvm>().as_ptr();
+    let function = |name| library.symbol(name).map_or(0, |symbol| symbol.addr);
     // SAFETY: fresh memory of the right layout; it is never freed.
     unsafe {
         place.write(Jvm {
@@ -227,9 +240,8 @@ fn publish(library: Object, vm: *mut c_void, env: *mut c_void, memory: &mut Memo
             layout: layout.ok(),
             traces,
             env_offset: AtomicU64::new(0),
-            library: library
-                .symbol(b"JNI_CreateJavaVM")
-                .map_or(0, |symbol| symbol.addr),
+            library: function(b"JNI_CreateJavaVM"),
+            created: function(GET_CREATED),
         });
     }
     if let Some((low, high)) = range {
@@ -259,10 +271,15 @@ impl Drop for Inside {
     }
 }
 
-/// Before a library is closed, which may be libjvm.
+/// Before a library is closed, which may be libjvm. Not while its JVM lives: that has threads of its
+/// own in there, and whoever closes it then needs no harm from us.
 pub(super) fn before_close() {
     let jvm = CURRENT.load(SeqCst);
-    if jvm.is_null() {
+    // SAFETY: null, or a JVM that was published whole and is never freed.
+    let known = unsafe { jvm.as_ref() };
+    // SAFETY: its library is loaded, or it would have been taken away.
+    let is_living = |jvm: &Jvm| jvm.created != 0 && unsafe { living(jvm.created) } == Some(jvm.vm);
+    if known.is_none_or(is_living) {
         return;
     }
     CLOSING.store(jvm, SeqCst);
