@@ -159,6 +159,8 @@ pub fn classes(program: &str) -> PathBuf {
 pub const LOGGER: &str = "examples/exception-logger/ExceptionLogger.java";
 /// Threads, classes and native memory that come and go.
 pub const STORM: &str = "tests/java/Storm.java";
+/// Redefines its class while that works.
+const REDEFINED: &str = "tests/java/Redefined.java";
 /// Says so and ends.
 pub const HELLO: &str = "tests/java/Hello.java";
 
@@ -233,6 +235,55 @@ fn nearly_every_sample_has_java_frames_and_the_jvm_agrees() {
             differs * 1000 <= checked,
             "{jdk:?}: {differs} of {checked} differ"
         );
+    }
+}
+
+/// The jar of [`REDEFINED`], its own agent.
+fn redefined_jar() -> PathBuf {
+    let classes = classes(REDEFINED);
+    let manifest = classes.join("manifest");
+    let lines = "Premain-Class: Redefined\nCan-Redefine-Classes: true\n";
+    fs::write(&manifest, lines).expect("a manifest");
+    let jar = classes.join("redefined.jar");
+    let status = Command::new("jar")
+        .arg("cfm")
+        .args([&jar, &manifest])
+        .arg("-C")
+        .args([&classes, Path::new(".")])
+        .status()
+        .expect("jar");
+    assert!(status.success(), "no jar");
+    jar
+}
+
+#[test]
+fn old_versions_of_redefined_methods_are_those_methods() {
+    for jdk in able(REDEFINED) {
+        let jar = redefined_jar().to_string_lossy().into_owned();
+        let agent = format!("-javaagent:{jar}");
+        let words = [&jdk.java(), &agent, "-cp", &jar, "Redefined", "100"];
+        let conf = format!("{ALL},lg_prof_sample:14,prof_java_check:true");
+        let run = Preload::command(words).conf(&conf).run().succeeded();
+        assert_eq!(run.truth("redefined"), 100, "{jdk:?}");
+        assert_eq!(run.truth("last"), 100 % 26, "{jdk:?}");
+        let dump = run.final_dump();
+        let (java, _, all) = shares(&dump);
+        assert!(java * 100 >= all * 90, "{jdk:?}: {java} of {all}");
+        let checked = dump.number("counter_java_checked");
+        let differs = dump.number("counter_java_differs");
+        println!("{jdk:?}: {differs} of {checked} differ, of {all}");
+        // At the moment itself an id and the frame may be of different times.
+        assert!(
+            checked * 10 > all * 8 && differs * 200 <= checked,
+            "{jdk:?}: {differs} of {checked} differ, of {all}"
+        );
+        let deep = dump.stacks.iter().any(|stack| {
+            in_order(
+                &dump.names(stack),
+                &["Redefined$Work.deep Redefined.java:35"],
+            )
+        });
+        assert!(deep, "{jdk:?}: the line of the allocation");
     }
 }
 

@@ -27,7 +27,8 @@ use core::ptr::{NonNull, null, null_mut};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicPtr, AtomicU64};
 
-use super::method::java_name;
+use super::layout::Layout;
+use super::method::{are_versions, java_name};
 use crate::elf::Object;
 use crate::frame_table::{FRAMES, Kind};
 use crate::runtime::memory::Memory;
@@ -205,8 +206,15 @@ impl Traces {
     }
 
     /// Whether the calling thread's calls are those that `room` has seen; `None` when it cannot
-    /// tell. An id leads to its method, but for methods that have none.
-    pub fn agrees(&self, env: u64, room: &mut Room, memory: &mut Memory) -> Option<bool> {
+    /// tell. An id leads to its method, of a redefined class to the newest version of it, but for
+    /// methods that have none.
+    pub fn agrees(
+        &self,
+        layout: &Layout,
+        env: u64,
+        room: &mut Room,
+        memory: &mut Memory,
+    ) -> Option<bool> {
         let seen = room.seen;
         let count = self.calls(env, room).len();
         let calls = room.calls?;
@@ -215,7 +223,10 @@ impl Traces {
         let (calls, methods) = unsafe { (calls.as_ref(), methods.as_ref()) };
         let mut pairs = calls.get(..count)?.iter().zip(methods.get(..seen)?);
         let is_same = |(call, method): (&Call, &u64)| {
-            call.method == 0 || memory.word(call.method) == Some(*method)
+            let Some(newest) = memory.word(call.method).filter(|_| call.method != 0) else {
+                return call.method == 0;
+            };
+            newest == *method || are_versions(layout, memory, newest, *method)
         };
         (count != 0).then(|| count == seen && pairs.all(is_same))
     }

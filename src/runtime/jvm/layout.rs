@@ -92,6 +92,7 @@ wanted! {
         constants = b"ConstMethod" b"_constants";
         code_size = b"ConstMethod" b"_code_size";
         name_index = b"ConstMethod" b"_name_index";
+        signature_index = b"ConstMethod" b"_signature_index";
         flags = b"ConstMethod" b"_flags._flags";
         old_flags = b"ConstMethod" b"_flags";
         pool_holder = b"ConstantPool" b"_pool_holder";

@@ -76,17 +76,10 @@ pub fn frame(
     method: u64,
     position: Position,
 ) -> Option<Option<u64>> {
-    let constant = memory.word(method.checked_add(layout.const_method)?)?;
-    let pool = memory.word(constant.checked_add(layout.constants)?)?;
-    let holder = memory.word(pool.checked_add(layout.pool_holder)?)?;
-    let parts = Parts {
-        constant,
-        pool,
-        holder,
-    };
-    let klass = memory.word(holder.checked_add(layout.klass_name)?)?;
+    let parts = Parts::of(layout, memory, method)?;
+    let klass = memory.word(parts.holder.checked_add(layout.klass_name)?)?;
     let class = symbol(layout, memory, klass, &mut names.class)?;
-    let name = memory.quarter(constant.checked_add(layout.name_index)?)?;
+    let name = memory.quarter(parts.constant.checked_add(layout.name_index)?)?;
     let name = pooled(layout, memory, &parts, name, &mut names.name)?;
     if class.is_empty() || name.is_empty() {
         return None;
@@ -95,6 +88,42 @@ pub fn frame(
     let file = source(layout, memory, &parts, &mut names.file).unwrap_or_default();
     let class = java_name(class);
     Some(FRAMES.intern(Kind::Java, class, name, file, line))
+}
+
+impl Parts {
+    fn of(layout: &Layout, memory: &mut Memory, method: u64) -> Option<Parts> {
+        let constant = memory.word(method.checked_add(layout.const_method)?)?;
+        let pool = memory.word(constant.checked_add(layout.constants)?)?;
+        let holder = memory.word(pool.checked_add(layout.pool_holder)?)?;
+        Some(Parts {
+            constant,
+            pool,
+            holder,
+        })
+    }
+
+    /// Where the constant of this index is.
+    fn slot(&self, layout: &Layout, index: u16) -> Option<u64> {
+        let slot = layout.pool_size.wrapping_add(8 * u64::from(index));
+        self.pool.checked_add(slot)
+    }
+}
+
+/// Whether two are versions of one method, of which a class that was redefined has an old one while
+/// that runs: symbols are interned, so they have those of class, name and signature in common.
+pub(super) fn are_versions(layout: &Layout, memory: &mut Memory, one: u64, other: u64) -> bool {
+    let mut symbols = |method| {
+        let parts = Parts::of(layout, memory, method)?;
+        let mut pooled = |offset: u64| {
+            let index = memory.quarter(parts.constant.checked_add(offset)?)?;
+            memory.word(parts.slot(layout, index)?)
+        };
+        let name = pooled(layout.name_index)?;
+        let signature = pooled(layout.fields.signature_index?.at)?;
+        let class = memory.word(parts.holder.checked_add(layout.klass_name)?)?;
+        Some((class, name, signature))
+    };
+    symbols(one).is_some_and(|known| symbols(other) == Some(known))
 }
 
 fn symbol<'a>(
@@ -119,8 +148,7 @@ fn pooled<'a>(
     index: u16,
     to: &'a mut [u8; LONGEST],
 ) -> Option<&'a [u8]> {
-    let slot = layout.pool_size.wrapping_add(8 * u64::from(index));
-    let at = memory.word(parts.pool.checked_add(slot)?)?;
+    let at = memory.word(parts.slot(layout, index)?)?;
     symbol(layout, memory, at, to).map(|text| &*text)
 }
 

@@ -61,15 +61,17 @@ pub fn complete(
     state.traces.begin();
     let walked = stack.walk(layout, thread, state, unwinder, end, sp);
     if stack.is_checked && stack.is_whole && walked.1 == End::Complete {
-        check(jvm, env, state);
+        check(jvm, layout, env, state);
     }
     walked
 }
 
 /// Counts whether the JVM itself tells the same frames.
-fn check(jvm: &Jvm, env: u64, state: &mut State) {
-    let traces = jvm.traces.as_ref();
-    let agreed = traces.and_then(|traces| traces.agrees(env, &mut state.traces, &mut state.memory));
+fn check(jvm: &Jvm, layout: &Layout, env: u64, state: &mut State) {
+    let agreed = jvm
+        .traces
+        .as_ref()
+        .and_then(|traces| traces.agrees(layout, env, &mut state.traces, &mut state.memory));
     if let Some(agreed) = agreed {
         diag::count(Counter::JavaChecked);
         if !agreed {
