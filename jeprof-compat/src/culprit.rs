@@ -1,10 +1,10 @@
 //! Which frame of a stack is to blame: the first that a person can act on, going from malloc
 //! outwards. Called by `run` and by all that names suspects; pure.
 //!
-//! Passed over are wrappers around malloc, the C library, and a managed runtime's own code: the
-//! native frames between malloc and the first managed one as far as they lie in the runtime's
-//! modules, and the classes of its standard library. A native library of the user's own, called
-//! from managed code, is to blame itself.
+//! Passed over are wrappers around malloc, the C library, and a managed runtime's own code: in a
+//! stack with managed frames all that lies in the runtime's modules, the classes of its standard
+//! library, and the markers that stand where a frame is missing (`[deopt]`). A native library of the
+//! user's own, called from managed code, is to blame itself.
 
 use crate::stacks::{Frame, FrameKind};
 
@@ -91,7 +91,8 @@ const RUNTIME_MODULES: [&str; 22] = [
 ];
 
 /// Standard libraries of managed languages.
-const RUNTIME_CLASSES: [&str; 12] = [
+const RUNTIME_CLASSES: [&str; 13] = [
+    "$Proxy",
     "java.",
     "javax.",
     "jdk.",
@@ -127,18 +128,14 @@ const INTERPRETERS: [&str; 6] = ["ruby", "python", "node", "perl", "php", "java"
 /// managed frame; one that is not glue; the leaf.
 pub fn position(frames: &[&Frame]) -> usize {
     let managed = frames.iter().position(|f| f.kind == FrameKind::Managed);
-    let under_managed = managed.unwrap_or(0);
-    let is_glue = |at: usize, frame: &Frame| {
-        is_glue(frame) || (at < under_managed && in_modules(frame, &RUNTIME_MODULES))
+    let is_glue = |frame: &Frame| {
+        is_glue(frame) || (managed.is_some() && in_modules(frame, &RUNTIME_MODULES))
     };
-    let first = |wanted: &dyn Fn(usize, &Frame) -> bool| {
-        let mut all = frames.iter().enumerate();
-        all.find(|(at, frame)| wanted(*at, frame)).map(|(at, _)| at)
-    };
-    first(&|at, frame| !is_glue(at, frame) && is_own(frame))
-        .or_else(|| first(&|at, frame| !is_glue(at, frame) && frame.kind != FrameKind::Unresolved))
+    let first = |wanted: &dyn Fn(&Frame) -> bool| frames.iter().position(|frame| wanted(frame));
+    first(&|frame| !is_glue(frame) && is_own(frame))
+        .or_else(|| first(&|frame| !is_glue(frame) && frame.kind != FrameKind::Unresolved))
         .or(managed)
-        .or_else(|| first(&|at, frame| !is_glue(at, frame)))
+        .or_else(|| first(&|frame| !is_glue(frame)))
         .unwrap_or(0)
 }
 
@@ -158,7 +155,7 @@ fn is_own(frame: &Frame) -> bool {
 /// True for a function that asks for memory on behalf of others.
 pub fn is_glue(frame: &Frame) -> bool {
     if frame.kind == FrameKind::Managed {
-        return starts_with_any(&frame.name, &RUNTIME_CLASSES);
+        return frame.name.starts_with('[') || starts_with_any(&frame.name, &RUNTIME_CLASSES);
     }
     in_modules(frame, &GLUE_MODULES)
         || starts_with_any(&frame.name, &WRAPPERS)
@@ -234,6 +231,13 @@ mod tests {
         );
         let jdk_alone = culprit(&format!("{zip} < java:java.lang.Thread.run"));
         assert_eq!(jdk_alone, "java.util.zip.Deflater.init");
+        let thread = "libjvm.so:thread_native_entry < app:start";
+        let no_user_code = culprit(&format!("{zip} < java:[continuation] < {thread}"));
+        assert_eq!(no_user_code, "start", "the program that made the JVM");
+        let no_user_code = culprit(&format!(
+            "{zip} < java:[continuation] < libjvm.so:thread_native_entry < libc.so.6:clone3"
+        ));
+        assert_eq!(no_user_code, "java.util.zip.Deflater.init");
         let compiler = "libjvm.so:Compile::Compile < java:[jit compiler thread]";
         assert_eq!(culprit(compiler), "[jit compiler thread]");
     }
