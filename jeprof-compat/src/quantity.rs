@@ -130,6 +130,8 @@ mod tests {
         assert!(bytes("k").is_err() && bytes("1t").is_err());
         let rates = ["512k", "500k", "1", "800k"].map(|text| lg_bytes(text).unwrap());
         assert_eq!(rates, [19, 19, 0, 20]);
-        assert!(lg_bytes("0").is_err());
+        for wrong in ["", "k", "0", "-1", "1.5m", "99999999999g"] {
+            assert!(lg_bytes(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::quantity;
+use crate::suspects::words::count;
+
 /// Which program.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Process {
@@ -30,9 +33,9 @@ pub struct DumpArgs {
 pub struct RateArgs {
     #[command(flatten)]
     process: Process,
-    /// Bytes, as in 512k or 2m; the next power of two is taken
-    #[arg(value_parser = bytes)]
-    rate: u64,
+    /// Bytes, as in 512k or 2m; the nearest power of two is taken
+    #[arg(value_parser = quantity::lg_bytes)]
+    rate: u32,
 }
 
 /// Say what the profiler of a program that runs is doing
@@ -100,7 +103,7 @@ fn answer(request: &Request) -> Result<String> {
         Request::Start(process) => simple(process, "start"),
         Request::Stop(process) => simple(process, "stop"),
         Request::Reset(process) => simple(process, "reset"),
-        Request::Rate(args) => simple(&args.process, &format!("rate {}", nearest_lg(args.rate))),
+        Request::Rate(args) => simple(&args.process, &format!("rate {}", args.rate)),
         Request::Status(args) => {
             let answer = socket::ask(args.process.pid, "status")?;
             let text = String::from_utf8_lossy(&answer).trim_end().to_owned();
@@ -118,17 +121,17 @@ fn describe(status: &Value) -> String {
     let megabytes = |key: &str| format!("{:.1} MB", number(key) as f64 / 1_048_576.0);
     let mut lines = vec![
         format!(
-            "sampling {}, once in {} KiB; {} s since the start, {} dumps",
+            "sampling {}, once in {} KiB; {} s since the start, {}",
             status["sampling"].as_str().unwrap_or("?"),
             number("period_bytes") / 1024,
             number("uptime_ms") / 1000,
-            number("dumps")
+            count(number("dumps"), "dump")
         ),
         format!(
-            "live {} by {} samples of {} stacks; RSS {} (at most {}), of it the profiler's {}",
+            "live {} by {} of {}; RSS {} (at most {}), of it the profiler's {}",
             megabytes("live_bytes"),
-            number("live_samples"),
-            number("stacks"),
+            count(number("live_samples"), "sample"),
+            count(number("stacks"), "stack"),
             megabytes("rss_bytes"),
             megabytes("rss_peak_bytes"),
             megabytes("profiler_bytes")
@@ -145,40 +148,9 @@ fn describe(status: &Value) -> String {
     lines.join("\n")
 }
 
-/// `512k`, `2M`, `1048576`.
-fn bytes(text: &str) -> Result<u64, String> {
-    let lower = text.to_ascii_lowercase();
-    let (digits, shift) = match lower.strip_suffix(['k', 'm', 'g']) {
-        Some(digits) if lower.ends_with('k') => (digits, 10),
-        Some(digits) if lower.ends_with('m') => (digits, 20),
-        Some(digits) => (digits, 30),
-        None => (lower.as_str(), 0),
-    };
-    let number: Option<u64> = digits.parse().ok();
-    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
-    bytes
-        .filter(|bytes| *bytes != 0)
-        .ok_or_else(|| format!("`{text}` is no number of bytes"))
-}
-
-/// The binary logarithm of the power of two that is nearest.
-fn nearest_lg(bytes: u64) -> u32 {
-    (bytes as f64).log2().round() as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rates_are_read_and_rounded() {
-        let lg = |text| bytes(text).map(nearest_lg);
-        assert_eq!((lg("512k"), lg("2M"), lg("1g")), (Ok(19), Ok(21), Ok(30)));
-        assert_eq!((lg("500000"), lg("1")), (Ok(19), Ok(0)));
-        for wrong in ["", "k", "0", "-1", "1.5m", "99999999999g"] {
-            assert!(lg(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_status_reads_like_a_sentence() {

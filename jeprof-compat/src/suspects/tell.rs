@@ -154,6 +154,14 @@ fn calm(case: &Case<'_>) -> (Word, String, Vec<String>) {
             sentences.extend(holder(case).or_else(|| closer(case)));
             (Word::NoLeak, headline, sentences)
         }
+        _ if case.judged.is_empty() => (
+            Word::TooFew,
+            "No samples: nothing of this kind was live when one was taken".to_owned(),
+            vec![
+                "A program that holds little needs more samples: a lower lg_prof_sample."
+                    .to_owned(),
+            ],
+        ),
         _ => (
             Word::TooFew,
             "Too few samples for a verdict".to_owned(),

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use crate::report::{Estimate, StackFrame, Suspect};
-use crate::suspects::Findings;
+use crate::suspects::{Findings, words};
 use crate::units::Unit;
 use crate::view::amount::amount;
 
@@ -62,7 +62,7 @@ fn figures(suspect: &Suspect, run: f64) -> String {
         "{} live",
         amount(suspect.live.value, Unit::Megabytes)
     ));
-    parts.push(format!("{} samples", suspect.samples));
+    parts.push(words::count(suspect.samples, "sample"));
     if let Some(survival) = suspect.survival {
         parts.push(format!("survival {:.0} %", survival * 100.0));
     }

@@ -263,7 +263,8 @@ impl Picture<'_> {
             value(node.cumulative)
         );
         if let Some(samples) = node.samples {
-            text += &format!("\nfrom {samples} samples");
+            let plural = if samples == 1 { "" } else { "s" };
+            text += &format!("\nfrom {samples} sample{plural}");
         }
         text
     }

@@ -119,6 +119,18 @@ fn many_thin_paths_meet_in_their_caller() {
     assert_eq!(found.suspects[0].culprit, "main");
 }
 
+#[test]
+fn a_kind_without_samples_says_so() {
+    let found = suspects::find(
+        &process(&[&[Source::Leak(10.0)]], &RUNS[1], 1),
+        Some("mmap"),
+    );
+    assert_eq!(found.conclusion.verdict, Verdict::TooFew);
+    let headline = found.conclusion.headline;
+    assert!(headline.starts_with("No samples"), "{headline}");
+    assert!(found.suspects.is_empty());
+}
+
 /// A leak at the floor that the run itself tells, alone, is to be seen 19 times of 20.
 #[test]
 fn the_floor_is_what_it_says() {
