@@ -217,7 +217,7 @@ fn of_directory(directory: &Path, warnings: &mut Vec<String>) -> Result<(State, 
 
 impl State {
     fn whole(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<State>> {
-        let (dumps, notes) = Series::whole(path)?;
+        let (dumps, notes) = Series::largest(path)?;
         warnings.extend(notes);
         let state = |dump: Dump| State {
             identity: Identity::of(&dump.path, &dump.profile),

@@ -3,7 +3,8 @@
 //! same stack has the same number, and the same addresses, in all dumps of its process.
 //!
 //! Whatever is in a directory is taken as it is: files that are no dumps are told and passed over,
-//! a spoiled dump gives what can be read, jemalloc's dumps lack ages and give less.
+//! a spoiled dump gives what can be read unless whole ones are beside it, jemalloc's dumps lack ages
+//! and give less.
 
 mod identity;
 
@@ -90,9 +91,9 @@ impl Series {
         Ok(series)
     }
 
-    /// The whole dumps of the process in a directory that has the most live bytes, by time, or a file;
-    /// cut off ones where there are no others. With them goes what the user should know.
-    pub fn whole(path: &Path) -> Result<(Vec<Dump>, Vec<String>)> {
+    /// The dumps of the process in a directory that has the most live bytes, by time, or of a file.
+    /// With them goes what the user should know.
+    pub fn largest(path: &Path) -> Result<(Vec<Dump>, Vec<String>)> {
         let mut series = Series::read(&[path.to_owned()])?;
         let others = series.processes.len().saturating_sub(1);
         let Some(process) = series.processes.into_iter().next() else {
@@ -105,11 +106,7 @@ impl Series {
                 process.name
             ));
         }
-        let mut dumps = process.dumps;
-        if dumps.iter().any(|dump| !dump.profile.cut_off) {
-            dumps.retain(|dump| !dump.profile.cut_off);
-        }
-        Ok((dumps, series.notes))
+        Ok((process.dumps, series.notes))
     }
 
     /// Series of dumps that are in memory already: those of one process, by time.
@@ -144,6 +141,7 @@ impl Series {
         }
         for process in &mut self.processes {
             process.dumps.sort_by(|a, b| a.at.total_cmp(&b.at));
+            self.notes.extend(process.leave_cut_off());
         }
         let live = |p: &Process| p.last().total(crate::model::ValueKind::InuseSpace);
         self.processes.sort_by(|a, b| live(b).total_cmp(&live(a)));
@@ -201,6 +199,17 @@ fn key(profile: &Profile, sample: &Sample) -> Key {
 }
 
 impl Process {
+    /// Leaves out dumps that were cut off where there are whole ones: stacks that are missing in one
+    /// would look freed there and born again after it. Returns a note for each.
+    fn leave_cut_off(&mut self) -> Vec<String> {
+        if self.dumps.iter().all(|dump| dump.profile.cut_off) {
+            return Vec::new();
+        }
+        let cut_off = self.dumps.extract_if(.., |dump| dump.profile.cut_off);
+        let note = |dump: Dump| format!("{}: left out, it is not whole", dump.path.display());
+        cut_off.map(note).collect()
+    }
+
     /// The profile of its last dump.
     pub fn last(&self) -> &Profile {
         let Some(last) = self.dumps.last() else {

@@ -23,8 +23,11 @@ impl Scratch {
             .replace("# pid 4711", &format!("# pid {pid}"))
             .replace("java%20-cp%20.", "java%20-Dtoken=s3cret%20-cp%20.");
         let text = &text.as_bytes()[..bytes.min(text.len())];
-        let file = self.0.join(format!("dumps/m.{pid}.0.f.heap"));
-        fs::write(file, text).expect("a dump");
+        self.write(&format!("m.{pid}.0.f.heap"), text);
+    }
+
+    fn write(&self, name: &str, text: &[u8]) {
+        fs::write(self.0.join("dumps").join(name), text).expect("a dump");
     }
 
     fn report(&self, arguments: &[&str]) -> Output {
@@ -175,6 +178,18 @@ fn a_dump_cut_short_anywhere_is_a_page_or_a_clear_error() {
         assert_eq!(output.status.success(), page, "{bytes} bytes: {said}");
         assert!(page || said.contains("m.4711.0.f.heap"), "{bytes}: {said}");
     }
+}
+
+#[test]
+fn a_cut_dump_beside_a_whole_one_of_its_process_is_left_out() {
+    let scratch = Scratch::new("beside");
+    scratch.dump(4711, usize::MAX);
+    let whole = fs::read(scratch.0.join("dumps/m.4711.0.f.heap")).expect("the dump");
+    scratch.write("m.4711.1.f.heap", &whole[..whole.len() / 2]);
+    let left_out = "m.4711.1.f.heap: left out, it is not whole";
+    assert!(scratch.page(&[]).contains(left_out));
+    fs::remove_file(scratch.0.join("dumps/m.4711.0.f.heap")).expect("was there");
+    assert!(!scratch.page(&[]).contains(left_out));
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Choice {
         if !self.file.is_dir() {
             return Ok(self.file.clone());
         }
-        let (mut dumps, notes) = Series::whole(&self.file)?;
+        let (mut dumps, notes) = Series::largest(&self.file)?;
         warn(&notes);
         Ok(dumps
             .pop()

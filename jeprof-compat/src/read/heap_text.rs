@@ -219,9 +219,9 @@ fn spoiled(troubles: &[ParseError]) -> String {
     let shown = cut.or(troubles.first());
     let shown = shown.map_or_else(String::new, ParseError::to_string);
     match troubles.len().saturating_sub(1) {
-        0 => format!("{shown}; the rest is used"),
-        1 => format!("{shown}, and 1 more line; the rest is used"),
-        more => format!("{shown}, and {more} more lines; the rest is used"),
+        0 => format!("{shown}; the rest is read"),
+        1 => format!("{shown}, and 1 more line; the rest is read"),
+        more => format!("{shown}, and {more} more lines; the rest is read"),
     }
 }
 
