@@ -124,25 +124,8 @@ impl Cohort {
 
 #[cfg(test)]
 mod tests {
+    use super::super::evidence::sample::{CLOCK, evidence};
     use super::*;
-    use crate::model::StackFacts;
-
-    const CLOCK: Clock = Clock {
-        now: 7200.0,
-        width: 256.0,
-        count: 29,
-    };
-
-    fn evidence(births: &[(u32, u64, u64)], lives: &[(u64, u64)]) -> Evidence {
-        let facts = StackFacts {
-            births: births.to_vec(),
-            lives: lives.to_vec(),
-            ..StackFacts::default()
-        };
-        let mut evidence = Evidence::default();
-        evidence.add(&facts, 0.0, CLOCK.count);
-        evidence
-    }
 
     #[test]
     fn the_window_leaves_out_the_warm_up_and_the_young() {

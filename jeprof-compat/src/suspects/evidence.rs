@@ -130,6 +130,32 @@ impl Evidence {
     }
 }
 
+/// What the tests of the estimators begin with.
+#[cfg(test)]
+pub(super) mod sample {
+    use super::{Clock, Evidence};
+    use crate::model::StackFacts;
+
+    /// Two hours at the default width of an epoch.
+    pub const CLOCK: Clock = Clock {
+        now: 7200.0,
+        width: 256.0,
+        count: 29,
+    };
+
+    /// Of one stack, by the fields of its dump's lines: `(epoch, samples, bytes)`, `(lg age, samples)`.
+    pub fn evidence(births: &[(u32, u64, u64)], lives: &[(u64, u64)]) -> Evidence {
+        let facts = StackFacts {
+            births: births.to_vec(),
+            lives: lives.to_vec(),
+            ..StackFacts::default()
+        };
+        let mut evidence = Evidence::default();
+        evidence.add(&facts, 0.0, CLOCK.count);
+        evidence
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

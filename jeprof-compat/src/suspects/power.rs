@@ -56,13 +56,9 @@ pub fn period_needed(rate: f64, period: f64, clock: &Clock) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::evidence::sample::CLOCK;
     use super::*;
 
-    const CLOCK: Clock = Clock {
-        now: 7200.0,
-        width: 256.0,
-        count: 29,
-    };
     const MB: f64 = 1_048_576.0;
 
     #[test]

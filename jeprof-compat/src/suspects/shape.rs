@@ -158,22 +158,12 @@ fn dispersion(births: &[f64], count: f64, x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::evidence::sample::{CLOCK, evidence};
     use super::*;
-    use crate::model::StackFacts;
-
-    const CLOCK: Clock = Clock {
-        now: 7200.0,
-        width: 256.0,
-        count: 29,
-    };
 
     fn spread(births: impl Fn(usize) -> u64) -> Spread {
-        let facts = StackFacts {
-            births: (0..29).map(|e| (e as u32, births(e), 0)).collect(),
-            ..StackFacts::default()
-        };
-        let mut evidence = Evidence::default();
-        evidence.add(&facts, 0.0, CLOCK.count);
+        let births: Vec<_> = (0..29).map(|e| (e as u32, births(e), 0)).collect();
+        let evidence = evidence(&births, &[]);
         Spread::of(&evidence, &Window::common(&CLOCK))
     }
 

@@ -74,23 +74,11 @@ impl Survival {
 
 #[cfg(test)]
 mod tests {
+    use super::super::evidence::sample::{CLOCK, evidence};
     use super::*;
-    use crate::model::StackFacts;
-
-    const CLOCK: Clock = Clock {
-        now: 7200.0,
-        width: 256.0,
-        count: 29,
-    };
 
     fn survival(births: &[(u32, u64, u64)], lives: &[(u64, u64)]) -> Survival {
-        let facts = StackFacts {
-            births: births.to_vec(),
-            lives: lives.to_vec(),
-            ..StackFacts::default()
-        };
-        let mut evidence = Evidence::default();
-        evidence.add(&facts, 0.0, CLOCK.count);
+        let evidence = evidence(births, lives);
         Survival::of(&evidence, &Window::common(&CLOCK), &CLOCK)
     }
 

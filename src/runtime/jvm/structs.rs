@@ -28,6 +28,9 @@ pub struct Place {
     pub width: u8,
 }
 
+/// Takes the name of an entry and where its value is; `None` ends the table.
+type Row<'a> = dyn FnMut(&mut Memory, &[u8], u64) -> Option<()> + 'a;
+
 /// The tables of one JVM.
 pub struct Tables<'a> {
     library: Object,
@@ -89,28 +92,38 @@ impl Tables<'_> {
 
     /// Hands name and size of every class to `row`.
     pub fn types(&mut self, row: &mut dyn FnMut(&[u8], u64)) -> Option<()> {
-        let first = self.global(b"gHotSpotVMTypes")?;
-        let stride = self.global(b"gHotSpotVMTypeEntryArrayStride")?;
-        let name_at = self.global(b"gHotSpotVMTypeEntryTypeNameOffset")?;
-        let size_at = self.global(b"gHotSpotVMTypeEntrySizeOffset")?;
-        let mut name = [0; NAME];
-        for at in (0..MOST).map(|index| first.wrapping_add(index as u64 * stride)) {
-            let text = self.memory.word(at.wrapping_add(name_at))?;
-            if text == 0 {
-                return Some(());
-            }
-            let name = self.memory.string(text, &mut name)?;
-            row(name, self.memory.word(at.wrapping_add(size_at))?);
-        }
-        None
+        let symbols: [&[u8]; 4] = [
+            b"gHotSpotVMTypes",
+            b"gHotSpotVMTypeEntryArrayStride",
+            b"gHotSpotVMTypeEntryTypeNameOffset",
+            b"gHotSpotVMTypeEntrySizeOffset",
+        ];
+        self.table(symbols, &mut |memory, name, size_at| {
+            row(name, memory.word(size_at)?);
+            Some(())
+        })
     }
 
     /// Hands name and value of every constant to `row`.
     pub fn constants(&mut self, row: &mut dyn FnMut(&[u8], i32)) -> Option<()> {
-        let first = self.global(b"gHotSpotVMIntConstants")?;
-        let stride = self.global(b"gHotSpotVMIntConstantEntryArrayStride")?;
-        let name_at = self.global(b"gHotSpotVMIntConstantEntryNameOffset")?;
-        let value_at = self.global(b"gHotSpotVMIntConstantEntryValueOffset")?;
+        let symbols: [&[u8]; 4] = [
+            b"gHotSpotVMIntConstants",
+            b"gHotSpotVMIntConstantEntryArrayStride",
+            b"gHotSpotVMIntConstantEntryNameOffset",
+            b"gHotSpotVMIntConstantEntryValueOffset",
+        ];
+        self.table(symbols, &mut |memory, name, value_at| {
+            row(name, memory.half(value_at)? as i32);
+            Some(())
+        })
+    }
+
+    /// A table whose first entry, stride, and offsets of name and value these symbols hold: hands the
+    /// name of every entry, and where its value is, to `row`.
+    fn table(&mut self, symbols: [&[u8]; 4], row: &mut Row<'_>) -> Option<()> {
+        let [first, stride, name_at, value_at] = symbols;
+        let (first, stride) = (self.global(first)?, self.global(stride)?);
+        let (name_at, value_at) = (self.global(name_at)?, self.global(value_at)?);
         let mut name = [0; NAME];
         for at in (0..MOST).map(|index| first.wrapping_add(index as u64 * stride)) {
             let text = self.memory.word(at.wrapping_add(name_at))?;
@@ -118,7 +131,7 @@ impl Tables<'_> {
                 return Some(());
             }
             let name = self.memory.string(text, &mut name)?;
-            row(name, self.memory.half(at.wrapping_add(value_at))? as i32);
+            row(self.memory, name, at.wrapping_add(value_at))?;
         }
         None
     }
