@@ -118,11 +118,13 @@ pub fn system_library(name: &str) -> PathBuf {
 /// Compiles `tests/programs/<file>` with `flags`, unless a binary newer than the source is there.
 pub fn compile(file: &str, flags: &[&str]) -> PathBuf {
     let source = workspace().join("tests/programs").join(file);
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
     // A number for the flags: these may hold longer paths than a file's name can be.
     let mut hasher = DefaultHasher::new();
     flags.hash(&mut hasher);
-    let program = directory.join(format!("{file}-{:016x}", hasher.finish()));
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("programs")
+        .join(format!("{:016x}", hasher.finish()));
+    let program = directory.join(file);
     let _one = COMPILER
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());

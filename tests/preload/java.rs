@@ -288,6 +288,48 @@ fn old_versions_of_redefined_methods_are_those_methods() {
 }
 
 #[test]
+fn barriers_of_collectors_have_their_java_frames() {
+    const BARRIERS: &str = "tests/java/Barriers.java";
+    let compilers = ["-XX:TieredStopAtLevel=1", "-XX:-TieredCompilation"];
+    for jdk in able(BARRIERS) {
+        for compiler in compilers {
+            // Buffers so small that they are often asked for.
+            let flags = &[
+                "-XX:+UseG1GC",
+                "-XX:G1UpdateBufferSize=2",
+                "-Xcomp",
+                "-XX:CompileCommand=quiet",
+                "-XX:CompileCommand=dontinline,Barriers.store",
+                compiler,
+            ];
+            let run = jdk.run(
+                BARRIERS,
+                flags,
+                &["200"],
+                &format!("{ALL},lg_prof_sample:0"),
+            );
+            let run = run.succeeded();
+            assert_eq!(run.truth("stored"), 200, "{flags:?} {jdk:?}");
+            let dump = run.final_dump();
+            let storing = |stack| {
+                in_order(
+                    &dump.names(stack),
+                    &["Barriers.store ", "Barriers.lambda$main$0 "],
+                )
+            };
+            assert!(dump.stacks.iter().any(storing), "{flags:?} {jdk:?}");
+            // Above the registers that C2 keeps on the stack a caller is found by its call alone.
+            let lost = dump.number("counter_java_lost");
+            let is_c1 = compiler == compilers[0];
+            assert!(
+                lost <= if is_c1 { 0 } else { 100 },
+                "{lost}: {flags:?} {jdk:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_collector_and_tier_under_class_unloading() {
     let flags: [&[&str]; 6] = [
         &["-XX:+UseSerialGC"],

@@ -47,7 +47,7 @@ pub enum Kind {
 }
 
 /// A piece of generated code.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blob {
     at: u64,
     /// What it is.

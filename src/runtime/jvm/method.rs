@@ -56,8 +56,8 @@ pub enum Position {
     Index(u32),
     /// At the bytecode of this address.
     Address(u64),
-    /// In a native method.
-    Native,
+    /// At none: in a native method, or in code behind that of the bytecodes.
+    None,
 }
 
 /// A method as it is read: what hangs on its constant part.
@@ -171,7 +171,7 @@ fn line(layout: &Layout, memory: &mut Memory, parts: &Parts, position: Position)
     let code = parts.constant.checked_add(layout.const_method_size)?;
     let size = memory.quarter(parts.constant.checked_add(layout.code_size)?)?;
     let index = match position {
-        Position::Native => return None,
+        Position::None => return None,
         Position::Index(index) => index,
         Position::Address(at) => u32::try_from(at.checked_sub(code)?).ok()?,
     };

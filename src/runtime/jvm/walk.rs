@@ -21,6 +21,9 @@ use super::method::{self, Names, Position};
 use crate::runtime::memory::Memory;
 use crate::unwind::Registers;
 
+/// Bytes that a stub saves at most: all registers, as wide as they get, and some.
+const MOST_SAVED: u64 = 1 << 13;
+
 /// The frame a walk is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -122,12 +125,13 @@ impl Walk<'_> {
             Kind::Compiled => self.compiled(frame, blob),
             Kind::Native => {
                 let method = blob.method(self.layout, self.memory)?;
-                self.push(method, Position::Native)?;
+                self.push(method, Position::None)?;
                 self.fixed(frame, blob)
             }
             // A barrier stands for the frames that were left in the heap.
             Kind::Continuation => Some(Next::Exit(Exit::Continuation)),
             Kind::Deoptimization if blob.frame_size == 0 => Some(Next::Exit(Exit::Deoptimizing)),
+            Kind::Stub if blob.frame_size == 0 => self.linked(frame),
             Kind::Deoptimization | Kind::Stub => self.fixed(frame, blob),
         }
     }
@@ -184,11 +188,72 @@ impl Walk<'_> {
             }
             put(out, length, named)
         };
-        blob.scopes(layout, self.memory, pc, &mut push)?;
-        if !all_named {
-            return None;
+        let found = blob.scopes(layout, self.memory, pc, &mut push);
+        match found {
+            _ if !all_named => None,
+            Some(()) => self.fixed(frame, blob),
+            None => self.past_scopes(frame, blob),
         }
-        self.fixed(frame, blob)
+    }
+
+    /// Code behind that of all bytecodes, where barriers of collectors call. Some compilers keep
+    /// registers on the stack meanwhile, and nothing says how many: the caller is where a call of this
+    /// very code returns to, else what stands where it does without them, if that is code.
+    fn past_scopes(&mut self, frame: Frame, blob: Blob) -> Option<Next> {
+        let method = blob.method(self.layout, self.memory)?;
+        self.push(method, Position::None)?;
+        let above = |saved| Frame {
+            sp: frame.sp.wrapping_add(saved),
+            ..frame
+        };
+        let mut saved = (0..MOST_SAVED).step_by(8);
+        let called = saved.find_map(|saved| {
+            let next = self.fixed(above(saved), blob)?;
+            self.is_call_of(blob, &next).then_some(next)
+        });
+        called.or_else(|| {
+            let next = self.fixed(frame, blob)?;
+            self.is_in_code(&next).then_some(next)
+        })
+    }
+
+    /// Whether a caller that was guessed has called this blob, by a direct call.
+    fn is_call_of(&mut self, blob: Blob, next: &Next) -> bool {
+        const CALL: u8 = 0xe8;
+        let Next::Caller(Frame { pc, .. }) = *next else {
+            return true;
+        };
+        let mut target = || {
+            let is_call = self.is_code_cache(pc)? && self.memory.byte(pc.wrapping_sub(5))? == CALL;
+            let distance = self.memory.half(pc.wrapping_sub(4)).filter(|_| is_call)? as i32;
+            code::find(
+                self.layout,
+                self.memory,
+                pc.wrapping_add_signed(distance.into()),
+            )
+        };
+        target() == Some(blob)
+    }
+
+    /// A stub whose frame has no fixed size links it by the frame pointer, when it calls at all
+    /// (`c1_Runtime1_x86.cpp`, `StubGenerator::generate_method_entry_barrier`).
+    fn linked(&mut self, frame: Frame) -> Option<Next> {
+        let caller = Frame {
+            pc: self.memory.word(frame.fp.wrapping_add(8))?,
+            sp: frame.fp.wrapping_add(16),
+            fp: self.memory.word(frame.fp)?,
+        };
+        let next = self.room_for(Next::Caller(caller));
+        let is_near = (frame.sp..frame.sp.saturating_add(MOST_SAVED)).contains(&frame.fp);
+        (is_near && self.is_in_code(&next)).then_some(next)
+    }
+
+    /// Whether a caller that was guessed may be one.
+    fn is_in_code(&mut self, next: &Next) -> bool {
+        match next {
+            Next::Caller(caller) => code::find(self.layout, self.memory, caller.pc).is_some(),
+            Next::Exit(_) => true,
+        }
     }
 
     /// Leaves a frame of fixed size.
