@@ -124,7 +124,8 @@ pub fn compile(file: &str, flags: &[&str]) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("programs")
         .join(format!("{:016x}", hasher.finish()));
-    let program = directory.join(file);
+    // Not its own name: what ends like a source is one to the compiler that links it.
+    let program = directory.join(source.file_stem().expect("a name"));
     let _one = COMPILER
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());

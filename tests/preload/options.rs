@@ -70,7 +70,7 @@ fn prof_accum_adds_what_was_freed() {
 fn prof_sys_thread_name_names_the_threads() {
     let names = |option: &str| churn(option).final_dump().threads.concat();
     // The kernel cuts a name at 15 bytes; ours is that of the file.
-    assert!(names("prof_sys_thread_name:true,lg_prof_sample:12").ends_with(" churn.c"));
+    assert!(names("prof_sys_thread_name:true,lg_prof_sample:12").ends_with(" churn"));
     assert!(!names("lg_prof_sample:12").contains("churn"));
 }
 
@@ -82,7 +82,7 @@ fn prof_cmdline_may_be_kept_secret() {
         .run()
         .final_dump();
     assert!(
-        shown.facts["command"].ends_with("churn.c 9"),
+        shown.facts["command"].ends_with("churn 9"),
         "{:?}",
         shown.facts
     );
