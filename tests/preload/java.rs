@@ -311,19 +311,15 @@ fn barriers_of_collectors_have_their_java_frames() {
             let run = run.succeeded();
             assert_eq!(run.truth("stored"), 200, "{flags:?} {jdk:?}");
             let dump = run.final_dump();
-            let storing = |stack| {
-                in_order(
-                    &dump.names(stack),
-                    &["Barriers.store ", "Barriers.lambda$main$0 "],
-                )
-            };
-            assert!(dump.stacks.iter().any(storing), "{flags:?} {jdk:?}");
-            // Above the registers that C2 keeps on the stack a caller is found by its call alone.
+            let chain = ["Barriers.store ", "Barriers.lambda$main$0 "];
+            let storing = dump.stacks.iter();
+            let storing = storing.filter(|stack| in_order(&dump.names(stack), &chain));
+            let storing: u64 = storing.map(|stack| stack.samples_ever).sum();
+            // A caller above saved registers is known by its direct call, which not every one makes.
             let lost = dump.number("counter_java_lost");
-            let is_c1 = compiler == compilers[0];
             assert!(
-                lost <= if is_c1 { 0 } else { 100 },
-                "{lost}: {flags:?} {jdk:?}"
+                storing > lost * 4 && storing > 100,
+                "{storing} whole, {lost} lost: {flags:?} {jdk:?}"
             );
         }
     }

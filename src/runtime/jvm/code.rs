@@ -145,10 +145,11 @@ impl Blob {
     /// The return address as it was before the frame was marked for deoptimization, by which its own
     /// was replaced; `sp` is the frame's stack pointer.
     pub fn original_pc(&self, layout: &Layout, memory: &mut Memory, pc: u64, sp: u64) -> u64 {
-        let Some((handler, place)) = layout.deopt.zip(layout.original_pc) else {
+        let Some(place) = layout.original_pc else {
             return pc;
         };
-        if within(memory, self.at, handler) != Some(pc) {
+        let mut handlers = layout.deopt.iter().flatten();
+        if !handlers.any(|handler| within(memory, self.at, *handler) == Some(pc)) {
             return pc;
         }
         let original =
@@ -156,18 +157,29 @@ impl Blob {
         original.unwrap_or(pc)
     }
 
+    /// Whether `pc` is in front of the section of stubs. C2 has stubs of its own before that, behind all
+    /// that scopes describe.
+    pub fn is_main(&self, layout: &Layout, memory: &mut Memory, pc: u64) -> bool {
+        let begin = within(memory, self.at, layout.code_begin);
+        let stubs = layout.stubs.and_then(|place| field(memory, self.at, place));
+        let end = stubs.map(|offset| self.at.wrapping_add(offset));
+        let code = begin.zip(end);
+        code.is_some_and(|(begin, end)| (begin..end).contains(&pc))
+    }
+
     /// Hands the methods at `pc` and their bytecode indexes to `visit`, innermost first; it says
-    /// whether to go on.
+    /// whether to go on. The answer is whether `pc` is described itself: if not, the methods are those
+    /// of the next place that is.
     pub fn scopes(
         &self,
         layout: &Layout,
         memory: &mut Memory,
         pc: u64,
         visit: &mut dyn FnMut(&mut Memory, u64, u32) -> bool,
-    ) -> Option<()> {
+    ) -> Option<bool> {
         let parts = Located::of(layout, memory, self.at)?;
         let begin = within(memory, self.at, layout.code_begin)?;
-        let scope = parts.scope_at(layout, memory, pc.checked_sub(begin)?)?;
+        let (scope, is_exact) = parts.scope_at(layout, memory, pc.checked_sub(begin)?)?;
         let bias = u32::from(layout.major >= WITHOUT_ZERO);
         let mut scope = u64::from(scope);
         for _ in 0..MOST_INLINED {
@@ -183,7 +195,7 @@ impl Blob {
                 .filter(|index| *index < MOST_METADATA)?;
             let method = memory.word(parts.metadata.wrapping_add(8 * method))?;
             if !visit(memory, method, bytecode) || sender == 0 {
-                return Some(());
+                return Some(is_exact);
             }
             scope = u64::from(sender);
         }
@@ -233,8 +245,9 @@ impl Located {
         }
     }
 
-    /// Where the scope at the code offset `pc` is described: by the first row that is not below it.
-    fn scope_at(&self, layout: &Layout, memory: &mut Memory, pc: u64) -> Option<u32> {
+    /// Where the scope at the code offset `pc` is described, by the first row that is not below it, and
+    /// whether that is the row of this offset.
+    fn scope_at(&self, layout: &Layout, memory: &mut Memory, pc: u64) -> Option<(u32, bool)> {
         let pc = i32::try_from(pc).ok()?;
         let rows = self.pcs_end.checked_sub(self.pcs)? / layout.pc_desc_size.max(1);
         let row = |index: u64| self.pcs.wrapping_add(index * layout.pc_desc_size);
@@ -249,7 +262,8 @@ impl Located {
             }
         }
         let scope = memory.half(row(low).wrapping_add(layout.pc_scope))?;
-        (low < rows && scope != 0).then_some(scope)
+        let offset = memory.half(row(low).wrapping_add(layout.pc_offset))? as i32;
+        (low < rows && scope != 0).then_some((scope, offset == pc))
     }
 }
 

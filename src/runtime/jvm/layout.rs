@@ -86,6 +86,9 @@ wanted! {
         original_pc = b"nmethod" b"_orig_pc_offset";
         deopt_begin = b"CompiledMethod" b"_deopt_handler_begin";
         deopt_offset = b"nmethod" b"_deopt_handler_offset";
+        deopt_mh_begin = b"CompiledMethod" b"_deopt_mh_handler_begin";
+        deopt_mh_offset = b"nmethod" b"_deopt_mh_handler_offset";
+        stubs = b"nmethod" b"_stub_offset";
         pc_offset = b"PcDesc" b"_pc_offset";
         pc_scope = b"PcDesc" b"_scope_decode_offset";
         const_method = b"Method" b"_constMethod";
@@ -197,7 +200,10 @@ pub struct Layout {
     pub method_of_code: u64,
     pub parts: Parts,
     pub original_pc: Option<Place>,
-    pub deopt: Option<Within>,
+    /// Where frames that are marked for deoptimization return to: those at a call of a method handle
+    /// to the second.
+    pub deopt: [Option<Within>; 2],
+    pub stubs: Option<Place>,
     pub pc_desc_size: u64,
     pub pc_offset: u64,
     pub pc_scope: u64,
@@ -294,10 +300,11 @@ impl Layout {
             method_of_code: need!(f.method_of_code or old_method_of_code).at,
             parts: parts(f)?,
             original_pc: f.original_pc,
-            deopt: match (f.deopt_begin, f.deopt_offset) {
-                (Some(begin), _) => Some(Within::Address(begin.at)),
-                (None, offset) => offset.map(Within::Offset),
-            },
+            deopt: [
+                handler(f.deopt_begin, f.deopt_offset),
+                handler(f.deopt_mh_begin, f.deopt_mh_offset),
+            ],
+            stubs: f.stubs,
             pc_desc_size: need!(sizes.pc_desc),
             pc_offset: need!(f.pc_offset).at,
             pc_scope: need!(f.pc_scope).at,
@@ -318,6 +325,14 @@ impl Layout {
             symbol_length: need!(f.symbol_length).at,
             symbol_body: need!(f.symbol_body).at,
         })
+    }
+}
+
+/// A place in code, by its address or since JDK 24 by its offset.
+fn handler(begin: Option<Place>, offset: Option<Place>) -> Option<Within> {
+    match begin {
+        Some(begin) => Some(Within::Address(begin.at)),
+        None => offset.map(Within::Offset),
     }
 }
 

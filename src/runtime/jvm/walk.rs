@@ -94,8 +94,10 @@ impl Walk<'_> {
 
     /// Walks from `frame` on.
     pub fn run(&mut self, mut frame: Frame) -> Exit {
+        let start = self.length;
         loop {
-            let next = self.step(frame).unwrap_or(Next::Exit(Exit::Lost));
+            let is_first = self.length == start;
+            let next = self.step(frame, is_first).unwrap_or(Next::Exit(Exit::Lost));
             frame = match next {
                 Next::Caller(caller) if self.leads_up(frame, caller) => caller,
                 Next::Caller(_) => return Exit::Lost,
@@ -108,7 +110,7 @@ impl Walk<'_> {
         caller.sp > frame.sp && caller.sp <= self.stack_base && caller.sp.is_multiple_of(8)
     }
 
-    fn step(&mut self, frame: Frame) -> Option<Next> {
+    fn step(&mut self, frame: Frame, is_first: bool) -> Option<Next> {
         if self.memory.word(self.layout.call_stub_return)? == frame.pc {
             return self.call_stub(frame).map(Next::Exit);
         }
@@ -122,7 +124,7 @@ impl Walk<'_> {
         };
         match blob.kind {
             Kind::Interpreter => self.interpreted(frame),
-            Kind::Compiled => self.compiled(frame, blob),
+            Kind::Compiled => self.compiled(frame, blob, is_first),
             Kind::Native => {
                 let method = blob.method(self.layout, self.memory)?;
                 self.push(method, Position::None)?;
@@ -131,7 +133,7 @@ impl Walk<'_> {
             // A barrier stands for the frames that were left in the heap.
             Kind::Continuation => Some(Next::Exit(Exit::Continuation)),
             Kind::Deoptimization if blob.frame_size == 0 => Some(Next::Exit(Exit::Deoptimizing)),
-            Kind::Stub if blob.frame_size == 0 => self.linked(frame),
+            Kind::Stub if blob.frame_size == 0 => self.linked(frame, blob),
             Kind::Deoptimization | Kind::Stub => self.fixed(frame, blob),
         }
     }
@@ -171,7 +173,7 @@ impl Walk<'_> {
         Some(self.room_for(Next::Caller(caller)))
     }
 
-    fn compiled(&mut self, frame: Frame, blob: Blob) -> Option<Next> {
+    fn compiled(&mut self, frame: Frame, blob: Blob, is_first: bool) -> Option<Next> {
         let pc = blob.original_pc(self.layout, self.memory, frame.pc, frame.sp);
         let layout = self.layout;
         let mut all_named = true;
@@ -189,55 +191,39 @@ impl Walk<'_> {
             put(out, length, named)
         };
         let found = blob.scopes(layout, self.memory, pc, &mut push);
+        if !all_named {
+            return None;
+        }
         match found {
-            _ if !all_named => None,
-            Some(()) => self.fixed(frame, blob),
-            None => self.past_scopes(frame, blob),
+            Some(true) => self.fixed(frame, blob),
+            // Who calls a method is always described.
+            _ if !is_first => None,
+            // Among the bytecodes' code the stack pointer stays where it is.
+            Some(false) if blob.is_main(layout, self.memory, pc) => self.fixed(frame, blob),
+            Some(false) => self.behind(frame, blob),
+            None => {
+                let method = blob.method(self.layout, self.memory)?;
+                self.push(method, Position::None)?;
+                self.behind(frame, blob)
+            }
         }
     }
 
-    /// Code behind that of all bytecodes, where barriers of collectors call. Some compilers keep
-    /// registers on the stack meanwhile, and nothing says how many: the caller is where a call of this
-    /// very code returns to, else what stands where it does without them, if that is code.
-    fn past_scopes(&mut self, frame: Frame, blob: Blob) -> Option<Next> {
-        let method = blob.method(self.layout, self.memory)?;
-        self.push(method, Position::None)?;
-        let above = |saved| Frame {
-            sp: frame.sp.wrapping_add(saved),
-            ..frame
-        };
+    /// Leaves a frame at a call behind the code of the bytecodes, as barriers of collectors make it.
+    /// Registers may be on the stack meanwhile, and nothing says how many: the caller is where a call
+    /// of this very code returns to.
+    fn behind(&mut self, frame: Frame, blob: Blob) -> Option<Next> {
         let mut saved = (0..MOST_SAVED).step_by(8);
-        let called = saved.find_map(|saved| {
-            let next = self.fixed(above(saved), blob)?;
+        saved.find_map(|saved| {
+            let sp = frame.sp.wrapping_add(saved);
+            let next = self.fixed(Frame { sp, ..frame }, blob)?;
             self.is_call_of(blob, &next).then_some(next)
-        });
-        called.or_else(|| {
-            let next = self.fixed(frame, blob)?;
-            self.is_in_code(&next).then_some(next)
         })
-    }
-
-    /// Whether a caller that was guessed has called this blob, by a direct call.
-    fn is_call_of(&mut self, blob: Blob, next: &Next) -> bool {
-        const CALL: u8 = 0xe8;
-        let Next::Caller(Frame { pc, .. }) = *next else {
-            return true;
-        };
-        let mut target = || {
-            let is_call = self.is_code_cache(pc)? && self.memory.byte(pc.wrapping_sub(5))? == CALL;
-            let distance = self.memory.half(pc.wrapping_sub(4)).filter(|_| is_call)? as i32;
-            code::find(
-                self.layout,
-                self.memory,
-                pc.wrapping_add_signed(distance.into()),
-            )
-        };
-        target() == Some(blob)
     }
 
     /// A stub whose frame has no fixed size links it by the frame pointer, when it calls at all
     /// (`c1_Runtime1_x86.cpp`, `StubGenerator::generate_method_entry_barrier`).
-    fn linked(&mut self, frame: Frame) -> Option<Next> {
+    fn linked(&mut self, frame: Frame, blob: Blob) -> Option<Next> {
         let caller = Frame {
             pc: self.memory.word(frame.fp.wrapping_add(8))?,
             sp: frame.fp.wrapping_add(16),
@@ -245,15 +231,33 @@ impl Walk<'_> {
         };
         let next = self.room_for(Next::Caller(caller));
         let is_near = (frame.sp..frame.sp.saturating_add(MOST_SAVED)).contains(&frame.fp);
-        (is_near && self.is_in_code(&next)).then_some(next)
+        (is_near && self.is_call_of(blob, &next)).then_some(next)
     }
 
-    /// Whether a caller that was guessed may be one.
-    fn is_in_code(&mut self, next: &Next) -> bool {
-        match next {
-            Next::Caller(caller) => code::find(self.layout, self.memory, caller.pc).is_some(),
-            Next::Exit(_) => true,
+    /// Whether what may be a caller has called this blob, by a direct call. Nothing else of it is read:
+    /// what was left on the stack by an earlier call may lead to what is gone.
+    fn is_call_of(&mut self, blob: Blob, next: &Next) -> bool {
+        let Next::Caller(Frame { pc, .. }) = *next else {
+            return true;
+        };
+        let is_it = self.called(pc) == Some(blob);
+        if is_it {
+            self.memory.forget();
         }
+        is_it
+    }
+
+    /// The blob that the direct call before `pc` calls.
+    fn called(&mut self, pc: u64) -> Option<Blob> {
+        const CALL: u8 = 0xe8;
+        let at = pc.checked_sub(5)?;
+        if !self.is_code_cache(at)? || self.memory.byte(at)? != CALL {
+            return None;
+        }
+        let mut distance = [0; 4];
+        self.memory.copy(at + 1, &mut distance)?;
+        let target = pc.wrapping_add_signed(i32::from_le_bytes(distance).into());
+        code::find(self.layout, self.memory, target)
     }
 
     /// Leaves a frame of fixed size.
