@@ -203,7 +203,7 @@ attacks() {
         lg_prof_sample:6,prof_mmap:true,prof_dump_live:true,prof_timer:1
     ) all=(
         -XX:+UseG1GC -Xint -Xcomp -XX:TieredStopAtLevel=1 -XX:-TieredCompilation -XX:-UseCompressedOops
-        -XX:-UseCompressedClassPointers -XX:+UseCompactObjectHeaders -XX:+PreserveFramePointer -Xss200k -Xshare:off
+        -XX:-UseCompressedClassPointers -XX:+UseCompactObjectHeaders -XX:+PreserveFramePointer -Xss280k -Xshare:off
         "-XX:+AlwaysPreTouch -Xmx200m" -XX:+UseTransparentHugePages -XX:+UseLargePages -XX:+UseZGC -XX:+UseSerialGC
         -XX:+UseParallelGC "-XX:+UnlockExperimentalVMOptions -XX:+UseShenandoahGC" "-XX:+UseZGC -XX:+ZGenerational"
         -Xcheck:jni -XX:ReservedCodeCacheSize=4m -XX:-SegmentedCodeCache -XX:NativeMemoryTracking=detail
