@@ -166,7 +166,7 @@ impl Survey {
             .collect();
         let left_out = self.found.len() - 1 - report.neighbours.len();
         if left_out > 0 {
-            let note = format!("{left_out} more processes have dumps here and are not named");
+            let note = format!("Processes that have dumps here and are not named: {left_out}");
             report.notes.push(note);
         }
         report

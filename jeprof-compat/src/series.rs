@@ -101,7 +101,7 @@ impl Series {
         };
         if others > 0 {
             series.notes.push(format!(
-                "{}: {others} more processes have dumps here; taken is {}, which holds the most",
+                "{}: dumps of other processes, {others}, are here too; taken is {}, which holds the most",
                 path.display(),
                 process.name
             ));

@@ -103,6 +103,17 @@ fn managed_frames() {
 }
 
 #[test]
+fn suspects() {
+    let all: [&[&str]; 2] = [&["suspects"], &["suspects", "--json"]];
+    for flags in all {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_malloscope"));
+        command.current_dir(tests().join("data/java"));
+        let out = command.args(flags).arg("gzip.heap").output().unwrap();
+        compare(out, flags, "java");
+    }
+}
+
+#[test]
 fn a_kind_that_is_not_there_is_refused_with_those_that_are() {
     let words = |flags: &[&str], files: &[&str]| {
         let out = run_in("java", flags, files);

@@ -43,7 +43,11 @@ pub fn findings(case: &Case<'_>) -> Findings {
     Findings {
         conclusion: conclusion(case),
         suspects: named.map(|j| suspect(case, j)).collect(),
-        leak_lower: leaks.map(|j| j.judgement.cohort.rate.lower * HOUR).sum(),
+        // A sum of nothing is -0, and would be written so.
+        leak_lower: 0.0
+            + leaks
+                .map(|j| j.judgement.cohort.rate.lower * HOUR)
+                .sum::<f64>(),
         floor: case.floor.map(|floor| floor * HOUR),
     }
 }

@@ -100,6 +100,7 @@ fn stack(frames: &[StackFrame], out: &mut dyn Write) -> io::Result<()> {
     }
     match frames.len() - own.len().min(FRAMES) {
         0 => Ok(()),
+        1 => writeln!(out, "     and 1 frame more"),
         more => writeln!(out, "     and {more} frames more"),
     }
 }
@@ -155,7 +156,7 @@ mod tests {
              1.0 MB/h (512.0 KB to 1.5 MB), 50 % of growth, 0 B live, 39 samples\n   \
              because none died\n   \
              live by birth, oldest first: | ▁█|\n     \
-             session (leak.c:45)\n     and 1 frames more\n"
+             session (leak.c:45)\n     and 1 frame more\n"
         );
     }
 }
