@@ -294,7 +294,7 @@ storm() {
     done
 }
 
-trap 'kill $burner 2>/dev/null; rm -rf "$work"' EXIT
+trap '[ -z "$burner" ] || kill "$burner" 2>/dev/null || :; rm -rf "$work"' EXIT
 "$javac" --release 11 -d "$work" "$here"/tests/java/{Hello,Storm,Traffic}.java
 find_jdks
 [ $# -gt 0 ] || set -- jdks=1 tools=1 exit=21 overhead=15 starts=500 attacks=2 storm=1200
