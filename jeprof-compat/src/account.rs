@@ -75,6 +75,8 @@ pub struct Account {
     pub rss: f64,
     /// Its parts, in the order in which they are shown.
     pub parts: Vec<(Part, f64)>,
+    /// Bytes of the live heap that are not in it.
+    pub not_resident: f64,
 }
 
 impl Account {
@@ -89,7 +91,7 @@ impl Account {
         let rss = number("rss_bytes")?;
         let mut private = number("rss_anonymous_bytes")?;
         let mut shared = told("rss_shared_bytes");
-        let live = profile.samples.iter().map(|s| s.values.inuse_space).sum();
+        let all_live: f64 = profile.samples.iter().map(|s| s.values.inuse_space).sum();
         let take = |from: &mut f64, bytes: f64| {
             let part = bytes.clamp(0.0, *from);
             *from -= part;
@@ -101,7 +103,7 @@ impl Account {
         let code = take(&mut private, told("rss_code_bytes"));
         let data = take(&mut private, told("rss_data_bytes"));
         let own = take(&mut private, told("profiler_bytes"));
-        let live = take(&mut private, live);
+        let live = take(&mut private, all_live);
         let parts = vec![
             (Part::LiveHeap, live),
             (Part::JavaHeap, java + java_shared),
@@ -113,7 +115,11 @@ impl Account {
             (Part::Files, told("rss_file_bytes")),
             (Part::Shared, shared),
         ];
-        Some(Account { rss, parts })
+        Some(Account {
+            rss,
+            parts,
+            not_resident: (all_live - live).max(0.0),
+        })
     }
 
     /// Bytes of a part.
@@ -188,6 +194,7 @@ mod tests {
     fn an_estimate_above_what_is_resident_is_cut() {
         let account = account(9000.0, &FACTS);
         assert_eq!(account.get(Part::LiveHeap), 500.0);
+        assert_eq!(account.not_resident, 8500.0);
         assert_eq!(account.get(Part::Rest), 0.0);
     }
 

@@ -1,5 +1,5 @@
-//! Amounts as people type them on a command line: `60s`, `512k`, `10m/h`; and the unit of time that
-//! rates are told in. Called by clap for the commands, and by all that tells a rate; pure.
+//! Amounts as people type them on a command line: `60s`, `512k`, `10m/h`; as they read them: `41.0 MB`;
+//! and the unit of time that rates are told in. Called by clap, and by all that tells a figure; pure.
 
 /// Seconds of `90`, `90s`, `5m`, `2h` or `1d`.
 pub fn seconds(text: &str) -> Result<u64, String> {
@@ -78,6 +78,22 @@ pub fn per(run: f64) -> (&'static str, f64) {
         run if run < 1800.0 => ("min", 60.0),
         _ => ("h", 3600.0),
     }
+}
+
+/// Bytes in the largest unit that leaves a figure above one.
+pub fn in_words(value: f64) -> String {
+    const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
+    let (mut figure, mut unit) = (value + 0.0, 0);
+    while figure.abs() >= 999.5 && unit + 1 < UNITS.len() {
+        figure /= 1024.0;
+        unit += 1;
+    }
+    let decimals = if unit == 0 || figure.abs() >= 99.95 {
+        0
+    } else {
+        1
+    };
+    format!("{figure:.decimals$} {}", UNITS[unit])
 }
 
 #[cfg(test)]

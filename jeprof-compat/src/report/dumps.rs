@@ -7,10 +7,11 @@ use super::{
     Account, Cell, Dump, Estimate, Fact, Header, Kind, KindBuilder, Limit, MOST_STACKS, Point,
     Report, Share, Timeline, Z95, clock,
 };
-use crate::account;
+use crate::account::{self, Part};
 use crate::filter;
 use crate::model::{LocationId, MALLOC, Profile, Sample, ValueKind};
 use crate::naming::{Frame, Granularity, Namesakes};
+use crate::quantity;
 
 /// A dump as the report wants it.
 #[derive(Clone, Copy, Debug)]
@@ -258,10 +259,21 @@ fn live(profile: &Profile) -> Estimate {
 
 fn account((at, state): (usize, &State<'_>)) -> Option<Account> {
     let account = account::Account::of(state.profile)?;
-    let parts = account.parts.iter().map(|(part, bytes)| Share {
-        name: part.name().to_owned(),
-        bytes: *bytes,
-        meaning: part.meaning().to_owned(),
+    // Less is within the error of the estimate.
+    let is_cut = account.not_resident > 0.1 * account.get(Part::LiveHeap);
+    let parts = account.parts.iter().map(|(part, bytes)| {
+        let mut meaning = part.meaning().to_owned();
+        if *part == Part::LiveHeap && is_cut {
+            meaning += &format!(
+                " It holds {} more that are not resident: never written to, or swapped out.",
+                quantity::in_words(account.not_resident)
+            );
+        }
+        Share {
+            name: part.name().to_owned(),
+            bytes: *bytes,
+            meaning,
+        }
     });
     Some(Account {
         dump: at,
@@ -439,6 +451,19 @@ mod tests {
             account.rss
         );
         assert_eq!(account.parts[0].bytes, 400.0);
+        assert!(!account.parts[0].meaning.contains("resident"));
+        let mut untouched = profile.clone();
+        untouched.process.entries[1].1 = "300".to_owned();
+        let untouched = State {
+            profile: &untouched,
+            ..state
+        };
+        let account = &Report::of_dumps(&[untouched]).accounts[0];
+        let meaning = &account.parts[0].meaning;
+        assert!(
+            meaning.contains("100 B more that are not resident"),
+            "{meaning}"
+        );
         assert_eq!(
             cell(&state, &profile.samples[0], &[60.0]).ages,
             [100.0, 300.0]

@@ -1,23 +1,8 @@
 //! Figures in words: `41.0 MB/h`, `1 h 20 min`. Called by the other files of `suspects` and by its
 //! views. MB are 2^20 bytes, as everywhere.
 
+pub use crate::quantity::in_words as bytes;
 use crate::quantity::per;
-
-/// Bytes in the largest unit that leaves a figure above one.
-pub fn bytes(value: f64) -> String {
-    const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
-    let (mut figure, mut unit) = (value + 0.0, 0);
-    while figure.abs() >= 999.5 && unit + 1 < UNITS.len() {
-        figure /= 1024.0;
-        unit += 1;
-    }
-    let decimals = if unit == 0 || figure.abs() >= 99.95 {
-        0
-    } else {
-        1
-    };
-    format!("{figure:.decimals$} {}", UNITS[unit])
-}
 
 /// A rate in bytes a second, told for a run of so many seconds.
 pub fn rate(value: f64, run: f64) -> String {
