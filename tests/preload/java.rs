@@ -331,8 +331,13 @@ fn every_collector_and_tier_under_class_unloading() {
         &["-XX:+UseSerialGC"],
         &["-XX:+UseParallelGC", "-Xint"],
         &["-XX:+UseG1GC", "-XX:TieredStopAtLevel=1"],
-        &["-XX:+UseZGC"],
-        &["-XX:+UseShenandoahGC", "-XX:-UseCompressedOops"],
+        // Of JDK 11 experiments.
+        &["-XX:+UnlockExperimentalVMOptions", "-XX:+UseZGC"],
+        &[
+            "-XX:+UnlockExperimentalVMOptions",
+            "-XX:+UseShenandoahGC",
+            "-XX:-UseCompressedOops",
+        ],
         &["-XX:-TieredCompilation", "-Xcheck:jni"],
     ];
     for jdk in able(STORM) {
