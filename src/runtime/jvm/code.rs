@@ -251,19 +251,19 @@ impl Located {
         let pc = i32::try_from(pc).ok()?;
         let rows = self.pcs_end.checked_sub(self.pcs)? / layout.pc_desc_size.max(1);
         let row = |index: u64| self.pcs.wrapping_add(index * layout.pc_desc_size);
-        let (mut low, mut high) = (0, rows);
+        let (mut low, mut high, mut found) = (0, rows, None);
         while low < high {
             let middle = low + (high - low) / 2;
             let offset = memory.half(row(middle).wrapping_add(layout.pc_offset))? as i32;
             if offset < pc {
                 low = middle + 1;
             } else {
-                high = middle;
+                (high, found) = (middle, Some(offset));
             }
         }
+        let offset = found?;
         let scope = memory.half(row(low).wrapping_add(layout.pc_scope))?;
-        let offset = memory.half(row(low).wrapping_add(layout.pc_offset))? as i32;
-        (low < rows && scope != 0).then_some((scope, offset == pc))
+        (scope != 0).then_some((scope, offset == pc))
     }
 }
 

@@ -296,13 +296,13 @@ impl Layout {
             block_size: need!(sizes.heap_block),
             blob_name: need!(f.blob_name).at,
             frame_size: need!(f.blob_frame_size),
-            code_begin: code_begin(f)?,
+            code_begin: within(f.blob_code_begin, f.blob_code_offset).ok_or("blob_code_offset")?,
             method_of_code: need!(f.method_of_code or old_method_of_code).at,
             parts: parts(f)?,
             original_pc: f.original_pc,
             deopt: [
-                handler(f.deopt_begin, f.deopt_offset),
-                handler(f.deopt_mh_begin, f.deopt_mh_offset),
+                within(f.deopt_begin, f.deopt_offset),
+                within(f.deopt_mh_begin, f.deopt_mh_offset),
             ],
             stubs: f.stubs,
             pc_desc_size: need!(sizes.pc_desc),
@@ -328,19 +328,10 @@ impl Layout {
     }
 }
 
-/// A place in code, by its address or since JDK 24 by its offset.
-fn handler(begin: Option<Place>, offset: Option<Place>) -> Option<Within> {
-    match begin {
-        Some(begin) => Some(Within::Address(begin.at)),
-        None => offset.map(Within::Offset),
-    }
-}
-
-fn code_begin(f: &Fields) -> Result<Within, &'static str> {
-    match f.blob_code_begin {
-        Some(begin) => Ok(Within::Address(begin.at)),
-        None => Ok(Within::Offset(need!(f.blob_code_offset))),
-    }
+/// A place in code, by its address or in later JDKs by its offset.
+fn within(begin: Option<Place>, offset: Option<Place>) -> Option<Within> {
+    let begin = begin.map(|begin| Within::Address(begin.at));
+    begin.or(offset.map(Within::Offset))
 }
 
 fn parts(f: &Fields) -> Result<Parts, &'static str> {

@@ -2,8 +2,9 @@
 //! ended, to the code that called into Java.
 //!
 //! Called by `jvm` on the thread whose stack it is. Because that thread stands still inside malloc,
-//! its frames are whole; none of the repairs that a walk from a signal needs are here. Every step
-//! must lead up the stack and stay on it.
+//! its frames are whole; none of the repairs that a walk from a signal needs are here. Collectors'
+//! barriers alone leave a frame that nothing describes, the first: its caller must prove itself. Every
+//! step must lead up the stack and stay on it.
 //!
 //! Source: OpenJDK `frame_x86.cpp`: `sender_for_entry_frame`, `_interpreter_frame`,
 //! `_compiled_frame`.
@@ -133,7 +134,7 @@ impl Walk<'_> {
             // A barrier stands for the frames that were left in the heap.
             Kind::Continuation => Some(Next::Exit(Exit::Continuation)),
             Kind::Deoptimization if blob.frame_size == 0 => Some(Next::Exit(Exit::Deoptimizing)),
-            Kind::Stub if blob.frame_size == 0 => self.linked(frame, blob),
+            Kind::Stub if blob.frame_size == 0 => self.stub(frame, blob),
             Kind::Deoptimization | Kind::Stub => self.fixed(frame, blob),
         }
     }
@@ -150,11 +151,7 @@ impl Walk<'_> {
         let wrapper = self.memory.word(at)?;
         let anchor = wrapper.wrapping_add(self.layout.wrapper_anchor);
         let anchor = Walk::anchor(self.layout, self.memory, anchor);
-        let caller = Frame {
-            pc: self.memory.word(frame.fp.wrapping_add(8))?,
-            sp: frame.fp.wrapping_add(16),
-            fp: self.memory.word(frame.fp)?,
-        };
+        let caller = self.linked(frame)?;
         let is_above = self.leads_up(frame, caller);
         let anchor = anchor.filter(|anchor| self.leads_up(caller, *anchor));
         is_above.then_some(Exit::Native(registers(caller), anchor))
@@ -217,34 +214,36 @@ impl Walk<'_> {
         saved.find_map(|saved| {
             let sp = frame.sp.wrapping_add(saved);
             let next = self.fixed(Frame { sp, ..frame }, blob)?;
-            self.is_call_of(blob, &next).then_some(next)
+            self.proven(next, blob)
         })
     }
 
     /// A stub whose frame has no fixed size links it by the frame pointer, when it calls at all
     /// (`c1_Runtime1_x86.cpp`, `StubGenerator::generate_method_entry_barrier`).
-    fn linked(&mut self, frame: Frame, blob: Blob) -> Option<Next> {
-        let caller = Frame {
+    fn stub(&mut self, frame: Frame, blob: Blob) -> Option<Next> {
+        let caller = self.linked(frame)?;
+        let next = self.room_for(Next::Caller(caller));
+        let is_near = (frame.sp..frame.sp.saturating_add(MOST_SAVED)).contains(&frame.fp);
+        is_near.then(|| self.proven(next, blob))?
+    }
+
+    /// The caller of a frame that the frame pointer links.
+    fn linked(&mut self, frame: Frame) -> Option<Frame> {
+        Some(Frame {
             pc: self.memory.word(frame.fp.wrapping_add(8))?,
             sp: frame.fp.wrapping_add(16),
             fp: self.memory.word(frame.fp)?,
-        };
-        let next = self.room_for(Next::Caller(caller));
-        let is_near = (frame.sp..frame.sp.saturating_add(MOST_SAVED)).contains(&frame.fp);
-        (is_near && self.is_call_of(blob, &next)).then_some(next)
+        })
     }
 
-    /// Whether what may be a caller has called this blob, by a direct call. Nothing else of it is read:
-    /// what was left on the stack by an earlier call may lead to what is gone.
-    fn is_call_of(&mut self, blob: Blob, next: &Next) -> bool {
-        let Next::Caller(Frame { pc, .. }) = *next else {
-            return true;
-        };
-        let is_it = self.called(pc) == Some(blob);
-        if is_it {
+    /// What may be a caller, if it has called this blob by a direct call. Nothing else of it is read
+    /// before: what was left on the stack by an earlier call may lead to what is gone.
+    fn proven(&mut self, next: Next, blob: Blob) -> Option<Next> {
+        if let Next::Caller(caller) = &next {
+            self.called(caller.pc).filter(|called| *called == blob)?;
             self.memory.forget();
         }
-        is_it
+        Some(next)
     }
 
     /// The blob that the direct call before `pc` calls.
