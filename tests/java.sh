@@ -19,8 +19,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 built=${MALLOSCOPE_LIB:-${CARGO_TARGET_DIR:-$here/target}/release/libmalloscope.so}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 burner=
+trap '[ -z "$burner" ] || kill "$burner" 2>/dev/null || :; rm -rf "$work"' EXIT
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
@@ -294,7 +294,6 @@ storm() {
     done
 }
 
-trap '[ -z "$burner" ] || kill "$burner" 2>/dev/null || :; rm -rf "$work"' EXIT
 "$javac" --release 11 -d "$work" "$here"/tests/java/{Hello,Storm,Traffic}.java
 find_jdks
 [ $# -gt 0 ] || set -- jdks=1 tools=1 exit=21 overhead=15 starts=500 attacks=2 storm=1200

@@ -144,10 +144,19 @@ mod tests {
         let all = ["7", "512k", "512KiB", "2M", "1gb"].map(|text| bytes(text).unwrap());
         assert_eq!(all, [7, 1 << 19, 1 << 19, 1 << 21, 1 << 30]);
         assert!(bytes("k").is_err() && bytes("1t").is_err());
-        let rates = ["512k", "500k", "1", "800k"].map(|text| lg_bytes(text).unwrap());
-        assert_eq!(rates, [19, 19, 0, 20]);
+        let rates = ["512k", "500k", "1", "800k", "2M", "1g", "500000"];
+        let rates = rates.map(|text| lg_bytes(text).unwrap());
+        assert_eq!(rates, [19, 19, 0, 20, 21, 30, 19]);
         for wrong in ["", "k", "0", "-1", "1.5m", "99999999999g"] {
             assert!(lg_bytes(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn sizes_in_words() {
+        assert_eq!(in_words(0.0), "0 B");
+        assert_eq!(in_words(1536.0), "1.5 KB");
+        assert_eq!(in_words(400.0 * 1_048_576.0), "400 MB");
+        assert_eq!(in_words(1000.0 * 1_048_576.0), "1.0 GB");
     }
 }

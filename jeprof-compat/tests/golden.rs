@@ -14,7 +14,11 @@ fn run(flags: &[&str], files: &[&str]) -> Output {
 }
 
 fn run_in(directory: &str, flags: &[&str], files: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jeprof-compat"));
+    start(env!("CARGO_BIN_EXE_jeprof-compat"), directory, flags, files)
+}
+
+fn start(program: &str, directory: &str, flags: &[&str], files: &[&str]) -> Output {
+    let mut command = Command::new(program);
     command.current_dir(tests().join("data").join(directory));
     command.args(flags).args(files).output().unwrap()
 }
@@ -106,10 +110,8 @@ fn managed_frames() {
 fn suspects() {
     let all: [&[&str]; 2] = [&["suspects"], &["suspects", "--json"]];
     for flags in all {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_malloscope"));
-        command.current_dir(tests().join("data/java"));
-        let out = command.args(flags).arg("gzip.heap").output().unwrap();
-        compare(out, flags, "java");
+        let program = env!("CARGO_BIN_EXE_malloscope");
+        compare(start(program, "java", flags, &["gzip.heap"]), flags, "java");
     }
 }
 

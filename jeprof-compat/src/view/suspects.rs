@@ -100,8 +100,7 @@ fn stack(frames: &[StackFrame], out: &mut dyn Write) -> io::Result<()> {
     }
     match frames.len() - own.len().min(FRAMES) {
         0 => Ok(()),
-        1 => writeln!(out, "     and 1 frame more"),
-        more => writeln!(out, "     and {more} frames more"),
+        more => writeln!(out, "     and {} more", words::count(more as u64, "frame")),
     }
 }
 

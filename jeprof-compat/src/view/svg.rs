@@ -17,6 +17,7 @@ use super::{arrow, colour, xml};
 use crate::graph::{Edge, Graph, Node};
 use crate::layout::{Engine, Link, Placement, Point, Request, Route, Size};
 use crate::stacks::KindTitle;
+use crate::suspects::words;
 use crate::units::Unit;
 
 const CSS: &str = include_str!("assets/graph.css");
@@ -263,8 +264,7 @@ impl Picture<'_> {
             value(node.cumulative)
         );
         if let Some(samples) = node.samples {
-            let plural = if samples == 1 { "" } else { "s" };
-            text += &format!("\nfrom {samples} sample{plural}");
+            text += &format!("\nfrom {}", words::count(samples, "sample"));
         }
         text
     }
