@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::harness::{Preload, Run, compile, name};
-use crate::java::{Jdk, able, classes, jdks};
+use crate::jdk::{Jdk, able, classes, jdks};
 
 const ATTACKS: &str = "tests/java/Attacks.java";
 const NATIVES: &str = "tests/java/Natives.java";

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use crate::harness::{Run, Server};
-use crate::java::{Jdk, able};
 use crate::java_attacks::{crash_report, java, natives};
+use crate::jdk::{Jdk, able};
 
 const ENDING: &str = "tests/java/Ending.java";
 

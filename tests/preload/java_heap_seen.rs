@@ -1,8 +1,4 @@
-//! What the tests of the Java heap share: the JDKs of the machine, the programs, and what a dump
-//! says.
-//!
-//! JDKs are those of `/usr/lib/jvm`, and what `MALLOSCOPE_JAVA_HOMES` names (colons between):
-//! `tests/more_jdks.sh` gets JDK 11 and 21.
+//! What the tests of the Java heap share: the programs, and what a dump says.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,19 +7,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::harness::{Preload, Run, compile, source};
+use crate::jdk::{self, jdks};
 
 /// Where the JDKs are, each once.
 pub fn homes() -> Vec<PathBuf> {
-    let more = std::env::var_os("MALLOSCOPE_JAVA_HOMES").unwrap_or_default();
-    let listed = fs::read_dir("/usr/lib/jvm").into_iter().flatten();
-    let listed = listed.map(|entry| entry.expect("an entry").path());
-    let mut homes: Vec<_> = listed
-        .chain(std::env::split_paths(&more))
-        .filter(|home| home.join("bin/java").is_file())
-        .filter_map(|home| home.canonicalize().ok())
-        .collect();
-    homes.sort();
-    homes.dedup();
+    let homes: Vec<_> = jdks().into_iter().map(|jdk| jdk.home).collect();
     assert!(
         !homes.is_empty(),
         "no JDK is installed; .ci/run installs one"
@@ -31,18 +19,9 @@ pub fn homes() -> Vec<PathBuf> {
     homes
 }
 
-/// The number of a JDK: 17 of `JAVA_VERSION="17.0.15"`.
+/// The number of a JDK.
 pub fn version(home: &Path) -> u32 {
-    let release = fs::read_to_string(home.join("release")).unwrap_or_default();
-    let line = release
-        .lines()
-        .find_map(|line| line.strip_prefix("JAVA_VERSION=\""));
-    let digits: String = line
-        .unwrap_or_default()
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .collect();
-    digits.parse().unwrap_or(0)
+    jdk::version(home).unwrap_or(0)
 }
 
 /// Compiles for JDK 11, once for all tests.

@@ -28,6 +28,7 @@ mod java_endings;
 mod java_heap;
 mod java_heap_seen;
 mod java_heap_steered;
+mod jdk;
 mod jeprof;
 mod jumps;
 mod limits;
