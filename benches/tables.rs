@@ -4,6 +4,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 
+use malloscope::live_table::pages::PageFilter;
 use malloscope::live_table::{LiveTable, Sample};
 use malloscope::sampler::{Sampler, weight};
 use malloscope::stack_table::{StackId, StackTable};
@@ -12,8 +13,10 @@ const DEPTH: u64 = 36;
 
 /// The tables are statics in the library as well.
 static STACKS: StackTable = StackTable::new();
-static FEW: LiveTable = LiveTable::new();
-static MANY: LiveTable = LiveTable::new();
+static FEW: LiveTable = LiveTable::new(Some(&FEW_PAGES));
+static FEW_PAGES: PageFilter = PageFilter::new();
+static MANY: LiveTable = LiveTable::new(Some(&MANY_PAGES));
+static MANY_PAGES: PageFilter = PageFilter::new();
 
 fn stack(n: u64) -> Vec<u64> {
     (0..DEPTH)
@@ -78,10 +81,10 @@ fn live(c: &mut Criterion) {
                 table.remove(page << 12)
             });
         });
-        group.bench_function(format!("maybe_contains, {name}"), |b| {
+        group.bench_function(format!("may_contain, {name}"), |b| {
             b.iter(|| {
                 page += 17;
-                table.maybe_contains(black_box(page << 12))
+                table.may_contain(black_box(page << 12))
             });
         });
     }

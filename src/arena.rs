@@ -101,6 +101,20 @@ pub unsafe fn unmap(p: NonNull<u8>, len: usize) {
     }
 }
 
+/// Gives the pages of a region back and leaves its addresses mapped, where they read as zero: for a
+/// region that a late reader may still look at.
+///
+/// # Safety
+/// `map(len)` returned `p`, with the same `len`, and nobody relies on what it holds.
+pub unsafe fn retire(p: NonNull<u8>, len: usize) {
+    if let Some(len) = whole_pages(len) {
+        // SAFETY: whole pages of a region of ours, by the contract above. Where the kernel refuses,
+        // they stay as they are.
+        unsafe { sys::madvise(p, len, libc::MADV_DONTNEED) };
+        USED.fetch_sub(len, Relaxed);
+    }
+}
+
 /// A zeroed piece that is never given back, or `None` when the arena is exhausted or `layout` wants
 /// more than a page of alignment.
 pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {

@@ -14,16 +14,12 @@ use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use crate::binding::{self, Extension};
 use crate::config::{self, Config};
-use crate::hooks::forward::{self, Mode};
+use crate::hooks::forward;
 use crate::hooks::mapping;
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::runtime::jvm::{self, Detection};
 use crate::trigger::{self, exit};
 use crate::{arena, diag, java_heap, next, sys, unwind};
-
-/// Below this period (log2) a page for every sample would weigh more than asking the filter at
-/// every free.
-const LEAST_MARKED_LG: u8 = 14;
 
 /// The configuration in force; null while there is none. Written by [`start`].
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
@@ -52,7 +48,7 @@ pub unsafe fn start<const N: usize>(
     hooks: &'static HookAddresses,
     extensions: &[Extension; N],
 ) {
-    forward::install(Mode::Marked);
+    forward::install();
     mapping::install(false);
     // SAFETY: as promised by the caller.
     let Some(config) = (unsafe { configure(environment) }) else {
@@ -69,7 +65,6 @@ pub unsafe fn start<const N: usize>(
     arena::set_ceiling(usize::try_from(config.prof_mem_max).unwrap_or(usize::MAX));
     unwind::init();
     recorder::reseed(seed());
-    forward::install(mode(config.lg_prof_sample));
     mapping::install(config.prof_mmap);
     binding::bind(extensions);
     trigger::start(config);
@@ -89,10 +84,6 @@ pub unsafe fn start<const N: usize>(
     }
     recorder::start(&Settings {
         lg_period: config.lg_prof_sample,
-        least_lg_period: match mode(config.lg_prof_sample) {
-            Mode::Marked => LEAST_MARKED_LG,
-            _ => 1,
-        },
         most_frames: config.prof_bt_max,
         thread_names: config.prof_sys_thread_name,
         active: config.prof_active && config.prof_thread_active_init,
@@ -100,14 +91,6 @@ pub unsafe fn start<const N: usize>(
         hooks,
     });
     trigger::begin();
-}
-
-fn mode(lg_period: u8) -> Mode {
-    match lg_period {
-        0 => Mode::Exact,
-        1..LEAST_MARKED_LG => Mode::Unmarked,
-        _ => Mode::Marked,
-    }
 }
 
 /// The configuration, in arena memory; `None` when the process is privileged, has none of our

@@ -36,8 +36,6 @@ counters! {
     StackNotStored => "stack_not_stored",
     /// A sample was dropped because the live table could not grow.
     SampleNotStored => "sample_not_stored",
-    /// A sample was dropped because its block could not be aligned.
-    Unmarkable => "unmarkable",
     /// A sampled address was handed out again without passing our free: its record was replaced.
     StaleReplaced => "stale_replaced",
     /// A stack was deeper than `prof_bt_max`.

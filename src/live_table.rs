@@ -1,21 +1,25 @@
-//! The live samples by address, and the "certainly not sampled" test that free's fast path asks.
+//! The live samples by address, and the question that every free asks: "certainly not sampled?"
 //!
 //! `recorder` inserts when a sample was taken and removes when its block is freed; the dump scans.
 //! 64 shards, each an open-addressing table of its own under its own lock, keep threads out of each
-//! other's way; the filter answers most frees without any lock. Its own lock is the only one held
-//! here, and growing one shard is the only time it calls the kernel. Zero-initialised is empty.
+//! other's way. A free asks in three steps, each rarer and dearer than the one before: the count of
+//! its page (`pages`, read by the hook itself), the addresses of its shard without a lock
+//! ([`LiveTable::may_contain`]), and the record under the lock. Only the frees of samples, and the
+//! few that meet a shard in motion, take a lock. It is the only one held here, and growing one
+//! shard is the only time the kernel is called. Zero-initialised is empty.
 //!
 //! # Why the owner of a pointer always finds it
 //!
 //! [`LiveTable::insert`] runs in the thread that got the block, before the block's address is
 //! returned to the program. Whoever frees it learned the address from that thread, so the insert
-//! (filter counter included, and although it is relaxed) happens before the free: in the same
-//! thread by program order, in another by whatever the program used to pass the pointer. Relaxed is
-//! enough for the filter then, because coherence forbids a load to see a value older than one that
-//! happens before it, and the values newer than our increment stay above zero: a counter falls only
-//! by decrements that each belong to another record's own increment. A program that passes pointers
-//! by plain data races has no such order; on x86-64 the increment, a locked instruction, is still
-//! visible before the pointer is.
+//! (page count and key included, and although they are relaxed) happens before the free: in the
+//! same thread by program order, in another by whatever the program used to pass the pointer.
+//! Relaxed is enough then, because coherence forbids a load to see a value older than one that
+//! happens before it. The newer values of the page count stay above zero: it falls only by
+//! decrements that each belong to another record, and is counted anew only under the lock that
+//! orders the records. The newer values of the keys are seen whole or not believed (`shard`). A
+//! program that passes pointers by plain data races has no such order; on x86-64 stores become
+//! visible in their order, and the lock's release stands between ours and the program's.
 //!
 //! For the same reason [`LiveTable::remove`] must run before the real free: afterwards another
 //! thread may get the address, and it would lose its record.
@@ -31,13 +35,18 @@ use core::sync::atomic::{AtomicU64, AtomicUsize};
 
 use crate::stack_table::StackId;
 
-mod filter;
+pub mod pages;
+mod region;
 mod shard;
 
-use filter::Filter;
-use shard::{Full, Shard};
+use pages::PageFilter;
+use shard::Shard;
 
 const LG_SHARDS: u32 = 6;
+
+/// There was no memory to grow into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Full;
 
 /// One sampled block that lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +82,8 @@ pub enum Insert {
 #[derive(Debug)]
 pub struct LiveTable {
     shards: [Shard; 1 << LG_SHARDS],
-    filter: Filter,
+    /// Where the hooks look; none for samples that are no blocks.
+    pages: Option<&'static PageFilter>,
     /// Records in all shards. Written with each insertion and removal, read by anybody. Relaxed,
     /// as the next: a figure that publishes nothing.
     len: AtomicUsize,
@@ -81,73 +91,66 @@ pub struct LiveTable {
     weighted_bytes: AtomicU64,
 }
 
-impl Default for LiveTable {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Fibonacci hashing (Knuth, TAOCP 3, 6.4): page-aligned addresses in steps of any size spread
-/// evenly over the high bits of the product.
+/// Fibonacci hashing (Knuth, TAOCP 3, 6.4): addresses in steps of any size spread evenly over the
+/// high bits of the product.
 #[inline(always)]
 fn hash(addr: usize) -> u64 {
     (addr as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl LiveTable {
-    /// An empty table, all zero; memory is taken as it fills.
-    pub const fn new() -> Self {
+    /// An empty table; memory is taken as it fills. `pages` counts for the hooks.
+    pub const fn new(pages: Option<&'static PageFilter>) -> Self {
         Self {
             shards: [const { Shard::new() }; 1 << LG_SHARDS],
-            filter: Filter::new(),
+            pages,
             len: AtomicUsize::new(0),
             weighted_bytes: AtomicU64::new(0),
         }
     }
 
-    fn shard(&self, hash: u64) -> Option<&Shard> {
-        self.shards.get((hash >> (64 - LG_SHARDS)) as usize)
+    /// The shard of an address. What shares a byte of `pages` shares a shard, and so a lock.
+    #[inline]
+    fn shard(&self, addr: usize) -> Option<&Shard> {
+        let key = match self.pages {
+            Some(_) => pages::index(addr),
+            None => addr,
+        };
+        self.shards.get((hash(key) >> (64 - LG_SHARDS)) as usize)
     }
 
-    /// `false` means that `addr` is certainly not in the table. One relaxed load, no lock.
-    #[inline(always)]
-    pub fn maybe_contains(&self, addr: usize) -> bool {
-        self.filter.maybe_contains(hash(addr))
+    /// `false` means that `addr` is certainly not in the table. Takes no lock.
+    #[inline]
+    pub fn may_contain(&self, addr: usize) -> bool {
+        self.shard(addr)
+            .is_some_and(|shard| shard.may_contain(addr))
     }
 
     /// Records `sample`. Its address must not be 0.
     pub fn insert(&self, sample: Sample) -> Insert {
-        let hash = hash(sample.addr);
-        let Some(shard) = self.shard(hash).filter(|_| sample.addr != 0) else {
+        let Some(shard) = self.shard(sample.addr).filter(|_| sample.addr != 0) else {
             return Insert::Full;
         };
-        // Within the shard's lock, so that nobody can remove the record before it was counted.
-        let outcome = shard.insert(&sample, || self.filter.add(hash));
-        match outcome {
-            Err(Full) => return Insert::Full,
-            Ok(None) => {
-                self.len.fetch_add(1, Relaxed);
-            }
-            Ok(Some(old)) => {
-                self.weighted_bytes.fetch_sub(old.weighted_bytes, Relaxed);
-            }
-        }
+        let Ok(old) = shard.insert(&sample, self.pages) else {
+            return Insert::Full;
+        };
+        match &old {
+            None => self.len.fetch_add(1, Relaxed) as u64,
+            Some(old) => self.weighted_bytes.fetch_sub(old.weighted_bytes, Relaxed),
+        };
         self.weighted_bytes
             .fetch_add(sample.weighted_bytes, Relaxed);
-        outcome.ok().flatten().map_or(Insert::New, Insert::Replaced)
+        old.map_or(Insert::New, Insert::Replaced)
     }
 
     /// A copy of the record of `addr`, if there is one.
     pub fn get(&self, addr: usize) -> Option<Sample> {
-        self.shard(hash(addr))?.get(addr)
+        self.shard(addr)?.get(addr)
     }
 
     /// Takes the record of `addr` out, if there is one.
     pub fn remove(&self, addr: usize) -> Option<Sample> {
-        let hash = hash(addr);
-        let sample = self
-            .shard(hash)?
-            .remove(addr, || self.filter.subtract(hash))?;
+        let sample = self.shard(addr)?.remove(addr, self.pages)?;
         self.len.fetch_sub(1, Relaxed);
         self.weighted_bytes
             .fetch_sub(sample.weighted_bytes, Relaxed);
@@ -165,8 +168,7 @@ impl LiveTable {
     /// Takes all records out, shard by shard. Their blocks live on as blocks that nobody sampled.
     pub fn clear(&self) {
         for shard in &self.shards {
-            shard.clear(&mut |sample| {
-                self.filter.subtract(hash(sample.addr));
+            shard.clear(self.pages, &mut |sample| {
                 self.len.fetch_sub(1, Relaxed);
                 self.weighted_bytes
                     .fetch_sub(sample.weighted_bytes, Relaxed);
@@ -199,9 +201,8 @@ impl LiveTable {
     pub unsafe fn abandon(&self) {
         for shard in &self.shards {
             // SAFETY: the contract above is that of the shard.
-            unsafe { shard.abandon() };
+            unsafe { shard.abandon(self.pages) };
         }
-        self.filter.clear();
         self.len.store(0, Relaxed);
         self.weighted_bytes.store(0, Relaxed);
     }

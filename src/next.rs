@@ -90,11 +90,10 @@ tables! {
     mallocx = "mallocx",
     rallocx = "rallocx",
     xallocx = "xallocx",
-    nallocx = "nallocx",
+    sallocx = "sallocx",
     dallocx = "dallocx",
     sdallocx = "sdallocx",
     tc_malloc_skip_new_handler = "tc_malloc_skip_new_handler",
-    mi_good_size = "mi_good_size",
     dlsym = "dlsym",
     mi_zalloc = "mi_zalloc",
     mi_mallocn = "mi_mallocn",
@@ -121,9 +120,6 @@ static RESOLVED: AtomicBool = AtomicBool::new(false);
 /// program's allocator, and each of them does no more than forward. Written by [`resolve`].
 static SHADOWED: AtomicBool = AtomicBool::new(false);
 
-/// True when the next allocator is glibc's own. Written by [`resolve`].
-static GLIBC: AtomicBool = AtomicBool::new(false);
-
 /// Fills [`REAL`]. Idempotent; several threads may do it at once, with the same result.
 #[cold]
 pub fn resolve() {
@@ -131,7 +127,6 @@ pub fn resolve() {
         return;
     };
     look_up_all(&allocator);
-    GLIBC.store(allocator.name().ends_with(b"/libc.so.6"), Relaxed);
     let shadowed = elf::all()
         .take_while(|object| Some(*object) != elf::own())
         .any(|object| object.symbol(b"malloc").is_some());
@@ -188,11 +183,6 @@ pub fn is_shadowed() -> bool {
     SHADOWED.load(Relaxed)
 }
 
-/// Is the next allocator glibc's own?
-pub fn is_glibc() -> bool {
-    GLIBC.load(Relaxed)
-}
-
 /// Is the next allocator a jemalloc that profiles by itself?
 pub fn has_own_profiler() -> bool {
     let mut profiles = false;
@@ -208,22 +198,6 @@ pub fn has_own_profiler() -> bool {
         )
     };
     answer == Some(0) && profiles
-}
-
-/// What malloc_usable_size says of a block that malloc made for `size` bytes; no more than that
-/// where the allocator does not tell.
-pub fn usable_size_of(size: usize) -> usize {
-    let next = allocator();
-    let size = size.max(1);
-    // SAFETY: both are pure functions of a size that is not zero.
-    let told = unsafe { next.nallocx(size, 0).or_else(|| next.mi_good_size(size)) };
-    match told {
-        Some(told) => told.max(size),
-        // A chunk is a multiple of 16, at least 32, and 8 bytes of it are its header; malloc.c,
-        // `request2size`.
-        None if is_glibc() => size.saturating_add(8 + 15).max(32) / 16 * 16 - 8,
-        None => size,
-    }
 }
 
 /// The functions of the next allocator, resolved now if they were not.
@@ -291,8 +265,8 @@ impl Functions {
         rallocx(block: Block, size: usize, flags: c_int) -> Block);
     call!(/// jemalloc's xallocx
         xallocx(block: Block, size: usize, extra: usize, flags: c_int) -> usize);
-    call!(/// jemalloc's nallocx, which tcmalloc has too
-        nallocx(size: usize, flags: c_int) -> usize);
+    call!(/// jemalloc's sallocx
+        sallocx(block: Block, flags: c_int) -> usize);
     call!(/// jemalloc's dallocx
         dallocx(block: Block, flags: c_int) -> ());
     call!(/// jemalloc's mallctl
@@ -300,8 +274,6 @@ impl Functions {
             new: *mut c_void, new_length: usize) -> c_int);
     call!(/// tcmalloc's malloc that leaves the new handler alone
         tc_malloc_skip_new_handler(size: usize) -> Block);
-    call!(/// mimalloc's mi_good_size
-        mi_good_size(size: usize) -> usize);
     call!(/// mimalloc's mi_zalloc
         mi_zalloc(size: usize) -> Block);
     call!(/// mimalloc's mi_mallocn

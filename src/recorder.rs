@@ -29,6 +29,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64};
 
 use crate::diag::{self, Counter};
+use crate::live_table::pages::PageFilter;
 use crate::live_table::{Insert, LiveTable, Sample};
 use crate::sampler;
 use crate::stack_table::StackTable;
@@ -42,8 +43,11 @@ pub use thread::{Thread, has_thread, name_of, reseed};
 /// The stacks seen. Lives as long as the process.
 pub static STACKS: StackTable = StackTable::new();
 
+/// How many of them begin in each page; the hooks look here.
+pub static PAGES: PageFilter = PageFilter::new();
+
 /// The samples that are live.
-pub static LIVE: LiveTable = LiveTable::new();
+pub static LIVE: LiveTable = LiveTable::new(Some(&PAGES));
 
 /// Bytes a dormant thread allocates before it looks again whether it shall sample: few where
 /// somebody may switch it on. Written by `boot` before [`ACTIVE`].
@@ -58,10 +62,7 @@ static ACTIVE: AtomicBool = AtomicBool::new(false);
 
 /// log2 of the mean bytes between samples. Written by `boot` before [`ACTIVE`], and by who changes
 /// it.
-static LG_PERIOD: AtomicU8 = AtomicU8::new(0);
-
-/// The least that [`LG_PERIOD`] may become. Written by `boot` before [`ACTIVE`].
-static LEAST_LG_PERIOD: AtomicU8 = AtomicU8::new(0);
+static LG_PERIOD: AtomicU8 = AtomicU8::new(sampler::MOST_LG_PERIOD);
 
 /// Most frames kept of a stack. Written by `boot` before [`ACTIVE`].
 static MOST_FRAMES: AtomicU32 = AtomicU32::new(128);
@@ -106,8 +107,6 @@ unsafe impl Sync for HookAddresses {}
 pub struct Settings {
     /// log2 of the mean bytes between samples; 0 records everything.
     pub lg_period: u8,
-    /// The least that it may be changed to.
-    pub least_lg_period: u8,
     /// Native frames kept of a stack.
     pub most_frames: u32,
     /// Record thread names.
@@ -176,7 +175,6 @@ impl Hook {
 /// first thread.
 pub fn start(settings: &Settings) {
     LG_PERIOD.store(settings.lg_period, Relaxed);
-    LEAST_LG_PERIOD.store(settings.least_lg_period, Relaxed);
     if settings.controlled {
         DORMANT.store(LIGHT_SLEEP, Relaxed);
     }
@@ -208,14 +206,13 @@ pub fn switch(on: bool) {
 }
 
 /// Changes the mean distance between samples, for the gaps to come; each sample keeps the period it
-/// was drawn with. False when it is none that the hooks can serve as they were installed.
+/// was drawn with. False when there is no such period.
 pub fn set_lg_period(lg_period: u8) -> bool {
-    let is_exact = LG_PERIOD.load(Relaxed) == 0;
-    if is_exact || !(LEAST_LG_PERIOD.load(Relaxed)..=63).contains(&lg_period) {
-        return false;
+    let exists = lg_period <= sampler::MOST_LG_PERIOD;
+    if exists {
+        LG_PERIOD.store(lg_period, Relaxed);
     }
-    LG_PERIOD.store(lg_period, Relaxed);
-    true
+    exists
 }
 
 /// Forgets all samples. Their blocks live on, unsampled. False when a fork takes too long.
@@ -250,6 +247,11 @@ pub fn lg_period() -> u8 {
     LG_PERIOD.load(Relaxed)
 }
 
+/// Is every call a sample?
+pub fn is_exact() -> bool {
+    lg_period() == 0
+}
+
 /// Takes `size` bytes from the thread's countdown, for functions without a hot twin. True when it
 /// ran out, and a sample is due.
 #[inline]
@@ -260,17 +262,16 @@ pub fn count_down(size: usize) -> bool {
     before <= size as u64
 }
 
-/// False: the address is certainly not sampled.
-#[inline(always)]
+/// False: the address is certainly not sampled. Takes no lock.
+#[inline]
 pub fn may_be_sampled(address: usize) -> bool {
-    LIVE.maybe_contains(address)
+    PAGES.may_begin_in_page_of(address) && LIVE.may_contain(address)
 }
 
 /// A sample in the making: the thread is inside our code until it is recorded or dropped.
 pub struct Sampling {
     thread: *mut Thread,
     guard: Guard,
-    exact: bool,
 }
 
 /// The countdown ran out at an allocation of `size` bytes. `None`: not to be sampled, for this
@@ -283,7 +284,10 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
         diag::count(Counter::Reentered);
         return None;
     };
-    guard.rearm(DORMANT.load(Relaxed));
+    guard.rearm(match is_exact() {
+        true => 0,
+        false => DORMANT.load(Relaxed),
+    });
     if !is_active() {
         // SAFETY: null, or the block of this very thread, with the guard held.
         if let Some(thread) = unsafe { current_thread().as_mut() } {
@@ -295,30 +299,7 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
     // SAFETY: the guard makes us the only user of this thread's block.
     let (due, countdown) = unsafe { (*thread).draw(size as u64, lg_period()) };
     guard.rearm(countdown);
-    due.then_some(Sampling {
-        thread,
-        guard,
-        exact: false,
-    })
-}
-
-/// Exact mode: every allocation.
-pub fn enter_exact() -> Option<Sampling> {
-    let tls = tls::current();
-    let Some(mut guard) = tls.enter() else {
-        diag::count(Counter::Reentered);
-        return None;
-    };
-    if !is_active() {
-        return None;
-    }
-    guard.rearm(tls::PARKED);
-    let thread = thread_of(tls)?;
-    Some(Sampling {
-        thread,
-        guard,
-        exact: true,
-    })
+    due.then_some(Sampling { thread, guard })
 }
 
 fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
@@ -341,7 +322,7 @@ impl Sampling {
     pub fn record(&self, address: usize, size: usize, hook: Hook, registers: Registers) -> u64 {
         // SAFETY: the guard inside `self` makes us the only user of this thread's block.
         let thread = unsafe { &mut *self.thread };
-        let lg_period = if self.exact { 0 } else { thread.lg_period() };
+        let lg_period = thread.lg_period();
         let most = MOST_FRAMES.load(Relaxed) as usize;
         let weight = sampler::weight(size, lg_period);
         let Some(_pass) = gate::TABLES.enter() else {
@@ -395,16 +376,6 @@ pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
     }
     let _pass = gate::TABLES.enter().ok_or(Refused)?;
     Ok(LIVE.remove(address))
-}
-
-/// The size that was asked for, if `address` is sampled and the tables can be used now.
-pub fn sampled_size(address: usize) -> Option<usize> {
-    let _guard = tls::current().enter()?;
-    if fork::abandon_if_wiped() {
-        return None;
-    }
-    let _pass = gate::TABLES.enter()?;
-    LIVE.get(address).map(|sample| sample.size)
 }
 
 /// Puts a detached record back: its block was not freed after all.

@@ -23,7 +23,8 @@
 //! floor(G) alone would make each gap a byte too short: nothing at N = 2^19, a sixteenth of all
 //! samples at N = 16. A counter of zero is a thread's first, see `tls`.
 //!
-//! N = 1 (`lg_prof_sample:0`) is not sampled at all: each call is recorded with weight 1.
+//! N = 1 (`lg_prof_sample:0`) is not sampled at all: the counter stays at zero, where nothing is
+//! left for any size, and each call is recorded with weight 1.
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -36,6 +37,9 @@ use rand::{Rng, SeedableRng};
 
 /// Fixed point of [`Weight::objects_fx`]: this much is one object.
 pub const ONE_OBJECT: u64 = 256;
+
+/// The longest period there is, as a logarithm.
+pub const MOST_LG_PERIOD: u8 = 63;
 
 /// The longest gap: below the value that parks the counter of a busy thread.
 const LONGEST_GAP: u64 = 1 << 62;
@@ -65,7 +69,7 @@ impl Sampler {
     pub fn new(seed: u64, lg_period: u8) -> Self {
         Self {
             rng: SmallRng::seed_from_u64(seed),
-            lg_period: lg_period.min(63),
+            lg_period: lg_period.min(MOST_LG_PERIOD),
         }
     }
 
@@ -76,7 +80,7 @@ impl Sampler {
 
     /// Changes the period of the gaps to come. Samples taken keep the weight they were drawn with.
     pub fn set_lg_period(&mut self, lg_period: u8) {
-        self.lg_period = lg_period.min(63);
+        self.lg_period = lg_period.min(MOST_LG_PERIOD);
     }
 
     /// True with this probability.
@@ -85,9 +89,12 @@ impl Sampler {
     }
 
     /// A fresh value for the hooks' counter: how many requested bytes pass before the block that is
-    /// sampled, that block's first included. Exponential with mean
-    /// `2^lg_period`.
+    /// sampled, that block's first included. Exponential with mean `2^lg_period`; none in the exact
+    /// mode of period 0.
     pub fn next_gap(&mut self) -> u64 {
+        if self.lg_period == 0 {
+            return 0;
+        }
         // 53 random bits in (0, 1]: no zero, whose logarithm would be infinite.
         let bits = (self.rng.next_u64() >> 11) + 1;
         let u = bits as f64 * power_of_two(-53);
@@ -104,17 +111,17 @@ fn power_of_two(exponent: i32) -> f64 {
 }
 
 fn mean(lg_period: u8) -> f64 {
-    power_of_two(lg_period.min(63).into())
+    power_of_two(lg_period.min(MOST_LG_PERIOD).into())
 }
 
 /// The probability with which a block of `size` bytes was sampled: 1 - exp(-size/2^lg_period), or 1
 /// in the exact mode of period 0.
 pub fn probability(size: usize, lg_period: u8) -> f64 {
-    if lg_period == 0 || size >> lg_period.min(63) >= CERTAIN {
+    if lg_period == 0 || size >> lg_period.min(MOST_LG_PERIOD) >= CERTAIN {
         return 1.0;
     }
     // expm1 keeps the digits that 1 - exp(-x) loses for small x.
-    -libm::expm1(-(size as f64) * power_of_two(-i32::from(lg_period.min(63))))
+    -libm::expm1(-(size as f64) * power_of_two(-i32::from(lg_period.min(MOST_LG_PERIOD))))
 }
 
 /// What a sample of `size` bytes stands for when it was drawn with period `2^lg_period`.

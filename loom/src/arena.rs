@@ -45,10 +45,16 @@ pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {
     Some(piece)
 }
 
-/// A region for plain data, which a lock guards.
+/// A region, full of atomics.
 pub fn map(len: usize) -> Option<NonNull<u8>> {
-    take(len)
+    alloc(Layout::from_size_align(len, WORD).ok()?)
 }
+
+/// Leaves a region as it is: that its words read as zero from now on is the kernel's work.
+///
+/// # Safety
+/// As the real one.
+pub unsafe fn retire(_p: NonNull<u8>, _len: usize) {}
 
 /// Gives a region back: with the next [`reset`].
 ///

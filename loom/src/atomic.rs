@@ -4,9 +4,9 @@
 //! faults that are none. [`AtomicU32`], which the gate's two sides look at, has a fence around each
 //! such access.
 
-pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-
-use loom::sync::atomic::fence;
+pub use loom::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
+};
 
 /// An atomic whose SeqCst is what the language says.
 #[derive(Debug)]

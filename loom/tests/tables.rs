@@ -7,6 +7,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use malloscope_loom::arena;
+use malloscope_loom::live_table::pages::PageFilter;
 use malloscope_loom::live_table::{Insert, LiveTable, Sample};
 use malloscope_loom::sampler::Weight;
 use malloscope_loom::stack_table::{StackId, StackTable};
@@ -90,16 +91,28 @@ fn sample(addr: usize) -> Sample {
     }
 }
 
-fn free(table: &LiveTable, addr: usize) {
-    assert!(table.maybe_contains(addr), "its owner asks");
+/// A table with a page filter of its own. The filter is never given back: the table wants it for
+/// ever, and loom keeps no account of it.
+fn live() -> (Arc<LiveTable>, &'static PageFilter) {
+    let filter: &PageFilter = Box::leak(Box::new(PageFilter::new()));
+    (Arc::new(LiveTable::new(Some(filter))), filter)
+}
+
+/// What a free asks.
+fn may_be_sampled(table: &LiveTable, filter: &PageFilter, addr: usize) -> bool {
+    filter.may_begin_in_page_of(addr) && table.may_contain(addr)
+}
+
+fn free(table: &LiveTable, filter: &PageFilter, addr: usize) {
+    assert!(may_be_sampled(table, filter, addr), "its owner asks");
     assert_eq!(table.remove(addr), Some(sample(addr)));
 }
 
-/// A block goes from one thread to another, while a third thread has blocks with the same hash.
-#[test]
-fn the_owner_of_a_block_finds_it() {
-    check(2, || {
-        let table = Arc::new(LiveTable::new());
+/// A block goes from one thread to another, while a third thread has blocks beside it: in its page,
+/// in pages with the same count, in the same shard.
+fn passes_from_hand_to_hand(theirs: &'static [usize]) {
+    check(2, move || {
+        let (table, filter) = live();
         let passed = Arc::new(AtomicUsize::new(0));
         let giver = {
             let (table, passed) = (Arc::clone(&table), Arc::clone(&passed));
@@ -111,9 +124,9 @@ fn the_owner_of_a_block_finds_it() {
         let bystander = {
             let table = Arc::clone(&table);
             thread::spawn(move || {
-                for addr in [8192, 12288] {
+                for &addr in theirs {
                     assert_eq!(table.insert(sample(addr)), Insert::New);
-                    free(&table, addr);
+                    free(&table, filter, addr);
                 }
             })
         };
@@ -122,7 +135,7 @@ fn the_owner_of_a_block_finds_it() {
             thread::spawn(move || {
                 let addr = passed.load(Ordering::Acquire);
                 if addr != 0 {
-                    free(&table, addr);
+                    free(&table, filter, addr);
                 }
                 addr != 0
             })
@@ -130,13 +143,69 @@ fn the_owner_of_a_block_finds_it() {
         giver.join().expect("no panic");
         bystander.join().expect("no panic");
         if !taker.join().expect("no panic") {
-            free(&table, 4096);
+            free(&table, filter, 4096);
         }
         assert!(table.is_empty() && table.total_weighted_bytes() == 0);
-        assert!(
-            [4096, 8192, 12288]
-                .iter()
-                .all(|&addr| !table.maybe_contains(addr))
-        );
+        for &addr in theirs.iter().chain(&[4096]) {
+            assert!(!may_be_sampled(&table, filter, addr));
+        }
+    });
+}
+
+#[test]
+fn the_owner_of_a_block_finds_it() {
+    passes_from_hand_to_hand(&[8192, 12288]);
+}
+
+#[test]
+fn the_owner_of_a_block_finds_it_among_its_page() {
+    passes_from_hand_to_hand(&[4112, 4128]);
+}
+
+/// Who holds a block finds it while its shard's region is outgrown and keys move back over holes.
+#[test]
+fn a_block_is_found_while_keys_move() {
+    check(2, || {
+        let (table, filter) = live();
+        assert_eq!(table.insert(sample(4096)), Insert::New);
+        let mover = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || {
+                // The first region has two slots: it grows twice.
+                for addr in [4112, 4128, 4144] {
+                    assert_eq!(table.insert(sample(addr)), Insert::New);
+                }
+                for addr in [4112, 4144] {
+                    assert_eq!(table.remove(addr), Some(sample(addr)));
+                }
+            })
+        };
+        let holder = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || free(&table, filter, 4096))
+        };
+        mover.join().expect("no panic");
+        holder.join().expect("no panic");
+        assert!(may_be_sampled(&table, filter, 4128) && table.len() == 1);
+    });
+}
+
+/// A page that has lost count is counted anew, and never too low.
+#[test]
+fn a_full_page_is_counted_anew() {
+    check(2, || {
+        let (table, filter) = live();
+        for addr in [4096, 4112, 4128] {
+            assert_eq!(table.insert(sample(addr)), Insert::New);
+        }
+        let threads = [4096, 4112].map(|addr| {
+            let table = Arc::clone(&table);
+            thread::spawn(move || free(&table, filter, addr))
+        });
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        free(&table, filter, 4128);
+        assert!(!filter.may_begin_in_page_of(4096), "nobody is left");
     });
 }

@@ -1,66 +1,51 @@
-//! The cold twins: what a hook does when its countdown ran out, when the pointer carries the mark,
-//! and the functions of the family that are too rare to deserve a hot twin.
+//! The cold twins: what a hook does when its countdown ran out, when a sample begins in the page of
+//! the pointer, and the functions of the family that are too rare to deserve a hot twin.
 //!
-//! Called by `entry` alone. Each keeps the semantics of the C function to the letter: whatever
-//! goes wrong here, the call is made as if it had not been sampled. errno is the next allocator's;
-//! nothing of ours sets it.
+//! Each makes the call that the program made, with the program's own arguments, and looks at the
+//! block that came back; nothing is allocated, aligned or sized for us. errno is the next
+//! allocator's; nothing of ours sets it.
 //!
 //! Order on free: the record goes first, then the block, or another thread would get the address
 //! and lose its new record to our removal. On realloc: detach, call, re-attach if it failed.
 //!
 //! # Safety
 //! The pointers come from the program under the contracts of malloc(3), posix_memalign(3) and
-//! operator new; they are passed on, and read only as far as their usable size.
+//! operator new; they are passed on.
 #![allow(unsafe_code)]
 
 use core::ffi::{c_int, c_void};
 
 use super::early;
 use super::entry::Context;
-use super::forward::{self, Mode};
-use super::marked::{self, Errno, Shape};
+use super::forward;
 use super::resize::reallocate;
-use crate::diag::{self, Counter};
 use crate::next::{self, Block};
 use crate::recorder::{self, Hook, Sampling};
-use crate::{runtime, tls, trigger, unwind};
+use crate::{runtime, sys, tls, trigger, unwind};
 
-/// An allocation whose countdown ran out, or every one in exact mode.
-///
-/// # Safety
-/// `context` is what the entry saved; `plain` makes a block of `shape`.
+/// An allocation of `size` bytes whose countdown ran out; `plain` is the program's call.
 #[inline]
-pub(super) unsafe fn sample(
+pub(super) fn sample(
     hook: Hook,
     context: &Context,
-    shape: Shape,
-    plain: impl Fn() -> Block,
+    size: usize,
+    plain: impl FnOnce() -> Block,
 ) -> Block {
-    let sampling = match forward::mode() {
-        Mode::Exact => recorder::enter_exact(),
-        _ => recorder::enter_event(shape.size),
-    };
-    let Some(sampling) = sampling else {
+    let Some(sampling) = recorder::enter_event(size) else {
         return plain();
     };
-    let errno = Errno::save();
-    // SAFETY: as promised by the caller.
-    let block = unsafe { marked::marked_block(shape, plain) };
+    let block = plain();
     if !block.is_null() {
-        errno.restore();
-        record(sampling, block, shape.size, hook, context);
+        record(sampling, block, size, hook, context);
     }
     block
 }
 
 /// Records a block that was made for `sampling`.
 pub(super) fn record(sampling: Sampling, block: Block, size: usize, hook: Hook, context: &Context) {
-    if forward::mode() != Mode::Marked || marked::is_marked(block) {
-        let bytes = sampling.record(block as usize, size, hook, context.registers());
-        trigger::after_sample(sampling.guard(), bytes);
-    } else {
-        diag::count(Counter::Unmarkable);
-    }
+    forward::watch();
+    let bytes = sampling.record(block as usize, size, hook, context.registers());
+    trigger::after_sample(sampling.guard(), bytes);
     drop(sampling);
     free_pending();
 }
@@ -83,19 +68,15 @@ fn free_pending() {
 }
 
 /// A function without a hot twin: takes the bytes from the countdown here.
-///
-/// # Safety
-/// As [`sample`].
-pub(super) unsafe fn count(
+#[inline]
+pub(super) fn count(
     hook: Hook,
     context: &Context,
-    shape: Shape,
-    plain: impl Fn() -> Block,
+    size: usize,
+    plain: impl FnOnce() -> Block,
 ) -> Block {
-    let due = recorder::count_down(shape.size) || forward::mode() == Mode::Exact;
-    if due && !next::is_shadowed() {
-        // SAFETY: as promised by the caller.
-        unsafe { sample(hook, context, shape, plain) }
+    if recorder::count_down(size) && !next::is_shadowed() {
+        sample(hook, context, size, plain)
     } else {
         plain()
     }
@@ -115,14 +96,7 @@ pub(crate) extern "C" fn malloc_event(size: usize, context: &Context) -> Block {
     if early::is_now() {
         return early::allocate(size);
     }
-    let plain = || plain_call!(malloc(size));
-    // SAFETY: `context` comes from the entry.
-    unsafe { sample(Hook::Malloc, context, Shape::plain(size), plain) }
-}
-
-/// malloc in exact mode.
-pub(crate) extern "C" fn malloc_exact(size: usize, context: &Context) -> Block {
-    malloc_event(size, context)
+    sample(Hook::Malloc, context, size, || plain_call!(malloc(size)))
 }
 
 /// calloc when the countdown ran out, or the product overflows (then nothing was counted).
@@ -131,79 +105,76 @@ pub(crate) extern "C" fn calloc_event(number: usize, size: usize, context: &Cont
         let bytes = number.checked_mul(size);
         return bytes.map_or(core::ptr::null_mut(), early::allocate);
     }
-    let Some(bytes) = number.checked_mul(size) else {
-        return plain_call!(calloc(number, size));
-    };
     let plain = || plain_call!(calloc(number, size));
-    // SAFETY: `context` comes from the entry.
-    unsafe { sample(Hook::Calloc, context, Shape::zeroed(bytes), plain) }
-}
-
-/// calloc in exact mode.
-pub(crate) extern "C" fn calloc_exact(number: usize, size: usize, context: &Context) -> Block {
-    calloc_event(number, size, context)
+    match number.checked_mul(size) {
+        Some(bytes) => sample(Hook::Calloc, context, bytes, plain),
+        None => plain(),
+    }
 }
 
 fn resize(block: Block, size: usize, hook: Hook, context: &Context, due: bool) -> Block {
-    let plain = || plain_call!(realloc(block, size));
-    reallocate(block, Shape::plain(size), hook, context, due, &plain)
-}
-
-/// realloc of a pointer with the mark, or of null; not counted yet.
-pub(crate) extern "C" fn realloc_marked(block: Block, size: usize, context: &Context) -> Block {
     if early::owns(block) || early::is_now() {
         return early::reallocate(block, size);
     }
-    let due = recorder::count_down(size);
-    resize(block, size, Hook::Realloc, context, due)
+    let plain = |block| plain_call!(realloc(block, size));
+    reallocate(block, size, hook, context, due, &plain)
 }
 
-/// realloc of a pointer without the mark when the countdown ran out.
+/// realloc when the countdown ran out.
 pub(crate) extern "C" fn realloc_event(block: Block, size: usize, context: &Context) -> Block {
     resize(block, size, Hook::Realloc, context, true)
 }
 
-/// realloc where marks are not used; counted, and no sample due.
-pub(crate) extern "C" fn realloc_checked(block: Block, size: usize, context: &Context) -> Block {
+/// realloc of a block in whose page a sample begins; counted, and no sample due.
+pub(crate) extern "C" fn realloc_sampled(block: Block, size: usize, context: &Context) -> Block {
     resize(block, size, Hook::Realloc, context, false)
 }
 
-/// free, or a delete, of a pointer with the mark; of any pointer where marks are not used.
+/// free before the hooks were given their targets.
 ///
 /// # Safety
 /// As free(3).
-pub unsafe extern "C" fn free_marked(block: Block) {
-    // SAFETY: the program frees its block; the record of it is gone.
-    release(block, || unsafe {
-        next::allocator().free(block);
-    });
-}
-
-/// Frees a block by `real`, after its record is gone.
-#[inline(always)]
-pub(super) fn release(block: Block, real: impl FnOnce()) {
-    if early::owns(block) || early::is_now() {
+pub unsafe extern "C" fn free_unready(block: Block) {
+    if early::is_now() {
         return;
     }
-    if !block.is_null() && recorder::may_be_sampled(block as usize) {
-        return release_sampled(block, real);
+    forward::bootstrap();
+    // SAFETY: as promised by the caller.
+    unsafe { late_delete(block) };
+}
+
+/// A C++ operator delete that nobody defines: its block came from malloc.
+///
+/// # Safety
+/// As free(3).
+pub unsafe extern "C" fn late_delete(block: Block) {
+    if let_go(block) {
+        // SAFETY: as promised by the caller; the record of the block is gone.
+        unsafe { next::allocator().free(block) };
     }
-    real();
+}
+
+/// Takes the record of a block away that is about to be freed. False: the block is not to be freed
+/// now. For any pointer.
+pub extern "C" fn let_go(block: Block) -> bool {
+    if early::owns(block) {
+        return false;
+    }
+    block.is_null() || !recorder::may_be_sampled(block as usize) || let_sample_go(block as usize)
 }
 
 #[cold]
 #[inline(never)]
-fn release_sampled(block: Block, real: impl FnOnce()) {
-    let Ok(sample) = recorder::detach(block as usize) else {
-        return recorder::free_later(block as usize);
+fn let_sample_go(address: usize) -> bool {
+    let Ok(sample) = recorder::detach(address) else {
+        recorder::free_later(address);
+        return false;
     };
     if let Some(sample) = &sample {
         recorder::forget(sample);
     }
-    if !sample.is_some_and(|sample| marked::keep(block, sample.size)) {
-        real();
-    }
     free_pending();
+    true
 }
 
 /// reallocarray(3)
@@ -244,38 +215,20 @@ pub(crate) extern "C" fn posix_memalign(
     }
     let next = next::allocator();
     // SAFETY: the program's own arguments.
-    let real =
-        |out: *mut Block| unsafe { next.posix_memalign(out, align, size) }.unwrap_or(libc::ENOMEM);
-    let valid = align.is_power_of_two() && align.is_multiple_of(size_of::<usize>());
-    if !valid || !next::is_counted(&next.posix_memalign) {
-        return real(out);
+    let real = || unsafe { next.posix_memalign(out, align, size) }.unwrap_or(libc::ENOMEM);
+    if !next::is_counted(&next.posix_memalign) {
+        return real();
     }
-    let result = core::cell::Cell::new(0);
-    let plain = || {
-        let mut block = core::ptr::null_mut();
-        result.set(real(&mut block));
-        if result.get() == 0 {
-            block
-        } else {
-            core::ptr::null_mut()
+    let mut result = 0;
+    count(Hook::PosixMemalign, context, size, || {
+        result = real();
+        match result {
+            // SAFETY: the program's out pointer, written just now.
+            0 => unsafe { out.read() },
+            _ => core::ptr::null_mut(),
         }
-    };
-    // SAFETY: `context` comes from the entry, the alignment is a power of two.
-    let block = unsafe {
-        count(
-            Hook::PosixMemalign,
-            context,
-            Shape::aligned(size, align),
-            plain,
-        )
-    };
-    // A block of size 0 may be null with result 0; an aligned block made after a refusal is not.
-    if !block.is_null() || result.get() == 0 {
-        // SAFETY: the program's out pointer.
-        unsafe { out.write(block) };
-        return 0;
-    }
-    result.get()
+    });
+    result
 }
 
 macro_rules! aligned {
@@ -286,11 +239,10 @@ macro_rules! aligned {
                 return early::allocate_aligned(align, size);
             }
             let plain = || plain_call!($name(align, size));
-            if !align.is_power_of_two() || !next::is_counted(&next::allocator().$name) {
+            if !next::is_counted(&next::allocator().$name) {
                 return plain();
             }
-            // SAFETY: `context` comes from the entry, the alignment is a power of two.
-            unsafe { count(Hook::$hook, context, Shape::aligned(size, align), plain) }
+            count(Hook::$hook, context, size, plain)
         }
     };
 }
@@ -300,7 +252,7 @@ aligned!(memalign, Memalign);
 
 macro_rules! paged {
     ($name:ident, $hook:ident, $granted:expr) => {
-        #[doc = concat!(stringify!($name), "(3): page-aligned, so it carries the mark by itself.")]
+        #[doc = concat!(stringify!($name), "(3)")]
         pub(crate) extern "C" fn $name(size: usize, context: &Context) -> Block {
             if early::is_now() {
                 return early::allocate(size);
@@ -309,15 +261,7 @@ macro_rules! paged {
             if !next::is_counted(&next::allocator().$name) {
                 return plain();
             }
-            // SAFETY: `context` comes from the entry, a page is a power of two.
-            unsafe {
-                count(
-                    Hook::$hook,
-                    context,
-                    Shape::aligned($granted(size), marked::ALIGN),
-                    plain,
-                )
-            }
+            count(Hook::$hook, context, $granted(size), plain)
         }
     };
 }
@@ -325,14 +269,10 @@ macro_rules! paged {
 paged!(valloc, Valloc, core::convert::identity);
 // pvalloc gives whole pages, and that is what the program asks for with it.
 paged!(pvalloc, Pvalloc, |size: usize| size
-    .checked_next_multiple_of(marked::ALIGN)
+    .checked_next_multiple_of(sys::PAGE)
     .unwrap_or(size));
 
-/// malloc_usable_size(3) of a pointer with the mark, and before the next allocator is known.
-///
-/// A sampled block has room up to its page's end, or up to its class of spares. A program that
-/// fills what it is told (redis does) would put more into sampled blocks than into others, and
-/// reallocate them less often: so it is told what any other block of that size has.
+/// malloc_usable_size(3)
 ///
 /// # Safety
 /// As that function.
@@ -341,13 +281,7 @@ pub unsafe extern "C" fn malloc_usable_size(block: Block) -> usize {
         return early::asked(block);
     }
     // SAFETY: the program's own argument.
-    let real = unsafe { next::allocator().malloc_usable_size(block) }.unwrap_or(0);
-    let is_ours = forward::mode() == Mode::Marked
-        && (block as usize).is_multiple_of(marked::ALIGN)
-        && !block.is_null()
-        && recorder::may_be_sampled(block as usize);
-    let size = is_ours.then(|| recorder::sampled_size(block as usize));
-    size.flatten().map_or(real, |size| marked::told(real, size))
+    unsafe { next::allocator().malloc_usable_size(block) }.unwrap_or(0)
 }
 
 /// dlclose(3): what the unwinder knows of libraries is forgotten before and after.
@@ -373,16 +307,12 @@ macro_rules! operators {
         /// Null sends the entry on to the operator itself, as if nothing had been sampled: what it
         /// does when memory is short (handler, exception), it does in frames without us.
         pub(crate) extern "C" fn $name(size: usize, $($arg: usize,)* context: &Context) -> Block {
-            let shape = Shape::aligned(size, $align);
-            // SAFETY: `context` comes from the entry; C++ alignments are powers of two.
-            unsafe { sample(Hook::$hook, context, shape, || new_by_malloc(shape)) }
+            sample(Hook::$hook, context, size, || new_by_malloc(size, $align))
         }
 
         #[doc = concat!("Operator `", stringify!($field), "` of a library that was opened after the start.")]
         pub(crate) extern "C" fn $late(size: usize, $($arg: usize,)* context: &Context) -> Block {
-            let shape = Shape::aligned(size, $align);
-            // SAFETY: as above.
-            unsafe { count(Hook::$hook, context, shape, || new_by_malloc(shape)) }
+            count(Hook::$hook, context, size, || new_by_malloc(size, $align))
         }
 
         #[doc = concat!("Where `", $symbol, "` is now, when memory is short.")]
@@ -405,9 +335,9 @@ operators! {
 
 /// What every operator new does while there is memory. Allocators that bring their own free its
 /// blocks and malloc's alike; a library's (libstdc++, libc++) call malloc and free.
-fn new_by_malloc(shape: Shape) -> Block {
-    let size = shape.size.max(1);
-    match shape.align {
+fn new_by_malloc(size: usize, align: usize) -> Block {
+    let size = size.max(1);
+    match align {
         // What malloc aligns to by itself.
         ..=16 => plain_call!(malloc(size)),
         align => plain_call!(memalign(align, size)),

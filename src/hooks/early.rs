@@ -8,7 +8,8 @@
 //!
 //! Called by `cold`. Nothing here may read a pointer that the loader has to relocate, nor call
 //! another object: no `memcpy`, no formatting, no panic. The program has one thread then; later
-//! calls only read. The blocks are page-aligned, so that every hook that frees takes its cold path.
+//! calls only read. The page filter holds their pages, so that every hook that frees takes its
+//! sampled path.
 //!
 //! Sources: glibc 2.36 `elf/rtld.c` (order of relocation), `elf/do-rel.h` (IFUNCs come last).
 //!
@@ -28,7 +29,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::cold::plain_call;
 use crate::next::{self, Block};
-use crate::tls;
+use crate::{recorder, tls};
 
 const PAGE: usize = 4096;
 const PAGES: usize = 64;
@@ -77,6 +78,9 @@ pub fn allocate(size: usize) -> Block {
     let Some(slot) = SIZES.get(taken).filter(|_| pages <= PAGES - taken) else {
         return core::ptr::null_mut();
     };
+    if taken == 0 {
+        recorder::PAGES.hold(REGION.0.get() as usize, PAGES);
+    }
     TAKEN.store(taken + pages, Relaxed);
     slot.store(size, Relaxed);
     REGION.0.get().cast::<u8>().wrapping_add(taken * PAGE)
@@ -133,6 +137,9 @@ pub fn asked(block: Block) -> usize {
 /// realloc of one of these blocks, and of null while [`is_now`]. The new block is not sampled.
 #[cold]
 pub fn reallocate(block: Block, size: usize) -> Block {
+    if is_now() {
+        tls::current().countdown.store(0, Relaxed);
+    }
     let known = owns(block);
     if known && size == 0 {
         return core::ptr::null_mut();

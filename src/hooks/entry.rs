@@ -13,7 +13,9 @@ use core::arch::naked_asm;
 
 use super::forward::{self, FORWARD, Forward};
 use super::{cold, extended, mapping};
+use crate::live_table::pages::{LG_PAGE, PageFilter};
 use crate::next::{Functions, REAL};
+use crate::recorder::PAGES;
 use crate::tls::COUNTDOWN;
 use crate::unwind::Registers;
 
@@ -107,11 +109,8 @@ macro_rules! entries {
 entries! {
     malloc_event("rsi") => cold::malloc_event;
     calloc_event("rdx") => cold::calloc_event;
-    realloc_marked("rdx") => cold::realloc_marked;
     realloc_event("rdx") => cold::realloc_event;
-    realloc_checked("rdx") => cold::realloc_checked;
-    malloc_exact("rsi") => cold::malloc_exact;
-    calloc_exact("rdx") => cold::calloc_exact;
+    realloc_sampled("rdx") => cold::realloc_sampled;
     reallocarray("rcx") => cold::reallocarray;
     posix_memalign("rcx") => cold::posix_memalign;
     aligned_alloc("rdx") => cold::aligned_alloc;
@@ -266,25 +265,114 @@ counted! {
     count_new_array_aligned_nothrow: new_array_aligned_nothrow else new_array_aligned_nothrow_event;
 }
 
+/// Reads the count of the page in which the block in `rdi` begins, and says whether it is zero.
+macro_rules! test_page {
+    () => {
+        "mov eax, edi
+        shr eax, {lg_page}
+        lea r11, [rip + {pages} + {counts}]
+        cmp byte ptr [r11 + rax], 0"
+    };
+}
+
+/// Asks `cold::let_go` whether the block in `rdi` is to be freed now; the arguments are kept.
+macro_rules! ask {
+    () => {
+        "push rdi
+        push rsi
+        push rdx
+        .cfi_adjust_cfa_offset 24
+        call {let_go}
+        pop rdx
+        pop rsi
+        pop rdi
+        .cfi_adjust_cfa_offset -24
+        test al, al"
+    };
+}
+
+/// The twin of free while there are samples: goes by the count of the block's page. The hook has
+/// left the address of the filter in `rcx`.
+///
+/// # Safety
+/// Reached by a jump from the hook, with the argument of free.
+#[unsafe(naked)]
+pub unsafe extern "C" fn watched_free() {
+    naked_asm!(
+        ".cfi_startproc",
+        "mov eax, edi",
+        "shr eax, {lg_page}",
+        "movzx eax, byte ptr [rcx + rax + {counts}]",
+        "jmp qword ptr [rcx + 8*rax + {routes}]",
+        ".cfi_endproc",
+        lg_page = const LG_PAGE,
+        counts = const core::mem::offset_of!(PageFilter, counts),
+        routes = const core::mem::offset_of!(PageFilter, routes),
+    )
+}
+
+/// free of a block in whose page a sample begins.
+///
+/// # Safety
+/// As free(3).
+#[unsafe(naked)]
+pub unsafe extern "C" fn free_sampled() {
+    naked_asm!(
+        ".cfi_startproc",
+        ask!(),
+        "jz 2f",
+        "jmp qword ptr [rip + {real} + {target}]",
+        "2: ret",
+        ".cfi_endproc",
+        let_go = sym cold::let_go,
+        real = sym REAL,
+        target = const core::mem::offset_of!(Functions, free),
+    )
+}
+
+/// The twin of realloc while there are samples. The hook has counted the bytes.
+///
+/// # Safety
+/// Reached by a jump from the hook, with the arguments of realloc.
+#[unsafe(naked)]
+pub unsafe extern "C" fn watched_realloc() {
+    naked_asm!(
+        ".cfi_startproc",
+        test_page!(),
+        "jne {sampled}",
+        "jmp qword ptr [rip + {real} + {target}]",
+        ".cfi_endproc",
+        lg_page = const LG_PAGE,
+        pages = sym PAGES,
+        counts = const core::mem::offset_of!(PageFilter, counts),
+        sampled = sym realloc_sampled,
+        real = sym REAL,
+        target = const core::mem::offset_of!(Functions, realloc),
+    )
+}
+
 macro_rules! checked {
     ($($name:ident: $field:ident;)+) => {$(
-        #[doc = concat!("The hot twin of `", stringify!($field), "` when the next allocator's own does not pass through free.")]
-        ///
-        /// A marked pointer goes on unsized: the size the program states is not the size class that
-        /// the aligned block lies in, and jemalloc would file it under the wrong one.
+        #[doc = concat!("The twin of `", stringify!($field), "` while there are samples, when the next allocator's own does not pass through free.")]
         ///
         /// # Safety
-        /// As the C++ function of that name.
+        /// As the function of that name.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name() {
             naked_asm!(
                 ".cfi_startproc",
-                "test edi, {mark}",
-                "jz {marked}",
-                "jmp qword ptr [rip + {real} + {target}]",
+                test_page!(),
+                "jne 2f",
+                "3: jmp qword ptr [rip + {real} + {target}]",
+                "2:",
+                ask!(),
+                "jnz 3b",
+                "ret",
                 ".cfi_endproc",
-                mark = const super::MARK,
-                marked = sym cold::free_marked,
+                lg_page = const LG_PAGE,
+                pages = sym PAGES,
+                counts = const core::mem::offset_of!(PageFilter, counts),
+                let_go = sym cold::let_go,
                 real = sym REAL,
                 target = const core::mem::offset_of!(Functions, $field),
             )
@@ -305,6 +393,8 @@ checked! {
     check_delete_array_sized_aligned: delete_array_sized_aligned;
     check_delete_aligned_nothrow: delete_aligned_nothrow;
     check_delete_array_aligned_nothrow: delete_array_aligned_nothrow;
+    check_dallocx: dallocx;
+    check_sdallocx: sdallocx;
 }
 
 /// The hot twin of jemalloc's mallocx.
@@ -327,7 +417,7 @@ pub unsafe extern "C" fn mallocx() {
     )
 }
 
-macro_rules! released {
+macro_rules! forwarded {
     ($($name:ident;)+) => {$(
         #[doc = concat!("The hot twin of jemalloc's `", stringify!($name), "`.")]
         ///
@@ -337,12 +427,8 @@ macro_rules! released {
         pub unsafe extern "C" fn $name() {
             naked_asm!(
                 ".cfi_startproc",
-                "test edi, {mark}",
-                "jz {marked}",
                 "jmp qword ptr [rip + {forward} + {target}]",
                 ".cfi_endproc",
-                mark = const super::MARK,
-                marked = sym extended::$name,
                 forward = sym FORWARD,
                 target = const core::mem::offset_of!(Forward, $name),
             )
@@ -350,7 +436,7 @@ macro_rules! released {
     )+};
 }
 
-released! {
+forwarded! {
     dallocx;
     sdallocx;
 }
@@ -392,7 +478,6 @@ bootstrap! {
     boot_malloc: malloc;
     boot_calloc: calloc;
     boot_realloc: realloc;
-    boot_free: free;
     boot_new: new;
     boot_new_array: new_array;
     boot_new_nothrow: new_nothrow;

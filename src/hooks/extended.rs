@@ -3,13 +3,10 @@
 //!
 //! Called by `entry`, through hooks that `binding` shows to the program only when the next
 //! allocator has the functions itself: so what `next` calls here is always there. As in `cold`,
-//! whose rules hold here too, a call that is not sampled is made exactly as the program made it.
-//! A block that is sampled keeps what jemalloc's flags say of its cache and arena, so an arena that
-//! is reset or destroyed takes its sampled blocks along.
+//! whose rules hold here too, every call is made exactly as the program made it.
 //!
 //! Not covered, and so neither sampled nor hooked: mimalloc's heaps (`mi_heap_*`), whose blocks may
-//! go all at once with their heap, its blocks aligned at an offset (`*_at`), which cannot begin at
-//! a page, `mi_expand`, which never moves a block nor takes more memory, and the rarer functions
+//! go all at once with their heap, its blocks aligned at an offset (`*_at`), `mi_expand`, which never moves a block nor takes more memory, and the rarer functions
 //! that make strings (`mi_realpath`, `mi_dupenv_s`, `mi_mbsdup`, `mi_wcsdup`).
 //!
 //! Sources: jemalloc(3) of 5.3, `gperftools/tcmalloc.h` 2.10, `mimalloc.h` 2.0.
@@ -24,8 +21,6 @@ use core::ptr::null_mut;
 use super::cold::{self, count, plain_call, record, sample};
 use super::early;
 use super::entry::Context;
-use super::forward::{self, Mode};
-use super::marked::{self, Shape};
 use super::resize::reallocate;
 use crate::next::{self, Block};
 use crate::recorder::{self, Hook};
@@ -33,27 +28,28 @@ use crate::recorder::{self, Hook};
 /// jemalloc's mallocx when the countdown ran out, or in exact mode.
 pub(crate) extern "C" fn mallocx_event(size: usize, flags: c_int, context: &Context) -> Block {
     let plain = || plain_call!(mallocx(size, flags));
-    // SAFETY: `context` comes from the entry.
-    unsafe { sample(Hook::Malloc, context, Shape::extended(size, flags), plain) }
+    sample(Hook::Malloc, context, size, plain)
 }
 
-/// jemalloc's rallocx.
+/// jemalloc's rallocx, which takes no null.
 pub(crate) extern "C" fn rallocx(
     block: Block,
     size: usize,
     flags: c_int,
     context: &Context,
 ) -> Block {
-    let plain = || plain_call!(rallocx(block, size, flags));
-    resize(block, Shape::extended(size, flags), context, &plain)
+    let plain = |block: Block| match block.is_null() {
+        true => plain_call!(mallocx(size, flags)),
+        false => plain_call!(rallocx(block, size, flags)),
+    };
+    resize(block, size, context, &plain)
 }
 
 /// jemalloc's xallocx, which never moves a block, and may refuse.
 ///
-/// A block that grows is a free and a new allocation, as with realloc. Where that would have to be
-/// sampled and the block has no mark, it is refused, as if there were no room behind it: the
-/// program then moves the block, and that is sampled by its own chance. A block that is made
-/// smaller in place stays what it is, sampled with the size it had or not.
+/// A block that grows is a free and a new allocation, as with realloc. One that is made smaller, or
+/// is left as it is, stays what it is, sampled with the size it had or not. In exact mode every
+/// call that gives what was asked for is a new allocation.
 pub(crate) extern "C" fn xallocx(
     block: Block,
     size: usize,
@@ -61,103 +57,64 @@ pub(crate) extern "C" fn xallocx(
     flags: c_int,
     context: &Context,
 ) -> usize {
-    // SAFETY: the program's own arguments.
-    let real = || unsafe { next::allocator().xallocx(block, size, extra, flags) }.unwrap_or(0);
-    let exact = forward::mode() == Mode::Exact;
+    let next = next::allocator();
+    // SAFETY: the program's block.
+    let held = unsafe { next.sallocx(block, flags) }.unwrap_or(0);
     let before = match recorder::may_be_sampled(block as usize) {
         true => recorder::detach(block as usize),
         false => Ok(None),
     };
     let Ok(before) = before else {
-        return marked::usable_size(block);
-    };
-    let usable = marked::usable_size(block);
-    let held = match &before {
-        Some(sample) => marked::told(usable, sample.size),
-        None => usable,
-    };
-    if before.is_some() && Shape::extended(size, flags).zeroed {
-        marked::clear_slack(block, held);
-    }
-    let sampling = match exact {
-        true => recorder::enter_exact(),
-        false if size > held && recorder::count_down(size) => recorder::enter_event(size),
-        false => None,
-    };
-    if sampling.is_some() && forward::mode() == Mode::Marked && !marked::is_marked(block) {
         return held;
-    }
-    let got = real();
-    let is_new = got >= size && (exact || size > held);
-    let sampling = sampling.filter(|_| is_new);
+    };
+    let may_be_new = size > held || recorder::is_exact();
+    let due = may_be_new && recorder::count_down(size) && !next::is_shadowed();
+    let sampling = due.then(|| recorder::enter_event(size)).flatten();
+    // SAFETY: the program's own arguments.
+    let got = unsafe { next.xallocx(block, size, extra, flags) }.unwrap_or(0);
+    let is_new = may_be_new && got >= size;
     match before {
         Some(before) if is_new => recorder::forget(&before),
         Some(before) => {
+            drop(sampling);
             recorder::attach(before);
-            return got.min(held);
+            return got;
         }
         None => {}
     }
-    let Some(sampling) = sampling else {
-        return got;
-    };
-    let asked = got.min(size.saturating_add(extra));
-    record(sampling, block, asked, Hook::Realloc, context);
-    marked::told(got, asked)
-}
-
-/// jemalloc's dallocx of a pointer with the mark; of any pointer where marks are not used.
-///
-/// # Safety
-/// As that function.
-pub unsafe extern "C" fn dallocx(block: Block, flags: c_int) {
-    // SAFETY: the program's own arguments.
-    cold::release(block, || unsafe {
-        next::allocator().dallocx(block, flags);
-    });
-}
-
-/// jemalloc's sdallocx, likewise. It goes on unsized: the size the program states is not the class
-/// that the aligned block lies in.
-///
-/// # Safety
-/// As that function.
-pub unsafe extern "C" fn sdallocx(block: Block, _size: usize, flags: c_int) {
-    // SAFETY: as promised by the caller.
-    unsafe { dallocx(block, flags) }
+    if let Some(sampling) = sampling.filter(|_| is_new) {
+        record(
+            sampling,
+            block,
+            got.min(size.saturating_add(extra)),
+            Hook::Realloc,
+            context,
+        );
+    }
+    got
 }
 
 /// tcmalloc's tc_malloc_skip_new_handler
 pub(crate) extern "C" fn tc_malloc_skip_new_handler(size: usize, context: &Context) -> Block {
     let plain = || plain_call!(tc_malloc_skip_new_handler(size));
-    // SAFETY: `context` comes from the entry.
-    unsafe { count(Hook::Malloc, context, Shape::plain(size), plain) }
+    count(Hook::Malloc, context, size, plain)
 }
 
-/// Counts a block that changes its shape, and gives it that.
-fn resize(block: Block, shape: Shape, context: &Context, plain: &dyn Fn() -> Block) -> Block {
+/// Counts a block that changes its size, and gives it that; `plain` as `reallocate` has it.
+fn resize(block: Block, size: usize, context: &Context, plain: &dyn Fn(Block) -> Block) -> Block {
     if early::owns(block) {
-        return early::reallocate(block, shape.size);
+        return early::reallocate(block, size);
     }
-    let due = recorder::count_down(shape.size);
-    reallocate(block, shape, Hook::Realloc, context, due, plain)
+    let due = recorder::count_down(size);
+    reallocate(block, size, Hook::Realloc, context, due, plain)
 }
 
 /// The sizes of arrays: without an overflow they are counted, with one the program's call is made.
 macro_rules! product {
-    ($count:expr, $size:expr, $plain:expr) => {
+    ($count:expr, $size:expr, $plain:expr $(, $block:expr)?) => {
         match usize::checked_mul($count, $size) {
             Some(bytes) => bytes,
-            None => return $plain(),
-        }
-    };
-}
-
-/// An alignment that the next allocator refuses is refused by it.
-macro_rules! power_of_two {
-    ($align:expr, $plain:expr) => {
-        if !$align.is_power_of_two() {
-            return $plain();
+            None => return $plain($($block)?),
         }
     };
 }
@@ -165,33 +122,26 @@ macro_rules! power_of_two {
 /// mimalloc's mi_zalloc
 pub(crate) extern "C" fn mi_zalloc(size: usize, context: &Context) -> Block {
     let plain = || plain_call!(mi_zalloc(size));
-    // SAFETY: `context` comes from the entry.
-    unsafe { count(Hook::Calloc, context, Shape::zeroed(size), plain) }
+    count(Hook::Calloc, context, size, plain)
 }
 
 /// mimalloc's mi_mallocn
 pub(crate) extern "C" fn mi_mallocn(number: usize, size: usize, context: &Context) -> Block {
     let plain = || plain_call!(mi_mallocn(number, size));
     let bytes = product!(number, size, plain);
-    // SAFETY: `context` comes from the entry.
-    unsafe { count(Hook::Malloc, context, Shape::plain(bytes), plain) }
+    count(Hook::Malloc, context, bytes, plain)
 }
 
 /// mimalloc's mi_malloc_aligned
 pub(crate) extern "C" fn mi_malloc_aligned(size: usize, align: usize, context: &Context) -> Block {
     let plain = || plain_call!(mi_malloc_aligned(size, align));
-    power_of_two!(align, plain);
-    // SAFETY: `context` comes from the entry, the alignment is a power of two.
-    unsafe { count(Hook::Memalign, context, Shape::aligned(size, align), plain) }
+    count(Hook::Memalign, context, size, plain)
 }
 
 /// mimalloc's mi_zalloc_aligned
 pub(crate) extern "C" fn mi_zalloc_aligned(size: usize, align: usize, context: &Context) -> Block {
     let plain = || plain_call!(mi_zalloc_aligned(size, align));
-    power_of_two!(align, plain);
-    let shape = Shape::aligned(size, align).and_zeroed();
-    // SAFETY: as above.
-    unsafe { count(Hook::Memalign, context, shape, plain) }
+    count(Hook::Memalign, context, size, plain)
 }
 
 /// mimalloc's mi_calloc_aligned
@@ -203,10 +153,7 @@ pub(crate) extern "C" fn mi_calloc_aligned(
 ) -> Block {
     let plain = || plain_call!(mi_calloc_aligned(number, size, align));
     let bytes = product!(number, size, plain);
-    power_of_two!(align, plain);
-    let shape = Shape::aligned(bytes, align).and_zeroed();
-    // SAFETY: as above.
-    unsafe { count(Hook::Memalign, context, shape, plain) }
+    count(Hook::Memalign, context, bytes, plain)
 }
 
 /// mimalloc's mi_reallocn
@@ -216,18 +163,18 @@ pub(crate) extern "C" fn mi_reallocn(
     size: usize,
     context: &Context,
 ) -> Block {
-    let plain = || plain_call!(mi_reallocn(block, number, size));
-    let bytes = product!(number, size, plain);
-    resize(block, Shape::plain(bytes), context, &plain)
+    let plain = |block| plain_call!(mi_reallocn(block, number, size));
+    let bytes = product!(number, size, plain, block);
+    resize(block, bytes, context, &plain)
 }
 
 /// mimalloc's mi_reallocf: realloc that frees the block when it fails.
 pub(crate) extern "C" fn mi_reallocf(block: Block, size: usize, context: &Context) -> Block {
-    let plain = || plain_call!(realloc(block, size));
-    let moved = resize(block, Shape::plain(size), context, &plain);
+    let plain = |block| plain_call!(realloc(block, size));
+    let moved = resize(block, size, context, &plain);
     if moved.is_null() {
         // SAFETY: the program gave the block away whatever comes.
-        unsafe { cold::free_marked(block) };
+        unsafe { cold::late_delete(block) };
     }
     moved
 }
@@ -249,8 +196,8 @@ pub(crate) extern "C" fn mi_reallocarr(
     let bytes = product!(number, size, real);
     // SAFETY: not null, so it points to the program's pointer.
     let block = unsafe { place.read() };
-    let plain = || plain_call!(mi_reallocn(block, number, size));
-    let moved = resize(block, Shape::plain(bytes), context, &plain);
+    let plain = |block| plain_call!(mi_reallocn(block, number, size));
+    let moved = resize(block, bytes, context, &plain);
     if moved.is_null() {
         return real();
     }
@@ -261,8 +208,8 @@ pub(crate) extern "C" fn mi_reallocarr(
 
 /// mimalloc's mi_rezalloc
 pub(crate) extern "C" fn mi_rezalloc(block: Block, size: usize, context: &Context) -> Block {
-    let plain = || plain_call!(mi_rezalloc(block, size));
-    resize(block, Shape::zeroed(size), context, &plain)
+    let plain = |block| plain_call!(mi_rezalloc(block, size));
+    resize(block, size, context, &plain)
 }
 
 /// mimalloc's mi_recalloc
@@ -272,9 +219,9 @@ pub(crate) extern "C" fn mi_recalloc(
     size: usize,
     context: &Context,
 ) -> Block {
-    let plain = || plain_call!(mi_recalloc(block, number, size));
-    let bytes = product!(number, size, plain);
-    resize(block, Shape::zeroed(bytes), context, &plain)
+    let plain = |block| plain_call!(mi_recalloc(block, number, size));
+    let bytes = product!(number, size, plain, block);
+    resize(block, bytes, context, &plain)
 }
 
 /// mimalloc's mi_realloc_aligned
@@ -284,9 +231,8 @@ pub(crate) extern "C" fn mi_realloc_aligned(
     align: usize,
     context: &Context,
 ) -> Block {
-    let plain = || plain_call!(mi_realloc_aligned(block, size, align));
-    power_of_two!(align, plain);
-    resize(block, Shape::aligned(size, align), context, &plain)
+    let plain = |block| plain_call!(mi_realloc_aligned(block, size, align));
+    resize(block, size, context, &plain)
 }
 
 /// mimalloc's mi_rezalloc_aligned
@@ -296,10 +242,8 @@ pub(crate) extern "C" fn mi_rezalloc_aligned(
     align: usize,
     context: &Context,
 ) -> Block {
-    let plain = || plain_call!(mi_rezalloc_aligned(block, size, align));
-    power_of_two!(align, plain);
-    let shape = Shape::aligned(size, align).and_zeroed();
-    resize(block, shape, context, &plain)
+    let plain = |block| plain_call!(mi_rezalloc_aligned(block, size, align));
+    resize(block, size, context, &plain)
 }
 
 /// mimalloc's mi_recalloc_aligned
@@ -310,11 +254,9 @@ pub(crate) extern "C" fn mi_recalloc_aligned(
     align: usize,
     context: &Context,
 ) -> Block {
-    let plain = || plain_call!(mi_recalloc_aligned(block, number, size, align));
-    let bytes = product!(number, size, plain);
-    power_of_two!(align, plain);
-    let shape = Shape::aligned(bytes, align).and_zeroed();
-    resize(block, shape, context, &plain)
+    let plain = |block| plain_call!(mi_recalloc_aligned(block, number, size, align));
+    let bytes = product!(number, size, plain, block);
+    resize(block, bytes, context, &plain)
 }
 
 /// mimalloc's mi_new_n; null, here and below, sends the entry on to the function itself, which
@@ -322,14 +264,13 @@ pub(crate) extern "C" fn mi_recalloc_aligned(
 pub(crate) extern "C" fn mi_new_n(number: usize, size: usize, context: &Context) -> Block {
     let bytes = product!(number, size, null_mut);
     let plain = || plain_call!(malloc(bytes));
-    // SAFETY: `context` comes from the entry.
-    unsafe { count(Hook::New, context, Shape::plain(bytes), plain) }
+    count(Hook::New, context, bytes, plain)
 }
 
 /// mimalloc's mi_new_realloc
 pub(crate) extern "C" fn mi_new_realloc(block: Block, size: usize, context: &Context) -> Block {
-    let plain = || plain_call!(realloc(block, size));
-    resize(block, Shape::plain(size), context, &plain)
+    let plain = |block| plain_call!(realloc(block, size));
+    resize(block, size, context, &plain)
 }
 
 /// mimalloc's mi_new_reallocn
@@ -340,8 +281,8 @@ pub(crate) extern "C" fn mi_new_reallocn(
     context: &Context,
 ) -> Block {
     let bytes = product!(number, size, null_mut);
-    let plain = || plain_call!(realloc(block, bytes));
-    resize(block, Shape::plain(bytes), context, &plain)
+    let plain = |block| plain_call!(realloc(block, bytes));
+    resize(block, bytes, context, &plain)
 }
 
 /// mimalloc's mi_strdup
@@ -365,8 +306,7 @@ pub(crate) extern "C" fn mi_strndup(text: *const c_char, most: usize, context: &
 fn copy(text: *const c_char, length: usize, context: &Context) -> Block {
     let size = length.saturating_add(1);
     let plain = || plain_call!(malloc(size));
-    // SAFETY: `context` comes from the entry.
-    let block = unsafe { count(Hook::Malloc, context, Shape::plain(size), plain) };
+    let block = count(Hook::Malloc, context, size, plain);
     if !block.is_null() {
         // SAFETY: the text has `length` bytes, the block one more.
         unsafe {

@@ -1,42 +1,25 @@
 //! What the hooks jump to when nothing is to be sampled.
 //!
-//! Every pointer starts at a bootstrap entry and is replaced by [`install`]: by `bootstrap` when
-//! the first call comes before our constructor, and by `boot` with the mode it read from the
-//! configuration. From then on they point into objects that the program started with, which are
-//! never closed. A C++ operator that nobody defines by then can only come from a library opened
-//! later, which may be closed again; it gets a twin of ours that leads to malloc. Each store is complete in itself, so relaxed atomics do: a thread that still sees the old
-//! pointer only resolves once more or records one block less.
+//! Every pointer starts at a bootstrap entry, or at null, and is replaced by [`install`]: by
+//! `bootstrap` when the first call comes before our constructor, else by `boot`. From then on they
+//! point into objects that the program started with, which are never closed. A C++ operator that
+//! nobody defines by then can only come from a library opened later, which may be closed again; it
+//! gets a twin of ours that leads to malloc. [`watch`] replaces the targets of what frees, once, when
+//! the first sample is taken: until then a free goes straight on. Each store is complete in itself,
+//! so relaxed atomics do where nothing else is said: a thread that still sees the old pointer
+//! resolves once more, or frees a block that it had before there were samples.
 
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering::Relaxed};
+use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::{cold, entry, extended};
+use super::{cold, entry};
+use crate::live_table::pages::PageFilter;
 use crate::next::{self, Entry, REAL};
+use crate::recorder::PAGES;
 
-/// How sampled blocks are known again when they are freed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Mode {
-    /// Nothing is sampled, or sampled blocks carry the mark in their address.
-    Marked = 0,
-    /// Blocks stay as the allocator made them; every free asks the filter.
-    Unmarked = 1,
-    /// Every call is recorded.
-    Exact = 2,
-}
-
-/// The mode in force. Written by [`install`] from `boot`, before sampling begins.
-static MODE: AtomicU8 = AtomicU8::new(Mode::Marked as u8);
-
-/// The mode in force.
-#[inline]
-pub fn mode() -> Mode {
-    match MODE.load(Relaxed) {
-        1 => Mode::Unmarked,
-        2 => Mode::Exact,
-        _ => Mode::Marked,
-    }
-}
+/// Where a free begins: null until [`install`], then the page filter. Written by it.
+pub static FREES: AtomicPtr<PageFilter> = AtomicPtr::new(core::ptr::null_mut());
 
 type Function = unsafe extern "C" fn();
 
@@ -48,7 +31,7 @@ macro_rules! forward {
     (
         plain { $($plain:ident: $boot_plain:ident,)+ }
         extended { $($extended:ident,)+ }
-        new { $($new:ident: $boot_new:ident, $count:ident, $event:ident, $late:ident,)+ }
+        new { $($new:ident: $boot_new:ident, $count:ident, $late:ident,)+ }
         delete { $($delete:ident: $boot_delete:ident, $check:ident,)+ }
     ) => {
         /// One jump target per hot hook.
@@ -69,15 +52,15 @@ macro_rules! forward {
             $($delete: entry(entry::$boot_delete),)+
         };
 
-        fn install_operators(mode: Mode) {
-            $(install_operator(&FORWARD.$new, &REAL.$new, entry::$late as *mut c_void, match mode {
-                Mode::Exact => entry::$event as *mut c_void,
-                _ => entry::$count as *mut c_void,
-            });)+
-            $(install_operator(&FORWARD.$delete, &REAL.$delete, cold::free_marked as *mut c_void, match mode {
-                Mode::Marked => entry::$check as *mut c_void,
-                _ => cold::free_marked as *mut c_void,
-            });)+
+        fn install_operators() {
+            $(install_operator(&FORWARD.$new, entry::$boot_new, &REAL.$new, entry::$late as *mut c_void, Some(entry::$count));)+
+            $(install_operator(&FORWARD.$delete, entry::$boot_delete, &REAL.$delete, cold::late_delete as *mut c_void, None);)+
+        }
+
+        fn watch_operators() {
+            $(if is_counted_here(&REAL.$delete) {
+                FORWARD.$delete.store(entry::$check as *mut c_void, Relaxed);
+            })+
         }
     };
 }
@@ -87,7 +70,6 @@ forward! {
         malloc: boot_malloc,
         calloc: boot_calloc,
         realloc: boot_realloc,
-        free: boot_free,
     }
     extended {
         mallocx,
@@ -95,14 +77,14 @@ forward! {
         sdallocx,
     }
     new {
-        new: boot_new, count_new, new_event, late_new,
-        new_array: boot_new_array, count_new_array, new_array_event, late_new_array,
-        new_nothrow: boot_new_nothrow, count_new_nothrow, new_nothrow_event, late_new_nothrow,
-        new_array_nothrow: boot_new_array_nothrow, count_new_array_nothrow, new_array_nothrow_event, late_new_array_nothrow,
-        new_aligned: boot_new_aligned, count_new_aligned, new_aligned_event, late_new_aligned,
-        new_array_aligned: boot_new_array_aligned, count_new_array_aligned, new_array_aligned_event, late_new_array_aligned,
-        new_aligned_nothrow: boot_new_aligned_nothrow, count_new_aligned_nothrow, new_aligned_nothrow_event, late_new_aligned_nothrow,
-        new_array_aligned_nothrow: boot_new_array_aligned_nothrow, count_new_array_aligned_nothrow, new_array_aligned_nothrow_event, late_new_array_aligned_nothrow,
+        new: boot_new, count_new, late_new,
+        new_array: boot_new_array, count_new_array, late_new_array,
+        new_nothrow: boot_new_nothrow, count_new_nothrow, late_new_nothrow,
+        new_array_nothrow: boot_new_array_nothrow, count_new_array_nothrow, late_new_array_nothrow,
+        new_aligned: boot_new_aligned, count_new_aligned, late_new_aligned,
+        new_array_aligned: boot_new_array_aligned, count_new_array_aligned, late_new_array_aligned,
+        new_aligned_nothrow: boot_new_aligned_nothrow, count_new_aligned_nothrow, late_new_aligned_nothrow,
+        new_array_aligned_nothrow: boot_new_array_aligned_nothrow, count_new_array_aligned_nothrow, late_new_array_aligned_nothrow,
     }
     delete {
         delete: boot_delete, check_delete,
@@ -123,63 +105,103 @@ forward! {
 /// The first call of any hook, before or after our constructor.
 pub extern "C" fn bootstrap() {
     next::resolve();
-    install(mode());
+    install();
 }
 
-/// Points the hooks at the next allocator, or at the recording twins that `mode` asks for.
-pub fn install(mode: Mode) {
+/// Points the hooks at the next allocator, unless that was done before.
+pub fn install() {
     let real = next::allocator();
-    MODE.store(mode as u8, Relaxed);
-    let (malloc, calloc) = match mode {
-        Mode::Exact => (
-            entry::malloc_exact as *mut c_void,
-            entry::calloc_exact as *mut c_void,
-        ),
-        _ => (real.malloc.load(Relaxed), real.calloc.load(Relaxed)),
-    };
-    let (realloc, free) = match mode {
-        Mode::Marked => (real.realloc.load(Relaxed), real.free.load(Relaxed)),
-        _ => (
-            entry::realloc_checked as *mut c_void,
-            cold::free_marked as *mut c_void,
-        ),
-    };
-    FORWARD.malloc.store(malloc, Relaxed);
-    FORWARD.calloc.store(calloc, Relaxed);
-    FORWARD.realloc.store(realloc, Relaxed);
-    FORWARD.free.store(free, Relaxed);
-    install_extended(mode);
-    install_operators(mode);
+    let null = core::ptr::null_mut();
+    settle(
+        &FORWARD.malloc,
+        entry::boot_malloc as *mut c_void,
+        real.malloc.load(Relaxed),
+    );
+    settle(
+        &FORWARD.calloc,
+        entry::boot_calloc as *mut c_void,
+        real.calloc.load(Relaxed),
+    );
+    settle(
+        &FORWARD.realloc,
+        entry::boot_realloc as *mut c_void,
+        real.realloc.load(Relaxed),
+    );
+    // jemalloc's, which nobody calls before `binding` shows them.
+    settle(&FORWARD.mallocx, null, real.mallocx.load(Relaxed));
+    settle(&FORWARD.dallocx, null, real.dallocx.load(Relaxed));
+    settle(&FORWARD.sdallocx, null, real.sdallocx.load(Relaxed));
+    install_operators();
+    settle(&PAGES.entry, null, real.free.load(Relaxed));
+    if PAGES.holds_any() {
+        watch();
+    }
+    FREES.store(core::ptr::from_ref(&PAGES).cast_mut(), Relaxed);
 }
 
-/// jemalloc's, which nobody calls before `binding` shows them.
-fn install_extended(mode: Mode) {
-    let real = next::allocator();
-    let mallocx = match mode {
-        Mode::Exact => entry::mallocx_event as *mut c_void,
-        _ => real.mallocx.load(Relaxed),
-    };
-    let (dallocx, sdallocx) = match mode {
-        Mode::Marked => (real.dallocx.load(Relaxed), real.sdallocx.load(Relaxed)),
-        _ => (
-            extended::dallocx as *mut c_void,
-            extended::sdallocx as *mut c_void,
-        ),
-    };
-    FORWARD.mallocx.store(mallocx, Relaxed);
-    FORWARD.dallocx.store(dallocx, Relaxed);
-    FORWARD.sdallocx.store(sdallocx, Relaxed);
+/// Gives a target its first value. A thread that was held up in [`install`] must not undo what
+/// [`watch`] did meanwhile.
+fn settle(target: &Entry, initial: *mut c_void, value: *mut c_void) {
+    // An Err says that it has been done.
+    let _ = target.compare_exchange(initial, value, Relaxed, Relaxed);
 }
 
-/// An operator that comes back through malloc or free is counted there; the allocator's own is
-/// counted here, by its twin.
-fn install_operator(target: &Entry, real: &Entry, late: *mut c_void, twin: *mut c_void) {
-    let counted = next::is_counted(real) && !next::is_shadowed();
-    let real = real.load(Relaxed);
-    let chosen = match counted {
-        _ if real.is_null() => late,
-        true => twin,
-        false => real,
+/// From now on whatever frees asks the page filter first. Called before a sample is recorded.
+#[inline]
+pub fn watch() {
+    // Acquire: pairs with the release in `begin_to_watch`, so that whoever gets a sampled block
+    // from this thread sees the other targets too.
+    if PAGES.entry.load(Acquire) != entry::watched_free as *mut c_void {
+        begin_to_watch();
+    }
+}
+
+#[cold]
+fn begin_to_watch() {
+    let sampled = entry::free_sampled as *mut c_void;
+    for route in &PAGES.routes {
+        route.store(sampled, Relaxed);
+    }
+    let [none, ..] = &PAGES.routes;
+    none.store(REAL.free.load(Relaxed), Relaxed);
+    FORWARD
+        .realloc
+        .store(entry::watched_realloc as *mut c_void, Relaxed);
+    FORWARD
+        .dallocx
+        .store(entry::check_dallocx as *mut c_void, Relaxed);
+    FORWARD
+        .sdallocx
+        .store(entry::check_sdallocx as *mut c_void, Relaxed);
+    watch_operators();
+    // Release: pairs with the acquire in `watch`, and with the hook's load of the address, whose
+    // routes must be there.
+    PAGES
+        .entry
+        .store(entry::watched_free as *mut c_void, Release);
+}
+
+/// Does a C++ operator do its work without our hooks of malloc and free? One that comes back
+/// through them is counted there.
+fn is_counted_here(real: &Entry) -> bool {
+    next::is_counted(real) && !next::is_shadowed()
+}
+
+/// `late` where nobody defines the operator, `counting` where it is counted at its own hook, else
+/// the operator itself.
+fn install_operator(
+    target: &Entry,
+    boot: Function,
+    real: &Entry,
+    late: *mut c_void,
+    counting: Option<Function>,
+) {
+    let operator = real.load(Relaxed);
+    let counting = counting.filter(|_| is_counted_here(real));
+    let chosen = match (operator.is_null(), counting) {
+        (true, _) => late,
+        (false, Some(counting)) => counting as *mut c_void,
+        (false, None) => operator,
     };
-    target.store(chosen, Relaxed);
+    settle(target, boot as *mut c_void, chosen);
 }

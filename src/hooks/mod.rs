@@ -3,11 +3,12 @@
 //!
 //! The hot twins are naked functions. An allocation takes its size from the thread's countdown and
 //! jumps to the next allocator; when nothing is left of it, or the subtraction borrows (unsigned: this
-//! catches absurd sizes too), it jumps to the cold twin in `entry`. A free looks at the low twelve bits of the pointer:
-//! a sampled block is page-aligned, or a chunk that glibc mapped for itself (page + 16); anything
-//! else cannot be sampled and jumps on. Four, six and three instructions, one TLS word, no other
-//! memory, no flag that says "initialised": the countdown starts at zero, so a thread's first
-//! allocation is its initialisation, and the jump targets start at bootstrap functions.
+//! catches absurd sizes too), it jumps to the cold twin in `entry`. A free jumps straight on until
+//! something has been sampled. From then on it reads the count of the page its block begins in
+//! (`live_table::pages`): zero means that the block is certainly not sampled, and it jumps on.
+//! Sampled blocks are where the allocator put them. Four, six and seven instructions, one TLS word,
+//! one byte of a table, no flag that says "initialised": the countdown starts at zero, so a thread's
+//! first allocation is its initialisation; the jump targets start at bootstrap functions, or at null.
 //!
 //! May not: allocate, lock, call the system, panic, touch the stack.
 //!
@@ -23,9 +24,7 @@ pub mod extended;
 pub mod forward;
 pub mod java;
 pub mod mapping;
-pub mod marked;
 pub mod resize;
-pub mod spare;
 
 /// Expands to the exported C symbols and the table of their addresses, `HOOKS`.
 #[macro_export]
@@ -294,31 +293,28 @@ macro_rules! export_hooks {
     };
     (@resized $symbol:ident) => {
         $crate::export_hooks!(@function $symbol {
-            "test edi, {mark}",
-            "jz {marked}",
             "mov rax, qword ptr [rip + malloscope_tls@gottpoff]",
             "sub qword ptr fs:[rax + {countdown}], rsi",
             "jbe {event}",
             "jmp qword ptr [rip + {forward} + {target}]",
             ".cfi_endproc",
-            mark = const $crate::hooks::MARK,
             countdown = const $crate::tls::COUNTDOWN,
-            marked = sym $crate::hooks::entry::realloc_marked,
             event = sym $crate::hooks::entry::realloc_event,
             forward = sym $crate::hooks::forward::FORWARD,
             target = const core::mem::offset_of!($crate::hooks::forward::Forward, $symbol),
         });
     };
+    // `jrcxz` tests for null in one instruction, and rcx is no argument of anything that frees.
     (@released $symbol:ident) => {
         $crate::export_hooks!(@function $symbol {
-            "test edi, {mark}",
-            "jz {marked}",
-            "jmp qword ptr [rip + {forward} + {target}]",
+            "mov rcx, qword ptr [rip + {frees}]",
+            "jrcxz 2f",
+            "jmp qword ptr [rcx + {target}]",
+            "2: jmp {unready}",
             ".cfi_endproc",
-            mark = const $crate::hooks::MARK,
-            marked = sym $crate::hooks::cold::free_marked,
-            forward = sym $crate::hooks::forward::FORWARD,
-            target = const core::mem::offset_of!($crate::hooks::forward::Forward, free),
+            frees = sym $crate::hooks::forward::FREES,
+            target = const core::mem::offset_of!($crate::live_table::pages::PageFilter, entry),
+            unready = sym $crate::hooks::cold::free_unready,
         });
     };
     (@alias $of:ident: $($symbol:ident),+) => {$(
@@ -336,17 +332,9 @@ macro_rules! export_hooks {
     )+};
     (@measured $symbol:ident) => {
         $crate::export_hooks!(@function $symbol {
-            "test edi, {mark}",
-            "jz {marked}",
-            "mov rax, qword ptr [rip + {real} + {target}]",
-            "test rax, rax",
-            "jz {marked}",
-            "jmp rax",
+            "jmp {measured}",
             ".cfi_endproc",
-            mark = const $crate::hooks::MARK,
-            real = sym $crate::next::REAL,
-            target = const core::mem::offset_of!($crate::next::Functions, $symbol),
-            marked = sym $crate::hooks::cold::$symbol,
+            measured = sym $crate::hooks::cold::$symbol,
         });
     };
     // r11 is no argument of any of them. The target is tested, not relocated: it is null until the
@@ -376,7 +364,3 @@ macro_rules! export_hooks {
         });
     )+};
 }
-
-/// The low bits that a sampled block never has, so that everything else is told apart by one test:
-/// page-aligned, or 16 above a page (glibc puts its 16-byte header in front of a mapped chunk).
-pub const MARK: u32 = 0xfef;

@@ -63,7 +63,7 @@ use sweep::Turn;
 pub static STACKS: StackTable = StackTable::new();
 
 /// The sampled objects that live, filed by weak reference.
-pub static LIVE: LiveTable = LiveTable::new();
+pub static LIVE: LiveTable = LiveTable::new(None);
 
 const OFF: u32 = 0;
 /// Configured, and waiting for a JVM.

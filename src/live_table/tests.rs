@@ -17,8 +17,24 @@ fn sample(addr: usize) -> Sample {
     }
 }
 
+/// With a page filter of its own, which lives as long as the test's process.
 fn table() -> Box<LiveTable> {
-    Box::new(LiveTable::new())
+    Box::new(LiveTable::new(Some(filter())))
+}
+
+#[allow(unsafe_code)]
+fn filter() -> &'static PageFilter {
+    // SAFETY: all zero is a filter; on the stack it would be a megabyte.
+    Box::leak(unsafe { Box::<PageFilter>::new_zeroed().assume_init() })
+}
+
+impl LiveTable {
+    /// As a free asks.
+    fn maybe_contains(&self, addr: usize) -> bool {
+        let page = self.pages.expect("a filter").may_begin_in_page_of(addr);
+        assert!(page || !self.may_contain(addr), "the page is the first to know");
+        page && self.may_contain(addr)
+    }
 }
 
 fn contents(table: &LiveTable) -> HashMap<usize, Sample> {
@@ -75,23 +91,60 @@ fn address_zero_is_refused() {
 }
 
 #[test]
-fn pages_in_rows_spread_over_shards_and_filter() {
+fn pages_in_rows_spread_over_shards() {
     let table = table();
     let many = if cfg!(miri) { 500 } else { 30_000 };
-    for n in 1..=many {
-        table.insert(sample(0x7f12_3456_0000 + n * 4096));
-    }
+    let addr = |n: usize| 0x7f12_3456_0000 + n * 4096;
+    (1..=many).for_each(|n| assert_eq!(table.insert(sample(addr(n))), Insert::New));
     assert_eq!(contents(&table).len(), many);
-    let false_alarms = (1..=many).filter(|n| table.maybe_contains(0x5500_0000_0000 + n * 4096));
-    assert!(
-        false_alarms.count() * 2 < many,
-        "30000 of 65536 cells are taken at most"
-    );
+    let mut in_shard = [0; 1 << LG_SHARDS];
     for n in 1..=many {
-        let addr = 0x7f12_3456_0000 + n * 4096;
-        assert_eq!(table.remove(addr), Some(sample(addr)));
+        let at = table.shards.iter().position(|shard| shard.get(addr(n)).is_some());
+        in_shard[at.expect("in one")] += 1;
+    }
+    let most = in_shard.iter().max().expect("shards");
+    assert!(most * (1 << LG_SHARDS) < many * 3, "{most} of {many} in one shard");
+    for n in 1..=many {
+        assert_eq!(table.remove(addr(n)), Some(sample(addr(n))));
     }
     assert_eq!((table.len(), table.total_weighted_bytes()), (0, 0));
+}
+
+#[test]
+fn neighbours_of_samples_are_told_apart() {
+    let table = table();
+    let blocks = |page: usize| (0..32).map(move |n| 0x5500_0000_0000 + page * 4096 + n * 128);
+    for page in 0..200 {
+        let sampled = blocks(page).nth(page % 32).expect("a block");
+        table.insert(sample(sampled));
+        assert!(blocks(page).all(|addr| table.maybe_contains(addr) == (addr == sampled)));
+    }
+}
+
+#[test]
+fn a_page_of_many_samples_is_free_of_them_again() {
+    let table = table();
+    let filter = table.pages.expect("a filter");
+    // 512 blocks of 8 bytes, as jemalloc has them: more than a byte can count.
+    let addr = |n: usize| 0x7f00_0000_0000 + n * 8;
+    (0..512).for_each(|n| assert_eq!(table.insert(sample(addr(n))), Insert::New));
+    (0..512).for_each(|n| assert!(table.remove(addr(n)).is_some()));
+    assert!(!filter.may_begin_in_page_of(addr(0)), "it was counted anew on the way");
+    // Exactly as many as it can count.
+    (0..255).for_each(|n| assert_eq!(table.insert(sample(addr(n))), Insert::New));
+    (0..255).for_each(|n| assert!(table.remove(addr(n)).is_some()));
+    assert!(!filter.may_begin_in_page_of(addr(0)));
+    (0..300).for_each(|n| assert_eq!(table.insert(sample(addr(n))), Insert::New));
+    table.clear();
+    assert!(!filter.may_begin_in_page_of(addr(0)) && table.is_empty());
+}
+
+#[test]
+fn without_pages_it_is_the_same_table() {
+    let table = LiveTable::new(None);
+    (1..100).for_each(|n| assert_eq!(table.insert(sample(n)), Insert::New));
+    assert!((1..100).all(|n| table.may_contain(n) && table.get(n) == Some(sample(n))));
+    assert!((1..100).all(|n| table.remove(n) == Some(sample(n)) && !table.may_contain(n)));
 }
 
 #[test]

@@ -209,7 +209,7 @@ impl Thread {
     /// A thread that was not armed with a drawn gap (its first event, or dormant, or inherited
     /// over a fork) draws one and tests this allocation against it: to sample it outright would
     /// favour first allocations. The exponential distribution has no memory, so that is unbiased.
-    /// As in the hook, a gap is used up by a size that is not less.
+    /// As in the hook, a gap is used up by a size that is not less. In exact mode there are no gaps.
     pub fn draw(&mut self, size: u64, lg_period: u8) -> (bool, u64) {
         let due = core::mem::replace(&mut self.armed, true) && self.is_current(lg_period);
         if !due {
@@ -249,7 +249,7 @@ impl Thread {
 
     /// Is something of `size` bytes that no countdown counts a sample? Everything is in exact mode.
     pub fn is_due(&mut self, size: u64, lg_period: u8) -> bool {
-        lg_period == 0 || size >= self.current_sampler(lg_period).next_gap()
+        size >= self.current_sampler(lg_period).next_gap()
     }
 
     /// True with this probability.
