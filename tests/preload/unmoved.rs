@@ -17,18 +17,19 @@ const ALLOCATIONS: u64 = 15_000;
 const LG_PERIODS: [u32; 4] = [0, 4, 10, 17];
 
 /// Fixed, so that glibc maps big blocks to the end; by itself it soon takes them from its heap.
-const MAPPED: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
-/// What jemalloc gives back to the kernel depends on the time else.
-const STEADY: (&str, &str) = ("MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1");
+const MAPPED: &[(&str, &str)] = &[("MALLOC_MMAP_THRESHOLD_", "131072")];
+/// Else it depends on the time what these two give back to the kernel.
+const STEADY_JEMALLOC: &[(&str, &str)] = &[("MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1")];
+const STEADY_MIMALLOC: &[(&str, &str)] = &[("MIMALLOC_ALLOW_DECOMMIT", "0")];
 /// Where tcmalloc is asked for too much it says so.
-const SILENT: (&str, &str) = ("TCMALLOC_LARGE_ALLOC_REPORT_THRESHOLD", "0");
+const SILENT: &[(&str, &str)] = &[("TCMALLOC_LARGE_ALLOC_REPORT_THRESHOLD", "0")];
 
 /// An allocator that stands behind us, and how the program is run with it.
 #[derive(Clone, Copy)]
 struct Allocator {
     /// Its library; glibc's own when empty.
     name: &'static str,
-    variable: Option<(&'static str, &'static str)>,
+    variables: &'static [(&'static str, &'static str)],
     /// The program tells addresses too. Only glibc's can be compared.
     places: bool,
     /// How the library that notes arrivals is built for it.
@@ -37,7 +38,7 @@ struct Allocator {
 
 const GLIBC: Allocator = Allocator {
     name: "",
-    variable: None,
+    variables: &[],
     places: true,
     arrivals: &["-shared", "-fPIC"],
 };
@@ -46,20 +47,21 @@ const WITH_OPERATORS: &[&str] = &["-shared", "-fPIC", "-DOPERATORS"];
 
 const JEMALLOC: Allocator = Allocator {
     name: "libjemalloc.so.2",
-    variable: Some(STEADY),
+    variables: STEADY_JEMALLOC,
     places: false,
     arrivals: &["-shared", "-fPIC", "-DOPERATORS", "-DEXTENDED"],
 };
 
 const TCMALLOC: Allocator = Allocator {
     name: "libtcmalloc.so.4",
-    variable: Some(SILENT),
+    variables: SILENT,
     places: false,
     arrivals: WITH_OPERATORS,
 };
 
 const MIMALLOC: Allocator = Allocator {
     name: "libmimalloc.so.2.0",
+    variables: STEADY_MIMALLOC,
     arrivals: WITH_OPERATORS,
     ..TCMALLOC
 };
@@ -72,7 +74,7 @@ impl Allocator {
         if self.places {
             program = program.arg("places");
         }
-        for (name, value) in self.variable {
+        for &(name, value) in self.variables {
             program = program.env(name, value);
         }
         if let Some(lg_period) = lg_period {
@@ -155,7 +157,7 @@ fn assert_told_the_same(allocator: Allocator) {
 #[test]
 fn the_control_is_a_plain_run() {
     let mapped = Allocator {
-        variable: Some(MAPPED),
+        variables: MAPPED,
         ..GLIBC
     };
     for allocator in [GLIBC, mapped, JEMALLOC, TCMALLOC, MIMALLOC] {
@@ -173,7 +175,7 @@ fn glibc_gives_the_same_places() {
 #[test]
 fn glibc_maps_the_same_blocks() {
     assert_told_the_same(Allocator {
-        variable: Some(MAPPED),
+        variables: MAPPED,
         ..GLIBC
     });
 }
@@ -193,9 +195,7 @@ fn mimalloc_gives_the_same() {
     assert_told_the_same(MIMALLOC);
 }
 
-/// The calls that arrived at the allocator, in their order. An operator new that has memory is a
-/// malloc of that size and alignment, and may arrive as one; what gives blocks back may not arrive
-/// as anything else.
+/// The calls that arrived at the allocator, in their order.
 fn arrivals(run: &Run) -> Vec<String> {
     let file = fs::read(run.directory().join("arrivals")).expect("arrivals");
     let end = file.iter().position(|&byte| byte == 0).expect("room left");
@@ -205,26 +205,50 @@ fn arrivals(run: &Run) -> Vec<String> {
     lines
 }
 
+/// An operator new that has memory is a malloc or a memalign of that size, and may arrive as one; of
+/// an alignment that malloc has by itself, as either. What gives a block back has no such freedom.
 fn as_malloc(line: &str) -> String {
     let words: Vec<_> = line.split(' ').collect();
     let number = |at: usize| words[at].parse::<u64>().expect("a number");
+    let aligned = |align, size| match align {
+        ..=16 => format!("malloc {size}"),
+        _ => format!("memalign {align} {size}"),
+    };
     match words.as_slice() {
         ["new", _] => format!("malloc {}", number(1).max(1)),
-        ["new", _, _] if number(2) <= 16 => format!("malloc {}", number(1).max(1)),
-        ["new", _, _] => format!("memalign {} {}", number(2), number(1).max(1)),
+        ["new", _, _] => aligned(number(2), number(1).max(1)),
+        ["memalign", _, _] => aligned(number(1), number(2)),
         _ => line.to_owned(),
     }
 }
 
-#[test]
-fn what_arrives_is_what_the_program_asked_for() {
-    for allocator in [GLIBC, JEMALLOC, TCMALLOC, MIMALLOC] {
-        let between = Some(compile("arrivals.cpp", allocator.arrivals));
-        let control = arrivals(&allocator.control(between.clone()));
-        for lg_period in LG_PERIODS {
-            let run = allocator.sampled(between.clone(), lg_period);
-            let what = format!("{:?} at 2^{lg_period}", allocator.name);
-            assert_same(&control, &arrivals(&run), &what);
-        }
+#[track_caller]
+fn assert_asked_the_same(allocator: Allocator) {
+    let between = Some(compile("arrivals.cpp", allocator.arrivals));
+    let control = arrivals(&allocator.control(between.clone()));
+    for lg_period in LG_PERIODS {
+        let run = allocator.sampled(between.clone(), lg_period);
+        let what = format!("{:?} at 2^{lg_period}", allocator.name);
+        assert_same(&control, &arrivals(&run), &what);
     }
+}
+
+#[test]
+fn glibc_is_asked_the_same() {
+    assert_asked_the_same(GLIBC);
+}
+
+#[test]
+fn jemalloc_is_asked_the_same() {
+    assert_asked_the_same(JEMALLOC);
+}
+
+#[test]
+fn tcmalloc_is_asked_the_same() {
+    assert_asked_the_same(TCMALLOC);
+}
+
+#[test]
+fn mimalloc_is_asked_the_same() {
+    assert_asked_the_same(MIMALLOC);
 }
