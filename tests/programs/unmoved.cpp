@@ -71,7 +71,10 @@ static void use(Slot &slot)
 
 static void keep(Slot &slot, Family family, void *block, size_t size, size_t align, int zeroed = 0)
 {
-	gave((char *)block, size, errno, zeroed);
+	int error = errno;
+	if (family != EXTENDED && align && (uintptr_t)block % align)
+		say(" misaligned");
+	gave((char *)block, size, error, zeroed);
 	if (!block)
 		return;
 	slot = {family, (char *)block, size, align};
