@@ -115,7 +115,8 @@ pub fn system_library(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} is not installed; .ci/run installs it"))
 }
 
-/// Compiles `tests/programs/<file>` with `flags`, unless a binary newer than the source is there.
+/// Compiles `tests/programs/<file>` with `flags`, unless a binary newer than the source and
+/// its header is there.
 pub fn compile(file: &str, flags: &[&str]) -> PathBuf {
     let source = workspace().join("tests/programs").join(file);
     // A number for the flags: these may hold longer paths than a file's name can be.
@@ -129,7 +130,8 @@ pub fn compile(file: &str, flags: &[&str]) -> PathBuf {
     let _one = COMPILER
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
-    if modified(&program) > modified(&source) {
+    let header = source.with_extension("h");
+    if modified(&program) > modified(&source).max(modified(&header)) {
         return program;
     }
     fs::create_dir_all(&directory).expect("directory for programs");

@@ -46,5 +46,6 @@ mod statistics;
 mod terminal;
 mod threads;
 mod triggers;
+mod unmoved;
 mod valgrind;
 mod verdicts;

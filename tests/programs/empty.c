@@ -1,0 +1,1 @@
+// Nothing: what a library does to a program by being there.
