@@ -21,6 +21,7 @@ case ${1:-} in
     calls | memory) mode=$1 && shift ;;
     ?*) rounds=$1 && shift ;;
 esac
+[[ $rounds =~ ^[1-9][0-9]*$ ]] || { sed -n '4,6s/^# *//p' "$0" >&2; exit 1; }
 
 need() { [ -e "$1" ] || command -v "$1" >/dev/null || { echo "no $1: $2" >&2; exit 1; }; }
 need "$library" "cargo build --release -p preload"

@@ -15,13 +15,17 @@ ROW = "{:<15} {:<8} {:>15} {:>15} {:>7} {:>15} {:>7}"
 def count(program, kind):
     """The calls of one run, of all its threads and children. strace sets the variables for the program alone."""
     table = WORK / "calls"
-    settings = [word for variable in variables(kind) for word in ("-E", variable)]
-    traced = ["strace", "-f", "-c", "--seccomp-bpf", "-e", "trace=" + ",".join(CALLS), "-o", table, *settings]
-    finish([*traced, "--", "env", *program.command] if "=" in program.command[0] else [*traced, "--", *program.command])
-    # % time, seconds, usecs/call, calls, errors if there were any, name
-    rows = [line.split() for line in table.read_text().splitlines()]
-    counts = {row[-1]: int(row[3]) for row in rows if row and row[-1] in CALLS}
-    return {call: counts.get(call, 0) for call in CALLS}
+    settings = [word for variable in program.variables + variables(kind) for word in ("-E", variable)]
+    trace = ["-f", "-c", "--seccomp-bpf", "-e", "trace=" + ",".join(CALLS), "-o", table]
+    finish(["strace", *trace, *settings, "--", *program.command])
+    return counts(table.read_text())
+
+
+def counts(table):
+    """Those of a table of strace: % time, seconds, usecs/call, calls, errors if there were any, name."""
+    rows = [line.split() for line in table.splitlines()]
+    found = {row[-1]: int(row[3]) for row in rows if row and row[-1] in CALLS}
+    return {call: found.get(call, 0) for call in CALLS}
 
 
 def spread(runs, call):

@@ -31,13 +31,20 @@ def held(program, kind):
     return anonymous, int(line.split()[1])
 
 
+def limit(live):
+    return MORE_BYTES + MORE_OF_LIVE * live
+
+
+def verdict(more, live):
+    """What all pairs say: `more` is what each has above its plain run."""
+    return "ok" if max(more) <= limit(live) else "above" if min(more) > limit(live) else "not settled"
+
+
 def show(name, plain, ours, live):
     more = [our - base for our, base in zip(ours, plain)]
-    limit = MORE_BYTES + MORE_OF_LIVE * live
-    says = "ok" if max(more) <= limit else "above" if min(more) > limit else "not settled"
     mb = [f"{bytes / 1e6:.1f}" for bytes in (live, median(plain), max(plain) - min(plain))]
     between = f"{median(more) / 1e6:+.2f} ({min(more) / 1e6:+.2f} {max(more) / 1e6:+.2f})"
-    print(ROW.format(name, *mb, between, f"{limit / 1e6:.2f}", says), flush=True)
+    print(ROW.format(name, *mb, between, f"{limit(live) / 1e6:.2f}", verdict(more, live)), flush=True)
 
 
 def main(names):

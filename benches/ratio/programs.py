@@ -3,7 +3,7 @@
 It says what there is by the environment: RATIO_WORK, a directory for this run alone whose file `programs` lists them;
 RATIO_LIBRARY and RATIO_JEMALLOC, the two that are preloaded.
 """
-import os, pathlib, subprocess, sys
+import itertools, os, pathlib, subprocess, sys
 
 WORK = pathlib.Path(os.environ["RATIO_WORK"])
 LIBRARY = os.environ["RATIO_LIBRARY"]
@@ -16,15 +16,18 @@ class CannotRun(Exception):
 
 
 class Program:
-    """One line of the list: name, group of limits, whether it holds its live heap when asked to, and the command's words."""
+    """One line of the list: name, group of limits, whether it holds its live heap when asked to, and the command's words,
+    the first of which may be variables."""
 
     def __init__(self, line):
-        self.name, self.group, holds, *self.command = line.split("\t")
+        self.name, self.group, holds, *words = line.split("\t")
         self.holds = holds == "holds"
+        self.variables = list(itertools.takewhile(lambda word: "=" in word, words))
+        self.command = words[len(self.variables):]
 
     def words(self, kind):
         """The command, run as `kind`: by env, which itself is not preloaded and becomes the program."""
-        return ["env", *variables(kind), *self.command]
+        return ["env", *self.variables, *variables(kind), *self.command]
 
 
 def variables(kind):
@@ -60,8 +63,11 @@ def chosen(names, among=lambda program: True):
 
 
 def report(main):
-    """Runs `main` with the names of the command line; what cannot be run is a line and status 1."""
+    """Runs `main` with the names of the command line. What cannot be run is a line and status 1; what was measured before
+    an interrupt stands in the table."""
     try:
         main(sys.argv[1:])
     except CannotRun as failure:
         sys.exit(str(failure))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -5,7 +5,7 @@ its own round; jemalloc's profiler is divided by jemalloc without. "again" is th
 machine did. Rounds go on until the interval of processor time is narrower than 2 % for every kind, or RATIO_ROUNDS are done.
 "jemalloc" against plain is another allocator's cost and not a profiler's: it is printed, and not waited for.
 """
-import math, os, resource, sys, time
+import math, os, resource, time
 from paired import LIMITS, interval, median, verdict
 from programs import JEMALLOC, WORK, chosen, finish, report, variables
 
@@ -27,6 +27,10 @@ class Run:
         self.wall = time.monotonic() - start
         self.cpu = processor() - before
         self.peak = int((WORK / "peak").read_text()) / 1024
+
+
+def put(*cells):
+    print(ROW.format(*cells).rstrip(), flush=True)
 
 
 def processor():
@@ -69,7 +73,7 @@ class Rounds:
         name, plain = self.program.name, self.runs["plain"]
         middle = {m: median([getattr(run, m) for run in plain]) for m in ("cpu", "wall", "peak")}
         cells = f"{middle['cpu']:.2f} s", "", f"{middle['wall']:.2f} s", f"{middle['peak']:.0f} MiB"
-        print(ROW.format(name, "plain", *cells, self.count(), ""))
+        put(name, "plain", *cells, self.count(), "")
         for kind in self.runs:
             if kind == "plain":
                 continue
@@ -77,13 +81,12 @@ class Rounds:
             self.show_row(kind, self.ratios(kind), others, LIMITS[self.program.group].get(kind))
             if self.program.group == "jvm" and kind in RATES and THEIRS[0] in self.runs:
                 self.show_row(f"{kind} / jemalloc's", self.beside_jemalloc(kind), ["", ""], 1.0)
-        sys.stdout.flush()
 
     def show_row(self, kind, ratios, others, limit):
         bounds = interval(ratios)
         between = "({:.3f}-{:.3f})".format(*bounds) if bounds else "(too few)"
         wanted = f"{limit:.2f} {verdict(bounds, limit)}" if limit else ""
-        print(ROW.format(self.program.name, kind, f"{median(ratios):.3f}", between, *others, "", wanted))
+        put(self.program.name, kind, f"{median(ratios):.3f}", between, *others, "", wanted)
 
 
 def jemalloc_kinds():
@@ -104,7 +107,7 @@ def show_means(all_rounds):
         for measure in ("cpu", "wall", "peak"):
             logs = [math.log(median(rounds.ratios(kind, measure))) for rounds in all_rounds]
             cells.append(f"{math.exp(sum(logs) / len(logs)):.3f}")
-        print(ROW.format("mean", kind, cells[0], "", cells[1], cells[2], "", ""))
+        put("mean", kind, cells[0], "", cells[1], cells[2], "", "")
 
 
 def main(names):
@@ -112,7 +115,7 @@ def main(names):
     programs = chosen(names)
     kinds = ("plain",) + OURS + jemalloc_kinds()
     print("Medians of ratios to the plain run of the same round (jemalloc's profiler: to jemalloc); 95 % intervals")
-    print(ROW.format("program", "run", "cpu", "(interval)", "wall", "peak rss", "rounds", "wanted of cpu"))
+    put("program", "run", "cpu", "(interval)", "wall", "peak rss", "rounds", "wanted of cpu")
     all_rounds = []
     for program in programs:
         all_rounds.append(Rounds(program, kinds))

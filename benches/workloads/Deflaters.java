@@ -6,13 +6,15 @@ import java.util.zip.Inflater;
 
 /**
  * Two threads that open, use and end Deflaters and Inflaters by the ten thousand, beside a small leak: one Deflater of
- * forty is never ended. Nearly all that malloc gives are blocks of 64 to 128 KB, freed at once and mostly not touched.
+ * forty is never ended. Nearly all that malloc gives are blocks of 64 to 128 KB that soon go back. Each thread has a few
+ * open at once: with a single one glibc gives its memory to the kernel and takes it back each time, or not, by chance.
  *
  * <p>{@code java Deflaters [rounds of each thread]}
  */
 public final class Deflaters {
     private static final int ROUNDS = 25_000;
     private static final int THREADS = 2;
+    private static final int OPEN_AT_ONCE = 16;
     private static final int LEAK_ONE_IN = 40;
 
     /** What a Deflater takes from malloc: the formula of zconf.h, and zlib's deflate_state. */
@@ -27,13 +29,13 @@ public final class Deflaters {
         for (Worker worker : workers) {
             worker.start();
         }
-        long leaked = 0;
+        long held = 0;
         for (Worker worker : workers) {
             worker.join();
-            leaked += worker.leaked.size();
+            held += worker.leaked.size() + OPEN_AT_ONCE;
         }
         if (System.getenv("RATIO_HOLD") != null) {
-            System.out.println("live " + leaked * DEFLATER_BYTES);
+            System.out.println("live " + held * DEFLATER_BYTES);
             System.in.read();
         }
     }
@@ -41,6 +43,8 @@ public final class Deflaters {
     private static final class Worker extends Thread {
         final List<Deflater> leaked = new ArrayList<>();
         private final int rounds;
+        private final Deflater[] deflaters = new Deflater[OPEN_AT_ONCE];
+        private final Inflater[] inflaters = new Inflater[OPEN_AT_ONCE];
         private final byte[] text = new byte[8_000];
         private final byte[] packed = new byte[10_000];
         private final byte[] unpacked = new byte[10_000];
@@ -55,34 +59,36 @@ public final class Deflaters {
         @Override
         public void run() {
             for (int i = 0; i < rounds; i++) {
-                unpack(pack(i % LEAK_ONE_IN == 0));
+                int slot = i % OPEN_AT_ONCE;
+                if (i >= OPEN_AT_ONCE) {
+                    end(slot, i % LEAK_ONE_IN == 0);
+                }
+                open(slot);
             }
         }
 
-        private int pack(boolean leak) {
-            Deflater deflater = new Deflater(Deflater.DEFAULT_COMPRESSION);
+        private void open(int slot) {
+            Deflater deflater = deflaters[slot] = new Deflater();
             deflater.setInput(text);
             deflater.finish();
             int length = deflater.deflate(packed);
-            if (leak) {
-                leaked.add(deflater);
-            } else {
-                deflater.end();
-            }
-            return length;
-        }
-
-        private void unpack(int length) {
-            Inflater inflater = new Inflater();
+            Inflater inflater = inflaters[slot] = new Inflater();
+            inflater.setInput(packed, 0, length);
             try {
-                inflater.setInput(packed, 0, length);
                 if (inflater.inflate(unpacked) != text.length) {
                     throw new IllegalStateException("the text came back shorter or longer");
                 }
             } catch (DataFormatException damaged) {
                 throw new IllegalStateException(damaged);
-            } finally {
-                inflater.end();
+            }
+        }
+
+        private void end(int slot, boolean leak) {
+            inflaters[slot].end();
+            if (leak) {
+                leaked.add(deflaters[slot]);
+            } else {
+                deflaters[slot].end();
             }
         }
     }

@@ -20,7 +20,7 @@ constexpr unsigned WORKERS = 2;
 constexpr unsigned SHARDS = 16;
 constexpr size_t SESSIONS_OF_SHARD = 600;
 constexpr size_t HISTORY = 20;
-constexpr size_t QUEUED_AT_MOST = 500;
+constexpr size_t QUEUED_AT_MOST = 50;
 unsigned long requests = 45'000;
 
 class Random {
