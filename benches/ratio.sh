@@ -1,109 +1,70 @@
 #!/usr/bin/env bash
-# What the profiler costs real programs: processor time, wall time and peak memory as ratios to a run without it.
+# What the profiler costs real programs, as ratios to a run without it, and by how much it stays below the limits wanted.
 #
-#   benches/ratio.sh [ROUNDS [PROGRAM...]]      9 rounds of all programs by default
+#   benches/ratio.sh [MAX_ROUNDS [PROGRAM...]]   processor time, wall time and peak memory; 40 rounds at most by default
+#   benches/ratio.sh calls [PROGRAM...]          how often mmap, munmap, madvise and brk are called, by strace
+#   benches/ratio.sh memory [PROGRAM...]         anonymous memory while the programs hold their live heap
 #
-# A round runs every program plain, dormant (preloaded, not configured), at 512 KiB and at 128 KiB, one after the other
-# and beginning with another one each round. Each run is divided by the plain run of its own round, so that slow changes
-# of a shared machine cancel out; the table has the medians, and the two quartiles of processor time to tell the noise.
-# "again" is the plain run repeated: what it is off 1 the machine did.
+# The programs are named below; all by default. The first mode runs each plain, plain again, dormant (preloaded, not
+# configured), at 512 KiB and at 128 KiB, and with jemalloc without and with its own profiler at both rates. How rounds are
+# taken and when they end is told in ratio/rounds.py, what the intervals mean in ratio/paired.py. Status 0 unless something
+# cannot be run: timings are printed beside their limits, and not asserted.
+#
+# MALLOSCOPE_LIB and JEMALLOC_LIB name other libraries than ours of the last release build and Debian's libjemalloc2.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 library=${MALLOSCOPE_LIB:-${CARGO_TARGET_DIR:-$here/../target}/release/libmalloscope.so}
-[ -f "$library" ] || { echo "no $library: cargo build --release -p preload" >&2; exit 1; }
-[ -x /usr/bin/time ] || { echo "GNU time is missing: apt-get install time" >&2; exit 1; }
-rounds=${1:-9}
-shift || true
-wanted=("$@")
+jemalloc=${JEMALLOC_LIB:-/usr/lib/x86_64-linux-gnu/libjemalloc.so.2}
+mode=rounds rounds=40
+case ${1:-} in
+    calls | memory) mode=$1 && shift ;;
+    ?*) rounds=$1 && shift ;;
+esac
+[[ $rounds =~ ^[1-9][0-9]*$ ]] || { sed -n '4,6s/^# *//p' "$0" >&2; exit 1; }
+
+need() { [ -e "$1" ] || command -v "$1" >/dev/null || { echo "no $1: $2" >&2; exit 1; }; }
+need "$library" "cargo build --release -p preload"
+need python3 "apt-get install python3"
+[ $mode != rounds ] || need /usr/bin/time "apt-get install time"
+[ $mode != calls ] || need strace "apt-get install strace"
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+loads=$here/workloads examples=$here/../examples
 
-# Name, then the command. A program that is not installed is left out.
-declare -A command
-prepare() {
-    command -v javac >/dev/null && javac -d "$work" "$here/../examples/exception-logger/ExceptionLogger.java" &&
-        command[java]="java -cp $work ExceptionLogger 20000"
-    "${CC:-cc}" -O2 -g -pthread -o "$work/leak" "$here/../examples/native-leak/leak.c" &&
-        command[leak.c]="$work/leak 1600000"
-    printf '#include <bits/stdc++.h>\nstd::regex r("a+b");\nint main() { return std::regex_match("ab", r); }\n' >"$work/regex.cpp"
-    command -v g++ >/dev/null && command[g++]="g++ -O1 -c -o /dev/null $work/regex.cpp"
-    cat >"$work/words.rb" <<'RUBY'
-require "json"
-40.times { JSON.parse(JSON.generate((1..9000).map { |i| { "id" => i, "name" => "n" * (i % 300), "tags" => %w[a b c] } })) }
-RUBY
-    command -v ruby >/dev/null && command[ruby]="ruby $work/words.rb"
-    cat >"$work/words.js" <<'JS'
-const zlib = require("zlib");
-let kept = [];
-for (let i = 0; i < 2500; i++) {
-    const text = JSON.stringify(Array.from({ length: 300 }, (_, k) => ({ id: k, name: "n".repeat(k % 99) })));
-    kept[i % 50] = zlib.deflateSync(Buffer.from(text), { level: 1 });
-}
-JS
-    command -v node >/dev/null && command[node]="node $work/words.js"
-    cat >"$work/words.py" <<'PYTHON'
-import json
-for i in range(30):
-    json.loads(json.dumps([{"id": k, "name": "n" * (k % 300), "tags": ["a", "b"]} for k in range(9000)]))
-PYTHON
-    command -v python3 >/dev/null && command[python3]="env PYTHONMALLOC=malloc python3 $work/words.py"
-}
+# One program: its name, whose limits it has (see ratio/paired.py), and "holds" if it waits with its live heap for the mode
+# "memory"; then the command.
+add() { (IFS=$'\t' && echo "$*") >>"$work/programs"; }
+have() { command -v "$1" >/dev/null || { echo "left out: $1 is not installed" >&2; return 1; }; }
+compile() { "${CC:-cc}" -O2 -g -pthread -o "$work/$1" "$2"; }
 
-# One run: "seconds of processor, of wall, KiB at most".
-run() {
-    local kind=$1 program=$2 preload=$library conf=
-    case $kind in
-        plain | again) preload= ;;
-        dormant) ;;
-        512k) conf=prof:true,lg_prof_sample:19,prof_final:true,prof_prefix:$work/dump ;;
-        128k) conf=prof:true,lg_prof_sample:17,prof_final:true,prof_prefix:$work/dump ;;
-    esac
-    # shellcheck disable=SC2086 # a command with its arguments
-    LD_PRELOAD=$preload MALLOSCOPE_CONF=$conf /usr/bin/time -o "$work/time" -f '%U %S %e %M' ${command[$program]} >/dev/null
-    awk 'END { print $1 + $2, $3, $4 }' "$work/time"
-    rm -f "$work"/dump.*
-}
+if have javac; then
+    javac -d "$work" "$loads/Deflaters.java" "$examples/exception-logger/ExceptionLogger.java"
+    add java-deflaters jvm holds java -Xms32m -Xmx32m -XX:+UseSerialGC -cp "$work" Deflaters
+    add java-logger jvm - java -cp "$work" ExceptionLogger 20000
+fi
+if have ruby; then
+    add ruby-lru other holds ruby "$loads/lru.rb"
+    add ruby-json other - ruby "$loads/words.rb"
+fi
+python=$(python3 -c 'import sys; print(sys.executable)') # where python3 is a script that looks for the real one
+add python-lru other holds PYTHONMALLOC=malloc "$python" "$loads/lru.py"
+add python-json other - PYTHONMALLOC=malloc "$python" "$loads/words.py"
+if have node; then
+    add node-zlib other - node "$loads/zlib.js"
+    add node-json other - node "$loads/words.js"
+fi
+if have "${CC:-cc}"; then
+    compile ring "$loads/ring.c" && add ring.c other holds "$work/ring"
+    compile loop "$loads/loop.c" && add loop.c loop holds "$work/loop"
+    compile leak "$examples/native-leak/leak.c" && add leak.c other - "$work/leak" 1600000
+fi
+if have g++; then
+    g++ -std=c++17 -O2 -g -pthread -o "$work/server" "$loads/server.cpp"
+    add server.cpp other holds "$work/server"
+    add g++ other - g++ -O1 -c -o /dev/null "$loads/regex.cpp"
+fi
 
-prepare
-kinds=(plain again dormant 512k 128k)
-[ ${#wanted[@]} -gt 0 ] || mapfile -t wanted < <(printf '%s\n' "${!command[@]}" | sort)
-for program in "${wanted[@]}"; do
-    run plain "$program" >/dev/null # into the page cache
-    for ((round = 0; round < rounds; round++)); do
-        for ((i = 0; i < ${#kinds[@]}; i++)); do
-            kind=${kinds[(round + i) % ${#kinds[@]}]}
-            echo "$program $round $kind $(run "$kind" "$program")"
-        done
-    done
-done >"$work/runs"
-
-echo "$rounds rounds; ratios to the plain run of the same round"
-awk '
-    function rank(list, count, part,    i, k, swap) {
-        for (i = 2; i <= count; i++)
-            for (k = i; k > 1 && list[k] < list[k - 1]; k--) { swap = list[k]; list[k] = list[k - 1]; list[k - 1] = swap }
-        return list[int((count - 1) * part + 1.5)]
-    }
-    { cpu[$1, $2, $3] = $4; wall[$1, $2, $3] = $5; rss[$1, $2, $3] = $6; if ($2 >= rounds) rounds = $2 + 1 }
-    !($1 in seen) { seen[$1]; order[++programs] = $1 }
-    END {
-        kinds = split("again dormant 512k 128k", kind)
-        printf "%-10s %-8s %6s %15s %6s %6s %10s\n", "program", "run", "cpu", "(quartiles)", "wall", "rss", "plain cpu s"
-        for (p = 1; p <= programs; p++)
-            for (k = 1; k <= kinds; k++) {
-                for (r = 0; r < rounds; r++) {
-                    base = order[p] SUBSEP r SUBSEP
-                    c[r + 1] = cpu[base kind[k]] / cpu[base "plain"]
-                    w[r + 1] = wall[base kind[k]] / wall[base "plain"]
-                    m[r + 1] = rss[base kind[k]] / rss[base "plain"]
-                    s[r + 1] = cpu[base "plain"]
-                }
-                middle = rank(c, rounds, 0.5)
-                logs[k] += log(middle); memory[k] += log(rank(m, rounds, 0.5))
-                printf "%-10s %-8s %6.3f   (%.3f-%.3f) %6.3f %6.3f %10.2f\n", order[p], kind[k], middle, rank(c, rounds, 0.25),
-                    rank(c, rounds, 0.75), rank(w, rounds, 0.5), rank(m, rounds, 0.5), rank(s, rounds, 0.5)
-            }
-        for (k = 1; k <= kinds; k++)
-            printf "%-10s %-8s %6.3f %24s %6.3f\n", "mean", kind[k], exp(logs[k] / programs), "", exp(memory[k] / programs)
-    }' "$work/runs"
+export RATIO_WORK=$work RATIO_LIBRARY=$library RATIO_JEMALLOC=$jemalloc RATIO_ROUNDS=$rounds
+python3 -B "$here/ratio/$mode.py" "$@"

@@ -1,0 +1,3 @@
+#include <regex>
+std::regex r("a+b");
+int main() { return std::regex_match("ab", r); }
