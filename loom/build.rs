@@ -46,7 +46,10 @@ const SOURCES: &[(&str, &[(&str, &str)])] = &[
             ("FULL as usize + 1", "1"),
             // Lost count at two, and counted anew at each removal.
             ("FULL: u8 = u8::MAX", "FULL: u8 = 2"),
-            ("u8::try_from(samples).unwrap_or(FULL)", "u8::try_from(samples).unwrap_or(FULL).min(FULL)"),
+            (
+                "u8::try_from(samples).unwrap_or(FULL)",
+                "u8::try_from(samples).unwrap_or(FULL).min(FULL)",
+            ),
             (".saturating_add(1)", ".saturating_add(1).min(FULL)"),
         ],
     ),

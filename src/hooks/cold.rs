@@ -338,8 +338,8 @@ operators! {
 fn new_by_malloc(size: usize, align: usize) -> Block {
     let size = size.max(1);
     match align {
-        // What malloc aligns to by itself.
-        ..=16 => plain_call!(malloc(size)),
-        align => plain_call!(memalign(align, size)),
+        1 => plain_call!(malloc(size)),
+        // Also for 16: some allocators align blocks of 8 bytes to no more than 8.
+        _ => plain_call!(memalign(align, size)),
     }
 }

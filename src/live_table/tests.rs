@@ -32,7 +32,10 @@ impl LiveTable {
     /// As a free asks.
     fn maybe_contains(&self, addr: usize) -> bool {
         let page = self.pages.expect("a filter").may_begin_in_page_of(addr);
-        assert!(page || !self.may_contain(addr), "the page is the first to know");
+        assert!(
+            page || !self.may_contain(addr),
+            "the page is the first to know"
+        );
         page && self.may_contain(addr)
     }
 }
@@ -99,11 +102,17 @@ fn pages_in_rows_spread_over_shards() {
     assert_eq!(contents(&table).len(), many);
     let mut in_shard = [0; 1 << LG_SHARDS];
     for n in 1..=many {
-        let at = table.shards.iter().position(|shard| shard.get(addr(n)).is_some());
+        let at = table
+            .shards
+            .iter()
+            .position(|shard| shard.get(addr(n)).is_some());
         in_shard[at.expect("in one")] += 1;
     }
     let most = in_shard.iter().max().expect("shards");
-    assert!(most * (1 << LG_SHARDS) < many * 3, "{most} of {many} in one shard");
+    assert!(
+        most * (1 << LG_SHARDS) < many * 3,
+        "{most} of {many} in one shard"
+    );
     for n in 1..=many {
         assert_eq!(table.remove(addr(n)), Some(sample(addr(n))));
     }
@@ -129,7 +138,10 @@ fn a_page_of_many_samples_is_free_of_them_again() {
     let addr = |n: usize| 0x7f00_0000_0000 + n * 8;
     (0..512).for_each(|n| assert_eq!(table.insert(sample(addr(n))), Insert::New));
     (0..512).for_each(|n| assert!(table.remove(addr(n)).is_some()));
-    assert!(!filter.may_begin_in_page_of(addr(0)), "it was counted anew on the way");
+    assert!(
+        !filter.may_begin_in_page_of(addr(0)),
+        "it was counted anew on the way"
+    );
     // Exactly as many as it can count.
     (0..255).for_each(|n| assert_eq!(table.insert(sample(addr(n))), Insert::New));
     (0..255).for_each(|n| assert!(table.remove(addr(n)).is_some()));

@@ -149,10 +149,7 @@ fn obey(line: &[u8], peer: &Peer, answer: &mut Answer) {
                 java_heap::set_lg_period(lg_period);
                 answer.push(b"ok\n");
             }
-            Some(_) => answer.push(
-                b"error that rate cannot be set while the program runs: \
-                  below 2^14, and from or to 0, it must be started with it\n",
-            ),
+            Some(_) => answer.push(b"error that rate is none: 0 to 63 are\n"),
             None => answer.push(b"error unknown request\n"),
         },
     }

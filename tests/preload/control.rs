@@ -126,14 +126,33 @@ fn samples_keep_the_weight_of_the_rate_they_were_drawn_at() {
         let bytes = number(&ask(pid, "status"), "live_bytes");
         assert!((1_500_000..9_500_000).contains(&bytes), "{bytes}");
     }
-    for refused in ["rate 13", "rate 0", "rate 64"] {
-        assert!(
-            ask(pid, refused).starts_with("error that rate"),
-            "{refused}"
-        );
-    }
+    assert!(ask(pid, "rate 64").starts_with("error that rate is none"));
     assert_eq!(ask(pid, "rate"), "error unknown request\n");
     server.kill();
+}
+
+#[test]
+fn a_program_that_runs_goes_over_to_every_call_and_back() {
+    let server = controlled("60", "", CONF);
+    let pid = server.pid();
+    wait_for(pid, |status| number(status, "live_samples") > 200);
+    assert_eq!(ask(pid, "rate 0"), "ok\n");
+    // 1024 blocks of 4000 to 4999 bytes live, one of them perhaps in exchange; and what stdio has.
+    let exact = wait_for(pid, |status| number(status, "live_samples") > 1022);
+    assert_eq!(number(&exact, "period_bytes"), 1);
+    // The last samples of before have gone when all blocks were exchanged once more.
+    let settled = |status: &str| (4_590_000..4_630_000).contains(&number(status, "live_bytes"));
+    wait_for(pid, settled);
+    for _ in 0..5 {
+        let status = ask(pid, "status");
+        assert!(settled(&status), "{status}");
+    }
+    assert_eq!(ask(pid, "rate 4"), "ok\n");
+    assert_eq!(ask(pid, "rate 19"), "ok\n");
+    let sparse = wait_for(pid, |status| number(status, "live_samples") < 60);
+    assert_eq!(number(&sparse, "period_bytes"), 1 << 19);
+    let run = server.kill();
+    assert_eq!(run.stderr, "");
 }
 
 #[test]
