@@ -57,6 +57,8 @@ pub const SP: u16 = 7;
 pub const RED_ZONE: usize = 128;
 /// The return address stands this far from the CFA, in every frame.
 pub const RETURN_ADDRESS_AT: i64 = -8;
+/// What is pushed at a time.
+const WORD: u64 = 8;
 
 /// Where the words of the general registers are in the kernel's `ucontext`, by DWARF number.
 const IN_UCONTEXT: [u64; 16] = [
@@ -105,37 +107,58 @@ impl Registers {
     }
 }
 
-/// Leaves a frame of the common kind: the caller's registers, or `None` if anything is out of the ordinary, which [`step`] then tells.
+/// Leaves a frame of the common kind: `registers` become those of its caller. `None`, and nothing is changed, if anything is out of the
+/// ordinary, which [`step`] then tells.
 ///
 /// # Safety
-/// Everything from `registers.sp` to `end` can be read.
+/// Everything from `registers.sp`, a multiple of eight, to `end` can be read.
 #[inline(always)]
-pub unsafe fn plain_step(registers: &Registers, rule: Rule, end: u64) -> Option<Registers> {
-    let plain = rule.plain()?;
-    let cfa = registers.base(plain.base).wrapping_add_signed(plain.cfa);
-    let at = cfa.wrapping_add_signed(RETURN_ADDRESS_AT);
-    // With `at` not below the stack pointer the CFA is above it: a walk cannot turn in a circle.
-    if at < registers.sp || cfa > end || !cfa.is_multiple_of(8) {
+pub unsafe fn plain_step(registers: &mut Registers, rule: Rule, end: u64) -> Option<()> {
+    let Some(offset) = rule.bare() else {
+        // SAFETY: the same contract.
+        return unsafe { saving_step(registers, rule, end) };
+    };
+    // The stack pointer is an address and the offset has 32 bits: no overflow.
+    let at = registers.sp.wrapping_add(offset);
+    if at >= end {
         return None;
     }
-    let word = |offset: i64, now: u64| {
-        let at = cfa.wrapping_add_signed(offset);
-        if offset == 0 {
+    // SAFETY: aligned, as the offset is; not below the stack pointer; below `end`.
+    registers.pc = unsafe { read_volatile(at as *const u64) };
+    registers.sp = at.wrapping_add(WORD);
+    Some(())
+}
+
+/// The same for a frame that is counted from another register or saves some.
+///
+/// # Safety
+/// As [`plain_step`].
+#[inline(always)]
+unsafe fn saving_step(registers: &mut Registers, rule: Rule, end: u64) -> Option<()> {
+    let plain = rule.plain()?;
+    let base = registers.base(plain.base);
+    let at = base.wrapping_add(plain.return_address);
+    // With `at` not below the stack pointer the CFA is above it: a walk cannot turn in a circle.
+    if at < registers.sp || at >= end || !at.is_multiple_of(WORD) {
+        return None;
+    }
+    let cfa = at.wrapping_add(WORD);
+    let word = |below: u64, now: u64| {
+        if below == 0 {
             return Some(now);
         }
-        if at < registers.sp {
-            return None;
-        }
-        // SAFETY: aligned, as the CFA and all offsets are; not below the stack pointer; below the CFA, since the offset is negative,
-        // and so below `end`.
-        Some(unsafe { read_volatile(at as *const u64) })
+        let at = cfa.wrapping_sub(below);
+        // SAFETY: aligned, as the CFA and all offsets are; not below the stack pointer; below the CFA and so below `end`.
+        (at >= registers.sp).then(|| unsafe { read_volatile(at as *const u64) })
     };
-    Some(Registers {
-        pc: word(RETURN_ADDRESS_AT, 0)?,
+    *registers = Registers {
         bp: word(plain.bp, registers.bp)?,
         bx: word(plain.bx, registers.bx)?,
+        // SAFETY: aligned, and between the stack pointer and `end`.
+        pc: unsafe { read_volatile(at as *const u64) },
         sp: cfa,
-    })
+    };
+    Some(())
 }
 
 /// Leaves one frame of any kind: `registers` become those of its caller. `context` is the address of the interrupted registers if the
