@@ -7,7 +7,7 @@
 //! that is gone, or just going, are never found again; when the numbers begin anew the table is wiped.
 //!
 //! # Dense
-//! Address space for the largest table is mapped once. A table of one page lies at its beginning and doubles when it is half full, so
+//! Address space for the largest table is mapped once. A table of one page lies at its beginning and doubles when a third of it is full, so
 //! that pages are touched as rules need them. A rule stands in one of the eight entries from the home of its address on. In a table of
 //! twice the size the home has one bit more: a rule stays, or moves up by the old size. Any entry may hold any rule, so a reader that
 //! has an old size in hand, or comes while rules move, can but miss.
@@ -198,7 +198,7 @@ impl Writer {
     fn insert(&mut self, address: u64, rule: Rule) {
         let key = address ^ self.table.generation;
         self.put(key, rule.bits());
-        if FILLED.load(Relaxed) * 2 > self.homes() {
+        if FILLED.load(Relaxed) * 3 > self.homes() {
             self.double();
         }
     }

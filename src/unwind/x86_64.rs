@@ -18,7 +18,7 @@ use core::ptr::read_volatile;
 
 use crate::sys;
 use crate::unwind::End;
-use crate::unwind::rule::{Base, Cfa, Rule, Saved, Step};
+use crate::unwind::rule::{Base, Cfa, Plain, Rule, Saved, Step};
 use crate::unwind::stack_memory::StackMemory;
 
 /// The registers a walk starts from and carries along.
@@ -114,51 +114,56 @@ impl Registers {
 /// Everything from `registers.sp`, a multiple of eight, to `end` can be read.
 #[inline(always)]
 pub unsafe fn plain_step(registers: &mut Registers, rule: Rule, end: u64) -> Option<()> {
-    let Some(offset) = rule.bare() else {
-        // SAFETY: the same contract.
-        return unsafe { saving_step(registers, rule, end) };
+    if let Some(offset) = rule.bare() {
+        let at = registers.sp.wrapping_add(offset);
+        if at >= end {
+            return None;
+        }
+        // SAFETY: aligned, as the offset is; not below the stack pointer, since an address and 32 bits cannot overflow; below `end`.
+        registers.pc = unsafe { read_volatile(at as *const u64) };
+        registers.sp = at.wrapping_add(WORD);
+        return Some(());
+    }
+    let plain = match rule.from_sp() {
+        Some(plain) => plain,
+        None => rule.plain()?,
     };
-    // The stack pointer is an address and the offset has 32 bits: no overflow.
-    let at = registers.sp.wrapping_add(offset);
-    if at >= end {
+    let at = registers
+        .base(plain.base)
+        .wrapping_add(plain.return_address);
+    if at >= end || plain.base != Base::Sp && !is_in_frame(registers.sp, plain, at) {
         return None;
     }
-    // SAFETY: aligned, as the offset is; not below the stack pointer; below `end`.
-    registers.pc = unsafe { read_volatile(at as *const u64) };
-    registers.sp = at.wrapping_add(WORD);
+    // SAFETY: as before; registers are saved below the CFA and not below the stack pointer: so says the rule, or it was just found.
+    unsafe { restore(registers, plain, at) };
     Some(())
 }
 
-/// The same for a frame that is counted from another register or saves some.
+/// Whether everything a rule wants is aligned and not below the stack pointer. With the return address the CFA is above that: a walk
+/// cannot turn in a circle.
+#[inline(always)]
+fn is_in_frame(sp: u64, plain: Plain, at: u64) -> bool {
+    let saved = at.wrapping_add_signed((plain.bp.min(plain.bx) + 1) * WORD as i64);
+    at.is_multiple_of(WORD) && at >= sp && saved >= sp
+}
+
+/// The registers of the caller, whose return address stands at `at`.
 ///
 /// # Safety
-/// As [`plain_step`].
+/// The stack can be read there, and where the rule says that registers are saved.
 #[inline(always)]
-unsafe fn saving_step(registers: &mut Registers, rule: Rule, end: u64) -> Option<()> {
-    let plain = rule.plain()?;
-    let base = registers.base(plain.base);
-    let at = base.wrapping_add(plain.return_address);
-    // With `at` not below the stack pointer the CFA is above it: a walk cannot turn in a circle.
-    if at < registers.sp || at >= end || !at.is_multiple_of(WORD) {
-        return None;
-    }
+unsafe fn restore(registers: &mut Registers, plain: Plain, at: u64) {
     let cfa = at.wrapping_add(WORD);
-    let word = |below: u64, now: u64| {
-        if below == 0 {
-            return Some(now);
-        }
-        let at = cfa.wrapping_sub(below);
-        // SAFETY: aligned, as the CFA and all offsets are; not below the stack pointer; below the CFA and so below `end`.
-        (at >= registers.sp).then(|| unsafe { read_volatile(at as *const u64) })
+    let word = |offset: i64, now: u64| match offset {
+        0 => now,
+        // SAFETY: the contract above.
+        words => unsafe { read_volatile((cfa as *const u64).wrapping_offset(words as isize)) },
     };
-    *registers = Registers {
-        bp: word(plain.bp, registers.bp)?,
-        bx: word(plain.bx, registers.bx)?,
-        // SAFETY: aligned, and between the stack pointer and `end`.
-        pc: unsafe { read_volatile(at as *const u64) },
-        sp: cfa,
-    };
-    Some(())
+    registers.bp = word(plain.bp, registers.bp);
+    registers.bx = word(plain.bx, registers.bx);
+    // SAFETY: the contract above.
+    registers.pc = unsafe { read_volatile(at as *const u64) };
+    registers.sp = cfa;
 }
 
 /// Leaves one frame of any kind: `registers` become those of its caller. `context` is the address of the interrupted registers if the

@@ -57,7 +57,7 @@ fn grows_with_the_rules_and_loses_few() {
         addresses(count).for_each(|address| old.insert(address, rule_of(address)));
         let size = get().expect("memory").mask as usize / size_of::<Entry>() + 1;
         assert!(
-            size >= count as usize * 2 && size < count as usize * 5,
+            size >= count as usize * 3 && size < count as usize * 8,
             "{size}"
         );
         assert!(kept(count) > count - count / 50, "{}", kept(count));
@@ -75,13 +75,8 @@ fn rules_of_old_generations_make_room() {
     for _ in 0..50 {
         bump_generation();
         let table = get().expect("memory");
-        addresses(100).for_each(|address| table.insert(address, rule_of(address)));
-        assert!(
-            addresses(100)
-                .filter(|&address| table.find(address).is_some())
-                .count()
-                > 95
-        );
+        addresses(60).for_each(|address| table.insert(address, rule_of(address)));
+        assert!(addresses(60).all(|address| table.find(address).is_some()));
     }
     assert_eq!(get().expect("memory").mask, mask(FIRST));
 }
