@@ -49,7 +49,7 @@ type Entries = [Entry; MOST + WINDOW - 1];
 static TABLE: AtomicPtr<Entries> = AtomicPtr::new(ptr::null_mut());
 /// How often the table was doubled. Written by `Writer` and `abandon`. Relaxed: readers may believe any size.
 static DOUBLED: AtomicUsize = AtomicUsize::new(0);
-/// Entries filled, and rules driven out of full windows since the table was doubled. Used by `Writer` alone, hence Relaxed.
+/// Entries filled, and rules driven out of full windows since room was made. Used by `Writer` alone, hence Relaxed.
 static FILLED: AtomicUsize = AtomicUsize::new(0);
 /// Is a thread writing? Set with Acquire and cleared with Release: a writer sees all that the last one wrote.
 static WRITING: AtomicBool = AtomicBool::new(false);
@@ -198,8 +198,8 @@ impl Writer {
     fn insert(&mut self, address: u64, rule: Rule) {
         let key = address ^ self.table.generation;
         self.put(key, rule.bits());
-        if FILLED.load(Relaxed) * 3 > self.homes() {
-            self.double();
+        if FILLED.load(Relaxed) > self.homes() / 3 {
+            self.make_room();
         }
     }
 
@@ -228,26 +228,31 @@ impl Writer {
         }
     }
 
-    /// Doubles the table, and moves the rules up whose home is there. From above, as some move into the last window of the old table.
-    fn double(&mut self) {
+    /// Doubles the table, unless most of what fills it is of old generations, and files what is left anew: from above, as rules of the
+    /// last homes move up over the end of the old table.
+    fn make_room(&mut self) {
         let old = self.homes();
         if old == MOST {
             return;
         }
-        self.table.mask = mask(old * 2);
-        FILLED.store(0, Relaxed);
         let all = self.table.entries.get(..old + WINDOW - 1);
-        for entry in all.unwrap_or_default().iter().rev() {
+        let filled = || all.into_iter().flatten().filter(|entry| !entry.is_empty());
+        let current = filled().filter(|entry| self.is_current(entry.key()));
+        let homes = if current.count() > old / 6 {
+            old * 2
+        } else {
+            old
+        };
+        self.table.mask = mask(homes);
+        FILLED.store(0, Relaxed);
+        for entry in filled().rev() {
             let (key, rule) = (entry.key(), entry.rule.load(Relaxed));
-            if entry.is_empty() {
-                continue;
-            }
             entry.clear();
             if self.is_current(key) {
                 self.put(key, rule);
             }
         }
-        DOUBLED.store((old * 2 / FIRST).ilog2() as usize, Relaxed);
+        DOUBLED.store((homes / FIRST).ilog2() as usize, Relaxed);
     }
 }
 

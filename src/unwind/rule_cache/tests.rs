@@ -72,11 +72,12 @@ fn grows_with_the_rules_and_loses_few() {
 fn rules_of_old_generations_make_room() {
     let _turn = TURN.lock();
     start_small();
-    for _ in 0..50 {
+    for round in 0..50 {
         bump_generation();
         let table = get().expect("memory");
-        addresses(60).for_each(|address| table.insert(address, rule_of(address)));
-        assert!(addresses(60).all(|address| table.find(address).is_some()));
+        let addresses = || addresses(30).map(|address| address + (round << 14));
+        addresses().for_each(|address| table.insert(address, rule_of(address)));
+        assert!(addresses().all(|address| table.find(address).is_some()));
     }
     assert_eq!(get().expect("memory").mask, mask(FIRST));
 }
