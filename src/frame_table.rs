@@ -16,6 +16,8 @@
     clippy::panic
 )]
 
+mod heads;
+
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -25,15 +27,13 @@ use profile_format::heap_v2::{PSEUDO_FRAMES, PSEUDO_STEP};
 
 use crate::arena;
 use crate::sync::SpinLock;
+use heads::Heads;
 
 /// Most frames that are told apart; a program has some ten thousand. What comes later has no name.
 pub const MOST: u32 = 1 << 20;
 
 /// Longest text that is kept of each name.
 const LONGEST: usize = 1024;
-
-/// Chains of entries.
-const BUCKETS: usize = 1 << 14;
 
 /// All managed frames ever sampled, of whatever runtime. Lives as long as the process.
 pub static FRAMES: FrameTable = FrameTable::new();
@@ -75,12 +75,13 @@ pub struct Frame<'a> {
     pub line: u32,
 }
 
-/// A frame as it stands in the arena; class, name and file follow it. Never changes.
+/// A frame as it stands in the arena; class, name and file follow it. Only `next` ever changes.
 struct Entry {
     hash: u64,
     address: u64,
-    /// The next of its bucket, and the one made before it.
-    next: *const Entry,
+    /// The next of its chain; written by `heads`.
+    next: AtomicPtr<Entry>,
+    /// The one made before it.
     older: *const Entry,
     kind: Kind,
     line: u32,
@@ -89,8 +90,8 @@ struct Entry {
 
 /// See the head of the file.
 pub struct FrameTable {
-    /// The heads of the buckets, or null. Written under `lock` with Release; Acquire in `bucket`.
-    buckets: AtomicPtr<AtomicPtr<Entry>>,
+    /// Hash to entry.
+    heads: Heads,
     /// The entry made last, which leads to all others. Written under `lock` with Release, after the
     /// entry; Acquire in `for_each`.
     newest: AtomicPtr<Entry>,
@@ -104,7 +105,7 @@ impl FrameTable {
     /// An empty table, all zero; memory is taken as it fills.
     pub const fn new() -> FrameTable {
         FrameTable {
-            buckets: AtomicPtr::new(null_mut()),
+            heads: Heads::new(),
             newest: AtomicPtr::new(null_mut()),
             len: AtomicU32::new(0),
             lock: SpinLock::new(),
@@ -132,35 +133,14 @@ impl FrameTable {
         self.find(hash, &frame).or_else(|| self.add(hash, &frame))
     }
 
-    fn bucket(&self, hash: u64) -> Option<&AtomicPtr<Entry>> {
-        // Acquire: pairs with Release in `add`, which sees the heads zeroed.
-        let first = NonNull::new(self.buckets.load(Acquire))?;
-        // SAFETY: `add` allocated BUCKETS heads, which are never freed.
-        Some(unsafe { first.add(hash as usize % BUCKETS).as_ref() })
-    }
-
     fn find(&self, hash: u64, frame: &Frame<'_>) -> Option<u64> {
-        // Acquire: pairs with Release in `add`.
-        let mut at: *const Entry = self.bucket(hash)?.load(Acquire);
-        // SAFETY: null, or an entry that was whole when it was published, and never changes.
-        while let Some(entry) = unsafe { at.as_ref() } {
-            if entry.hash == hash && entry.frame() == *frame {
-                return Some(entry.address);
-            }
-            at = entry.next;
-        }
-        None
+        let found = self.heads.find(hash, |entry| entry.frame() == *frame);
+        found.map(|entry| entry.address)
     }
 
     #[cold]
     fn add(&self, hash: u64, frame: &Frame<'_>) -> Option<u64> {
         let _held = self.lock.lock();
-        if self.buckets.load(Relaxed).is_null() {
-            let layout = Layout::array::<AtomicPtr<Entry>>(BUCKETS).ok()?;
-            let heads = arena::alloc(layout)?.cast().as_ptr();
-            // Release: pairs with Acquire in `bucket`. Zeroed memory is so many null pointers.
-            self.buckets.store(heads, Release);
-        }
         // Another thread may have added it since we looked.
         if let Some(address) = self.find(hash, frame) {
             return Some(address);
@@ -169,15 +149,15 @@ impl FrameTable {
         if number >= MOST {
             return None;
         }
-        let bucket = self.bucket(hash)?;
+        self.heads.make_room(number, self.all())?;
         let address = PSEUDO_FRAMES + u64::from(number) * PSEUDO_STEP;
-        let next = bucket.load(Relaxed);
         let older = self.newest.load(Relaxed);
-        let entry = create(hash, address, (next, older), frame)?.as_ptr();
+        let entry = create(hash, address, older, frame)?;
         self.len.store(number + 1, Relaxed);
-        // Release: pairs with Acquire in `for_each` and `find`.
-        self.newest.store(entry, Release);
-        bucket.store(entry, Release);
+        // Release: pairs with Acquire in `all`.
+        self.newest.store(entry.as_ptr(), Release);
+        // SAFETY: whole, and never freed.
+        self.heads.put(unsafe { entry.as_ref() });
         Some(address)
     }
 
@@ -193,13 +173,17 @@ impl FrameTable {
 
     /// All frames by pseudo-address, the newest first.
     pub fn for_each(&self, visit: &mut dyn FnMut(u64, Frame<'_>)) {
+        self.all()
+            .for_each(|entry| visit(entry.address, entry.frame()));
+    }
+
+    /// The newest first.
+    fn all(&self) -> impl Iterator<Item = &Entry> {
         // Acquire: pairs with Release in `add`.
-        let mut at: *const Entry = self.newest.load(Acquire);
-        // SAFETY: as in `find`.
-        while let Some(entry) = unsafe { at.as_ref() } {
-            visit(entry.address, entry.frame());
-            at = entry.older;
-        }
+        let newest: *const Entry = self.newest.load(Acquire);
+        // SAFETY: null, or an entry that was whole when it was published, and is never freed.
+        let entry = |at: *const Entry| unsafe { at.as_ref() };
+        core::iter::successors(entry(newest), move |newer| entry(newer.older))
     }
 
     /// Empties the table without giving memory back.
@@ -207,7 +191,7 @@ impl FrameTable {
     /// # Safety
     /// The caller is the only thread of its process; goes with `arena::abandon`.
     pub unsafe fn abandon(&self) {
-        self.buckets.store(null_mut(), Relaxed);
+        self.heads.clear();
         self.newest.store(null_mut(), Relaxed);
         self.len.store(0, Relaxed);
         // SAFETY: one thread, by the contract above.
@@ -248,7 +232,7 @@ fn hash(frame: &Frame<'_>) -> u64 {
 fn create(
     hash: u64,
     address: u64,
-    (next, older): (*const Entry, *const Entry),
+    older: *const Entry,
     frame: &Frame<'_>,
 ) -> Option<NonNull<Entry>> {
     let texts = [frame.class, frame.name, frame.file];
@@ -260,7 +244,7 @@ fn create(
         entry.write(Entry {
             hash,
             address,
-            next,
+            next: AtomicPtr::new(null_mut()),
             older,
             kind: frame.kind,
             line: frame.line,

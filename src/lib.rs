@@ -28,7 +28,7 @@
 //! sys
 //! sync diag gate
 //! arena elf sampler tls
-//! binding config frame_table next process stack_table unwind
+//! binding config frame_table next pool process stack_table unwind
 //! live_table runtime
 //! range_table
 //! recorder
@@ -56,6 +56,7 @@ pub mod hooks;
 pub mod java_heap;
 pub mod live_table;
 pub mod next;
+pub mod pool;
 pub mod process;
 pub mod range_table;
 pub mod recorder;

@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::jni::{Interface, Jni, Object};
 use super::jvmti::Jvmti;
-use super::scratch::{self, Room};
+use super::scratch::{self, ROOMS, Room};
 use super::{DROPPED, LIVE, MOST_FRAMES, STACKS};
 use super::{frames, gap, inside, is_open, sweep};
 use crate::live_table::{Insert, Sample};
@@ -46,8 +46,8 @@ struct Drawn {
 }
 
 fn take(jvmti: Jvmti, jni: Jni, object: Object, class: Object, drawn: Drawn) -> Option<()> {
-    let mut scratch = scratch::take()?;
-    let stack = stack(jvmti, jni, class, scratch.room())?;
+    let mut room = ROOMS.take()?;
+    let stack = stack(jvmti, jni, class, &mut room)?;
     let weak = jni.new_weak(object)?;
     let recorded = inside(|| record(weak as usize, drawn, stack)).flatten();
     if recorded.is_none() {

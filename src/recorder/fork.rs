@@ -19,7 +19,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32};
 use super::{LIVE, STACKS, current_thread, mapping, reseed, thread};
 use crate::diag::{self, Counter};
 use crate::frame_table::FRAMES;
-use crate::{arena, gate, sys, tls, unwind};
+use crate::{arena, gate, runtime, sys, tls, unwind};
 
 /// The process whose samples these are. Written by [`watch`] and in a fork's child.
 static PID: AtomicU32 = AtomicU32::new(0);
@@ -126,6 +126,7 @@ pub(super) fn abandon_if_wiped() -> bool {
         FRAMES.abandon();
         LIVE.abandon();
         mapping::abandon();
+        runtime::abandon();
         unwind::abandon();
     }
     thread::abandon();

@@ -69,7 +69,6 @@ pub struct Thread {
     has_pending: AtomicBool,
     pending: [AtomicUsize; PENDING],
     unwinder: ThreadUnwinder,
-    runtime: runtime::State,
     /// Room for a stack, in the arena.
     frames: NonNull<[u64]>,
 }
@@ -181,7 +180,6 @@ fn make(most_frames: usize) -> Option<*mut Thread> {
             has_pending: AtomicBool::new(false),
             pending: [const { AtomicUsize::new(0) }; PENDING],
             unwinder: ThreadUnwinder::new(),
-            runtime: runtime::State::new(),
             frames: NonNull::slice_from_raw_parts(frames, room),
         });
     }
@@ -293,8 +291,7 @@ impl Thread {
         let Some(rest) = rest.get_mut(..room) else {
             return &[];
         };
-        let (runtime, unwinder) = (&mut self.runtime, &mut self.unwinder);
-        let (depth, end) = runtime::stack(runtime, unwinder, registers, rest, now_ms);
+        let (depth, end) = runtime::stack(&mut self.unwinder, registers, rest, now_ms);
         match end {
             End::Complete | End::Managed(_) => {}
             End::Truncated => diag::count(Counter::UnwindTruncated),

@@ -9,39 +9,28 @@
 //! A runtime fits in here by the range of its generated code, at which the native walk ends
 //! (`unwind::set_managed`), and by a function that goes on from there and back into native code.
 
+#![allow(unsafe_code)]
+
 pub mod jvm;
 pub mod memory;
 
+use crate::pool::Pool;
 use crate::unwind::{self, End, Registers, ThreadUnwinder};
 
-/// What a thread keeps for this room. Zeroed memory is a valid one.
+/// What a walk through managed frames needs, and knows from the last one.
 pub struct State {
     pub(crate) memory: memory::Memory,
     pub(crate) names: jvm::Names,
     pub(crate) traces: jvm::Room,
 }
 
-impl State {
-    /// What zeroed memory is.
-    pub const fn new() -> State {
-        State {
-            memory: memory::Memory::new(),
-            names: jvm::Names::new(),
-            traces: jvm::Room::new(),
-        }
-    }
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// One for each walk that is under way, none in a process without a runtime.
+// SAFETY: zeroed memory is one: nothing known, empty names, no room made. It has no ties to a thread.
+pub(crate) static STATES: Pool<State> = unsafe { Pool::new() };
 
 /// The stack of the calling thread from `registers` up, leaf first: how many frames, and why no
 /// more. `now_ms` is the time by the recorder's clock.
 pub fn stack(
-    state: &mut State,
     unwinder: &mut ThreadUnwinder,
     registers: Registers,
     out: &mut [u64],
@@ -51,8 +40,16 @@ pub fn stack(
     if !jvm::is_wanted(now_ms) {
         return (length, end);
     }
-    state.memory.begin(now_ms);
-    jvm::complete(state, unwinder, out, (length, end), registers.sp, now_ms)
+    jvm::complete(unwinder, out, (length, end), registers.sp, now_ms)
+}
+
+/// Forgets what lay in the arena: for a child of a fork that ran no handlers.
+///
+/// # Safety
+/// As `arena::abandon`, with which it is called.
+pub unsafe fn abandon() {
+    // SAFETY: the same contract.
+    unsafe { STATES.abandon() };
 }
 
 /// A library is about to be closed: no runtime is asked until [`after_close`].

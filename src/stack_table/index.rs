@@ -22,7 +22,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU64};
 use super::StackId;
 use crate::arena;
 
-const LG_FIRST: u32 = 10;
+const LG_FIRST: u32 = 8;
 
 /// Hash to id.
 #[derive(Debug)]

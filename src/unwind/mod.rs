@@ -132,6 +132,7 @@ pub fn after_close() {
 /// # Safety
 /// The caller is the only thread of its process.
 pub unsafe fn after_fork() {
+    rule_cache::after_fork();
     // SAFETY: the same contract.
     unsafe { modules::after_fork() };
 }
@@ -159,7 +160,6 @@ pub fn unwind(state: &mut ThreadUnwinder, registers: Registers, out: &mut [u64])
         memory: state.stack.memory(registers.sp as usize, 0),
         state,
         rules,
-        generation: rule_cache::generation(),
         registers,
         out,
         length: 0,
@@ -171,8 +171,7 @@ pub fn unwind(state: &mut ThreadUnwinder, registers: Registers, out: &mut [u64])
 /// A walk under way.
 struct Walk<'a> {
     state: &'a mut ThreadUnwinder,
-    rules: &'static RuleCache,
-    generation: u64,
+    rules: RuleCache,
     registers: Registers,
     memory: StackMemory,
     out: &'a mut [u64],
@@ -195,23 +194,32 @@ impl Walk<'_> {
     #[inline(always)]
     fn plain_frames(&mut self) {
         let end = self.memory.end() as u64;
+        let rules = self.rules;
         let mut registers = self.registers;
-        let free = self.out.get_mut(self.length..).unwrap_or_default();
-        let mut recorded = 0;
-        for slot in free {
-            let Some(rule) = self.rules.find(registers.pc ^ self.generation) else {
-                break;
-            };
-            // SAFETY: `StackMemory::end` says so of the stack pointer of the walk, and it only grows in this loop.
-            let Some(caller) = (unsafe { arch::plain_step(&registers, rule, end) }) else {
-                break;
-            };
-            *slot = registers.pc;
-            recorded += 1;
-            registers = caller;
+        if !registers.sp.is_multiple_of(8) {
+            return;
         }
+        let mut room = self
+            .out
+            .get_mut(self.length..)
+            .unwrap_or_default()
+            .iter_mut();
+        while room.len() != 0 {
+            let pc = registers.pc;
+            let Some(rule) = rules.find(pc) else {
+                break;
+            };
+            // SAFETY: `StackMemory::end` says so of the stack pointer of the walk, which only grows in this loop, by multiples of eight.
+            if unsafe { arch::plain_step(&mut registers, rule, end) }.is_none() {
+                break;
+            }
+            if let Some(slot) = room.next() {
+                *slot = pc;
+            }
+        }
+        let left = room.len();
         self.registers = registers;
-        self.length += recorded;
+        self.length = self.out.len() - left;
     }
 
     /// Records the frame the registers describe, and leaves it. `context`: address of the interrupted registers if a signal
@@ -225,10 +233,9 @@ impl Walk<'_> {
         *slot = pc;
         self.length += 1;
         let mark = if context == 0 { 0 } else { INTERRUPTED };
-        let key = pc ^ self.generation ^ mark;
-        let rule = match self.rules.find(key) {
+        let rule = match self.rules.find(pc ^ mark) {
             Some(rule) => rule,
-            None => self.work_out(key, pc, context != 0)?,
+            None => self.work_out(pc ^ mark, pc, context != 0)?,
         };
         arch::step(&mut self.registers, rule, &mut self.memory, context)
     }
@@ -252,7 +259,7 @@ impl Walk<'_> {
     /// what follows a call.
     fn check_guess(&self) -> Result<(), End> {
         let pc = self.registers.pc;
-        let is_known = self.rules.find(pc ^ self.generation).is_some();
+        let is_known = self.rules.find(pc).is_some();
         if pc == 0 {
             return Err(End::Complete);
         }
@@ -268,10 +275,10 @@ impl Walk<'_> {
         }
     }
 
-    /// The rule for an address the cache does not have. Where there can be no code the frame is taken back, unless it is the first.
+    /// The rule for an address the cache does not have (at `place` in it). Where there can be no code the frame is taken back, unless it is the first.
     #[cold]
     #[inline(never)]
-    fn work_out(&mut self, key: u64, pc: u64, is_interrupted: bool) -> Result<Rule, End> {
+    fn work_out(&mut self, place: u64, pc: u64, is_interrupted: bool) -> Result<Rule, End> {
         if is_managed(pc) {
             self.length -= 1;
             return Err(End::Managed(self.registers));
@@ -294,7 +301,7 @@ impl Walk<'_> {
             .and_then(|module| module.tables())
             .and_then(|tables| eh_frame::find_rule(&tables, lookup))
             .unwrap_or_else(|| without_information(pc, module.is_some() && !is_interrupted));
-        self.rules.insert(key, rule);
+        self.rules.insert(place, rule);
         Ok(rule)
     }
 }

@@ -3,14 +3,17 @@
 //! `eh_frame` makes rules, `rule_cache` keeps them, the file of the architecture carries them out. A rule holds for one exact address,
 //! so whatever an expression makes of the program counter (the stubs of a PLT) is already worked out in it. Pure: no unsafe, no state.
 //!
-//! Offsets are kept in words of eight bytes, as everything that is saved on an x86-64 stack is aligned to eight:
+//! Everything that is saved on an x86-64 stack is aligned to eight, so most offsets are kept in words. Nearly all frames are plain: the
+//! CFA counted from a register, bp and rbx saved below it or not at all, and within the frame where the register is the stack pointer.
+//! The hot loop knows that, and asks no more. Of a frame that saves neither, the lower half is zero.
 //! ```text
-//! bit 63              40 39            24 23             8 7    6 5    4 3   0
-//!    | CFA offset  (24) | bx offset (16) | bp offset (16) | bx   | bp   | kind |
+//! bit 63                                  32 31       16 15        4 3    0
+//!    | bytes from base to return address (32) | bx   (16) | bp   (12) | kind |   plain: words from the CFA, 0 for not saved
+//!    | CFA offset (24) | bx offset (16) | bp offset (16) | bx  | bp  | kind |   all others
+//! bit 63             40 39            24 23             8 7   6 5   4 3    0
 //! ```
 //! Of a dereferencing rule the CFA field holds offset (16) and addend (8), of one by another register offset (20) and number (4).
-//! In the first three kinds, nearly all there are, registers are saved below the CFA or not at all (offset 0), so that the hot loop need
-//! not ask how. What does not fit is no rule, and the stack ends there.
+//! What does not fit is no rule, and the stack ends there.
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -75,7 +78,7 @@ pub enum Step {
 
 /// By the stack pointer, by bp, by bx: [`Cfa::Plus`], registers saved below the CFA or not at all.
 const PLAIN: u64 = 0;
-/// The same with registers saved in another way.
+/// The same where that is not so, or offsets are too large.
 const ODD: u64 = 3;
 /// [`Cfa::Load`].
 const LOAD: u64 = 6;
@@ -89,14 +92,21 @@ const SAME: u64 = 0;
 const AT_CFA: u64 = 1;
 const AT_BP: u64 = 2;
 
+const WORD: i64 = 8;
+/// Where the parts of a plain rule are.
+const PLAIN_BP: u32 = 4;
+const PLAIN_BX: u32 = 16;
+const PLAIN_OFFSET: u32 = 32;
+
 /// A frame as nearly all are: one of the first three kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plain {
-    /// What the CFA is counted from.
+    /// What is counted from.
     pub base: Base,
-    /// Offset of the CFA in bytes.
-    pub cfa: i64,
-    /// Offset of the caller's bp from the CFA in bytes, negative; 0: still in the register.
+    /// How far above it the return address stands, in bytes; the CFA is just above that.
+    pub return_address: u64,
+    /// Where the caller's bp is, in words from the CFA: negative, or 0: still in the register. If the base is the stack pointer, not
+    /// below that.
     pub bp: i64,
     /// The same of bx.
     pub bx: i64,
@@ -131,26 +141,47 @@ impl Rule {
         self.0
     }
 
-    /// The frame, if it is a plain one: for the hot loop.
+    /// How far above the stack pointer the return address stands, if that is all there is to say: for the hot loop.
+    #[inline(always)]
+    pub fn bare(self) -> Option<u64> {
+        (self.0 as u32 == 0).then_some(self.0 >> PLAIN_OFFSET)
+    }
+
+    /// The frame, if it is a plain one and counted from the stack pointer.
+    #[inline(always)]
+    pub fn from_sp(self) -> Option<Plain> {
+        (self.kind() == PLAIN).then(|| self.plain_from(Base::Sp))
+    }
+
+    /// The frame, if it is a plain one.
     #[inline(always)]
     pub fn plain(self) -> Option<Plain> {
-        Some(Plain {
-            base: match self.kind() {
-                0 => Base::Sp,
-                1 => Base::Bp,
-                2 => Base::Bx,
-                _ => return None,
-            },
-            cfa: self.cfa_offset(),
-            bp: self.bp_offset(),
-            bx: self.bx_offset(),
-        })
+        let base = match self.kind() {
+            0 => Base::Sp,
+            1 => Base::Bp,
+            2 => Base::Bx,
+            _ => return None,
+        };
+        Some(self.plain_from(base))
+    }
+
+    #[inline(always)]
+    fn plain_from(self, base: Base) -> Plain {
+        Plain {
+            base,
+            return_address: self.0 >> PLAIN_OFFSET,
+            bp: i64::from(self.0 as i16 >> PLAIN_BP),
+            bx: i64::from(self.0 as i32 >> PLAIN_BX),
+        }
     }
 
     /// Everything.
     pub fn unpack(self) -> Step {
+        if let Some(plain) = self.plain() {
+            return plain.unpack();
+        }
         let cfa = match self.kind() {
-            kind @ PLAIN..LOAD => Cfa::Plus(base(kind), self.cfa_offset()),
+            kind @ ODD..LOAD => Cfa::Plus(base(kind), self.cfa_offset()),
             kind @ LOAD..OTHER => {
                 let addend = ((self.0 << 16) as i64 >> 56) << 3;
                 Cfa::Load(base(kind), (self.0 as i64 >> 48) << 3, addend)
@@ -189,6 +220,21 @@ impl Rule {
     }
 }
 
+impl Plain {
+    fn unpack(self) -> Step {
+        let offset = self.return_address as i64 & !(WORD - 1);
+        let saved = |words| match words {
+            0 => Saved::Same,
+            words => Saved::AtCfa(words * WORD),
+        };
+        Step::Frame {
+            cfa: Cfa::Plus(self.base, offset + WORD),
+            bp: saved(self.bp),
+            bx: saved(self.bx),
+        }
+    }
+}
+
 fn base(kind: u64) -> Base {
     match kind % 3 {
         0 => Base::Sp,
@@ -206,18 +252,13 @@ fn saved(how: u64, offset: i64) -> Saved {
 }
 
 fn pack_frame(cfa: Cfa, bp: Saved, bx: Saved) -> Option<u64> {
+    if let Some(plain) = pack_plain(cfa, bp, bx) {
+        return Some(plain);
+    }
     let (bp_how, bp_offset) = pack_saved(bp)?;
     let (bx_how, bx_offset) = pack_saved(bx)?;
-    let is_plain = |saved| matches!(saved, Saved::Same | Saved::AtCfa(..0));
     let (kind, cfa) = match cfa {
-        Cfa::Plus(base, offset) => {
-            let kind = if is_plain(bp) && is_plain(bx) {
-                PLAIN
-            } else {
-                ODD
-            };
-            (kind + base as u64, words(offset, 24)?)
-        }
+        Cfa::Plus(base, offset) => (ODD + base as u64, words(offset, 24)?),
         Cfa::Load(base, offset, addend) => (
             LOAD + base as u64,
             words(offset, 16)? << 8 | words(addend, 8)?,
@@ -228,6 +269,24 @@ fn pack_frame(cfa: Cfa, bp: Saved, bx: Saved) -> Option<u64> {
         Cfa::Other(..) => return None,
     };
     Some(kind | bp_how << 4 | bx_how << 6 | bp_offset << 8 | bx_offset << 24 | cfa << 40)
+}
+
+fn pack_plain(cfa: Cfa, bp: Saved, bx: Saved) -> Option<u64> {
+    let Cfa::Plus(base, size) = cfa else {
+        return None;
+    };
+    let saved = |saved, bits: u32| match saved {
+        Saved::Same => Some(0),
+        Saved::AtCfa(offset) if offset < 0 && (base != Base::Sp || offset >= -size) => {
+            words(offset, bits)
+        }
+        _ => None,
+    };
+    let offset = u32::try_from(size.checked_sub(WORD)?).ok()?;
+    let is_whole = u64::from(offset).is_multiple_of(WORD as u64);
+    let bp = saved(bp, PLAIN_BX - PLAIN_BP)? << PLAIN_BP;
+    let bx = saved(bx, PLAIN_OFFSET - PLAIN_BX)? << PLAIN_BX;
+    is_whole.then_some(PLAIN | base as u64 | bp | bx | u64::from(offset) << PLAIN_OFFSET)
 }
 
 fn pack_saved(saved: Saved) -> Option<(u64, u64)> {
@@ -308,25 +367,38 @@ mod tests {
         }
 
         #[test]
-        fn the_plain_form_says_the_same(base in any_base(), cfa in multiple(24), bp in multiple(16), bx in multiple(16)) {
-            let saved = |offset| if offset == 0 { Saved::Same } else { Saved::AtCfa(offset) };
+        fn the_plain_form_says_the_same(base in any_base(), cfa in -20..99_i64, bp in -99..9_i64, bx in -99..9_i64) {
+            let (cfa, bp, bx) = (cfa * WORD, bp * WORD, bx * WORD);
+            let saved = |offset: i64| if offset == 0 { Saved::Same } else { Saved::AtCfa(offset) };
             let step = Step::Frame { cfa: Cfa::Plus(base, cfa), bp: saved(bp), bx: saved(bx) };
-            let plain = (bp <= 0 && bx <= 0).then_some(Plain { base, cfa, bp, bx });
-            prop_assert_eq!(Rule::pack(step).plain(), plain);
+            let is_inside = |offset: i64| offset <= 0 && (base != Base::Sp || cfa + offset >= 0);
+            let is_plain = cfa > 0 && is_inside(bp) && is_inside(bx);
+            let plain = is_plain.then(|| Plain {
+                base,
+                return_address: cfa as u64 - 8,
+                bp: bp / WORD,
+                bx: bx / WORD,
+            });
+            let rule = Rule::pack(step);
+            prop_assert_eq!(rule.plain(), plain);
+            prop_assert_eq!(rule.from_sp(), plain.filter(|plain| plain.base == Base::Sp));
+            let bare = plain.filter(|plain| plain.base == Base::Sp && plain.bp == 0 && plain.bx == 0);
+            prop_assert_eq!(rule.bare(), bare.map(|plain| plain.return_address));
         }
 
         #[test]
         fn only_plain_frames_have_a_plain_form(step in any_step()) {
             if let Some(plain) = Rule::pack(step).plain() {
                 let Step::Frame { cfa, .. } = step else { panic!("{step:?}") };
-                prop_assert_eq!(cfa, Cfa::Plus(plain.base, plain.cfa));
+                prop_assert_eq!(cfa, Cfa::Plus(plain.base, plain.return_address as i64 + 8));
             }
         }
 
         #[test]
         fn any_word_is_some_rule(bits in any::<u64>()) {
             let step = Rule::from_bits(bits).unpack();
-            prop_assert_eq!(Rule::pack(step).unpack(), step);
+            let back = Rule::pack(step).unpack();
+            prop_assert!(back == step || back == Step::Unknown);
         }
     }
 

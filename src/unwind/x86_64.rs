@@ -18,7 +18,7 @@ use core::ptr::read_volatile;
 
 use crate::sys;
 use crate::unwind::End;
-use crate::unwind::rule::{Base, Cfa, Rule, Saved, Step};
+use crate::unwind::rule::{Base, Cfa, Plain, Rule, Saved, Step};
 use crate::unwind::stack_memory::StackMemory;
 
 /// The registers a walk starts from and carries along.
@@ -57,6 +57,8 @@ pub const SP: u16 = 7;
 pub const RED_ZONE: usize = 128;
 /// The return address stands this far from the CFA, in every frame.
 pub const RETURN_ADDRESS_AT: i64 = -8;
+/// What is pushed at a time.
+const WORD: u64 = 8;
 
 /// Where the words of the general registers are in the kernel's `ucontext`, by DWARF number.
 const IN_UCONTEXT: [u64; 16] = [
@@ -105,37 +107,63 @@ impl Registers {
     }
 }
 
-/// Leaves a frame of the common kind: the caller's registers, or `None` if anything is out of the ordinary, which [`step`] then tells.
+/// Leaves a frame of the common kind: `registers` become those of its caller. `None`, and nothing is changed, if anything is out of the
+/// ordinary, which [`step`] then tells.
 ///
 /// # Safety
-/// Everything from `registers.sp` to `end` can be read.
+/// Everything from `registers.sp`, a multiple of eight, to `end` can be read.
 #[inline(always)]
-pub unsafe fn plain_step(registers: &Registers, rule: Rule, end: u64) -> Option<Registers> {
-    let plain = rule.plain()?;
-    let cfa = registers.base(plain.base).wrapping_add_signed(plain.cfa);
-    let at = cfa.wrapping_add_signed(RETURN_ADDRESS_AT);
-    // With `at` not below the stack pointer the CFA is above it: a walk cannot turn in a circle.
-    if at < registers.sp || cfa > end || !cfa.is_multiple_of(8) {
-        return None;
-    }
-    let word = |offset: i64, now: u64| {
-        let at = cfa.wrapping_add_signed(offset);
-        if offset == 0 {
-            return Some(now);
-        }
-        if at < registers.sp {
+pub unsafe fn plain_step(registers: &mut Registers, rule: Rule, end: u64) -> Option<()> {
+    if let Some(offset) = rule.bare() {
+        let at = registers.sp.wrapping_add(offset);
+        if at >= end {
             return None;
         }
-        // SAFETY: aligned, as the CFA and all offsets are; not below the stack pointer; below the CFA, since the offset is negative,
-        // and so below `end`.
-        Some(unsafe { read_volatile(at as *const u64) })
+        // SAFETY: aligned, as the offset is; not below the stack pointer, since an address and 32 bits cannot overflow; below `end`.
+        registers.pc = unsafe { read_volatile(at as *const u64) };
+        registers.sp = at.wrapping_add(WORD);
+        return Some(());
+    }
+    let plain = match rule.from_sp() {
+        Some(plain) => plain,
+        None => rule.plain()?,
     };
-    Some(Registers {
-        pc: word(RETURN_ADDRESS_AT, 0)?,
-        bp: word(plain.bp, registers.bp)?,
-        bx: word(plain.bx, registers.bx)?,
-        sp: cfa,
-    })
+    let at = registers
+        .base(plain.base)
+        .wrapping_add(plain.return_address);
+    if at >= end || plain.base != Base::Sp && !is_in_frame(registers.sp, plain, at) {
+        return None;
+    }
+    // SAFETY: as before; registers are saved below the CFA and not below the stack pointer: so says the rule, or it was just found.
+    unsafe { restore(registers, plain, at) };
+    Some(())
+}
+
+/// Whether everything a rule wants is aligned and not below the stack pointer. With the return address the CFA is above that: a walk
+/// cannot turn in a circle.
+#[inline(always)]
+fn is_in_frame(sp: u64, plain: Plain, at: u64) -> bool {
+    let saved = at.wrapping_add_signed((plain.bp.min(plain.bx) + 1) * WORD as i64);
+    at.is_multiple_of(WORD) && at >= sp && saved >= sp
+}
+
+/// The registers of the caller, whose return address stands at `at`.
+///
+/// # Safety
+/// The stack can be read there, and where the rule says that registers are saved.
+#[inline(always)]
+unsafe fn restore(registers: &mut Registers, plain: Plain, at: u64) {
+    let cfa = at.wrapping_add(WORD);
+    let word = |offset: i64, now: u64| match offset {
+        0 => now,
+        // SAFETY: the contract above.
+        words => unsafe { read_volatile((cfa as *const u64).wrapping_offset(words as isize)) },
+    };
+    registers.bp = word(plain.bp, registers.bp);
+    registers.bx = word(plain.bx, registers.bx);
+    // SAFETY: the contract above.
+    registers.pc = unsafe { read_volatile(at as *const u64) };
+    registers.sp = cfa;
 }
 
 /// Leaves one frame of any kind: `registers` become those of its caller. `context` is the address of the interrupted registers if the

@@ -80,8 +80,8 @@ struct Trace {
     calls: *mut Call,
 }
 
-/// Room for one trace, and for the methods it is compared with; in the arena, made by a thread's
-/// first.
+/// Room for one trace, and for the methods it is compared with; in the arena, made when it is first
+/// needed.
 pub struct Room {
     calls: Option<NonNull<[Call; MAX_FRAMES]>>,
     methods: Option<NonNull<[u64; MAX_FRAMES]>>,
@@ -102,7 +102,7 @@ impl Room {
         if self.calls.is_none() {
             self.calls = arena::alloc(Size::new::<[Call; MAX_FRAMES]>()).map(NonNull::cast);
         }
-        // SAFETY: zeroed memory of the right layout, this thread's alone, never freed.
+        // SAFETY: zeroed memory of the right layout, this walk's alone, never freed.
         self.calls.map(|mut room| unsafe { room.as_mut() })
     }
 

@@ -50,7 +50,7 @@ pub use method::Names;
 pub use stack::complete;
 use structs::Tables;
 
-use super::memory::Memory;
+use super::STATES;
 
 /// How JVMs are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,10 +146,8 @@ pub fn creation<T>(create: impl FnOnce() -> T) -> T {
 /// A JVM was created: `vm` is its `JavaVM`, `env` the calling thread's `JNIEnv`, `function` an
 /// address in its library.
 pub fn created(vm: *mut c_void, env: *mut c_void, function: usize) {
-    let place = arena::alloc(Size::new::<Memory>()).map(|place| place.cast::<Memory>());
-    if let (Some(mut memory), Some(library)) = (place, elf::find_by_address(function)) {
-        // SAFETY: fresh zeroed memory of the right layout, which is a valid `Memory`.
-        publish(library, vm, env, unsafe { memory.as_mut() });
+    if let Some(library) = elf::find_by_address(function) {
+        publish(library, vm, env);
     }
 }
 
@@ -163,7 +161,7 @@ pub fn is_in_library(pc: usize) -> bool {
 }
 
 /// Looks whether one of `frames`, which are on this thread's stack, is in a libjvm that has a JVM.
-fn look(frames: &[u64], memory: &mut Memory, now_ms: u64) {
+fn look(frames: &[u64], now_ms: u64) {
     let due = NEXT_LOOK.load(Relaxed);
     let next = now_ms.saturating_add(LOOK_MS);
     if now_ms < due
@@ -185,7 +183,7 @@ fn look(frames: &[u64], memory: &mut Memory, now_ms: u64) {
     };
     // SAFETY: of a library that is in use.
     if let Some(vm) = unsafe { living(created.addr) } {
-        publish(library, vm, null_mut(), memory);
+        publish(library, vm, null_mut());
     }
 }
 
@@ -205,8 +203,12 @@ unsafe fn living(created: usize) -> Option<*mut c_void> {
 }
 
 /// `env` is null where the calling thread may be anywhere in the JVM: nothing is called in it then.
-fn publish(library: Object, vm: *mut c_void, env: *mut c_void, memory: &mut Memory) {
-    memory.begin(sys::monotonic_ms());
+fn publish(library: Object, vm: *mut c_void, env: *mut c_void) {
+    let Some(mut state) = STATES.take() else {
+        return;
+    };
+    let memory = &mut state.memory;
+    memory.forget();
     let layout = Tables::of(library, memory)
         .ok_or("gHotSpotVMStructs")
         .and_then(|mut tables| Layout::read(&mut tables));

@@ -14,7 +14,7 @@ use super::thread::JavaThread;
 use super::walk::{Exit, Frame, Walk};
 use super::{Inside, Jvm, look, marker};
 use crate::diag::{self, Counter};
-use crate::runtime::State;
+use crate::runtime::{STATES, State};
 use crate::unwind::{self, End, Registers, ThreadUnwinder, modules};
 
 /// Runs of either kind that one stack may have.
@@ -23,7 +23,6 @@ const MOST_RUNS: usize = 256;
 /// Completes a stack whose native walk ended so. `sp` is where it began.
 #[inline(never)]
 pub fn complete(
-    state: &mut State,
     unwinder: &mut ThreadUnwinder,
     out: &mut [u64],
     (length, end): (usize, End),
@@ -33,7 +32,7 @@ pub fn complete(
     let inside = Inside::enter();
     let Some(jvm) = inside.jvm() else {
         let frames = out.get(..length).unwrap_or_default();
-        look(frames, &mut state.memory, now_ms);
+        look(frames, now_ms);
         return (length, end);
     };
     let is_checked = jvm.layout.is_some() && jvm.traces.is_some();
@@ -46,6 +45,11 @@ pub fn complete(
     if end == End::Truncated {
         return (length, end);
     }
+    let Some(mut state) = STATES.take() else {
+        return (length, end);
+    };
+    let state = &mut *state;
+    state.memory.begin(now_ms);
     let Some(env) = jvm.env(&mut state.memory) else {
         stack.mark_thread(end);
         return (stack.length, end);
