@@ -25,7 +25,7 @@ cachegrind() {
     shift
     env $(conf "$period") valgrind --tool=cachegrind --cache-sim=yes --D1=49152,12,64 --LL=2097152,16,64 \
         --cachegrind-out-file=/dev/null "$work/live" "$@" 2>&1 |
-        awk '{ gsub(",", "") } /I +refs:/ { i = $NF } /D1 +misses:/ { d = $5 } /LLd misses:/ { l = $5 } END { print i, d, l }'
+        awk '{ gsub(",", "") } /I +refs:/ { i = $NF } /D1 +misses:/ { d = $4 } /LLd misses:/ { l = $4 } END { print i, d, l }'
 }
 
 # Of one pair: two runs of different length subtracted.

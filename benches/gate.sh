@@ -66,8 +66,8 @@ whole=$(sampled)
 
 cat >"$work/result" <<RESULT
 pair_dormant $dormant 7.5
-pair_512k $sampling 7.5
-sampled_depth_36 $whole 4000
+pair_512k $sampling 11.5
+sampled_depth_36 $whole 3400
 RESULT
 
 if [ "${1:-}" = --bless ]; then
