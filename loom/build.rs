@@ -29,7 +29,7 @@ const SOURCES: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "stack_table/index",
-        &[("LG_FIRST: u32 = 10", "LG_FIRST: u32 = 1")],
+        &[("LG_FIRST: u32 = 8", "LG_FIRST: u32 = 1")],
     ),
     (
         "stack_table/record",
