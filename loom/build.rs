@@ -62,7 +62,8 @@ const SOURCES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("LG_FIRST: u32 = 4", "LG_FIRST: u32 = 1"),
             ("LG_LEAVE: u32 = 6", "LG_LEAVE: u32 = 0"),
-            ("LG_MAPPED: u32 = 7", "LG_MAPPED: u32 = 2"),
+            // The first that is outgrown is retired.
+            ("LG_MAPPED: u32 = 7", "LG_MAPPED: u32 = 1"),
         ],
     ),
 ];
