@@ -156,14 +156,9 @@ fn the_owner_of_a_block_finds_it() {
     passes_from_hand_to_hand(8192);
 }
 
+/// By its address alone the other would be in another shard, and two locks would guard one count.
 #[test]
 fn the_owner_of_a_block_finds_it_among_its_page() {
-    passes_from_hand_to_hand(4112);
-}
-
-/// By its address alone this one would be in another shard, and two locks would guard one count.
-#[test]
-fn the_owner_of_a_block_finds_it_among_its_page_and_shard() {
     passes_from_hand_to_hand(4176);
 }
 
