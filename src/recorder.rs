@@ -393,8 +393,10 @@ pub fn forget(sample: &Sample) {
 }
 
 /// A signal handler frees a sampled block while its thread is inside our tables: record and block
-/// go when the thread leaves them.
-pub fn free_later(address: usize) {
+/// go when the thread leaves them. False: there is no room to remember it, so the block is to be
+/// freed now, and its record stays until the address is used again.
+#[must_use]
+pub fn free_later(address: usize) -> bool {
     let thread = current_thread();
     // SAFETY: the block of this very thread; the pending list is made for being filled from
     // handlers, see `thread`.
@@ -404,6 +406,7 @@ pub fn free_later(address: usize) {
     } else {
         Counter::FreeLost
     });
+    kept
 }
 
 /// Blocks that handlers left behind on this thread, to be freed by the caller one by one.

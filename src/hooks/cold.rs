@@ -56,13 +56,12 @@ fn free_pending() {
     while !tls::current().is_busy()
         && let Some(address) = recorder::next_pending()
     {
-        let Ok(sample) = recorder::detach(address) else {
-            return recorder::free_later(address);
-        };
-        if let Some(sample) = &sample {
-            recorder::forget(sample);
+        match recorder::detach(address) {
+            Ok(sample) => sample.iter().for_each(recorder::forget),
+            Err(_) if recorder::free_later(address) => return,
+            Err(_) => {}
         }
-        // SAFETY: the program freed this block before; its record is gone.
+        // SAFETY: the program freed this block before; its record is gone, or cannot be had.
         unsafe { next::allocator().free(address as Block) };
     }
 }
@@ -167,8 +166,7 @@ pub extern "C" fn let_go(block: Block) -> bool {
 #[inline(never)]
 fn let_sample_go(address: usize) -> bool {
     let Ok(sample) = recorder::detach(address) else {
-        recorder::free_later(address);
-        return false;
+        return !recorder::free_later(address);
     };
     if let Some(sample) = &sample {
         recorder::forget(sample);

@@ -65,7 +65,10 @@ fn reallocate_elsewhere(block: Block, size: usize, plain: &dyn Fn(Block) -> Bloc
         // SAFETY: both blocks are live and distinct; the usable size of the old one is what the
         // allocator itself would copy at most, and the new one holds `size` bytes.
         unsafe { core::ptr::copy_nonoverlapping(block, fresh, usable.min(size)) };
-        recorder::free_later(block as usize);
+        if !recorder::free_later(block as usize) {
+            // SAFETY: realloc frees the old block; what it held was copied.
+            unsafe { next::allocator().free(block) };
+        }
     }
     fresh
 }

@@ -12,6 +12,20 @@ fn a_handler_that_interrupts_us_may_allocate() {
     }
 }
 
+/// It has room for a few frees to be made good later. What is beyond is freed at once.
+#[test]
+fn a_handler_that_interrupts_us_may_free_many_blocks() {
+    let conf = "prof:true,prof_final:true,lg_prof_sample:0";
+    let run = Preload::new("interrupt_many.c")
+        .conf(conf)
+        .run()
+        .succeeded();
+    assert_eq!(run.truth("rounds"), 30);
+    assert!(run.truth("lost") < 200_000, "{}", run.stdout);
+    let told = &run.final_dump().facts;
+    assert_ne!(told["counter_free_lost"], "0");
+}
+
 #[test]
 fn signals_reach_the_programs_threads_and_no_others() {
     let conf = "prof:true,lg_prof_sample:14,lg_prof_interval:20,prof_keep:2";
