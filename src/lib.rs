@@ -29,6 +29,7 @@
 //! sync diag gate
 //! arena elf sampler tls
 //! binding config frame_table next process stack_table unwind
+//! remark
 //! live_table runtime
 //! range_table
 //! recorder
@@ -59,6 +60,7 @@ pub mod next;
 pub mod process;
 pub mod range_table;
 pub mod recorder;
+pub mod remark;
 pub mod runtime;
 pub mod sampler;
 pub mod stack_table;
