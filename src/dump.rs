@@ -126,7 +126,7 @@ pub struct Request<'a> {
 static SEQ: AtomicU64 = AtomicU64::new(0);
 static NUMBERS: [AtomicU64; REASONS.len()] = [const { AtomicU64::new(0) }; REASONS.len()];
 
-/// The errno that was last said on stderr, or 0: the same failure is said once, not at every interval.
+/// The errno of the last failure, or 0: the same is said once, not at every interval.
 /// Written by the one who writes a dump.
 static FAILURE: AtomicI32 = AtomicI32::new(0);
 
@@ -256,12 +256,15 @@ fn next_name<'a>(request: &Request<'a>) -> Name<'a> {
 fn fail(request: &Request<'_>, path: &[u8], errno: Errno) {
     diag::count(Counter::DumpFailed);
     let reason = file::describe(errno).as_bytes();
-    // Who configured it wants to know. A child may have given away the rights that its parent writes by.
-    let is_for_stderr = file::is_misplaced(errno) && !WRITTEN.load(Relaxed) && !lineage::is_child();
-    if !is_for_stderr {
-        remark::note_bytes(&[b"cannot write heap profile: ", reason, b": ", path]);
-    } else if FAILURE.swap(errno.0, Relaxed) != errno.0 {
-        diag::message_bytes(&[b"cannot write heap profile \"", path, b"\": ", reason]);
+    if FAILURE.swap(errno.0, Relaxed) != errno.0 {
+        // Who configured it wants to know. A child may have given away the rights that its parent writes by.
+        let is_misplaced = file::is_misplaced(errno) && !WRITTEN.load(Relaxed);
+        if is_misplaced && !lineage::is_child() {
+            diag::message_bytes(&[b"cannot write heap profile \"", path, b"\": ", reason]);
+        } else {
+            let prefix = request.config.prof_prefix.as_bytes();
+            remark::note_bytes(&[b"cannot write heap profile: ", reason, b": ", prefix]);
+        }
     }
     if request.config.abort {
         crate::sys::abort();
