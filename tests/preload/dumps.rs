@@ -240,23 +240,19 @@ fn a_directory_of_another_user_is_one_line() {
 }
 
 #[test]
-fn a_limit_on_file_sizes_is_told_on_request_and_no_death() {
+fn a_limit_on_file_sizes_is_a_remark_and_no_death() {
     let churn = compile("churn.c", &[]);
     let script = format!("ulimit -f 1; exec {}", churn.display());
     let conf = format!("{OFTEN},lg_prof_sample:12,prof_final:true");
-    for asked in [false, true] {
-        let conf = format!("{conf},confirm_conf:{asked}");
-        let preload = Preload::command(["sh", "-c"]).arg(&script).conf(&conf);
-        let run = preload.run();
-        assert_unmoved(&run);
-        let said = run
-            .stderr
-            .matches("cannot write heap profile: File too large: ");
-        assert_eq!(said.count(), usize::from(asked), "{}", run.stderr);
-        assert!(asked || run.stderr.is_empty(), "{}", run.stderr);
-        assert_eq!(run.dump_files().len(), 0, "no half a file");
-        assert_eq!(leftovers(run.directory()), 0);
-    }
+    let conf = format!("{conf},prof_remarks:true");
+    let run = Preload::command(["sh", "-c"]).arg(script).conf(&conf).run();
+    assert_unmoved(&run);
+    assert_eq!(run.stderr, "");
+    let remarks = run.remarks();
+    assert_eq!(remarks.len(), 1, "{remarks:?}");
+    assert!(remarks[0].starts_with("cannot write heap profile: File too large: "));
+    assert_eq!(run.dump_files().len(), 0, "no half a file");
+    assert_eq!(leftovers(run.directory()), 1, "the remarks");
 }
 
 /// Files that are neither output nor dumps.

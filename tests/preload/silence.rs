@@ -1,6 +1,8 @@
 //! stderr is the program's: what the profiler has to remark goes into the dump, to `status`, to a file
 //! that is asked for and so to `malloscope run`, and is printed with `confirm_conf` alone.
 
+use std::os::unix::process::ExitStatusExt;
+
 use crate::control::ask;
 use crate::harness::{Preload, Run, compile, library, malloscope};
 
@@ -14,7 +16,7 @@ fn deaf(program: &str) -> Preload {
 }
 
 fn deaf_churn(conf: &str) -> Run {
-    let conf = format!("prof:true,prof_final:true,lg_prof_sample:14,prof_signal:10,{conf}");
+    let conf = format!("prof:true,prof_final:true,lg_prof_sample:14,prof_signal:10{conf}");
     let program = compile("churn.c", &[]);
     deaf(&program.display().to_string()).conf(&conf).run()
 }
@@ -25,7 +27,7 @@ fn a_remark_stands_in_the_dump_and_on_stderr_only_on_request() {
     assert_eq!(run.stderr, "");
     assert_eq!(run.final_dump().facts["remark"], SIGNAL);
     assert!(run.remarks().is_empty(), "nobody asked for the file");
-    let asked = deaf_churn("confirm_conf:true,prof_remarks:true");
+    let asked = deaf_churn(",confirm_conf:true,prof_remarks:true");
     let line = format!("<malloscope>: {SIGNAL}\n");
     // The shell, where nothing ignores it yet, has nothing to remark.
     assert_eq!(asked.stderr.matches(&line).count(), 1, "{}", asked.stderr);
@@ -34,10 +36,23 @@ fn a_remark_stands_in_the_dump_and_on_stderr_only_on_request() {
 
 #[test]
 fn what_is_wrong_in_the_configuration_is_said_all_the_same() {
-    let run = deaf_churn("prof_signal:9");
+    let run = deaf_churn(",prof_signal:9");
     let said = "<malloscope>: prof_signal: signal 9 cannot be a trigger\n";
     // By the shell, and by what it becomes.
     assert_eq!(run.stderr, said.repeat(2));
+}
+
+#[test]
+fn a_message_may_meet_the_limit_on_file_sizes() {
+    let script = format!("ulimit -f 1; exec {}", compile("churn.c", &[]).display());
+    // More than one block of it.
+    let conf = format!(
+        "prof:true,confirm_conf:true,{}",
+        "prof_accum:true,".repeat(40) + "prof_final:false"
+    );
+    let run = Preload::command(["sh", "-c"]).arg(script).conf(&conf).run();
+    assert_eq!((run.status.signal(), run.stdout.as_str()), (None, "done\n"));
+    assert!((512..=1024).contains(&run.stderr.len()), "{}", run.stderr);
 }
 
 #[test]

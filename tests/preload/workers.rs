@@ -18,7 +18,7 @@ fn workers(words: &[&str], conf: &str) -> Run {
     let preload = words
         .iter()
         .fold(preload, |preload, word| preload.arg(word));
-    let conf = format!("prof:true,prof_final:true,lg_prof_sample:12,{conf}");
+    let conf = format!("prof:true,prof_final:true,lg_prof_sample:12{conf}");
     let run = preload.conf(&conf).run().succeeded();
     assert_eq!(run.stderr, "");
     run
@@ -27,9 +27,9 @@ fn workers(words: &[&str], conf: &str) -> Run {
 #[test]
 fn who_did_little_leaves_nothing_and_who_started_it_does() {
     for how in ["fork", "exec"] {
-        let run = workers(&[how, "20", "100", "0"], "prof_accum:true");
+        let run = workers(&[how, "20", "100", "0"], ",prof_accum:true");
         assert_eq!(writers(&run), [run.truth("pid")].into(), "{how}");
-        let all = workers(&[how, "5", "100", "0"], "prof_final_all:true");
+        let all = workers(&[how, "5", "100", "0"], ",prof_final_all:true");
         assert_eq!(writers(&all).len(), 6, "{how}");
     }
 }
@@ -71,7 +71,7 @@ fn who_outlives_its_parent_dumps_in_its_place() {
 
 #[test]
 fn of_those_that_are_gone_as_many_dumps_stay_as_of_one() {
-    let all = "prof_final_all:true,lg_prof_interval:21";
+    let all = ",prof_final_all:true,lg_prof_interval:20";
     let run = workers(&["fork", "20", "100", "0"], &format!("{all},prof_keep:3"));
     let files = run.dump_files();
     let of_parent = format!(".{}.", run.truth("pid"));
@@ -83,8 +83,8 @@ fn of_those_that_are_gone_as_many_dumps_stay_as_of_one() {
 
 #[test]
 fn bytes_are_counted_for_all_together() {
-    let most = 200_000;
-    let conf = format!("prof_final_all:true,prof_keep_bytes:{most}");
+    let most = 60_000;
+    let conf = format!(",prof_final_all:true,prof_keep_bytes:{most}");
     let run = workers(&["fork", "30", "100", "0"], &conf);
     let files = run.dump_files();
     let size = |path| fs::metadata(path).expect("a dump").len();
@@ -98,7 +98,7 @@ fn bytes_are_counted_for_all_together() {
 
 #[test]
 fn the_dumps_of_a_process_that_is_there_are_its_own_to_remove() {
-    let conf = "prof_final_all:true,lg_prof_interval:21,prof_keep:1";
+    let conf = ",prof_final_all:true,lg_prof_interval:20,prof_keep:1";
     let run = workers(&["held", "10", "3000"], conf);
     assert!(
         writers(&run).contains(&run.truth("held")),

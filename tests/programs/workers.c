@@ -3,7 +3,7 @@
 // workers.c fork|exec NUMBER KILOBYTES MILLISECONDS
 // workers.c keep KILOBYTES MILLISECONDS       one such child, by itself
 // workers.c heir KILOBYTES MILLISECONDS       one whose parent is gone before it ends
-// workers.c held NUMBER KILOBYTES             the first child stays to the end, and is killed then
+// workers.c held NUMBER KILOBYTES             the first child stays as long as the parent
 //
 // The parent keeps 4 MB before.
 #define _GNU_SOURCE
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,6 +66,7 @@ static int held(char **argv)
 {
 	pid_t first = fork();
 	if (first == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		work(argv[3], "0");
 		for (;;)
 			pause();
@@ -77,8 +79,6 @@ static int held(char **argv)
 			exit(work(argv[3], "0"));
 		check_end(child);
 	}
-	kill(first, SIGKILL);
-	waitpid(first, NULL, 0);
 	return 0;
 }
 
