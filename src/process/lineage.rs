@@ -148,12 +148,13 @@ mod tests {
             .env("MALLOSCOPE_LIST", "/l.so")
             .spawn()
             .expect("a process");
+        let pid = child.id();
         let starts = |first: &'static [u8], second: Option<&'static [u8]>| {
             begin([
                 Some([b"MALLOSCOPE_TEST", b"=", first]),
                 second.map(|second| [&b"MALLOSCOPE_LIST"[..], b"=", second]),
             ]);
-            is_profiled(child.id())
+            is_profiled(pid)
         };
         // The environment is there when the program was executed.
         while !starts(b"prof:true", None) {
@@ -163,7 +164,7 @@ mod tests {
         assert!(!starts(b"prof:true", Some(b"/l.s")));
         assert!(!starts(b"prof:tru", Some(b"/l.so")));
         begin([None, None]);
-        assert!(!is_profiled(child.id()));
+        assert!(!is_profiled(pid));
         child.kill().expect("ours");
         child.wait().expect("ours");
         assert!(!starts(b"prof:true", None), "nobody is there");
