@@ -5,8 +5,9 @@
 #
 # A round runs every program plain, under `prof:true,prof_final:true`, and plain once more ("again": what that is off 1
 # the machine did), beginning with another one each round. Each run is divided by the plain run of its own round; the
-# table has the median wall times in milliseconds and the medians of the ratios with their quartiles. The PostgreSQL
-# servers listen on loopback; the client is plain, and a run of it is 60 connections, one after the other.
+# table has the median wall times in milliseconds, the medians of the ratios with their quartiles, and the same ratio of
+# processor time (of the program and all its children), which a busy machine moves less. The PostgreSQL servers listen on
+# loopback; the client is plain, and a run of it is 100 connections, one after the other.
 # MALLOSCOPE_LIB=FILE measures another library, CHILDREN_CONF=OPTIONS under other options.
 set -euo pipefail
 
@@ -64,17 +65,35 @@ run() {
     case $program in
         zsh) env $(setting $kind "$work/dump") zsh -f "$work/shell.zsh" ;;
         fish) env HOME="$work" $(setting $kind "$work/dump") fish -N "$work/shell.fish" ;;
-        pgbench) pgbench -n -C -t 60 -h 127.0.0.1 -p "${port[$kind]}" -U bench -f "$work/one.sql" postgres >/dev/null ;;
+        pgbench) pgbench -n -C -t 100 -h 127.0.0.1 -p "${port[$kind]}" -U bench -f "$work/one.sql" postgres >/dev/null ;;
     esac
 }
 
-milliseconds() {
-    local start end
+# Leaves the processor time so far in $spent, in milliseconds: of our children that ended, or of a server and its.
+processor() {
+    local kind=$1 program=$2
+    [ "$kind" != again ] || kind=plain
+    if [ "$program" = pgbench ]; then
+        spent=$(awk '{ sub(/.*\) /, ""); print ($12 + $13 + $14 + $15) * 10 }' \
+            "/proc/$(head -1 "$work/data.$kind/postmaster.pid")/stat")
+    else
+        # No substitution: it would be asked for children of its own.
+        times >"$work/times"
+        spent=$(tail -1 "$work/times" | tr 'ms' '  ' | awk '{ print ($1 * 60 + $2 + $3 * 60 + $4) * 1000 }')
+    fi
+}
+
+# "milliseconds of wall, of processor"
+measure() {
+    local start end before
+    processor "$@"
+    before=$spent
     start=$(date +%s%N)
     run "$@" >/dev/null 2>>"$work/errors"
     end=$(date +%s%N)
-    echo $(((end - start) / 10000)) | sed 's/..$/.&/'
-    rm -f "$work"/dump*
+    processor "$@"
+    echo "$before $spent $(((end - start) / 1000))" | awk '{ print $3 / 1000, $2 - $1 }'
+    rm -f "$work"/dump* "$work"/data.*/dump*
 }
 
 programs=()
@@ -92,7 +111,7 @@ for ((round = 0; round <= rounds; round++)); do
     for program in "${programs[@]}"; do
         for ((turn = 0; turn < 3; turn++)); do
             kind=${kinds[(round + turn) % 3]}
-            ms=$(milliseconds "$kind" "$program")
+            ms=$(measure "$kind" "$program")
             # The first round only warms up.
             [ "$round" = 0 ] || echo "$program $round $kind $ms" >>"$work/runs"
         done
@@ -101,14 +120,17 @@ done
 
 sort_by() { sort -n | awk -v q="$1" '{ v[NR] = $1 } END { printf "%.3f", v[int((NR - 1) * q + 1.5)] }'; }
 median() { awk -v p="$1" -v k="$2" '$1 == p && $3 == k { print $4 }' "$work/runs" | sort_by 0.5; }
+# PROGRAM KIND QUANTILE FIELD
 ratio() {
-    awk -v p="$1" -v k="$2" '$1 == p { ms[$2, $3] = $4; rounds[$2] } END { for (r in rounds) print ms[r, k] / ms[r, "plain"] }' \
-        "$work/runs" | sort_by "$3"
+    awk -v p="$1" -v k="$2" -v f="$4" '
+        $1 == p { ms[$2, $3] = $f; rounds[$2] }
+        END { for (r in rounds) if (ms[r, "plain"] > 0) print ms[r, k] / ms[r, "plain"] }' "$work/runs" | sort_by "$3"
 }
-printf '%-8s %10s %10s %8s %17s %8s\n' program plain-ms profiled-ms ratio quartiles again
+printf '%-8s %9s %12s %7s %15s %7s %10s %10s\n' program plain-ms profiled-ms ratio quartiles again cpu-ratio cpu-again
 for program in "${programs[@]}"; do
-    printf '%-8s %10s %10s %8s %8s-%8s %8s\n' "$program" "$(median "$program" plain)" "$(median "$program" profiled)" \
-        "$(ratio "$program" profiled 0.5)" "$(ratio "$program" profiled 0.25)" "$(ratio "$program" profiled 0.75)" \
-        "$(ratio "$program" again 0.5)"
+    printf '%-8s %9s %12s %7s %7s-%7s %7s %10s %10s\n' "$program" "$(median "$program" plain)" \
+        "$(median "$program" profiled)" "$(ratio "$program" profiled 0.5 4)" "$(ratio "$program" profiled 0.25 4)" \
+        "$(ratio "$program" profiled 0.75 4)" "$(ratio "$program" again 0.5 4)" "$(ratio "$program" profiled 0.5 5)" \
+        "$(ratio "$program" again 0.5 5)"
 done
 [ ! -s "$work/errors" ] || { echo "stderr of the runs:"; sort "$work/errors" | uniq -c | head; }

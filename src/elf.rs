@@ -465,7 +465,7 @@ impl Tables {
         let Some(mask) = words.checked_sub(1) else {
             return true;
         };
-        let at = hash / u64::BITS & mask;
+        let at = (hash / u64::BITS) & mask;
         // SAFETY: the shift is the fourth word of the head; the filter's 64-bit words follow, and `at` is one of them.
         let (shift, word) = unsafe {
             let filter = self.gnu_hash.add(4).cast::<u64>();

@@ -50,7 +50,10 @@ pub fn start(config: &Config) {
 
 /// In a fork's child, and at the start: nothing was sampled yet.
 pub fn forget() {
-    SAMPLED.store(false, Relaxed);
+    // A write would copy the page in every child.
+    if SAMPLED.load(Relaxed) {
+        SAMPLED.store(false, Relaxed);
+    }
 }
 
 /// Something was sampled.
