@@ -15,6 +15,7 @@
 
 pub mod cgroup;
 pub mod command_line;
+pub mod lineage;
 pub mod pressure;
 pub mod resident;
 

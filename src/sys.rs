@@ -44,8 +44,8 @@ pub use socket::{
     Event, accept, effective_user, listen_abstract, move_above_standard, peer_user, send, wait_for,
 };
 pub use thread::{
-    abort, address_space_limit, close_from, exit_group, random, set_thread_name, spawn,
-    thread_exists, wait_for_thread, wake_waiters,
+    abort, address_space_limit, close_from, exit_group, process_exists, random, set_thread_name,
+    spawn, thread_exists, wait_for_thread, wake_waiters,
 };
 
 use arch::{syscall, valgrind_request};
@@ -63,14 +63,23 @@ fn as_arg(fd: i32) -> usize {
 
 /// Private anonymous memory, zeroed and not reserved; `None` if the kernel refuses or `len` is 0.
 pub fn mmap_anon(len: usize) -> Option<NonNull<u8>> {
+    map(len, libc::MAP_PRIVATE)
+}
+
+fn map(len: usize, sharing: i32) -> Option<NonNull<u8>> {
     let prot = (libc::PROT_READ | libc::PROT_WRITE) as usize;
-    let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE) as usize;
+    let flags = (sharing | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE) as usize;
     // SAFETY: mmap(2) without MAP_FIXED takes no memory away from anybody.
     let at = unsafe { syscall(libc::SYS_mmap, [0, len, prot, flags, as_arg(-1), 0]) };
     if at <= 0 {
         return None;
     }
     NonNull::new(at as usize as *mut u8)
+}
+
+/// As [`mmap_anon`], for memory that stays one with the children of a fork.
+pub fn mmap_shared(len: usize) -> Option<NonNull<u8>> {
+    map(len, libc::MAP_SHARED)
 }
 
 /// Gives memory back to the kernel.
@@ -203,6 +212,12 @@ pub fn realtime_ms() -> u64 {
 pub fn getpid() -> i32 {
     // SAFETY: getpid(2) takes nothing and cannot fail.
     unsafe { syscall(libc::SYS_getpid, [0; 6]) as i32 }
+}
+
+/// The process that started this one, or took it over; 0 where it is in another pid namespace.
+pub fn getppid() -> i32 {
+    // SAFETY: getppid(2) takes nothing and cannot fail.
+    unsafe { syscall(libc::SYS_getppid, [0; 6]) as i32 }
 }
 
 /// The kernel's id of the calling thread.

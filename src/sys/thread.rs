@@ -122,6 +122,13 @@ pub fn thread_exists(tid: i32) -> bool {
     sent != -(libc::ESRCH as isize)
 }
 
+/// Is there a process of this id, in our pid namespace? One that nobody waited for yet counts.
+pub fn process_exists(pid: u32) -> bool {
+    // SAFETY: signal 0 is not delivered.
+    let sent = unsafe { syscall(libc::SYS_kill, [pid as usize, 0, 0, 0, 0, 0]) };
+    sent != -(libc::ESRCH as isize)
+}
+
 /// Eight random bytes of the kernel; `None` while it has none, or does not know the call.
 pub fn random() -> Option<u64> {
     let mut bytes = [0; 8];

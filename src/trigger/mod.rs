@@ -18,6 +18,7 @@ mod own_thread;
 pub mod signals;
 mod user_signal;
 mod watcher;
+mod worth;
 
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicU64};
@@ -45,6 +46,7 @@ const LEAST_PEAK: u64 = 1 << 20;
 /// Arms the triggers that the configuration asks for. Called by `boot` before sampling begins.
 pub fn start(config: &'static Config) {
     dumper::start(config);
+    worth::start(config);
     INTERVAL.store(config.interval_bytes().unwrap_or(0), Relaxed);
     HIGH_WATER.store(config.prof_gdump, Relaxed);
     watcher::arm(config);
@@ -54,6 +56,7 @@ pub fn start(config: &'static Config) {
 /// Starts what a program that shall be switched on later needs from the beginning. Called by `boot`
 /// when all is set up, and in a fork's child.
 pub fn begin() {
+    worth::forget();
     if !recorder::is_on() {
         watcher::ensure_control();
     }
@@ -68,6 +71,7 @@ fn forget() {
 /// A sample was recorded, `bytes` after the thread's last one. The guard proves that the thread
 /// is inside our code, so that nothing of what a dump does is sampled.
 pub fn after_sample(_inside: &Guard, bytes: u64) {
+    worth::sampled();
     let interval = INTERVAL.load(Relaxed);
     if interval != 0 && crosses(interval, bytes) {
         dumper::request(Reason::Interval);

@@ -25,7 +25,7 @@ use crate::diag::{self, Counter};
 use crate::dump::Reason;
 use crate::dump::Scratch;
 use crate::process::{self, pressure};
-use crate::{recorder, sys};
+use crate::{recorder, remark, sys};
 
 /// The watcher, and whether it is there.
 static WATCHER: Place = Place::new();
@@ -120,7 +120,7 @@ fn put_off() {
     let was = NOT_BEFORE.swap(sys::monotonic_ms() + RETRY_MS, Relaxed);
     diag::count(Counter::WatcherRefused);
     if was == 0 {
-        diag::message(&[
+        remark::note(&[
             "no thread can be started: ",
             IDLE,
             "; another attempt every 5 s",
@@ -132,7 +132,7 @@ fn put_off() {
 fn give_up(reason: &str) {
     WANTED.store(false, Relaxed);
     diag::count(Counter::WatcherRefused);
-    diag::message(&[reason, ": ", IDLE]);
+    remark::note(&[reason, ": ", IDLE]);
 }
 
 /// The watcher.

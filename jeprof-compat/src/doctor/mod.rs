@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! what was typed -> examine: trail (scripts) -> image (facts of an ELF file) -> format, privilege,
-//!     allocator, linked, runtime, own_library, variables, dumps -> findings -> lines or JSON
+//!     allocator, linked, runtime, own_library, variables, dumps, remarks -> findings -> lines or JSON
 //! ```
 //! Nothing is executed and nothing is written. A file that cannot be read gives no finding of its
 //! own where another will: the first thing that is wrong is the one that is said.
@@ -20,6 +20,7 @@ mod ld_cache;
 mod linked;
 mod own_library;
 mod privilege;
+mod remarks;
 mod runtime;
 mod script;
 mod search;
