@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use crate::binding::{self, Extension};
 use crate::config::{self, Config};
 use crate::hooks::forward::{self, Mode};
-use crate::hooks::mapping;
+use crate::hooks::{mapping, sandbox};
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::runtime::jvm::{self, Detection};
 use crate::trigger::{self, exit};
@@ -54,6 +54,7 @@ pub unsafe fn start<const N: usize>(
 ) {
     forward::install(Mode::Marked);
     mapping::install(false);
+    sandbox::install();
     // SAFETY: as promised by the caller.
     let Some(config) = (unsafe { configure(environment) }) else {
         return;

@@ -55,9 +55,12 @@ pub fn start(config: &'static Config) {
     PID.store(pid, Relaxed);
 }
 
-/// Is this the process whose samples these are? A vfork child shares our memory, and is not. The
-/// first to ask after a fork puts the state of the parent's dumps away.
+/// Is this the process whose samples these are, and may it still write them? A vfork child shares our
+/// memory, and is not; in a sandbox nothing can be written. The first to ask after a fork puts the state of the parent's dumps away.
 pub fn is_ours() -> bool {
+    if sys::is_sandboxed() {
+        return false;
+    }
     let pid = sys::getpid().unsigned_abs();
     if pid != recorder::pid() {
         return false;
