@@ -56,6 +56,11 @@ start() {
 stop() {
     ended=0
     kill -TERM "$server" 2>/dev/null || true
+    for _ in $(seq 50); do
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || ended=$?
     server=
 }
@@ -98,18 +103,18 @@ seccomp_sandbox=YES
 END
 }
 start_vsftpd() { start "$1" /usr/sbin/vsftpd "$work/vsftpd.conf"; }
-# Not a file: the filter of Debian 12's vsftpd does not know what its glibc does for one, also without us.
-talk() {
-    local answer
-    exec 3<>"/dev/tcp/127.0.0.1/$port"
-    read -r -t 5 answer <&3
-    for words in 'USER anonymous' 'CWD /' STAT PWD PASV QUIT; do
-        printf '%s\r\n' "$words" >&3
+# converse WORDS...: says each line, reads its answer; the last one is in `answer`.
+converse() {
+    local words
+    exec 3<>"/dev/tcp/127.0.0.1/$port" || return 1
+    for words; do
+        [ -z "$words" ] || printf '%s\r\n' "$words" >&3
         while read -r -t 5 answer <&3 && [[ ! $answer =~ ^[0-9]{3}\  ]]; do :; done
     done
     exec 3>&-
-    [[ $answer == 221* ]]
 }
+# Not a file: the filter of Debian 12's vsftpd does not know what its glibc does for one, also without us.
+talk() { converse '' 'USER anonymous' 'CWD /' STAT PWD PASV QUIT && [[ $answer == 221* ]]; }
 use_vsftpd() { sessions_of talk; }
 
 prepare_chronyd() {
@@ -119,9 +124,20 @@ prepare_chronyd() {
 start_chronyd() { start "$1" /usr/sbin/chronyd -d -x -F 1 -u root -f "$work/chrony.conf"; }
 use_chronyd() { sleep 3; kill -0 "$server" && echo runs; }
 
-prepare_tor() { printf 'Sandbox 1\nDataDirectory %s/data/tor\nSocksPort 0\nDisableNetwork 1\n' "$work" >"$work/torrc"; }
+prepare_tor() {
+    cat >"$work/torrc" <<END
+Sandbox 1
+DataDirectory $work/data/tor
+SocksPort 0
+DisableNetwork 1
+ControlPort 127.0.0.1:$port
+CookieAuthentication 0
+END
+}
 start_tor() { start "$1" /usr/bin/tor --defaults-torrc /dev/null -f "$work/torrc" --ignore-missing-torrc; }
-use_tor() { sleep 3; kill -HUP "$server"; sleep 1; kill -0 "$server" && echo runs; }
+ask() { converse AUTHENTICATE 'GETINFO version' 'GETINFO config-text' QUIT && [[ $answer == 250* ]]; }
+# In its sandbox it obeys SIGTERM or does not, as it comes.
+use_tor() { sessions_of ask; converse AUTHENTICATE 'SIGNAL HALT' >/dev/null 2>&1 || true; sleep 1; }
 
 worst=0
 for program in sshd vsftpd chronyd tor; do

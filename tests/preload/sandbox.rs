@@ -108,7 +108,7 @@ fn a_leak_from_before_the_sandbox_is_named() {
 fn who_asks_for_each_dump_gets_none_by_itself() {
     for options in ["prof_control:true", "prof_signal:10"] {
         let run = unharmed(sandbox(&["prctl"], options));
-        assert_eq!(run.dump_files(), [PathBuf::new(); 0]);
+        assert!(run.dump_files().is_empty(), "{:?}", run.dump_files());
     }
 }
 
