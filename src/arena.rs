@@ -4,7 +4,8 @@
 //! The tables, the per-thread blocks and the dump's buffers come here. [`map`] and [`unmap`] serve
 //! regions that grow by being replaced; [`alloc`] hands out pieces that stay for ever. Nothing here
 //! takes a lock, so it may be called under any lock of ours; each growth is one mmap(2). A refusal
-//! sets [`exhausted`], which stays set: sampling stops, the program goes on.
+//! sets [`exhausted`], which stays set: sampling stops, the program goes on. In the program's sandbox
+//! nothing is asked of the kernel: what is there can be used up.
 #![allow(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
@@ -72,6 +73,9 @@ fn whole_pages(len: usize) -> Option<usize> {
 /// A zeroed region of at least `len` bytes in whole pages, or `None` when the ceiling or the kernel
 /// forbids it.
 pub fn map(len: usize) -> Option<NonNull<u8>> {
+    if sys::is_sandboxed() {
+        return None;
+    }
     let region = whole_pages(len).and_then(|len| {
         let before = USED.fetch_add(len, Relaxed);
         let within = before

@@ -14,8 +14,7 @@ use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use crate::binding::{self, Extension};
 use crate::config::{self, Config};
-use crate::hooks::forward;
-use crate::hooks::mapping;
+use crate::hooks::{forward, mapping, sandbox};
 use crate::process::lineage;
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::runtime::jvm::{self, Detection};
@@ -51,6 +50,7 @@ pub unsafe fn start<const N: usize>(
 ) {
     forward::install();
     mapping::install(false);
+    sandbox::install();
     // SAFETY: as promised by the caller.
     let Some(config) = (unsafe { configure(environment) }) else {
         return;

@@ -56,9 +56,11 @@ pub enum Reason {
     MemoryLimit = 5,
     /// Somebody asked for it.
     Demand = 6,
+    /// The program goes into its own sandbox, where no dump can be written.
+    Sandbox = 7,
 }
 
-const REASONS: [Reason; 7] = [
+const REASONS: [Reason; 8] = [
     Reason::Interval,
     Reason::HighWater,
     Reason::Final,
@@ -66,6 +68,7 @@ const REASONS: [Reason; 7] = [
     Reason::Signal,
     Reason::MemoryLimit,
     Reason::Demand,
+    Reason::Sandbox,
 ];
 
 impl Reason {
@@ -83,6 +86,7 @@ impl Reason {
             Reason::Signal => b's',
             Reason::MemoryLimit => b'l',
             Reason::Demand => b'm',
+            Reason::Sandbox => b'b',
         }
     }
 
@@ -95,6 +99,7 @@ impl Reason {
             Reason::Signal => "signal",
             Reason::MemoryLimit => "memory_limit",
             Reason::Demand => "demand",
+            Reason::Sandbox => "sandbox",
         }
     }
 }
@@ -255,6 +260,10 @@ fn next_name<'a>(request: &Request<'a>) -> Name<'a> {
 
 fn fail(request: &Request<'_>, path: &[u8], errno: Errno) {
     diag::count(Counter::DumpFailed);
+    // Who goes into a sandbox has mostly given up its rights, and its root, before.
+    if request.reason == Reason::Sandbox {
+        return;
+    }
     let reason = file::describe(errno).as_bytes();
     if FAILURE.swap(errno.0, Relaxed) != errno.0 {
         // Who configured it wants to know. A child may have given away the rights that its parent writes by.

@@ -259,6 +259,9 @@ pub(super) extern "C" fn mremap(
 
 /// brk(2)
 pub(super) extern "C" fn brk(end: usize, context: &Context) -> c_int {
+    if sys::is_sandboxed() {
+        return real!(brk(end) as Brk);
+    }
     let before = sys::program_break();
     let removed = mapping::unmapping(end, before.saturating_sub(end));
     let result = real!(brk(end) as Brk);
@@ -276,6 +279,9 @@ pub(super) extern "C" fn brk(end: usize, context: &Context) -> c_int {
 
 /// sbrk(2): libc keeps the break, so only the difference is known.
 pub(super) extern "C" fn sbrk(increment: isize, context: &Context) -> usize {
+    if sys::is_sandboxed() {
+        return real!(sbrk(increment) as Sbrk);
+    }
     let less = if increment < 0 {
         increment.unsigned_abs()
     } else {

@@ -25,6 +25,7 @@ pub mod forward;
 pub mod java;
 pub mod mapping;
 pub mod resize;
+pub mod sandbox;
 
 /// Expands to the exported C symbols and the table of their addresses, `HOOKS`.
 #[macro_export]
@@ -42,6 +43,16 @@ macro_rules! export_hooks {
             "jmp {entry}",
             ".cfi_endproc",
             entry = sym $crate::hooks::java::dlsym,
+        });
+        $crate::export_hooks!(@function prctl {
+            "jmp {entry}",
+            ".cfi_endproc",
+            entry = sym $crate::hooks::sandbox::prctl,
+        });
+        $crate::export_hooks!(@function syscall {
+            "jmp {entry}",
+            ".cfi_endproc",
+            entry = sym $crate::hooks::sandbox::syscall,
         });
         $crate::export_hooks!(@forward new:
             new = _Znwm,

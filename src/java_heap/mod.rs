@@ -273,6 +273,14 @@ unsafe extern "C" fn on_vm_death(_jvmti: Interface, jni: Interface) {
     close();
 }
 
+/// Nothing may be asked of the kernel soon: no more samples, if there were any.
+pub fn stop() {
+    // Acquire: pairs with Release where the state is written.
+    if STATE.load(Acquire) != OFF {
+        close();
+    }
+}
+
 /// No more samples; the helper's thread ends.
 fn close() {
     STATE.store(CLOSED, Release);

@@ -14,7 +14,7 @@
 
 use core::ffi::CStr;
 
-use super::arch::syscall;
+use super::syscall;
 use super::{as_arg, consume_signal, pending_signals, set_signal_mask};
 
 /// open(2), always close-on-exec: a descriptor of ours never leaks into the host's children.

@@ -56,9 +56,12 @@ pub fn start(config: &'static Config) {
     PID.store(pid, Relaxed);
 }
 
-/// Is this the process whose samples these are? A vfork child shares our memory, and is not. The
-/// first to ask after a fork puts the state of the parent's dumps away.
+/// Is this the process whose samples these are, and may it still write them? A vfork child shares our
+/// memory, and is not; in a sandbox nothing can be written. The first to ask after a fork puts the state of the parent's dumps away.
 pub fn is_ours() -> bool {
+    if sys::is_sandboxed() {
+        return false;
+    }
     let pid = sys::getpid().unsigned_abs();
     if pid != recorder::pid() {
         return false;
@@ -90,7 +93,8 @@ pub fn request(reason: Reason) {
 /// Writes a dump, after one that is being written, and returns when it is there. For the exiting
 /// thread.
 pub fn write_now(reason: Reason) {
-    if !is_ours() || reason == Reason::Final && !worth::has_something_to_tell() {
+    let is_last = matches!(reason, Reason::Final | Reason::Sandbox);
+    if !is_ours() || is_last && !worth::has_something_to_tell() {
         return;
     }
     let deadline = sys::monotonic_ms() + PATIENCE_MS;

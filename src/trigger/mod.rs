@@ -15,6 +15,7 @@ pub mod exit;
 mod final_signal;
 mod memory_limit;
 mod own_thread;
+pub mod sandbox;
 pub mod signals;
 mod user_signal;
 mod watcher;
@@ -26,6 +27,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64};
 use crate::config::Config;
 use crate::dump::Reason;
 use crate::recorder::{self, LIVE};
+use crate::sys;
 use crate::tls::Guard;
 
 /// Bytes between two interval dumps; 0 is off. Written by [`start`].
@@ -47,6 +49,7 @@ const LEAST_PEAK: u64 = 1 << 20;
 pub fn start(config: &'static Config) {
     dumper::start(config);
     worth::start(config);
+    sandbox::start(config);
     INTERVAL.store(config.interval_bytes().unwrap_or(0), Relaxed);
     HIGH_WATER.store(config.prof_gdump, Relaxed);
     watcher::arm(config);
@@ -57,7 +60,7 @@ pub fn start(config: &'static Config) {
 /// when all is set up, and in a fork's child.
 pub fn begin() {
     worth::forget();
-    if !recorder::is_on() {
+    if !recorder::is_on() && !sys::is_sandboxed() {
         watcher::ensure_control();
     }
 }

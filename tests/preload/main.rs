@@ -39,6 +39,7 @@ mod operators;
 mod options;
 mod privilege;
 mod real_programs;
+mod sandbox;
 mod shells;
 mod signals;
 mod silence;

@@ -11,7 +11,7 @@ use super::image::Image;
 use super::privilege::{self, Rights};
 use super::search::{Object, Search};
 use super::variables::{self, Variables};
-use super::{allocator, format, linked, own_library, remarks, runtime, trail};
+use super::{allocator, format, linked, own_library, remarks, runtime, sandbox, trail};
 use crate::preload::environment::{Configuration, Inherited, Wishes};
 use crate::preload::program::Program;
 
@@ -70,6 +70,7 @@ fn of_loaded(program: &Object, ours: Option<&Object>, by_hand: bool) -> Vec<Find
         findings.extend(allocator::findings(program, only_on_request));
     }
     findings.extend(linked::findings(&libraries, only_on_request));
+    findings.extend(sandbox::finding(program, &libraries));
     let variable = |name: &str| std::env::var(name).ok();
     findings.extend(runtime.map(|runtime| runtime::finding(runtime, variable)));
     if by_hand {
