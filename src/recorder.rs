@@ -407,6 +407,14 @@ pub fn free_later(address: usize) {
     });
 }
 
+/// Did handlers leave blocks behind on this thread?
+#[inline(always)]
+pub fn has_pending() -> bool {
+    let thread = current_thread();
+    // SAFETY: null, or the block of this very thread.
+    !thread.is_null() && unsafe { Thread::has_pending(thread) }
+}
+
 /// Blocks that handlers left behind on this thread, to be freed by the caller one by one.
 pub fn next_pending() -> Option<usize> {
     let thread = current_thread();

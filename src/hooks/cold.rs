@@ -52,7 +52,16 @@ pub(super) fn record(sampling: Sampling, block: Block, size: usize, hook: Hook, 
 
 /// Frees what was put off: by signal handlers of this thread while it was inside our tables, or
 /// because of a fork.
+#[inline(always)]
 fn free_pending() {
+    if recorder::has_pending() {
+        free_all_pending();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn free_all_pending() {
     while !tls::current().is_busy()
         && let Some(address) = recorder::next_pending()
     {

@@ -38,7 +38,7 @@ impl Case {
         fs::create_dir_all(&directory).expect("a directory");
         Case {
             stacks: Box::new(StackTable::new()),
-            live: Box::new(LiveTable::new()),
+            live: Box::new(LiveTable::new(None)),
             directory,
             next: 0x10_0000,
             _alone: alone,
