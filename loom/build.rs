@@ -29,7 +29,7 @@ const SOURCES: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "stack_table/index",
-        &[("LG_FIRST: u32 = 10", "LG_FIRST: u32 = 1")],
+        &[("LG_FIRST: u32 = 8", "LG_FIRST: u32 = 1")],
     ),
     (
         "stack_table/record",
@@ -62,7 +62,8 @@ const SOURCES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("LG_FIRST: u32 = 4", "LG_FIRST: u32 = 1"),
             ("LG_LEAVE: u32 = 6", "LG_LEAVE: u32 = 0"),
-            ("LG_MAPPED: u32 = 7", "LG_MAPPED: u32 = 2"),
+            // The first that is outgrown is retired.
+            ("LG_MAPPED: u32 = 7", "LG_MAPPED: u32 = 1"),
         ],
     ),
 ];

@@ -8,7 +8,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 
-use loom::sync::atomic::AtomicU64;
+use loom::sync::atomic::{AtomicU64, Ordering};
 
 const WORD: usize = size_of::<AtomicU64>();
 const _: () = assert!(WORD == 8 && size_of::<crate::atomic::AtomicU32>() == WORD);
@@ -50,11 +50,19 @@ pub fn map(len: usize) -> Option<NonNull<u8>> {
     alloc(Layout::from_size_align(len, WORD).ok()?)
 }
 
-/// Leaves a region as it is: that its words read as zero from now on is the kernel's work.
+/// What is read of a region by late readers reads as zero from now on: the kernel's work.
 ///
 /// # Safety
-/// As the real one.
-pub unsafe fn retire(_p: NonNull<u8>, _len: usize) {}
+/// As the real one. The region is one of the live table: two words of head, then a word for each
+/// slot, then four for each, which are no atomics any more.
+pub unsafe fn retire(p: NonNull<u8>, len: usize) {
+    let slots = (len / WORD - 2) / 5;
+    for word in core::iter::once(0).chain(2..2 + slots) {
+        // SAFETY: within the region, and an atomic since `alloc`.
+        let word = unsafe { p.cast::<AtomicU64>().add(word).as_ref() };
+        word.store(0, Ordering::Relaxed);
+    }
+}
 
 /// Gives a region back: with the next [`reset`].
 ///

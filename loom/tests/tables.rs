@@ -161,6 +161,12 @@ fn the_owner_of_a_block_finds_it_among_its_page() {
     passes_from_hand_to_hand(4112);
 }
 
+/// By its address alone this one would be in another shard, and two locks would guard one count.
+#[test]
+fn the_owner_of_a_block_finds_it_among_its_page_and_shard() {
+    passes_from_hand_to_hand(4176);
+}
+
 /// Who holds a block finds it while its shard's region is outgrown and keys move back over holes.
 #[test]
 fn a_block_is_found_while_keys_move() {

@@ -59,9 +59,11 @@ macro_rules! save_arguments {
         concat!(
             "mov rax, rsp
             push rdi
+            .cfi_adjust_cfa_offset 8
             push rsi
+            .cfi_adjust_cfa_offset 8
             push rdx
-            .cfi_adjust_cfa_offset 24
+            .cfi_adjust_cfa_offset 8
             mov ",
             $context,
             ", rax"
@@ -73,9 +75,11 @@ macro_rules! save_arguments {
 macro_rules! restore_arguments {
     () => {
         "pop rdx
+        .cfi_adjust_cfa_offset -8
         pop rsi
+        .cfi_adjust_cfa_offset -8
         pop rdi
-        .cfi_adjust_cfa_offset -24
+        .cfi_adjust_cfa_offset -8
         lea rsp, [rsp + 16]
         .cfi_adjust_cfa_offset -16"
     };
@@ -279,14 +283,18 @@ macro_rules! test_page {
 macro_rules! ask {
     () => {
         "push rdi
+        .cfi_adjust_cfa_offset 8
         push rsi
+        .cfi_adjust_cfa_offset 8
         push rdx
-        .cfi_adjust_cfa_offset 24
+        .cfi_adjust_cfa_offset 8
         call {let_go}
         pop rdx
+        .cfi_adjust_cfa_offset -8
         pop rsi
+        .cfi_adjust_cfa_offset -8
         pop rdi
-        .cfi_adjust_cfa_offset -24
+        .cfi_adjust_cfa_offset -8
         test al, al"
     };
 }

@@ -1,6 +1,6 @@
 //! Signals and traps: handlers that allocate, handlers that are not ours, exceptions of arithmetic.
 
-use crate::harness::{Preload, compile};
+use crate::harness::{Preload, compile, system_library};
 
 #[test]
 fn a_handler_that_interrupts_us_may_allocate() {
@@ -31,5 +31,21 @@ fn unmasked_exceptions_of_arithmetic_are_not_raised() {
         let conf = format!("{conf},lg_prof_sample:{lg_period}");
         let run = Preload::command([&program]).conf(&conf).run().succeeded();
         assert_eq!(run.stdout, "flags=0\nend\n");
+    }
+}
+
+/// A debugger, or a profiler of processor time, may stop the program at any instruction of ours.
+#[test]
+fn the_stack_can_be_unwound_from_every_instruction() {
+    let jemalloc = system_library("libjemalloc.so.2");
+    for behind in [None, Some(jemalloc)] {
+        for (lg_period, instructions) in [(0, 20_000), (19, 100)] {
+            let conf = format!("prof:true,lg_prof_sample:{lg_period}");
+            let preload = Preload::new("steps.cpp").conf(&conf);
+            let run = behind.iter().cloned().fold(preload, Preload::behind_us);
+            let run = run.run().succeeded();
+            assert!(run.truth("looked") > instructions, "{}", run.stdout);
+            assert_eq!(run.truth("lost"), 0, "{behind:?}: {}", run.stdout);
+        }
     }
 }
