@@ -24,6 +24,7 @@ pub mod extended;
 pub mod forward;
 pub mod java;
 pub mod mapping;
+pub mod release;
 pub mod resize;
 pub mod sandbox;
 
@@ -325,7 +326,7 @@ macro_rules! export_hooks {
             ".cfi_endproc",
             frees = sym $crate::hooks::forward::FREES,
             target = const core::mem::offset_of!($crate::live_table::pages::PageFilter, entry),
-            unready = sym $crate::hooks::cold::free_unready,
+            unready = sym $crate::hooks::release::free_unready,
         });
     };
     (@alias $of:ident: $($symbol:ident),+) => {$(
