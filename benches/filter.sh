@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 
 # The environment of a run. $1: "plain", or log2 of the period.
 conf() {
-    [ "$1" = plain ] || printf 'LD_PRELOAD=%s\nMALLOSCOPE_CONF=prof:true,prof_mem_max:2G,lg_prof_sample:%s\n' "$library" "$1"
+    [ "$1" = plain ] || printf 'LD_PRELOAD=%s\nMALLOSCOPE_CONF=prof:true,prof_mem_max:2147483648,lg_prof_sample:%s\n' "$library" "$1"
 }
 
 # Instructions, first-level and last-level misses of one run: $1 period, then arguments of `live`.

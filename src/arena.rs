@@ -3,8 +3,10 @@
 //!
 //! The tables, the per-thread blocks and the dump's buffers come here. [`map`] and [`unmap`] serve
 //! regions that grow by being replaced; [`alloc`] hands out pieces that stay for ever. Nothing here
-//! takes a lock, so it may be called under any lock of ours; each growth is one mmap(2). A refusal
-//! sets [`exhausted`], which stays set: sampling stops, the program goes on.
+//! takes a lock, so it may be called under any lock of ours; each growth is one mmap(2). At the ceiling
+//! [`exhausted`] is set and stays so: sampling stops, the program goes on. Where the kernel refuses,
+//! one sample is lost and the next one asks again: a process may be short of memory for a moment. In
+//! the program's sandbox nothing is asked of the kernel: what is there can be used up.
 #![allow(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
@@ -34,8 +36,8 @@ static CEILING: AtomicUsize = AtomicUsize::new(DEFAULT_CEILING);
 /// Bytes mapped now. Written at each growth and return; the addition itself decides who is within
 /// the ceiling, so Relaxed is enough.
 static USED: AtomicUsize = AtomicUsize::new(0);
-/// Set by the first refusal, cleared by `abandon`. Relaxed: a hint to stop sampling, no data hangs
-/// on it.
+/// Set when the ceiling is reached first, cleared by `abandon`. Relaxed: a hint to stop sampling, no
+/// data hangs on it.
 static EXHAUSTED: AtomicBool = AtomicBool::new(false);
 /// The chunk that pieces are cut from. Written by whoever found it full: Release there pairs with
 /// Acquire in `alloc`, so that the header is seen filled in. Chunks are never unmapped, hence no
@@ -59,7 +61,7 @@ pub fn used() -> usize {
     USED.load(Relaxed)
 }
 
-/// Whether memory was refused since the start: sampling stops then.
+/// Whether the ceiling was reached since the start: sampling stops then.
 #[inline]
 pub fn exhausted() -> bool {
     EXHAUSTED.load(Relaxed)
@@ -72,19 +74,21 @@ fn whole_pages(len: usize) -> Option<usize> {
 /// A zeroed region of at least `len` bytes in whole pages, or `None` when the ceiling or the kernel
 /// forbids it.
 pub fn map(len: usize) -> Option<NonNull<u8>> {
-    let region = whole_pages(len).and_then(|len| {
-        let before = USED.fetch_add(len, Relaxed);
-        let within = before
-            .checked_add(len)
-            .is_some_and(|sum| sum <= CEILING.load(Relaxed));
-        let region = if within { sys::mmap_anon(len) } else { None };
-        if region.is_none() {
-            USED.fetch_sub(len, Relaxed);
+    if sys::is_sandboxed() {
+        return None;
+    }
+    let len = whole_pages(len)?;
+    let before = USED.fetch_add(len, Relaxed);
+    let within = before
+        .checked_add(len)
+        .is_some_and(|sum| sum <= CEILING.load(Relaxed));
+    let region = if within { sys::mmap_anon(len) } else { None };
+    if region.is_none() {
+        USED.fetch_sub(len, Relaxed);
+        // What the kernel refuses now it may give later.
+        if within || !EXHAUSTED.swap(true, Relaxed) {
+            diag::count(Counter::ArenaExhausted);
         }
-        region
-    });
-    if region.is_none() && !EXHAUSTED.swap(true, Relaxed) {
-        diag::count(Counter::ArenaExhausted);
     }
     region
 }

@@ -70,9 +70,14 @@ pub fn bind<const N: usize>(extensions: &[Extension; N]) {
         return;
     };
     // Where the allocator's functions are; 0 where it has none.
-    let real = extensions.each_ref().map(|extension| {
-        let symbol = allocator.symbol(extension.name.as_bytes());
-        symbol.map_or(0, |symbol| symbol.addr)
+    let mut real = [0; N];
+    let names = extensions
+        .iter()
+        .map(|extension| elf::Name::new(extension.name.as_bytes()));
+    allocator.symbols(names.enumerate(), &mut |at, symbol| {
+        if let Some(place) = real.get_mut(at) {
+            *place = symbol.addr;
+        }
     });
     if real.iter().all(|&address| address == 0) {
         return;

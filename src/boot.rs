@@ -14,12 +14,12 @@ use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use crate::binding::{self, Extension};
 use crate::config::{self, Config};
-use crate::hooks::forward;
-use crate::hooks::mapping;
+use crate::hooks::{forward, mapping, sandbox};
+use crate::process::lineage;
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::runtime::jvm::{self, Detection};
 use crate::trigger::{self, exit};
-use crate::{arena, diag, java_heap, next, sys, unwind};
+use crate::{arena, diag, java_heap, next, remark, sys, unwind};
 
 /// The configuration in force; null while there is none. Written by [`start`].
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
@@ -50,6 +50,7 @@ pub unsafe fn start<const N: usize>(
 ) {
     forward::install();
     mapping::install(false);
+    sandbox::install();
     // SAFETY: as promised by the caller.
     let Some(config) = (unsafe { configure(environment) }) else {
         return;
@@ -58,7 +59,7 @@ pub unsafe fn start<const N: usize>(
         return;
     }
     if next::is_shadowed() {
-        diag::message(&["malloc is defined before this library: nothing can be sampled"]);
+        remark::note(&["malloc is defined before this library: nothing can be sampled"]);
         return;
     }
     CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
@@ -104,30 +105,37 @@ unsafe fn configure(environment: *const *const c_char) -> Option<&'static Config
         return None;
     }
     // SAFETY: as promised by the caller.
-    let (own, jemalloc) = unsafe {
-        (
-            variable(environment, b"MALLOSCOPE_CONF"),
-            variable(environment, b"MALLOC_CONF"),
-        )
+    let [own, jemalloc, preload] = unsafe {
+        [&b"MALLOSCOPE_CONF"[..], b"MALLOC_CONF", b"LD_PRELOAD"]
+            .map(|name| variable(environment, name))
     };
     if own.is_none() && jemalloc.is_none() {
         return None;
     }
     diag::remember_stderr();
-    let place = arena::alloc(core::alloc::Layout::new::<Config>())?.cast::<Config>();
-    let mut config = config::load(own, jemalloc);
+    let mut place = arena::alloc(core::alloc::Layout::new::<Config>())?.cast::<Config>();
+    // Made where it stays: it holds a path, and the stack is the program's.
+    // SAFETY: fresh memory of the right layout, nobody else's, never freed.
+    let config: &'static mut Config = unsafe {
+        place.write(Config::DEFAULT);
+        place.as_mut()
+    };
+    config::load(config, own, jemalloc);
     config.anchor_prefix();
+    let config: &'static Config = config;
+    remark::configure(config);
     if own.is_none() && config.prof && next::has_own_profiler() {
-        diag::message(&[
+        remark::note(&[
             "MALLOC_CONF configures the jemalloc of this program; MALLOSCOPE_CONF would configure us",
         ]);
         return None;
     }
-    // SAFETY: fresh memory of the right layout, nobody else's, never freed.
-    unsafe {
-        place.write(config);
-        Some(place.as_ref())
-    }
+    lineage::begin([
+        preload.map(|value| [&b"LD_PRELOAD"[..], b"=", value]),
+        own.map(|value| [&b"MALLOSCOPE_CONF"[..], b"=", value])
+            .or(jemalloc.map(|value| [&b"MALLOC_CONF"[..], b"=", value])),
+    ]);
+    Some(config)
 }
 
 /// The value of an environment variable. The array is read directly: programs such as bash bring
@@ -199,5 +207,6 @@ unsafe extern "C" fn child() {
     // SAFETY: the thread that forked is the only one of the child.
     unsafe { unwind::after_fork() };
     recorder::after_fork_in_child(seed());
+    lineage::forked(recorder::uptime_ms());
     trigger::begin();
 }

@@ -156,7 +156,11 @@ options! {
         prof_accum: bool = false, Flag;
         /// Dump at exit.
         prof_final: bool = false, Flag;
-        /// Say at the final dump what is still live. Switches `prof` on.
+        /// Dump at exit also in a process that did little of its own, and that another one under the
+        /// profiler started. Little: under a second less than 8 MiB kept, later less than 256 KiB, and
+        /// after ten seconds, in a forked child, no sample of its own.
+        prof_final_all: bool = false, Flag;
+        /// Say at the final dump what is still live. Switches `prof` and `prof_final_all` on.
         prof_leak: bool = false, Flag;
         /// As `prof_leak`, and exit with status 1 if anything is.
         prof_leak_error: bool = false, Flag;
@@ -184,10 +188,11 @@ options! {
         /// Correct for the sampling in the file, as its readers expect. `false` writes the bare
         /// samples.
         prof_unbias: bool = true, Flag;
-        /// Dumps of this process to keep; the oldest go first. 0: all.
+        /// Dumps of each process to keep, and as many of all those together that it forked and that are
+        /// gone; the oldest go first. 0: all.
         prof_keep: u32 = 0, Within(0, 4294967295);
-        /// Most bytes of this process's dumps together; the oldest go first, the youngest stays
-        /// whatever its size. 0: no limit.
+        /// Most bytes of the dumps of a process and of those it forked; the oldest go first, before all
+        /// those of processes that are gone. The youngest of each stays whatever its size. 0: no limit.
         prof_keep_bytes: u64 = 0, Within(0, 18446744073709551615);
         /// Permissions of the dumps, whatever the umask is.
         prof_mode: FileMode = "0600", Mode;
@@ -211,7 +216,10 @@ options! {
         prof_java_heap: bool = false, Flag;
         /// Collect the JVM's garbage before each dump but the one at exit.
         prof_java_heap_gc: bool = false, Flag;
-        /// Say where the configuration came from and what was set.
+        /// Append what there is to remark (as that something else is the program's allocator) to the file
+        /// `<prof_prefix>.remarks`, a line each; `malloscope run` asks for it. It stands in the dumps, too.
+        prof_remarks: bool = false, Flag;
+        /// Say where the configuration came from, what was set, and what there is to remark.
         confirm_conf: bool = false, Flag;
         /// Abort the program when the configuration is not understood.
         abort_conf: bool = false, Flag;
@@ -388,6 +396,7 @@ fn each_pair<'a>(
 /// What options imply for each other, once all are read.
 pub fn settle(config: &mut Config, report: &mut dyn FnMut(Message<'_>)) {
     config.prof_leak |= config.prof_leak_error;
+    config.prof_final_all |= config.prof_leak;
     if config.prof_leak && !config.prof {
         // As jemalloc: the leak report alone, without the dumps on the way.
         config.prof = true;
@@ -400,24 +409,22 @@ pub fn settle(config: &mut Config, report: &mut dyn FnMut(Message<'_>)) {
 }
 
 /// The configuration from the two variables, of which `malloc_conf` counts only where ours is
-/// unset. What is wrong is printed; with `abort_conf` the program ends for it.
-pub fn load(malloscope_conf: Option<&[u8]>, malloc_conf: Option<&[u8]>) -> Config {
-    let mut config = Config::DEFAULT;
+/// unset, on top of what `config` holds. What is wrong is printed; with `abort_conf` the program ends for it.
+pub fn load(config: &mut Config, malloscope_conf: Option<&[u8]>, malloc_conf: Option<&[u8]>) {
     let mut wrong = false;
     let mut report = |message: Message<'_>| {
         wrong |= message.is_error();
         message.print();
     };
     match (malloscope_conf, malloc_conf) {
-        (Some(text), _) => parse(Source::MalloscopeConf, text, &mut config, &mut report),
-        (None, Some(text)) => parse(Source::MallocConf, text, &mut config, &mut report),
+        (Some(text), _) => parse(Source::MalloscopeConf, text, config, &mut report),
+        (None, Some(text)) => parse(Source::MallocConf, text, config, &mut report),
         (None, None) => {}
     }
-    settle(&mut config, &mut report);
+    settle(config, &mut report);
     if wrong && config.abort_conf {
         message::abort();
     }
-    config
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// The arena reached its ceiling, or the kernel refused memory: sampling stops.
+    /// The arena reached its ceiling, and sampling stopped; or the kernel refused memory, each time.
     ArenaExhausted => "arena_exhausted",
     /// A sample was dropped because its stack could not be stored.
     StackNotStored => "stack_not_stored",

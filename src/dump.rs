@@ -3,7 +3,8 @@
 //! Called by `trigger`, on the thread that crossed it or on a thread of ours, inside our guard and
 //! with signals blocked. Allocates nothing but a few regions of the arena, which it gives back;
 //! takes table locks only while the snapshot is copied; asks neither libc nor the loader for
-//! anything. A dump that fails is one line on stderr and a counter, and the program goes on.
+//! anything. A dump that fails is a remark and a counter, and the program goes on; one line on stderr
+//! is it only where `prof_prefix` names a place that takes no dumps at all.
 //!
 //! The layout is jemalloc's threaded `heap_v2` with our lines as comments: see `profile-format`.
 #![deny(
@@ -22,14 +23,15 @@ mod peer;
 mod snapshot;
 
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicI32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64};
 
 use crate::config::Config;
 use crate::diag::{self, Counter};
-use crate::gate;
 use crate::live_table::LiveTable;
+use crate::process::lineage;
 pub use crate::process::resident::Places;
 use crate::stack_table::StackTable;
+use crate::{gate, remark};
 use file::{Errno, Name, PATH, Path, Written};
 pub use kind::Kind;
 pub use peer::Peer;
@@ -54,9 +56,11 @@ pub enum Reason {
     MemoryLimit = 5,
     /// Somebody asked for it.
     Demand = 6,
+    /// The program goes into its own sandbox, where no dump can be written.
+    Sandbox = 7,
 }
 
-const REASONS: [Reason; 7] = [
+const REASONS: [Reason; 8] = [
     Reason::Interval,
     Reason::HighWater,
     Reason::Final,
@@ -64,6 +68,7 @@ const REASONS: [Reason; 7] = [
     Reason::Signal,
     Reason::MemoryLimit,
     Reason::Demand,
+    Reason::Sandbox,
 ];
 
 impl Reason {
@@ -81,6 +86,7 @@ impl Reason {
             Reason::Signal => b's',
             Reason::MemoryLimit => b'l',
             Reason::Demand => b'm',
+            Reason::Sandbox => b'b',
         }
     }
 
@@ -93,6 +99,7 @@ impl Reason {
             Reason::Signal => "signal",
             Reason::MemoryLimit => "memory_limit",
             Reason::Demand => "demand",
+            Reason::Sandbox => "sandbox",
         }
     }
 }
@@ -124,9 +131,13 @@ pub struct Request<'a> {
 static SEQ: AtomicU64 = AtomicU64::new(0);
 static NUMBERS: [AtomicU64; REASONS.len()] = [const { AtomicU64::new(0) }; REASONS.len()];
 
-/// The errno of the last dump if it failed, else 0: the same failure is said once, not at every
-/// interval. Written by the one who writes a dump.
+/// The errno of the last failure, or 0: the same is said once, not at every interval.
+/// Written by the one who writes a dump.
 static FAILURE: AtomicI32 = AtomicI32::new(0);
+
+/// Was a dump ever written? By this process or one that it was forked from. Written by the one who
+/// writes a dump.
+static WRITTEN: AtomicBool = AtomicBool::new(false);
 
 /// Room for the paths, the lines read from `/proc`, and the bytes on their way to the file.
 const SCRATCH: usize = 2 * PATH + LINE + BUFFER;
@@ -171,14 +182,24 @@ pub fn write(request: &Request<'_>, done: &mut dyn FnMut(&[u8])) -> Outcome {
     let mut path = Path::new(path);
     let mut temporary = Path::new(temporary);
     let name = next_name(request);
-    let mode = request.config.prof_mode;
-    let written = file::write(name, mode, &mut path, &mut temporary, buffer, &mut |file| {
-        body::write(request, &mut snapshot, line, file)
-    });
+    let manner = file::Manner {
+        mode: request.config.prof_mode,
+        // The process's own end takes nothing with it that the kernel has. Short of memory, the machine
+        // may be the next to go.
+        synced: request.reason == Reason::MemoryLimit,
+    };
+    let written = file::write(
+        name,
+        manner,
+        &mut path,
+        &mut temporary,
+        buffer,
+        &mut |file| body::write(request, &mut snapshot, line, file),
+    );
     match written {
         Ok(Written { seq, bytes }) => {
             SEQ.fetch_max(seq + 1, Relaxed);
-            FAILURE.store(0, Relaxed);
+            WRITTEN.store(true, Relaxed);
             done(path.as_bytes());
             let name = Name { seq, ..name };
             keep::note(request.config, name, bytes, &mut path);
@@ -229,6 +250,7 @@ fn next_name<'a>(request: &Request<'a>) -> Name<'a> {
         .map(|number| number.fetch_add(1, Relaxed));
     Name {
         prefix: request.config.prof_prefix.as_bytes(),
+        pid: crate::sys::getpid().unsigned_abs(),
         pid_namespace: request.config.prof_pid_namespace,
         seq: SEQ.fetch_add(1, Relaxed),
         letter: request.reason.letter(),
@@ -238,23 +260,29 @@ fn next_name<'a>(request: &Request<'a>) -> Name<'a> {
 
 fn fail(request: &Request<'_>, path: &[u8], errno: Errno) {
     diag::count(Counter::DumpFailed);
-    let before = FAILURE.swap(errno.0, Relaxed);
-    if before != errno.0 || request.reason == Reason::Final {
-        diag::message_bytes(&[
-            b"cannot write heap profile \"",
-            path,
-            b"\": ",
-            file::describe(errno).as_bytes(),
-        ]);
+    // Who goes into a sandbox has mostly given up its rights, and its root, before.
+    if request.reason == Reason::Sandbox {
+        return;
+    }
+    let reason = file::describe(errno).as_bytes();
+    if FAILURE.swap(errno.0, Relaxed) != errno.0 {
+        // Who configured it wants to know. A child may have given away the rights that its parent writes by.
+        let is_misplaced = file::is_misplaced(errno) && !WRITTEN.load(Relaxed);
+        if is_misplaced && !lineage::is_child() {
+            diag::message_bytes(&[b"cannot write heap profile \"", path, b"\": ", reason]);
+        } else {
+            let prefix = request.config.prof_prefix.as_bytes();
+            remark::note_bytes(&[b"cannot write heap profile: ", reason, b": ", prefix]);
+        }
     }
     if request.config.abort {
         crate::sys::abort();
     }
 }
 
-/// In the child of a fork: the dumps of the parent are not ours to remove.
-pub fn after_fork() {
-    keep::forget();
+/// Makes ready what is needed from the beginning. Called before sampling begins.
+pub fn start(config: &Config) {
+    keep::start(config);
 }
 
 /// What is live, in all.

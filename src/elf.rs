@@ -107,6 +107,7 @@ pub fn all() -> impl Iterator<Item = Object> {
         next: first,
         prev: ptr::null(),
         left: MOST_OBJECTS,
+        page: 0,
     }
 }
 
@@ -197,6 +198,8 @@ struct Objects {
     next: *const LinkMap,
     prev: *const LinkMap,
     left: usize,
+    /// The last one that was found readable.
+    page: usize,
 }
 
 impl Iterator for Objects {
@@ -208,8 +211,12 @@ impl Iterator for Objects {
             return None;
         }
         let last_byte = (node as usize).checked_add(size_of::<LinkMap>() - 1)?;
-        if !sys::readable(node as usize) || !sys::readable(last_byte) {
-            return None;
+        // Each page is asked for once: neighbours in the list are often neighbours in memory.
+        for at in [node as usize, last_byte] {
+            if at / sys::PAGE != self.page && !sys::readable(at & !7) {
+                return None;
+            }
+            self.page = at / sys::PAGE;
         }
         // SAFETY: the pages of the node were just found readable; every bit pattern is a valid `LinkMap`. A node freed meanwhile by
         // `dlclose` shows by its back link.
@@ -246,8 +253,12 @@ impl Object {
     /// The definition of `name`, its default version if there are several. The resolver of an indirect function is called, so its object
     /// must be relocated already: true of everything once the constructors run.
     pub fn symbol(&self, name: &[u8]) -> Option<Symbol> {
-        let tables = Tables::read(self)?;
-        let symbol = tables.lookup(name)?;
+        self.symbol_in(&Tables::read(self)?, name, gnu_hash(name))
+    }
+
+    /// The same with the object's tables and the name's hash at hand.
+    fn symbol_in(&self, tables: &Tables, name: &[u8], hash: u32) -> Option<Symbol> {
+        let symbol = tables.lookup(name, hash)?;
         let value = usize::try_from(symbol.st_value).ok()?;
         let stated = if symbol.st_shndx == SHN_ABS {
             value
@@ -398,14 +409,15 @@ impl Tables {
         (!tables.symbols.is_null() && !tables.strings.is_null()).then_some(tables)
     }
 
-    fn lookup(&self, name: &[u8]) -> Option<&Elf64_Sym> {
+    /// `hash` is the name's by [`gnu_hash`].
+    fn lookup(&self, name: &[u8], hash: u32) -> Option<&Elf64_Sym> {
         let mut best = Best {
             tables: self,
             name,
             any: None,
         };
         let default = if !self.gnu_hash.is_null() {
-            self.walk_gnu_hash(gnu_hash(name), &mut best)
+            self.walk_gnu_hash(hash, &mut best)
         } else if !self.hash.is_null() {
             self.walk_hash(sysv_hash(name), &mut best)
         } else {
@@ -414,12 +426,12 @@ impl Tables {
         default.or(best.any)
     }
 
-    /// Source: glibc `elf/dl-lookup.c`, `do_lookup_x`. The Bloom filter is passed over: it only saves time.
+    /// Source: glibc `elf/dl-lookup.c`, `do_lookup_x`.
     fn walk_gnu_hash<'a>(&'a self, hash: u32, best: &mut Best<'a, '_>) -> Option<&'a Elf64_Sym> {
         // SAFETY: DT_GNU_HASH begins with four words: buckets, first symbol, words of the filter, shift.
         let (buckets, first, filter) =
             unsafe { (*self.gnu_hash, *self.gnu_hash.add(1), *self.gnu_hash.add(2)) };
-        if buckets == 0 {
+        if buckets == 0 || !self.may_have(hash, filter) {
             return None;
         }
         // SAFETY: the filter (64-bit words) and `buckets` words follow; the index is below `buckets`.
@@ -446,6 +458,25 @@ impl Tables {
             }
         }
         None
+    }
+
+    /// The Bloom filter, whose length in words is a power of two: false for most names that are not here.
+    fn may_have(&self, hash: u32, words: u32) -> bool {
+        let Some(mask) = words.checked_sub(1) else {
+            return true;
+        };
+        let at = (hash / u64::BITS) & mask;
+        // SAFETY: the shift is the fourth word of the head; the filter's 64-bit words follow, and `at` is one of them.
+        let (shift, word) = unsafe {
+            let filter = self.gnu_hash.add(4).cast::<u64>();
+            (
+                *self.gnu_hash.add(3),
+                filter.add(at as usize).read_unaligned(),
+            )
+        };
+        let bits = [hash, hash.checked_shr(shift).unwrap_or(0)];
+        bits.into_iter()
+            .all(|bit| word >> (bit % u64::BITS) & 1 != 0)
     }
 
     /// Source: gABI, "Hash Table".
@@ -531,8 +562,10 @@ fn sysv_hash(name: &[u8]) -> u32 {
     })
 }
 
+mod many;
 mod slots;
 
+pub use many::{Name, for_each_but_own};
 pub use slots::{Kind, Slot};
 
 #[cfg(test)]

@@ -29,6 +29,7 @@
 //! sync diag gate
 //! arena elf sampler tls
 //! binding config frame_table next pool process stack_table unwind
+//! remark
 //! live_table runtime
 //! range_table
 //! recorder
@@ -60,6 +61,7 @@ pub mod pool;
 pub mod process;
 pub mod range_table;
 pub mod recorder;
+pub mod remark;
 pub mod runtime;
 pub mod sampler;
 pub mod stack_table;

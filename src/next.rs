@@ -25,7 +25,7 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use crate::elf::{self, Object};
+use crate::elf::{self, Name, Object, Symbol};
 use crate::sys;
 
 /// A function pointer of any type, kept untyped.
@@ -43,13 +43,9 @@ macro_rules! tables {
         /// is complete in itself and the code behind it was loaded before us.
         pub static REAL: Functions = Functions { $($field: Entry::new(core::ptr::null_mut()),)+ };
 
-        fn look_up_all(allocator: &Object) {
-            let mut own = 0;
-            $(if look_up(&REAL.$field, $symbol.as_bytes(), allocator) {
-                own |= bit(&REAL.$field);
-            })+
-            OWN.store(own, Relaxed);
-        }
+        /// The symbols in the table's order, a blank behind each. One text, for a list of them would
+        /// need relocations at each start.
+        const SYMBOLS: &[u8] = concat!($($symbol, " "),+).as_bytes();
     };
 }
 
@@ -127,8 +123,9 @@ pub fn resolve() {
         return;
     };
     look_up_all(&allocator);
+    let own = elf::own();
     let shadowed = elf::all()
-        .take_while(|object| Some(*object) != elf::own())
+        .take_while(|object| Some(*object) != own)
         .any(|object| object.symbol(b"malloc").is_some());
     SHADOWED.store(shadowed, Relaxed);
     RESOLVED.store(true, Release);
@@ -152,23 +149,68 @@ fn bit(entry: &Entry) -> u64 {
     1 << (offset / size_of::<Entry>())
 }
 
-/// Stores the next definition of `name`: the allocator's own where it has one, else anybody's.
-/// True when it is the allocator's own.
-fn look_up(entry: &Entry, name: &[u8], allocator: &Object) -> bool {
-    let own = allocator.symbol(name);
-    // An allocator's extension is of use only when it is the next allocator's.
-    let is_extension = name.starts_with(b"mi_")
+const COUNT: usize = size_of::<Functions>() / size_of::<Entry>();
+
+/// Where in [`SYMBOLS`] each ends, and its hash.
+static HASHED: [(u16, u32); COUNT] = {
+    let mut all = [(0, 0); COUNT];
+    let (mut rest, mut at, mut start, mut end) = (SYMBOLS, 0, 0, 0);
+    while let [byte, more @ ..] = rest {
+        if *byte == b' ' {
+            all[at] = (
+                end as u16,
+                elf::gnu_hash(SYMBOLS.split_at(end).0.split_at(start).1),
+            );
+            (at, start) = (at + 1, end + 1);
+        }
+        (rest, end) = (more, end + 1);
+    }
+    all
+};
+
+/// The symbols by their numbers.
+fn symbols() -> impl Iterator<Item = (usize, Name<'static>)> {
+    let mut start = 0;
+    let names = HASHED.iter().map(move |(end, hash)| {
+        let text = SYMBOLS.get(start..usize::from(*end)).unwrap_or_default();
+        start = usize::from(*end) + 1;
+        Name::hashed(text, *hash)
+    });
+    names.enumerate()
+}
+
+fn store(at: usize, symbol: Symbol) {
+    // SAFETY: `Functions` is nothing but entries, in the order of `SYMBOLS`, and `at` a number of it.
+    let entry = unsafe { &*(&raw const REAL).cast::<Entry>().add(at) };
+    entry.store(symbol.addr as *mut c_void, Relaxed);
+}
+
+/// Stores the next definition of each function: the allocator's own where it has one, else anybody's.
+fn look_up_all(allocator: &Object) {
+    let mut own = 0;
+    allocator.symbols(symbols(), &mut |at, symbol| {
+        store(at, symbol);
+        own |= 1 << at;
+    });
+    let mut found: u64 = own;
+    elf::for_each_but_own(&mut |object| {
+        let before = found;
+        let missing =
+            symbols().filter(|(at, name)| before >> at & 1 == 0 && !is_extension(name.text()));
+        object.symbols(missing, &mut |at, symbol| {
+            store(at, symbol);
+            found |= 1 << at;
+        });
+    });
+    OWN.store(own, Relaxed);
+}
+
+/// An allocator's extension is of use only when it is the next allocator's.
+fn is_extension(name: &[u8]) -> bool {
+    name.starts_with(b"mi_")
         || name.starts_with(b"tc_")
         || name.ends_with(b"allocx")
-        || name == b"mallctl";
-    let symbol = own.or_else(|| match is_extension {
-        true => None,
-        false => elf::next_symbol(name).map(|(symbol, _)| symbol),
-    });
-    if let Some(symbol) = symbol {
-        entry.store(symbol.addr as *mut c_void, Relaxed);
-    }
-    own.is_some()
+        || name == b"mallctl"
 }
 
 /// Does the next allocator define this function of [`REAL`] itself? Then its blocks do not come

@@ -15,6 +15,7 @@
 
 pub mod cgroup;
 pub mod command_line;
+pub mod lineage;
 pub mod pressure;
 pub mod resident;
 
@@ -148,29 +149,59 @@ fn status_of_zombie(stat: &[u8]) -> Option<i32> {
     is_zombie.then_some((status >> 8 & 0xff) as i32)
 }
 
-/// Do the calling thread and the program's first one have the same user, groups and capabilities?
-/// `None` where there is no `/proc` (any more: chroot(2)). True before Linux 3.17, which has no
-/// `thread-self`.
-pub fn has_the_programs_credentials() -> Option<bool> {
-    let of_program = credentials(c"/proc/self/status")?;
-    let own = credentials(c"/proc/thread-self/status");
-    Some(own.is_none_or(|own| own == of_program))
+/// What the calling thread may, beside the program's first one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The same. So it is said before Linux 3.17, which has no `thread-self`.
+    Same,
+    /// It has another user, other groups or capabilities.
+    OtherRights,
+    /// One of them has a seccomp filter that the other has not.
+    OtherFilter,
+    /// There is no `/proc` (any more: chroot(2)).
+    Unknown,
 }
 
-/// A digest of what a status file says of credentials.
-fn credentials(status: &CStr) -> Option<u64> {
-    const KEYS: [&[u8]; 4] = [b"Uid:", b"Gid:", b"Groups:", b"CapEff:"];
-    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+/// How the calling thread stands to the program's first one.
+pub fn standing() -> Standing {
+    let Some(of_program) = credentials(c"/proc/self/status") else {
+        return Standing::Unknown;
+    };
+    match credentials(c"/proc/thread-self/status") {
+        Some(own) if own.rights != of_program.rights => Standing::OtherRights,
+        Some(own) if own.filters != of_program.filters => Standing::OtherFilter,
+        _ => Standing::Same,
+    }
+}
+
+/// Digests of what a status file says of a thread.
+#[derive(Debug, PartialEq, Eq)]
+struct Credentials {
+    rights: u64,
+    /// Mode and number of its filters.
+    filters: u64,
+}
+
+fn credentials(status: &CStr) -> Option<Credentials> {
+    const RIGHTS: [&[u8]; 4] = [b"Uid:", b"Gid:", b"Groups:", b"CapEff:"];
+    const START: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut found = Credentials {
+        rights: START,
+        filters: START,
+    };
     let mut buffer = [0; 2048];
     let is_read = lines(status, &mut buffer, &mut |line| {
-        if KEYS.iter().any(|key| line.starts_with(key)) {
-            // FNV-1a.
-            digest = line.iter().fold(digest, |digest, byte| {
-                (digest ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-            });
-        }
+        let digest = match line {
+            _ if RIGHTS.iter().any(|key| line.starts_with(key)) => &mut found.rights,
+            _ if line.starts_with(b"Seccomp") => &mut found.filters,
+            _ => return,
+        };
+        // FNV-1a.
+        *digest = line.iter().fold(*digest, |digest, byte| {
+            (digest ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+        });
     });
-    is_read.then_some(digest)
+    is_read.then_some(found)
 }
 
 /// `num_threads` is the eighteenth field behind the command, which may hold anything but ends at
@@ -357,7 +388,7 @@ mod tests {
             status_of_zombie(format!("7 (a) b) {state} {zeros}1280\n").as_bytes())
         };
         assert_eq!((stat("Z"), stat("S")), (Some(5), None));
-        assert_eq!(has_the_programs_credentials(), Some(true));
+        assert_eq!(standing(), Standing::Same);
         assert_ne!(credentials(c"/proc/self/status"), None);
         assert_eq!(credentials(c"/nowhere"), None);
     }

@@ -37,7 +37,7 @@ use crate::tls::{self, Guard, Tls};
 use crate::unwind::Registers;
 use crate::{arena, gate, sys};
 
-pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, pid};
+pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid};
 pub use thread::{Thread, has_thread, name_of, reseed};
 
 /// The stacks seen. Lives as long as the process.
@@ -191,8 +191,9 @@ pub fn start(settings: &Settings) {
 
 /// Are samples taken now?
 pub fn is_active() -> bool {
-    // Acquire: pairs with the release in `start`.
-    ACTIVE.load(Acquire) && !arena::exhausted()
+    // Acquire: pairs with the release in `start`. In a sandbox nobody could ever write what was
+    // sampled.
+    ACTIVE.load(Acquire) && !arena::exhausted() && !sys::is_sandboxed()
 }
 
 /// Is sampling switched on? Threads follow at the end of the gap that they are in.
@@ -407,6 +408,14 @@ pub fn free_later(address: usize) -> bool {
         Counter::FreeLost
     });
     kept
+}
+
+/// Did handlers leave blocks behind on this thread?
+#[inline(always)]
+pub fn has_pending() -> bool {
+    let thread = current_thread();
+    // SAFETY: null, or the block of this very thread.
+    !thread.is_null() && unsafe { Thread::has_pending(thread) }
 }
 
 /// Blocks that handlers left behind on this thread, to be freed by the caller one by one.

@@ -4,7 +4,8 @@
 //! It guards no data by type: what it protects stands beside it and is said there. It may not be
 //! taken twice by one thread, nor while another lock of ours is held. Zero is "unlocked", so a
 //! static full of them lives in `.bss`. A thread that dies by `fork` while holding one leaves it to
-//! [`SpinLock::force_unlock`] in the child. Source: Drepper, "Futexes are tricky", mutex 2.
+//! [`SpinLock::force_unlock`] in the child. In the program's sandbox (`sys`) nobody can be put to sleep
+//! or woken: there it spins, and who slept when it went up wakes by himself. Source: Drepper, "Futexes are tricky", mutex 2.
 #![allow(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
@@ -26,6 +27,9 @@ const AWAITED: u32 = 2;
 /// How often we look before we sleep: our critical sections are some hundred instructions, a futex
 /// call is a thousand.
 const SPINS: u32 = 100;
+
+/// Longest sleep: who frees the lock may have lost the right to wake meanwhile.
+const NAP_MS: u64 = 50;
 
 /// A mutex of one word: spins shortly, then sleeps in the kernel.
 #[derive(Debug, Default)]
@@ -91,7 +95,8 @@ impl SpinLock {
         // harmless, one too few is a deadlock. Acquire: as in `lock`, when the exchange
         // finds it free.
         while self.state.swap(AWAITED, Acquire) != FREE {
-            sys::futex_wait(&self.state, AWAITED);
+            sys::futex_wait_for(&self.state, AWAITED, NAP_MS);
+            core::hint::spin_loop();
         }
     }
 

@@ -1,7 +1,8 @@
 //! The few system calls of the library, each with its pre- and postconditions.
 //!
 //! Every room with a syscall to make calls it here; nothing else in the library may enter the
-//! kernel, except through the next allocator. Results are the kernel's own: a negative value is
+//! kernel, except through the next allocator; and none does once the program's own sandbox is up
+//! (`sandbox`): then each fails with EPERM. Results are the kernel's own: a negative value is
 //! `-errno`. `errno` itself is never touched, because these run inside the host's `malloc`, which
 //! must leave it as it was. Only [`monotonic_ms`] and [`realtime_ms`] go through libc, for its
 //! vdso, and `clock_gettime` of glibc (symbol version GLIBC_2.17) leaves `errno` alone when it
@@ -29,6 +30,8 @@ mod arch;
 mod arch;
 
 mod file;
+mod filter;
+mod sandbox;
 mod signal;
 mod socket;
 mod thread;
@@ -37,18 +40,23 @@ pub use file::{
     close, entries, fchmod, file_identity, fsync, getcwd, link_followed, links, open, openat,
     pread, read, readlink, rename_noreplace, unlink, write_all, write_quietly,
 };
+pub use filter::Filter;
+pub use sandbox::{
+    has_known_filter, is_sandboxed, let_calls_end, lower_sandbox, note_filter, raise_sandbox,
+};
 pub use signal::{
     consume_signal, handle_if_default, pending_signals, raise_without, set_signal_mask,
+    stop_handling,
 };
 pub use socket::{
     Event, accept, effective_user, listen_abstract, move_above_standard, peer_user, send, wait_for,
 };
 pub use thread::{
-    abort, address_space_limit, close_from, exit_group, random, set_thread_name, spawn,
-    thread_exists, wait_for_thread, wake_waiters,
+    abort, address_space_limit, close_from, exit_group, process_exists, random, set_thread_name,
+    spawn, thread_exists, wait_for_thread, wake_waiters,
 };
 
-use arch::{syscall, valgrind_request};
+use arch::valgrind_request;
 
 /// The granule in which we ask the kernel for memory. Where the kernel's own pages are larger it
 /// rounds up by itself.
@@ -57,20 +65,40 @@ pub const PAGE: usize = 4096;
 /// The kernel's `sigset_t`: 64 bits, not glibc's 128 bytes.
 const SIGSET_BYTES: usize = 8;
 
+/// Enters the kernel, unless the program's sandbox is up: its result, negative for `-errno`.
+///
+/// # Safety
+/// The arguments fulfil what the call named by `number` demands of memory.
+#[inline]
+unsafe fn syscall(number: i64, args: [usize; 6]) -> isize {
+    // SAFETY: as promised by the caller.
+    sandbox::outside(|| unsafe { arch::syscall(number, args) })
+}
+
 fn as_arg(fd: i32) -> usize {
     fd as isize as usize
 }
 
-/// Private anonymous memory, zeroed and not reserved; `None` if the kernel refuses or `len` is 0.
+/// Private anonymous memory, zeroed; `None` if the kernel refuses or `len` is 0. With the flags that
+/// every allocator uses and no others: sandboxes look at them.
 pub fn mmap_anon(len: usize) -> Option<NonNull<u8>> {
+    map(len, libc::MAP_PRIVATE)
+}
+
+fn map(len: usize, sharing: i32) -> Option<NonNull<u8>> {
     let prot = (libc::PROT_READ | libc::PROT_WRITE) as usize;
-    let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE) as usize;
+    let flags = (sharing | libc::MAP_ANONYMOUS) as usize;
     // SAFETY: mmap(2) without MAP_FIXED takes no memory away from anybody.
     let at = unsafe { syscall(libc::SYS_mmap, [0, len, prot, flags, as_arg(-1), 0]) };
     if at <= 0 {
         return None;
     }
     NonNull::new(at as usize as *mut u8)
+}
+
+/// As [`mmap_anon`], for memory that stays one with the children of a fork.
+pub fn mmap_shared(len: usize) -> Option<NonNull<u8>> {
+    map(len, libc::MAP_SHARED)
 }
 
 /// Gives memory back to the kernel.
@@ -168,7 +196,7 @@ fn copyable(addr: usize) -> bool {
 /// The program asked for this call with these arguments.
 pub unsafe fn pass_on(number: i64, args: [usize; 6]) -> isize {
     // SAFETY: as promised by the caller.
-    unsafe { syscall(number, args) }
+    unsafe { arch::syscall(number, args) }
 }
 
 /// Where the data segment ends.
@@ -189,20 +217,30 @@ fn clock_ms(clock: libc::clockid_t) -> u64 {
         .wrapping_add(at.tv_nsec as u64 / 1_000_000)
 }
 
-/// Milliseconds of CLOCK_MONOTONIC.
+/// Milliseconds of CLOCK_MONOTONIC. In a sandbox it stands still, for not every machine can tell the
+/// time without a call: nobody may wait there for a deadline alone.
 pub fn monotonic_ms() -> u64 {
-    clock_ms(libc::CLOCK_MONOTONIC)
+    sandbox::still_ms().unwrap_or_else(|| clock_ms(libc::CLOCK_MONOTONIC))
 }
 
-/// Milliseconds since 1970 by CLOCK_REALTIME.
+/// Milliseconds since 1970 by CLOCK_REALTIME; 0 in a sandbox.
 pub fn realtime_ms() -> u64 {
-    clock_ms(libc::CLOCK_REALTIME)
+    match is_sandboxed() {
+        true => 0,
+        false => clock_ms(libc::CLOCK_REALTIME),
+    }
 }
 
 /// The process id, from the kernel each time: a cached one would be the parent's after a raw clone.
 pub fn getpid() -> i32 {
     // SAFETY: getpid(2) takes nothing and cannot fail.
     unsafe { syscall(libc::SYS_getpid, [0; 6]) as i32 }
+}
+
+/// The process that started this one, or took it over; 0 where it is in another pid namespace.
+pub fn getppid() -> i32 {
+    // SAFETY: getppid(2) takes nothing and cannot fail.
+    unsafe { syscall(libc::SYS_getppid, [0; 6]) as i32 }
 }
 
 /// The kernel's id of the calling thread.
@@ -212,7 +250,7 @@ pub fn gettid() -> i32 {
 }
 
 /// Sleeps while `word` is `expected`, or until woken; returns for other reasons too, so callers
-/// look again.
+/// look again. Where a sandbox may be raised meanwhile nobody wakes: [`futex_wait_for`] is for that.
 pub fn futex_wait(word: &AtomicU32, expected: u32) {
     let op = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
     // SAFETY: `word` outlives the call; the kernel only reads it.

@@ -4,11 +4,13 @@
 
 use malloscope::arena;
 use malloscope::diag::{Counter, counted};
+use malloscope::live_table::pages::PageFilter;
 use malloscope::live_table::{Insert, LiveTable, Sample};
 use malloscope::stack_table::{StackId, StackTable};
 
 static STACKS: StackTable = StackTable::new();
-static LIVE: LiveTable = LiveTable::new();
+static LIVE: LiveTable = LiveTable::new(Some(&PAGES));
+static PAGES: PageFilter = PageFilter::new();
 
 const CEILING: usize = 4 << 20;
 
@@ -53,7 +55,7 @@ fn holds(stacks: u64, samples: usize) {
         assert_eq!(STACKS.frames(id), stack(n));
     }
     for page in 1..=samples {
-        assert!(LIVE.maybe_contains(page << 12));
+        assert!(LIVE.may_contain(page << 12));
     }
 }
 

@@ -112,7 +112,7 @@ fn process(file: &Path, profile: &Profile) -> Option<String> {
     let mut parts = name.rsplitn(4, '.');
     let (trigger, seq, pid) = (parts.next()?, parts.next()?, parts.next()?);
     let prefix = parts.next()?;
-    let letter = trigger.starts_with(['i', 'm', 'u', 'f', 't', 's', 'l']);
+    let letter = trigger.starts_with(['b', 'i', 'm', 'u', 'f', 't', 's', 'l']);
     let numbers = [seq, pid].iter().all(|n| n.parse::<u64>().is_ok());
     (letter && numbers).then(|| format!("{prefix}.{pid}"))
 }

@@ -234,6 +234,12 @@ impl ProcessFacts {
     pub fn get(&self, key: &str) -> Option<&str> {
         first(&self.entries, key)
     }
+
+    /// What the profiler had to remark: there may be several of the same key.
+    pub fn remarks(&self) -> impl Iterator<Item = &str> {
+        let remarks = self.entries.iter().filter(|(key, _)| key == "remark");
+        remarks.map(|(_, text)| text.as_str())
+    }
 }
 
 impl OtherKind {

@@ -32,6 +32,11 @@ pub fn futex_wait_for(word: &AtomicU32, expected: u32, _ms: u64) -> bool {
     true
 }
 
+/// No program here has a sandbox.
+pub fn is_sandboxed() -> bool {
+    false
+}
+
 /// Wakes all.
 pub fn futex_wake(_word: &AtomicU32, _count: u32) {
     let (lock, woken) = &*SLEEPERS;

@@ -22,7 +22,7 @@ use crate::live_table::Sample;
 use crate::process::command_line;
 use crate::sampler::ONE_OBJECT;
 use crate::stack_table::{StackId, StackTotals};
-use crate::{arena, diag, process, sys};
+use crate::{arena, diag, process, remark, sys};
 
 const MAPS: &CStr = c"/proc/self/maps";
 
@@ -141,6 +141,13 @@ fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Writer<'_, '_>) -> Re
     for (name, count) in diag::counters() {
         out.counter(name, count)?;
     }
+    let mut told = Ok(());
+    remark::for_each(&mut |text| {
+        if told.is_ok() {
+            told = out.fact("remark", text);
+        }
+    });
+    told?;
     let elapsed = request.uptime_ms;
     out.epochs(epochs::width_ms(elapsed), epochs::count(elapsed))
 }

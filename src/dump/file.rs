@@ -1,9 +1,10 @@
 //! The file of a dump: its name, its bytes, and how it appears all at once.
 //!
-//! Called by `dump`. Written to a file that has no name (O_TMPFILE), synced, then given its name so
+//! Called by `dump`. Written to a file that has no name (O_TMPFILE), then given its name so
 //! that an existing file is never replaced (in a restarted container the pid is the same again, and
 //! the old dumps are the evidence): a reader never sees half a file, and a kill at any moment
-//! leaves the dumps before it whole, and nothing else. Where the file system knows no such files, or
+//! leaves the dumps before it whole, and nothing else. That holds for the end of the process, not of the
+//! machine: a dump waits for the disk only where the machine may go next. Where the file system knows no such files, or
 //! there is no `/proc` to name them by, the file has a temporary name beside the final one until it is
 //! renamed. That is removed whatever fails; only who is killed meanwhile leaves it.
 //!
@@ -98,6 +99,8 @@ impl<'a> Path<'a> {
 pub struct Name<'a> {
     /// With its directory.
     pub prefix: &'a [u8],
+    /// Of the process that writes it.
+    pub pid: u32,
     /// Put the pid namespace's number into the name.
     pub pid_namespace: bool,
     /// Of all dumps of this process.
@@ -118,7 +121,7 @@ impl Name<'_> {
             path.push_number(namespace)?;
         }
         path.push(b".")?;
-        path.push_number(u64::from(sys::getpid().unsigned_abs()))?;
+        path.push_number(u64::from(self.pid))?;
         path.push(b".")?;
         path.push_number(self.seq)?;
         path.push(&[b'.', self.letter])?;
@@ -212,6 +215,15 @@ pub struct Written {
     pub bytes: u64,
 }
 
+/// How a file is written.
+#[derive(Clone, Copy)]
+pub struct Manner {
+    /// Its permissions.
+    pub mode: FileMode,
+    /// Wait until it is on the disk?
+    pub synced: bool,
+}
+
 /// What writes the bytes of a dump. It may be asked twice.
 type Body<'a> = dyn FnMut(&mut Writer<'_>) -> Result<(), Errno> + 'a;
 
@@ -219,23 +231,23 @@ type Body<'a> = dyn FnMut(&mut Writer<'_>) -> Result<(), Errno> + 'a;
 /// holds the name that could not be written.
 pub fn write(
     mut name: Name<'_>,
-    mode: FileMode,
+    manner: Manner,
     path: &mut Path<'_>,
     temporary: &mut Path<'_>,
     buffer: &mut [u8],
     body: &mut Body<'_>,
 ) -> Result<Written, Errno> {
     name.write(path)?;
-    match write_nameless(&mut name, mode, path, temporary, buffer, body) {
+    match write_nameless(&mut name, manner, path, temporary, buffer, body) {
         Some(written) => written,
-        None => write_named(&mut name, mode, path, temporary, buffer, body),
+        None => write_named(&mut name, manner, path, temporary, buffer, body),
     }
 }
 
 /// By a file that has no name before it is whole. `None` where there can be none.
 fn write_nameless(
     name: &mut Name<'_>,
-    mode: FileMode,
+    manner: Manner,
     path: &mut Path<'_>,
     temporary: &mut Path<'_>,
     buffer: &mut [u8],
@@ -248,7 +260,7 @@ fn write_nameless(
     let flags = libc::O_WRONLY | libc::O_TMPFILE;
     let fd = sys::open(temporary.as_c_str().ok()?, flags, FileMode::OWNER.0);
     let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0)?;
-    let written = fill(fd, mode, buffer, body).and_then(|bytes| {
+    let written = fill(fd, manner, buffer, body).and_then(|bytes| {
         temporary.clear();
         // A thread of ours has descriptors of its own.
         temporary.push(b"/proc/thread-self/fd/")?;
@@ -269,14 +281,14 @@ fn write_nameless(
 /// By a file with a temporary name.
 fn write_named(
     name: &mut Name<'_>,
-    mode: FileMode,
+    manner: Manner,
     path: &mut Path<'_>,
     temporary: &mut Path<'_>,
     buffer: &mut [u8],
     body: &mut Body<'_>,
 ) -> Result<Written, Errno> {
     let fd = create(name, temporary)?;
-    let written = fill(fd, mode, buffer, body);
+    let written = fill(fd, manner, buffer, body);
     let closed = check(sys::close(fd)).map(|_| ());
     let named = written.and_then(|bytes| {
         closed?;
@@ -326,7 +338,7 @@ fn settle(
 }
 
 /// Writes all of it; how many bytes that were.
-fn fill(fd: i32, mode: FileMode, buffer: &mut [u8], body: &mut Body<'_>) -> Result<u64, Errno> {
+fn fill(fd: i32, manner: Manner, buffer: &mut [u8], body: &mut Body<'_>) -> Result<u64, Errno> {
     let mut writer = Writer {
         target: Target::File(fd),
         buffer,
@@ -337,12 +349,29 @@ fn fill(fd: i32, mode: FileMode, buffer: &mut [u8], body: &mut Body<'_>) -> Resu
     writer.flush()?;
     let bytes = writer.flushed;
     // open(2) made it for the owner at most; a file system without modes leaves it at that.
-    sys::fchmod(fd, mode.0);
+    sys::fchmod(fd, manner.mode.0);
+    if !manner.synced {
+        return Ok(bytes);
+    }
     match check(sys::fsync(fd)) {
         // Not every file system can; the bytes are written all the same.
         Err(Errno(libc::EINVAL | libc::ENOSYS)) => Ok(bytes),
         other => other.map(|_| bytes),
     }
+}
+
+/// Does an errno say that there can be no dump at such a place, whatever it holds?
+pub fn is_misplaced(errno: Errno) -> bool {
+    let errnos = [
+        libc::ENOENT,
+        libc::ENOTDIR,
+        libc::EACCES,
+        libc::EPERM,
+        libc::EROFS,
+        libc::ENAMETOOLONG,
+        libc::ELOOP,
+    ];
+    errnos.contains(&errno.0)
 }
 
 /// What an errno means, in strerror's words for those that a dump meets.
@@ -372,10 +401,16 @@ mod tests {
     use super::*;
     use std::fs;
 
+    const MANNER: Manner = Manner {
+        mode: FileMode::OWNER,
+        synced: true,
+    };
+
     /// The dump that `write` is asked for here.
     fn name(prefix: &[u8]) -> Name<'_> {
         Name {
             prefix,
+            pid: std::process::id(),
             pid_namespace: false,
             seq: 3,
             letter: b'i',
@@ -387,10 +422,9 @@ mod tests {
         let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
         let mut path = Path::new(&mut path);
         let mut temporary = Path::new(&mut temporary);
-        let mode = FileMode::OWNER;
         let result = write(
             name(prefix),
-            mode,
+            MANNER,
             &mut path,
             &mut temporary,
             &mut buffer,
@@ -402,12 +436,12 @@ mod tests {
     /// As [`write_file`], where there are no files without a name.
     fn write_by_name(prefix: &[u8], body: &mut Body<'_>) -> (Result<Written, Errno>, Vec<u8>) {
         let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
-        let (mut name, mode) = (name(prefix), FileMode::OWNER);
+        let mut name = name(prefix);
         let mut path = Path::new(&mut path);
         let mut temporary = Path::new(&mut temporary);
         let result = write_named(
             &mut name,
-            mode,
+            MANNER,
             &mut path,
             &mut temporary,
             &mut buffer,

@@ -1,7 +1,18 @@
-//! `prof_keep` and `prof_keep_bytes`: the youngest dumps of this process stay, as many as the two
-//! allow; older ones are removed.
+//! `prof_keep` and `prof_keep_bytes`: of the dumps of a process and of all that it forked the youngest
+//! stay, as many as the two allow; older ones are removed.
 //!
-//! Called by `dump`, one writer at a time. Only dumps that this very process wrote are removed.
+//! Called by `dump`. The processes of a family share one list of what they wrote, in memory that a fork
+//! does not copy; a program that is executed begins a family of its own. Only dumps of this very process
+//! and of those that are gone are removed, never the last one of a process that is there. Several
+//! processes may be at it at once, and each may be killed at any moment: an entry is changed only by who
+//! took its ticket out, and one whose writer is killed meanwhile is lost, its file stays.
+//!
+//! What stands in the list may come from a process with fewer rights than ours. From it names are made
+//! that begin with our own prefix and end with numbers and a letter, and no others.
+//!
+//! # Safety
+//! The list is mapped for good, zeroed; zero is a valid value of all that it holds.
+#![allow(unsafe_code)]
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -9,95 +20,227 @@
     clippy::panic
 )]
 
-use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
 use super::file::{Name, Path};
 use crate::config::Config;
+use crate::{process, sys};
 
 /// Dumps that can be kept in mind. A greater `prof_keep` means all; `prof_keep_bytes` alone keeps
 /// no more than these.
 const MOST: usize = 1024;
 
-/// What tells one dump's name from another's.
+/// A dump that was written: what tells its name from another's.
+#[repr(C)]
 struct Entry {
+    /// Its number among all, from 1; 0 while nobody may read the rest. Stored with release when the rest
+    /// is whole, taken out with acquire.
+    ticket: AtomicU64,
     seq: AtomicU64,
     number: AtomicU64,
-    letter: AtomicU32,
     bytes: AtomicU64,
+    /// The pid namespace that `pid` is one of.
+    namespace: AtomicU64,
+    pid: AtomicU32,
+    letter: AtomicU32,
 }
 
-/// The last dumps, in a ring. Written by the one who writes a dump.
-static RING: [Entry; MOST] = [const {
-    Entry {
-        seq: AtomicU64::new(0),
-        number: AtomicU64::new(0),
-        letter: AtomicU32::new(0),
-        bytes: AtomicU64::new(0),
+/// What a family has written, in a ring.
+#[repr(C)]
+struct Family {
+    /// Dumps noted so far. Any member adds.
+    noted: AtomicU64,
+    entries: [Entry; MOST],
+}
+
+/// The list; null where nothing is to be removed. Written by [`start`], before the first dump.
+static FAMILY: AtomicPtr<Family> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Makes the list, if anything is to be removed. Without memory for it nothing is.
+pub fn start(config: &Config) {
+    if (is_counted(config) || config.prof_keep_bytes != 0)
+        && let Some(memory) = sys::mmap_shared(size_of::<Family>())
+    {
+        FAMILY.store(memory.as_ptr().cast(), Relaxed);
     }
-}; MOST];
+}
 
-/// Dumps noted so far, and how many of them were removed again. Written by the one who writes a
-/// dump.
-static NOTED: AtomicUsize = AtomicUsize::new(0);
-static REMOVED: AtomicUsize = AtomicUsize::new(0);
-/// Bytes of those that are there. Written by the same.
-static BYTES: AtomicU64 = AtomicU64::new(0);
-
-/// Forgets all dumps, so that none is removed.
-pub fn forget() {
-    NOTED.store(0, Relaxed);
-    REMOVED.store(0, Relaxed);
-    BYTES.store(0, Relaxed);
+fn is_counted(config: &Config) -> bool {
+    usize::try_from(config.prof_keep).is_ok_and(|wished| (1..=MOST).contains(&wished))
 }
 
 /// A dump of `bytes` was written: removes those that are now too many or too much. The one just
 /// written stays.
 pub fn note(config: &Config, name: Name<'_>, bytes: u64, path: &mut Path<'_>) {
-    let wished = usize::try_from(config.prof_keep).unwrap_or(usize::MAX);
+    // SAFETY: null, or the list that `start` mapped.
+    let Some(family) = (unsafe { FAMILY.load(Relaxed).as_ref() }) else {
+        return;
+    };
+    let namespace = process::pid_namespace().unwrap_or(0);
+    let newest = family.noted.fetch_add(1, Relaxed);
+    let mut members = Members::new(name.pid, namespace);
+    let Some(entry) = family.entry(newest) else {
+        return;
+    };
+    // What was written MOST dumps ago goes, or is forgotten.
+    if members.may_remove(entry) {
+        entry.remove(name, path);
+    }
+    entry.set(newest, name, bytes, namespace);
+    let mut rest = Rest::count(family, newest, &mut members);
+    let most = if is_counted(config) {
+        u64::from(config.prof_keep)
+    } else {
+        MOST as u64
+    };
+    for at in family.all(newest) {
+        let too_many_gone = rest.gone > most;
+        let too_many_own = rest.own > most;
+        if !too_many_gone && !too_many_own {
+            break;
+        }
+        let Some(entry) = family.entry(at) else { break };
+        if too_many_own && members.is_own(entry) || too_many_gone && members.is_gone(entry) {
+            rest.remove(entry, &mut members, name, path);
+        }
+    }
     let most_bytes = config.prof_keep_bytes;
-    let is_counted = (1..=MOST).contains(&wished);
-    if !is_counted && most_bytes == 0 {
-        return;
-    }
-    let most = if is_counted { wished } else { MOST };
-    let newest = NOTED.fetch_add(1, Relaxed);
-    // Before the newest takes the place of one that is MOST older.
-    while newest - REMOVED.load(Relaxed) >= most {
-        remove_oldest(name, path);
-    }
-    set(newest, name, bytes);
-    while most_bytes != 0 && BYTES.load(Relaxed) > most_bytes && REMOVED.load(Relaxed) < newest {
-        remove_oldest(name, path);
+    for only_gone in [true, false] {
+        for at in family.all(newest) {
+            if most_bytes == 0 || rest.bytes <= most_bytes {
+                return;
+            }
+            let Some(entry) = family.entry(at) else { break };
+            if members.is_gone(entry) || !only_gone && members.is_own(entry) {
+                rest.remove(entry, &mut members, name, path);
+            }
+        }
     }
 }
 
-fn entry(at: usize) -> Option<&'static Entry> {
-    RING.get(at % MOST)
-}
+impl Family {
+    fn entry(&self, at: u64) -> Option<&Entry> {
+        self.entries.get((at % MOST as u64) as usize)
+    }
 
-fn set(at: usize, name: Name<'_>, bytes: u64) {
-    if let Some(entry) = entry(at) {
-        entry.seq.store(name.seq, Relaxed);
-        entry.letter.store(u32::from(name.letter), Relaxed);
-        entry.number.store(name.number.unwrap_or(u64::MAX), Relaxed);
-        entry.bytes.store(bytes, Relaxed);
-        BYTES.fetch_add(bytes, Relaxed);
+    /// Those that may be there, the oldest first, without the newest.
+    fn all(&self, newest: u64) -> core::ops::Range<u64> {
+        (newest + 1).saturating_sub(MOST as u64)..newest
     }
 }
 
-/// Removes the oldest dump that is there; `like` says what all names have in common.
-fn remove_oldest(like: Name<'_>, path: &mut Path<'_>) {
-    let Some(entry) = entry(REMOVED.fetch_add(1, Relaxed)) else {
-        return;
-    };
-    BYTES.fetch_sub(entry.bytes.load(Relaxed), Relaxed);
-    let name = Name {
-        seq: entry.seq.load(Relaxed),
-        letter: u8::try_from(entry.letter.load(Relaxed)).unwrap_or(b'i'),
-        number: Some(entry.number.load(Relaxed)).filter(|number| *number != u64::MAX),
-        ..like
-    };
-    // One that somebody moved away is not ours to miss.
-    name.remove(path).ok();
+impl Entry {
+    fn set(&self, at: u64, name: Name<'_>, bytes: u64, namespace: u64) {
+        self.ticket.swap(0, AcqRel);
+        self.seq.store(name.seq, Relaxed);
+        self.letter.store(u32::from(name.letter), Relaxed);
+        self.number.store(name.number.unwrap_or(u64::MAX), Relaxed);
+        self.bytes.store(bytes, Relaxed);
+        self.namespace.store(namespace, Relaxed);
+        self.pid.store(name.pid, Relaxed);
+        // Release: pairs with the acquire in `remove`.
+        self.ticket.store(at + 1, Release);
+    }
+
+    /// Removes the dump, if nobody else does; `like` says what all names have in common. Its bytes.
+    fn remove(&self, like: Name<'_>, path: &mut Path<'_>) -> Option<u64> {
+        // Acquire: pairs with the release in `set`.
+        let ticket = self.ticket.load(Acquire);
+        let name = Name {
+            pid: self.pid.load(Relaxed),
+            seq: self.seq.load(Relaxed),
+            letter: u8::try_from(self.letter.load(Relaxed)).unwrap_or(b'i'),
+            number: Some(self.number.load(Relaxed)).filter(|number| *number != u64::MAX),
+            ..like
+        };
+        let bytes = self.bytes.load(Relaxed);
+        // Who has the ticket out is the only one here; and what was read is of one dump.
+        let taken = self.ticket.compare_exchange(ticket, 0, AcqRel, Relaxed);
+        if ticket == 0 || taken.is_err() || !name.letter.is_ascii_lowercase() {
+            return None;
+        }
+        // One that somebody moved away is not ours to miss.
+        name.remove(path).ok();
+        Some(bytes)
+    }
+
+    fn is_there(&self) -> bool {
+        self.ticket.load(Acquire) != 0
+    }
+}
+
+/// Who is who among those that wrote dumps.
+struct Members {
+    pid: u32,
+    namespace: u64,
+    /// The answer for the process that was last asked for: neighbours are often of one process.
+    last: (u32, bool),
+}
+
+impl Members {
+    fn new(pid: u32, namespace: u64) -> Members {
+        Members {
+            pid,
+            namespace,
+            last: (pid, false),
+        }
+    }
+
+    fn is_own(&self, entry: &Entry) -> bool {
+        let of = (entry.pid.load(Relaxed), entry.namespace.load(Relaxed));
+        entry.is_there() && of == (self.pid, self.namespace)
+    }
+
+    /// Of a process that is gone. Another namespace's processes cannot be told.
+    fn is_gone(&mut self, entry: &Entry) -> bool {
+        let (pid, namespace) = (entry.pid.load(Relaxed), entry.namespace.load(Relaxed));
+        if !entry.is_there() || pid == 0 || namespace != self.namespace {
+            return false;
+        }
+        if self.last.0 != pid {
+            self.last = (pid, !sys::process_exists(pid));
+        }
+        self.last.1
+    }
+
+    fn may_remove(&mut self, entry: &Entry) -> bool {
+        self.is_own(entry) || self.is_gone(entry)
+    }
+}
+
+/// What is there.
+#[derive(Default)]
+struct Rest {
+    own: u64,
+    gone: u64,
+    bytes: u64,
+}
+
+impl Rest {
+    fn count(family: &Family, newest: u64, members: &mut Members) -> Rest {
+        let mut rest = Rest::default();
+        let entries = family.all(newest + 1).filter_map(|at| family.entry(at));
+        for entry in entries.filter(|entry| entry.is_there()) {
+            rest.own += u64::from(members.is_own(entry));
+            rest.gone += u64::from(members.is_gone(entry));
+            rest.bytes = rest.bytes.saturating_add(entry.bytes.load(Relaxed));
+        }
+        rest
+    }
+
+    fn remove(
+        &mut self,
+        entry: &Entry,
+        members: &mut Members,
+        like: Name<'_>,
+        path: &mut Path<'_>,
+    ) {
+        let is_own = members.is_own(entry);
+        if let Some(bytes) = entry.remove(like, path) {
+            self.own = self.own.saturating_sub(u64::from(is_own));
+            self.gone = self.gone.saturating_sub(u64::from(!is_own));
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+    }
 }

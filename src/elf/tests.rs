@@ -85,18 +85,34 @@ fn both_kinds_of_hash_table_agree_in_the_vdso() {
         return;
     };
     let tables = Tables::read(&vdso).expect("tables");
-    let wanted = tables.lookup(b"__vdso_clock_gettime").expect("found") as *const Elf64_Sym;
+    let name = b"__vdso_clock_gettime";
+    let hash = gnu_hash(name);
+    let wanted = tables.lookup(name, hash).expect("found") as *const Elf64_Sym;
     for without_gnu in [false, true] {
         let mut tables = Tables::read(&vdso).expect("tables");
         if without_gnu {
             tables.gnu_hash = ptr::null();
         }
         if !tables.gnu_hash.is_null() || !tables.hash.is_null() {
-            assert!(ptr::eq(
-                tables.lookup(b"__vdso_clock_gettime").expect("found"),
-                wanted
-            ));
+            assert!(ptr::eq(tables.lookup(name, hash).expect("found"), wanted));
         }
     }
     assert!(vdso.contains(vdso.symbol(b"__vdso_clock_gettime").expect("found").addr));
+}
+
+#[test]
+fn names_looked_up_together_are_found_as_one_by_one() {
+    let names = ["realpath", "no_such_function", "malloc", "stpcpy", "_Znwm"].map(str::as_bytes);
+    let object = libc_object();
+    let mut found = [None; 5];
+    let numbered = names.into_iter().map(Name::new).enumerate();
+    object.symbols(numbered, &mut |at, symbol| found[at] = Some(symbol));
+    assert_eq!(found, names.map(|name| object.symbol(name)));
+    assert_eq!(found[1], None);
+    let mut seen = 0;
+    for_each_but_own(&mut |object| {
+        assert!(Some(*object) != own());
+        seen += 1;
+    });
+    assert_eq!(seen, all().count() - 1);
 }

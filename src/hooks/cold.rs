@@ -1,12 +1,9 @@
-//! The cold twins: what a hook does when its countdown ran out, when a sample begins in the page of
-//! the pointer, and the functions of the family that are too rare to deserve a hot twin.
+//! The cold twins: what a hook does when its countdown ran out, and the functions of the family that
+//! are too rare to deserve a hot twin.
 //!
 //! Each makes the call that the program made, with the program's own arguments, and looks at the
 //! block that came back; nothing is allocated, aligned or sized for us. errno is the next
 //! allocator's; nothing of ours sets it.
-//!
-//! Order on free: the record goes first, then the block, or another thread would get the address
-//! and lose its new record to our removal. On realloc: detach, call, re-attach if it failed.
 //!
 //! # Safety
 //! The pointers come from the program under the contracts of malloc(3), posix_memalign(3) and
@@ -18,10 +15,11 @@ use core::ffi::{c_int, c_void};
 use super::early;
 use super::entry::Context;
 use super::forward;
+use super::release::free_pending;
 use super::resize::reallocate;
 use crate::next::{self, Block};
 use crate::recorder::{self, Hook, Sampling};
-use crate::{runtime, sys, tls, trigger, unwind};
+use crate::{runtime, sys, trigger, unwind};
 
 /// An allocation of `size` bytes whose countdown ran out; `plain` is the program's call.
 #[inline]
@@ -48,22 +46,6 @@ pub(super) fn record(sampling: Sampling, block: Block, size: usize, hook: Hook, 
     trigger::after_sample(sampling.guard(), bytes);
     drop(sampling);
     free_pending();
-}
-
-/// Frees what was put off: by signal handlers of this thread while it was inside our tables, or
-/// because of a fork.
-fn free_pending() {
-    while !tls::current().is_busy()
-        && let Some(address) = recorder::next_pending()
-    {
-        match recorder::detach(address) {
-            Ok(sample) => sample.iter().for_each(recorder::forget),
-            Err(_) if recorder::free_later(address) => return,
-            Err(_) => {}
-        }
-        // SAFETY: the program freed this block before; its record is gone, or cannot be had.
-        unsafe { next::allocator().free(address as Block) };
-    }
 }
 
 /// A function without a hot twin: takes the bytes from the countdown here.
@@ -127,52 +109,6 @@ pub(crate) extern "C" fn realloc_event(block: Block, size: usize, context: &Cont
 /// realloc of a block in whose page a sample begins; counted, and no sample due.
 pub(crate) extern "C" fn realloc_sampled(block: Block, size: usize, context: &Context) -> Block {
     resize(block, size, Hook::Realloc, context, false)
-}
-
-/// free before the hooks were given their targets.
-///
-/// # Safety
-/// As free(3).
-pub unsafe extern "C" fn free_unready(block: Block) {
-    if early::is_now() {
-        return;
-    }
-    forward::bootstrap();
-    // SAFETY: as promised by the caller.
-    unsafe { late_delete(block) };
-}
-
-/// A C++ operator delete that nobody defines: its block came from malloc.
-///
-/// # Safety
-/// As free(3).
-pub unsafe extern "C" fn late_delete(block: Block) {
-    if let_go(block) {
-        // SAFETY: as promised by the caller; the record of the block is gone.
-        unsafe { next::allocator().free(block) };
-    }
-}
-
-/// Takes the record of a block away that is about to be freed. False: the block is not to be freed
-/// now. For any pointer.
-pub extern "C" fn let_go(block: Block) -> bool {
-    if early::owns(block) {
-        return false;
-    }
-    block.is_null() || !recorder::may_be_sampled(block as usize) || let_sample_go(block as usize)
-}
-
-#[cold]
-#[inline(never)]
-fn let_sample_go(address: usize) -> bool {
-    let Ok(sample) = recorder::detach(address) else {
-        return !recorder::free_later(address);
-    };
-    if let Some(sample) = &sample {
-        recorder::forget(sample);
-    }
-    free_pending();
-    true
 }
 
 /// reallocarray(3)

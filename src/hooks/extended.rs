@@ -18,10 +18,10 @@
 use core::ffi::{c_char, c_int};
 use core::ptr::null_mut;
 
-use super::cold::{self, count, plain_call, record, sample};
-use super::early;
+use super::cold::{count, plain_call, record, sample};
 use super::entry::Context;
 use super::resize::reallocate;
+use super::{early, release};
 use crate::next::{self, Block};
 use crate::recorder::{self, Hook};
 
@@ -174,7 +174,7 @@ pub(crate) extern "C" fn mi_reallocf(block: Block, size: usize, context: &Contex
     let moved = resize(block, size, context, &plain);
     if moved.is_null() {
         // SAFETY: the program gave the block away whatever comes.
-        unsafe { cold::late_delete(block) };
+        unsafe { release::late_delete(block) };
     }
     moved
 }

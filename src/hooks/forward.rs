@@ -13,7 +13,7 @@ use core::ffi::c_void;
 use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::{cold, entry};
+use super::{entry, release};
 use crate::live_table::pages::PageFilter;
 use crate::next::{self, Entry, REAL};
 use crate::recorder::PAGES;
@@ -54,12 +54,12 @@ macro_rules! forward {
 
         fn install_operators() {
             $(install_operator(&FORWARD.$new, entry::$boot_new, &REAL.$new, entry::$late as *mut c_void, Some(entry::$count));)+
-            $(install_operator(&FORWARD.$delete, entry::$boot_delete, &REAL.$delete, cold::late_delete as *mut c_void, None);)+
+            $(install_operator(&FORWARD.$delete, entry::$boot_delete, &REAL.$delete, release::late_delete as *mut c_void, None);)+
         }
 
         fn watch_operators() {
             $(if is_counted_here(&REAL.$delete) {
-                FORWARD.$delete.store(entry::$check as *mut c_void, Relaxed);
+                FORWARD.$delete.store(release::$check as *mut c_void, Relaxed);
             })+
         }
     };
@@ -151,14 +151,14 @@ fn settle(target: &Entry, initial: *mut c_void, value: *mut c_void) {
 pub fn watch() {
     // Acquire: pairs with the release in `begin_to_watch`, so that whoever gets a sampled block
     // from this thread sees the other targets too.
-    if PAGES.entry.load(Acquire) != entry::watched_free as *mut c_void {
+    if PAGES.entry.load(Acquire) != release::watched_free as *mut c_void {
         begin_to_watch();
     }
 }
 
 #[cold]
 fn begin_to_watch() {
-    let sampled = entry::free_sampled as *mut c_void;
+    let sampled = release::free_sampled as *mut c_void;
     for route in &PAGES.routes {
         route.store(sampled, Relaxed);
     }
@@ -166,19 +166,19 @@ fn begin_to_watch() {
     none.store(REAL.free.load(Relaxed), Relaxed);
     FORWARD
         .realloc
-        .store(entry::watched_realloc as *mut c_void, Relaxed);
+        .store(release::watched_realloc as *mut c_void, Relaxed);
     FORWARD
         .dallocx
-        .store(entry::check_dallocx as *mut c_void, Relaxed);
+        .store(release::check_dallocx as *mut c_void, Relaxed);
     FORWARD
         .sdallocx
-        .store(entry::check_sdallocx as *mut c_void, Relaxed);
+        .store(release::check_sdallocx as *mut c_void, Relaxed);
     watch_operators();
     // Release: pairs with the acquire in `watch`, and with the hook's load of the address, whose
     // routes must be there.
     PAGES
         .entry
-        .store(entry::watched_free as *mut c_void, Release);
+        .store(release::watched_free as *mut c_void, Release);
 }
 
 /// Does a C++ operator do its work without our hooks of malloc and free? One that comes back

@@ -51,11 +51,20 @@ macro_rules! functions {
         }
 
         fn resolve() {
-            $(if let Some((symbol, _)) = elf::next_symbol($symbol) {
-                let function = symbol.addr as *mut c_void;
-                REAL.$field.store(function, Relaxed);
-                TARGETS.$field.store(function, Relaxed);
-            })+
+            let entries = [$((&REAL.$field, &TARGETS.$field, const { elf::Name::new($symbol) })),+];
+            elf::for_each_but_own(&mut |object| {
+                let missing = entries
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, (real, ..))| real.load(Relaxed).is_null())
+                    .map(|(at, (.., symbol))| (at, *symbol));
+                object.symbols(missing, &mut |at, symbol| {
+                    if let Some((real, target, _)) = entries.get(at) {
+                        real.store(symbol.addr as *mut c_void, Relaxed);
+                        target.store(symbol.addr as *mut c_void, Relaxed);
+                    }
+                });
+            });
         }
 
         /// Looks the functions up and leads the hooks to them, or to the recording twins. Called by
@@ -250,6 +259,9 @@ pub(super) extern "C" fn mremap(
 
 /// brk(2)
 pub(super) extern "C" fn brk(end: usize, context: &Context) -> c_int {
+    if sys::is_sandboxed() {
+        return real!(brk(end) as Brk);
+    }
     let before = sys::program_break();
     let removed = mapping::unmapping(end, before.saturating_sub(end));
     let result = real!(brk(end) as Brk);
@@ -267,6 +279,9 @@ pub(super) extern "C" fn brk(end: usize, context: &Context) -> c_int {
 
 /// sbrk(2): libc keeps the break, so only the difference is known.
 pub(super) extern "C" fn sbrk(increment: isize, context: &Context) -> usize {
+    if sys::is_sandboxed() {
+        return real!(sbrk(increment) as Sbrk);
+    }
     let less = if increment < 0 {
         increment.unsigned_abs()
     } else {

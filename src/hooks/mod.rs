@@ -24,7 +24,9 @@ pub mod extended;
 pub mod forward;
 pub mod java;
 pub mod mapping;
+pub mod release;
 pub mod resize;
+pub mod sandbox;
 
 /// Expands to the exported C symbols and the table of their addresses, `HOOKS`.
 #[macro_export]
@@ -42,6 +44,16 @@ macro_rules! export_hooks {
             "jmp {entry}",
             ".cfi_endproc",
             entry = sym $crate::hooks::java::dlsym,
+        });
+        $crate::export_hooks!(@function prctl {
+            "jmp {entry}",
+            ".cfi_endproc",
+            entry = sym $crate::hooks::sandbox::prctl,
+        });
+        $crate::export_hooks!(@function syscall {
+            "jmp {entry}",
+            ".cfi_endproc",
+            entry = sym $crate::hooks::sandbox::syscall,
         });
         $crate::export_hooks!(@forward new:
             new = _Znwm,
@@ -314,7 +326,7 @@ macro_rules! export_hooks {
             ".cfi_endproc",
             frees = sym $crate::hooks::forward::FREES,
             target = const core::mem::offset_of!($crate::live_table::pages::PageFilter, entry),
-            unready = sym $crate::hooks::cold::free_unready,
+            unready = sym $crate::hooks::release::free_unready,
         });
     };
     (@alias $of:ident: $($symbol:ident),+) => {$(

@@ -5,7 +5,7 @@
 //! there is an ordinary thread, made when the JVM is found (a process with a JVM has many), which
 //! sleeps in the kernel and belongs to no JVM; when asked it attaches itself, works, and detaches
 //! itself. Where the JVM's creation was not seen it looks for the JVM first. All signals but
-//! glibc's own are blocked in it.
+//! glibc's own and those of faults are blocked in it.
 #![allow(unsafe_code)]
 
 use core::ffi::{c_int, c_void};
@@ -41,8 +41,15 @@ const PATIENCE_COLLECTING_MS: u64 = 8_000;
 /// After so long an asker looks whether the JVM is still there.
 const SLICE_MS: u64 = 50;
 
-/// All signals but glibc's own two, which `setuid` in another thread waits for.
-const ALMOST_ALL: u64 = !(1 << 31 | 1 << 32);
+/// All signals but glibc's own two, which `setuid` in another thread waits for, and those of faults: the
+/// JVM reads through pointers that may be wild (`SafeFetch`, in its native memory tracking on every frame
+/// pointer of ours), and takes the SIGSEGV; blocked it is the end of the process.
+const ALMOST_ALL: u64 = !(1 << 31 | 1 << 32 | FAULTS);
+const FAULTS: u64 = 1 << (libc::SIGILL - 1)
+    | 1 << (libc::SIGTRAP - 1)
+    | 1 << (libc::SIGBUS - 1)
+    | 1 << (libc::SIGFPE - 1)
+    | 1 << (libc::SIGSEGV - 1);
 
 /// What the thread can do.
 #[derive(Clone, Copy)]
@@ -58,6 +65,9 @@ pub enum Work {
 
 /// Makes the thread, if this process has none. Without it, dumps say what is known.
 pub fn start() {
+    if sys::is_sandboxed() {
+        return;
+    }
     let pid = recorder::pid();
     if RUNS_IN.swap(pid, SeqCst) == pid {
         return;

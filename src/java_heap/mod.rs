@@ -51,7 +51,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, 
 
 use crate::live_table::LiveTable;
 use crate::stack_table::StackTable;
-use crate::{diag, gate, recorder, sys, tls};
+use crate::{gate, recorder, remark, sys, tls};
 use helper::Work;
 use jni::{Interface, Jni, Refusal, Vm};
 use jvmti::{Callbacks, Capability, Event, Jvmti};
@@ -152,7 +152,7 @@ fn begin_with(vm: Vm) {
         Err(Refusal::NotNow) => STATE.store(WANTED, Release),
         Err(Refusal::Never) => {
             close();
-            diag::message(&[
+            remark::note(&[
                 "prof_java_heap: this JVM has no sampled allocations for us (JDK 11 or later has \
                  them; one agent at a time may use them)",
             ]);
@@ -271,6 +271,14 @@ unsafe extern "C" fn on_vm_death(_jvmti: Interface, jni: Interface) {
         sweep::sweep(unsafe { Jni::new(jni) });
     }
     close();
+}
+
+/// Nothing may be asked of the kernel soon: no more samples, if there were any.
+pub fn stop() {
+    // Acquire: pairs with Release where the state is written.
+    if STATE.load(Acquire) != OFF {
+        close();
+    }
 }
 
 /// No more samples; the helper's thread ends.

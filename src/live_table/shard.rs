@@ -100,7 +100,7 @@ impl Shard {
         let Some(region) = (unsafe { region.as_ref() }) else {
             return false;
         };
-        if before % 2 != 0 || region.may_contain(addr) {
+        if !before.is_multiple_of(2) || region.may_contain(addr) {
             return true;
         }
         fence(Acquire);

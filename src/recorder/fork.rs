@@ -33,6 +33,15 @@ pub fn pid() -> u32 {
     PID.load(Relaxed)
 }
 
+/// Is this a child that runs in our process's memory (vfork, CLONE_VM)? What is kept here is then not its
+/// own.
+pub fn is_borrowed() -> bool {
+    // SAFETY: null, or the page that `watch` mapped for good.
+    let word = unsafe { FORK_WORD.load(Relaxed).as_ref() };
+    let is_whole = word.is_some_and(|word| word.load(Relaxed) != 0);
+    is_whole && sys::getpid().unsigned_abs() != pid()
+}
+
 /// Begins to watch. Called by `start`.
 pub(super) fn watch() {
     PID.store(sys::getpid().unsigned_abs(), Relaxed);

@@ -314,6 +314,16 @@ impl Thread {
             .any(|slot| slot.compare_exchange(0, address, Relaxed, Relaxed).is_ok())
     }
 
+    /// May there be something on the pending list?
+    ///
+    /// # Safety
+    /// As [`Thread::pend`].
+    #[inline(always)]
+    pub unsafe fn has_pending(thread: *mut Thread) -> bool {
+        // SAFETY: a shared view of an atomic.
+        unsafe { &(*thread).has_pending }.load(Relaxed)
+    }
+
     /// Takes one from the pending list.
     ///
     /// # Safety

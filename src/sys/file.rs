@@ -14,7 +14,7 @@
 
 use core::ffi::CStr;
 
-use super::arch::syscall;
+use super::syscall;
 use super::{as_arg, consume_signal, pending_signals, set_signal_mask};
 
 /// open(2), always close-on-exec: a descriptor of ours never leaks into the host's children.
@@ -96,8 +96,8 @@ pub fn write_all(fd: i32, mut bytes: &[u8]) -> isize {
     0
 }
 
-/// One writev(2) of `parts`, without the SIGPIPE that a reader gone away would cost the host its
-/// life for our message.
+/// One writev(2) of `parts`, without the signals that a reader gone away, or a limit on the sizes of
+/// files, would cost the host its life by for our message.
 ///
 /// Bytes written or `-errno`. At most `parts.len()` of 16 parts are taken.
 pub fn write_quietly(fd: i32, parts: &[&[u8]]) -> isize {
@@ -112,7 +112,7 @@ pub fn write_quietly(fd: i32, parts: &[&[u8]]) -> isize {
             iov_len: part.len(),
         };
     }
-    without_sigpipe(|| {
+    without_its_signals(|| {
         let n = parts.len().min(MOST);
         // SAFETY: each vector names a borrowed slice, which writev(2) only reads.
         uninterrupted(|| unsafe {
@@ -124,17 +124,23 @@ pub fn write_quietly(fd: i32, parts: &[&[u8]]) -> isize {
     })
 }
 
-/// Runs `write` with signals blocked in this thread, and takes the SIGPIPE that an EPIPE raised
-/// away again.
-fn without_sigpipe(write: impl FnOnce() -> isize) -> isize {
+/// Runs `write` with signals blocked in this thread, and takes the SIGPIPE that an EPIPE raised, or
+/// the SIGXFSZ of an EFBIG, away again.
+fn without_its_signals(write: impl FnOnce() -> isize) -> isize {
     const SIGPIPE: u64 = 1 << (libc::SIGPIPE - 1);
+    const SIGXFSZ: u64 = 1 << (libc::SIGXFSZ - 1);
     /// 32 and 33, which glibc needs to reach every thread (setuid, cancellation).
     const GLIBC: u64 = 0b11 << 31;
     let before = set_signal_mask(!GLIBC);
-    let waited_before = pending_signals() & SIGPIPE != 0;
+    let waited_before = pending_signals();
     let written = write();
-    if written == -(libc::EPIPE as isize) && !waited_before {
-        consume_signal(SIGPIPE);
+    let drawn = match written {
+        error if error == -(libc::EPIPE as isize) => SIGPIPE,
+        error if error == -(libc::EFBIG as isize) => SIGXFSZ,
+        _ => 0,
+    };
+    if drawn & !waited_before != 0 {
+        consume_signal(drawn);
     }
     set_signal_mask(before);
     written

@@ -4,7 +4,7 @@
 //! rt_sigpending(2), rt_sigtimedwait(2).
 #![allow(unsafe_code)]
 
-use super::{SIGSET_BYTES, arch::syscall, as_arg};
+use super::{SIGSET_BYTES, as_arg, syscall};
 
 /// Sets the mask; what it was before.
 pub fn set_signal_mask(set: u64) -> u64 {
@@ -107,17 +107,26 @@ pub fn handle_if_default(signal: i32, handler: extern "C" fn(i32)) -> bool {
     set
 }
 
-/// Sends `signal` to this process; where `handler` still has it, as if that had never been there.
+/// Sends `signal` to this process; where `handler` still has it, as if that had never been there. Also
+/// in a sandbox: the program ends, one way or the other.
 #[cfg(target_arch = "x86_64")]
 pub fn raise_without(signal: i32, handler: extern "C" fn(i32)) {
+    stop_handling(signal, handler);
+    // SAFETY: no memory is involved; what the signal does is what its sender wanted.
+    unsafe {
+        let pid = super::pass_on(libc::SYS_getpid, [0; 6]) as usize;
+        super::pass_on(libc::SYS_kill, [pid, as_arg(signal), 0, 0, 0, 0]);
+    }
+}
+
+/// Makes the default what `signal` does, if `handler` still has it.
+#[cfg(target_arch = "x86_64")]
+pub fn stop_handling(signal: i32, handler: extern "C" fn(i32)) {
     if handler_of(signal) == Some(handler as usize) {
         let default = Action::DEFAULT;
         // SAFETY: the kernel reads an action of ours.
         unsafe { action(signal, &raw const default as usize, 0) };
     }
-    let pid = as_arg(super::getpid());
-    // SAFETY: no memory is involved; what the signal does is what its sender wanted.
-    unsafe { syscall(libc::SYS_kill, [pid, as_arg(signal), 0, 0, 0, 0]) };
 }
 
 /// Who has `signal`: a function, or one of the kernel's two numbers for none.
@@ -133,9 +142,9 @@ fn handler_of(signal: i32) -> Option<usize> {
 /// `new` and `old` are null or an [`Action`] each.
 #[cfg(target_arch = "x86_64")]
 unsafe fn action(signal: i32, new: usize, old: usize) -> isize {
-    // SAFETY: as promised by the caller.
+    // SAFETY: as promised by the caller. Passed on: who asks has a handler that must not stay.
     unsafe {
-        syscall(
+        super::pass_on(
             libc::SYS_rt_sigaction,
             [as_arg(signal), new, old, SIGSET_BYTES, 0, 0],
         )

@@ -10,7 +10,7 @@
     clippy::panic
 )]
 
-use super::arch::syscall;
+use super::syscall;
 use super::{as_arg, close};
 
 /// What a descriptor is waited for.

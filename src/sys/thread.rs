@@ -8,7 +8,7 @@ use core::arch::naked_asm;
 use core::ffi::CStr;
 use core::sync::atomic::AtomicU32;
 
-use super::{arch::syscall, as_arg, on_valgrind};
+use super::{as_arg, on_valgrind, sandbox, syscall};
 
 /// Shares what a thread shares but the table of descriptors: what this thread opens is no
 /// descriptor of the program's, which may close and reuse numbers as it likes. The kernel clears
@@ -38,7 +38,7 @@ pub unsafe fn spawn(
         return -(libc::ENOSYS as isize);
     }
     // SAFETY: as promised by the caller.
-    unsafe { clone(FLAGS as usize, stack_top, gone, tls, entry) }
+    sandbox::outside(|| unsafe { clone(FLAGS as usize, stack_top, gone, tls, entry) })
 }
 
 /// rdi flags, rsi stack, rdx child tid, rcx TLS, r8 entry. The child begins with rax 0 on its own
@@ -122,6 +122,13 @@ pub fn thread_exists(tid: i32) -> bool {
     sent != -(libc::ESRCH as isize)
 }
 
+/// Is there a process of this id, in our pid namespace? One that nobody waited for yet counts.
+pub fn process_exists(pid: u32) -> bool {
+    // SAFETY: signal 0 is not delivered.
+    let sent = unsafe { syscall(libc::SYS_kill, [pid as usize, 0, 0, 0, 0, 0]) };
+    sent != -(libc::ESRCH as isize)
+}
+
 /// Eight random bytes of the kernel; `None` while it has none, or does not know the call.
 pub fn random() -> Option<u64> {
     let mut bytes = [0; 8];
@@ -192,10 +199,10 @@ pub fn abort() -> ! {
     unsafe { libc::abort() }
 }
 
-/// Ends the process at once, without any handler.
+/// Ends the process at once, without any handler: also in a sandbox, for there is no way back.
 pub fn exit_group(status: i32) -> ! {
     loop {
         // SAFETY: exit_group(2) does not return.
-        unsafe { syscall(libc::SYS_exit_group, [as_arg(status), 0, 0, 0, 0, 0]) };
+        unsafe { super::pass_on(libc::SYS_exit_group, [as_arg(status), 0, 0, 0, 0, 0]) };
     }
 }

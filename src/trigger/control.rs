@@ -29,7 +29,7 @@ use super::dumper::{self, Outcome};
 use crate::diag::{self, Decimal};
 use crate::dump::{self, Peer, Reason};
 use crate::sys::{self, Event};
-use crate::{arena, java_heap, process, recorder};
+use crate::{arena, java_heap, process, recorder, remark};
 
 /// Longest line of a client.
 const LINE: usize = 64;
@@ -60,7 +60,7 @@ impl Server {
         };
         if fd < 0 {
             let errno = Decimal::new(fd.unsigned_abs() as u64);
-            diag::message(&["prof_control: cannot listen: errno ", errno.as_str()]);
+            remark::note(&["prof_control: cannot listen: errno ", errno.as_str()]);
             return None;
         }
         Some(Server {
@@ -213,7 +213,14 @@ fn status(answer: &mut Answer) {
     {
         answer.member(name, count);
     }
-    answer.push(b"}}\n");
+    answer.push(b"},\"remarks\":[");
+    let mut between: &[u8] = b"";
+    remark::for_each(&mut |text| {
+        answer.push(between);
+        answer.string(text);
+        between = b",";
+    });
+    answer.push(b"]}\n");
 }
 
 /// Bytes of an answer; what finds no room is cut off.
@@ -249,6 +256,19 @@ impl Answer {
         self.number(value);
     }
 
+    /// Text from outside as JSON has it; what is no ASCII becomes a question mark.
+    fn string(&mut self, text: &[u8]) {
+        self.push(b"\"");
+        for byte in text {
+            match byte {
+                b'"' | b'\\' => self.push(&[b'\\', *byte]),
+                b' '..=b'~' => self.push(&[*byte]),
+                _ => self.push(b"?"),
+            }
+        }
+        self.push(b"\"");
+    }
+
     fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
@@ -264,7 +284,7 @@ mod tests {
         status(&mut answer);
         let text = std::str::from_utf8(answer.bytes()).expect("text");
         assert!(text.starts_with("{\"sampling\":\"off\",\"pid\":"), "{text}");
-        assert!(text.ends_with("}}\n") && text.contains("\"live_bytes\":"));
+        assert!(text.ends_with("]}\n") && text.contains("\"live_bytes\":"));
         assert_eq!(text.matches('{').count(), 2);
     }
 

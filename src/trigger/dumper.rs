@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32};
 
 use super::final_signal;
 use super::own_thread::{self, FREE, Place, TAKEN};
-use super::signals;
+use super::{signals, worth};
 use crate::config::Config;
 use crate::diag::{self, Counter};
 pub use crate::dump::Outcome;
@@ -50,14 +50,18 @@ const PATIENCE_MS: u64 = 10_000;
 /// Keeps the configuration for the dumps to come.
 pub fn start(config: &'static Config) {
     CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
+    dump::start(config);
     let pid = sys::getpid().unsigned_abs();
     CLEANER.store(pid, Relaxed);
     PID.store(pid, Relaxed);
 }
 
-/// Is this the process whose samples these are? A vfork child shares our memory, and is not. The
-/// first to ask after a fork puts the state of the parent's dumps away.
+/// Is this the process whose samples these are, and may it still write them? A vfork child shares our
+/// memory, and is not; in a sandbox nothing can be written. The first to ask after a fork puts the state of the parent's dumps away.
 pub fn is_ours() -> bool {
+    if sys::is_sandboxed() {
+        return false;
+    }
     let pid = sys::getpid().unsigned_abs();
     if pid != recorder::pid() {
         return false;
@@ -69,7 +73,6 @@ pub fn is_ours() -> bool {
             return false;
         }
         WRITER.word.store(FREE, Relaxed);
-        dump::after_fork();
         PID.store(pid, Release);
     }
     true
@@ -90,7 +93,8 @@ pub fn request(reason: Reason) {
 /// Writes a dump, after one that is being written, and returns when it is there. For the exiting
 /// thread.
 pub fn write_now(reason: Reason) {
-    if !is_ours() {
+    let is_last = matches!(reason, Reason::Final | Reason::Sandbox);
+    if !is_ours() || is_last && !worth::has_something_to_tell() {
         return;
     }
     let deadline = sys::monotonic_ms() + PATIENCE_MS;
@@ -254,6 +258,8 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
 extern "C" fn run() {
     own_thread::settle(3, c"malloscope");
     match Reason::from_code(REASON.load(Relaxed)) {
+        // At exit that was asked before there was a thread.
+        Some(Reason::Final) if final_signal::has_come() && !worth::has_something_to_tell() => {}
         Some(reason) => {
             refresh(reason);
             write(reason);

@@ -15,6 +15,9 @@ use super::dumper;
 
 /// The process exits.
 pub fn at_exit(config: &Config) {
+    if sys::is_sandboxed() {
+        return;
+    }
     let Some(guard) = tls::current().enter() else {
         return;
     };

@@ -30,6 +30,9 @@ use crate::{sys, tls};
 /// From the first sample to the handlers.
 pub const DELAY_MS: u64 = 1_000;
 
+/// Those that end a program, and that it may leave alone.
+const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
 /// How long the program's end may be held back.
 const PATIENCE_MS: u64 = 2_000;
 
@@ -39,11 +42,18 @@ static DUE: AtomicU64 = AtomicU64::new(0);
 
 /// Installs the handlers.
 pub fn start() {
-    if sys::getpid() == 1 {
+    if sys::getpid() == 1 || sys::is_sandboxed() {
         return;
     }
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+    for signal in SIGNALS {
         sys::handle_if_default(signal, on_signal);
+    }
+}
+
+/// Takes the handlers away: there will be no more dumps.
+pub fn withdraw() {
+    for signal in SIGNALS {
+        sys::stop_handling(signal, on_signal);
     }
 }
 

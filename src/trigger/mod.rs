@@ -15,9 +15,11 @@ pub mod exit;
 mod final_signal;
 mod memory_limit;
 mod own_thread;
+pub mod sandbox;
 pub mod signals;
 mod user_signal;
 mod watcher;
+mod worth;
 
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicU64};
@@ -25,6 +27,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64};
 use crate::config::Config;
 use crate::dump::Reason;
 use crate::recorder::{self, LIVE};
+use crate::sys;
 use crate::tls::Guard;
 
 /// Bytes between two interval dumps; 0 is off. Written by [`start`].
@@ -45,6 +48,8 @@ const LEAST_PEAK: u64 = 1 << 20;
 /// Arms the triggers that the configuration asks for. Called by `boot` before sampling begins.
 pub fn start(config: &'static Config) {
     dumper::start(config);
+    worth::start(config);
+    sandbox::start(config);
     INTERVAL.store(config.interval_bytes().unwrap_or(0), Relaxed);
     HIGH_WATER.store(config.prof_gdump, Relaxed);
     watcher::arm(config);
@@ -54,7 +59,8 @@ pub fn start(config: &'static Config) {
 /// Starts what a program that shall be switched on later needs from the beginning. Called by `boot`
 /// when all is set up, and in a fork's child.
 pub fn begin() {
-    if !recorder::is_on() {
+    worth::forget();
+    if !recorder::is_on() && !sys::is_sandboxed() {
         watcher::ensure_control();
     }
 }
@@ -68,6 +74,7 @@ fn forget() {
 /// A sample was recorded, `bytes` after the thread's last one. The guard proves that the thread
 /// is inside our code, so that nothing of what a dump does is sampled.
 pub fn after_sample(_inside: &Guard, bytes: u64) {
+    worth::sampled();
     let interval = INTERVAL.load(Relaxed);
     if interval != 0 && crosses(interval, bytes) {
         dumper::request(Reason::Interval);

@@ -9,7 +9,7 @@
 use super::dumper;
 use crate::diag::{self, Decimal};
 use crate::dump::Reason;
-use crate::sys;
+use crate::{remark, sys};
 
 /// Signals that cannot be caught, that say the program is broken, or that are glibc's own.
 const RESERVED: [i32; 10] = [
@@ -31,15 +31,20 @@ pub fn start(signal: u8) {
     if signal == 0 {
         return;
     }
-    let refusal = if RESERVED.contains(&signal) {
-        " cannot be a trigger"
-    } else if !sys::handle_if_default(signal, on_signal) {
-        " has a handler, or is ignored: it stays as it is"
-    } else {
-        return;
-    };
     let number = Decimal::new(u64::from(signal.unsigned_abs()));
-    diag::message(&["prof_signal: signal ", number.as_str(), refusal]);
+    if RESERVED.contains(&signal) {
+        diag::message(&[
+            "prof_signal: signal ",
+            number.as_str(),
+            " cannot be a trigger",
+        ]);
+    } else if !sys::handle_if_default(signal, on_signal) {
+        remark::note(&[
+            "prof_signal: signal ",
+            number.as_str(),
+            " has a handler, or is ignored: it stays as it is",
+        ]);
+    }
 }
 
 extern "C" fn on_signal(_signal: i32) {

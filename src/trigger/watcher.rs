@@ -8,7 +8,8 @@
 //!
 //! What kind of thread it is says `own_thread`. Living long, it looks at each turn whether it still
 //! may: it ends the process when the program's threads are all gone, and goes when the program has given rights
-//! away that it took over; the next sample then starts another, with the rights that are left. Where that
+//! away that it took over; the next sample then starts another, with the rights that are left. For good it goes
+//! when the program goes into a sandbox. Where that
 //! cannot be seen, for want of `/proc` (a daemon's chroot), it goes for good. It holds
 //! no descriptor of the program's, not even 0 to 2: who waits for their end would wait for us.
 
@@ -24,8 +25,8 @@ use crate::config::Config;
 use crate::diag::{self, Counter};
 use crate::dump::Reason;
 use crate::dump::Scratch;
-use crate::process::{self, pressure};
-use crate::{recorder, sys};
+use crate::process::{self, Standing, pressure};
+use crate::{recorder, remark, sys};
 
 /// The watcher, and whether it is there.
 static WATCHER: Place = Place::new();
@@ -44,7 +45,7 @@ static NOT_BEFORE: AtomicU64 = AtomicU64::new(0);
 /// The configuration. Written by [`arm`], before sampling begins.
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Nobody changes it: what the watcher sleeps on.
+/// What the watcher sleeps on: how often one was told to go. Written by [`leave`].
 static SLEEP: AtomicU32 = AtomicU32::new(0);
 
 /// Longest nap: so long a thread of ours may have rights that the program has given away.
@@ -68,6 +69,28 @@ pub fn arm(config: &'static Config) {
     let by_clock = config.prof_timer != 0 || config.prof_memory_limit != 0;
     let wanted = by_clock || config.prof_control || config.prof_final_signal;
     WANTED.store(wanted, Relaxed);
+}
+
+/// Lets the one that is there go; the next sample may start another.
+pub fn leave() {
+    SLEEP.fetch_add(1, Relaxed);
+    sys::futex_wake(&SLEEP, 1);
+}
+
+/// Is none there, or none any more when `deadline_ms` comes?
+pub fn wait_until_gone(deadline_ms: u64) -> bool {
+    loop {
+        // Acquire: pairs with the kernel's clearing.
+        let word = WATCHER.word.load(Acquire);
+        let left = deadline_ms.saturating_sub(sys::monotonic_ms());
+        if word == FREE || PID.load(Relaxed) != recorder::pid() {
+            return true;
+        }
+        if left == 0 {
+            return false;
+        }
+        sys::wait_for_thread(&WATCHER.word, word, left);
+    }
 }
 
 /// As [`ensure`], where only control can wake the profiler.
@@ -99,7 +122,7 @@ fn start_if_missing() {
     // Acquire: pairs with the kernel's clearing.
     let is_there = WATCHER.word.load(Acquire) != FREE && PID.load(Relaxed) == ours;
     // A vfork child shares our memory and is another process.
-    if is_there || sys::getpid().unsigned_abs() != ours {
+    if is_there || sys::is_sandboxed() || sys::getpid().unsigned_abs() != ours {
         return;
     }
     if PID.swap(ours, Relaxed) != ours {
@@ -120,7 +143,7 @@ fn put_off() {
     let was = NOT_BEFORE.swap(sys::monotonic_ms() + RETRY_MS, Relaxed);
     diag::count(Counter::WatcherRefused);
     if was == 0 {
-        diag::message(&[
+        remark::note(&[
             "no thread can be started: ",
             IDLE,
             "; another attempt every 5 s",
@@ -132,16 +155,17 @@ fn put_off() {
 fn give_up(reason: &str) {
     WANTED.store(false, Relaxed);
     diag::count(Counter::WatcherRefused);
-    diag::message(&[reason, ": ", IDLE]);
+    remark::note(&[reason, ": ", IDLE]);
 }
 
 /// The watcher.
 extern "C" fn run() {
+    let turn = SLEEP.load(Relaxed);
     own_thread::settle(3, c"malloscope");
     let (Some(config), Some(mut buffer)) = (config(), Scratch::map(BUFFER)) else {
         return diag::count(Counter::WatcherRefused);
     };
-    if process::has_the_programs_credentials().is_none() {
+    if process::standing() == Standing::Unknown {
         return give_up(WITHOUT_PROC);
     }
     let server = config.prof_control.then(Server::open).flatten();
@@ -149,11 +173,14 @@ extern "C" fn run() {
         sys::close(standard);
     }
     let mut duties = Duties::of(config);
-    loop {
-        match process::has_the_programs_credentials() {
-            Some(true) => {}
-            Some(false) => return,
-            None => return give_up(WITHOUT_PROC),
+    while SLEEP.load(Relaxed) == turn && !sys::is_sandboxed() {
+        match process::standing() {
+            Standing::Same => {}
+            Standing::OtherRights => return,
+            Standing::OtherFilter if sys::has_known_filter() => {}
+            // By a system call that passed our hooks.
+            Standing::OtherFilter => return sys::raise_sandbox(),
+            Standing::Unknown => return give_up(WITHOUT_PROC),
         }
         if let Some(status) = process::deserted_with() {
             sys::exit_group(status);
@@ -166,7 +193,7 @@ extern "C" fn run() {
         }
         let left = until.saturating_sub(sys::monotonic_ms());
         if left != 0 {
-            sys::futex_wait_for(&SLEEP, 0, left);
+            sys::futex_wait_for(&SLEEP, turn, left);
         }
     }
 }

@@ -38,7 +38,7 @@ impl Case {
         fs::create_dir_all(&directory).expect("a directory");
         Case {
             stacks: Box::new(StackTable::new()),
-            live: Box::new(LiveTable::new()),
+            live: Box::new(LiveTable::new(None)),
             directory,
             next: 0x10_0000,
             _alone: alone,
@@ -69,17 +69,28 @@ impl Case {
         self.stacks.note_free(sample.stack, 5);
     }
 
-    /// Writes a dump under `conf`; the directory's files afterwards, oldest first.
-    pub fn dump(&self, conf: &str, reason: Reason) -> Vec<PathBuf> {
+    /// `conf`, for dumps in the case's directory.
+    fn config(&self, conf: &str) -> Config {
         let prefix = self.directory.join("x");
-        let conf = format!("prof_prefix:{},{conf}", prefix.display());
+        let text = format!("prof_prefix:{},{conf}", prefix.display());
         let mut config = Config::DEFAULT;
         config::parse(
             config::Source::MalloscopeConf,
-            conf.as_bytes(),
+            text.as_bytes(),
             &mut config,
             &mut |_| {},
         );
+        config
+    }
+
+    /// The process begins under `conf`.
+    pub fn begin(&self, conf: &str) {
+        dump::start(&self.config(conf));
+    }
+
+    /// Writes a dump under `conf`; the directory's files afterwards, oldest first.
+    pub fn dump(&self, conf: &str, reason: Reason) -> Vec<PathBuf> {
+        let config = self.config(conf);
         dump::write(
             &Request {
                 reason,

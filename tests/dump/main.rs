@@ -164,6 +164,7 @@ fn nothing_is_written_for_a_process_without_a_sample() {
 fn names_follow_the_reason_and_old_dumps_go() {
     let (case, _) = mixed("keep");
     let conf = "prof_keep:2";
+    case.begin(conf);
     for reason in [Reason::Interval, Reason::HighWater, Reason::Interval] {
         case.dump(conf, reason);
     }

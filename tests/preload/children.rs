@@ -34,7 +34,7 @@ fn assert_near(found: u64, expected: u64) {
 }
 
 fn siblings(kind: &str) -> Run {
-    let conf = "prof:true,prof_final:true,lg_prof_sample:16";
+    let conf = "prof:true,prof_final:true,prof_final_all:true,lg_prof_sample:16";
     let preload = Preload::new("siblings.c").arg(kind).arg("100").arg("131");
     preload.conf(conf).run().succeeded()
 }
@@ -57,8 +57,7 @@ fn threads_that_allocate_little_are_seen_as_often_as_others() {
 
 #[test]
 fn children_in_the_parents_memory_leave_its_profile_alone() {
-    let conf =
-        "prof:true,prof_final:true,prof_dump_live:true,lg_prof_sample:12,lg_prof_interval:22";
+    let conf = "prof:true,prof_final:true,prof_final_all:true,prof_dump_live:true,lg_prof_sample:12,lg_prof_interval:22";
     let run = Preload::new("shared_memory.c").conf(conf).run().succeeded();
     assert!(!run.stdout.contains("WRONG"), "{}", run.stdout);
     let (pid, child) = (run.truth("pid"), run.truth("child"));

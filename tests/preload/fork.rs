@@ -26,7 +26,8 @@ fn a_dormant_library_does_not_mind_forks() {
 
 #[test]
 fn parent_and_child_each_dump_what_lives_in_them() {
-    let conf = "prof:true,lg_prof_sample:12,prof_final:true,prof_dump_live:true";
+    let conf =
+        "prof:true,lg_prof_sample:12,prof_final:true,prof_final_all:true,prof_dump_live:true";
     let run = Preload::new("fork.c")
         .arg("40")
         .arg("dumps")
@@ -52,8 +53,9 @@ fn parent_and_child_each_dump_what_lives_in_them() {
 #[test]
 fn a_child_may_fork_and_its_child_again() {
     for lg_period in [0, 12] {
-        let conf =
-            format!("prof:true,prof_final:true,prof_dump_live:true,lg_prof_sample:{lg_period}");
+        let conf = format!(
+            "prof:true,prof_final:true,prof_final_all:true,prof_dump_live:true,lg_prof_sample:{lg_period}"
+        );
         let run = Preload::new("fork_in_fork.c").conf(&conf).run().succeeded();
         let kept = |dump: &crate::dump::Dump| {
             let sizes = dump.live.iter().map(|&(_, size, _)| size);

@@ -436,6 +436,15 @@ impl Run {
         Dump::read(ends[0])
     }
 
+    /// What was remarked with `prof_remarks`, without the process in front.
+    pub fn remarks(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.directory.join("dump.remarks")).unwrap_or_default();
+        let remarks = text
+            .lines()
+            .filter_map(|line| Some(line.split_once('\t')?.1));
+        remarks.map(str::to_owned).collect()
+    }
+
     /// Where it ran.
     pub fn directory(&self) -> &Path {
         &self.directory

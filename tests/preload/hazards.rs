@@ -40,3 +40,20 @@ fn a_daemon_keeps_its_descriptors_and_we_our_directory() {
         assert!(run.final_dump().live_bytes() > 20_000_000);
     }
 }
+
+#[test]
+fn frees_of_what_is_no_block_end_as_without_us() {
+    use std::os::unix::process::ExitStatusExt;
+    for mistake in ["twice", "inside", "foreign"] {
+        let plain = Preload::new("double_free.c")
+            .arg(mistake)
+            .libraries(&[])
+            .run();
+        assert_eq!(plain.status.signal(), Some(6), "{mistake}: glibc finds it");
+        for lg_period in PERIODS {
+            let run = sampling("double_free.c", lg_period).arg(mistake).run();
+            assert_eq!(run.status, plain.status, "{mistake}");
+            assert_eq!(run.stderr, plain.stderr, "{mistake}");
+        }
+    }
+}

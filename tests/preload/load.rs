@@ -25,6 +25,9 @@ const HOOKS: &[&str] = &[
     "malloc_usable_size",
     "free_sized",
     "free_aligned_sized",
+    // What puts a program into a sandbox.
+    "prctl",
+    "syscall",
     // What maps memory past malloc.
     "mmap",
     "mmap64",

@@ -3,7 +3,7 @@
 
 use crate::harness::{Preload, Run, installed};
 
-const CONF: &str = "prof:true,prof_final:true,lg_prof_sample:12";
+const CONF: &str = "prof:true,prof_final:true,prof_final_all:true,lg_prof_sample:12";
 
 /// What a script says does not depend on us; each of its programs leaves a dump.
 #[track_caller]

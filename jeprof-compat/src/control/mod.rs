@@ -145,6 +145,8 @@ fn describe(status: &Value) -> String {
     if !failures.is_empty() {
         lines.push(format!("not done: {}", failures.join(", ")));
     }
+    let remarks = status["remarks"].as_array().into_iter().flatten();
+    lines.extend(remarks.filter_map(Value::as_str).map(str::to_owned));
     lines.join("\n")
 }
 
@@ -158,13 +160,14 @@ mod tests {
             "sampling": "on", "period_bytes": 524288, "uptime_ms": 61_000, "dumps": 2,
             "live_bytes": 10 << 20, "live_samples": 40, "stacks": 7, "rss_bytes": 30 << 20,
             "rss_peak_bytes": 31 << 20, "profiler_bytes": 1 << 20,
-            "counters": {"reentered": 0, "unwind_no_info": 3}
+            "counters": {"reentered": 0, "unwind_no_info": 3},
+            "remarks": ["no thread can be started"]
         });
         assert_eq!(
             describe(&status),
             "sampling on, once in 512 KiB; 61 s since the start, 2 dumps\n\
              live 10.0 MB by 40 samples of 7 stacks; RSS 30.0 MB (at most 31.0 MB), of it the \
-             profiler's 1.0 MB\nnot done: unwind_no_info 3"
+             profiler's 1.0 MB\nnot done: unwind_no_info 3\nno thread can be started"
         );
     }
 }

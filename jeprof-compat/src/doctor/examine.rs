@@ -11,7 +11,7 @@ use super::image::Image;
 use super::privilege::{self, Rights};
 use super::search::{Object, Search};
 use super::variables::{self, Variables};
-use super::{allocator, format, linked, own_library, runtime, trail};
+use super::{allocator, format, linked, own_library, remarks, runtime, sandbox, trail};
 use crate::preload::environment::{Configuration, Inherited, Wishes};
 use crate::preload::program::Program;
 
@@ -70,6 +70,7 @@ fn of_loaded(program: &Object, ours: Option<&Object>, by_hand: bool) -> Vec<Find
         findings.extend(allocator::findings(program, only_on_request));
     }
     findings.extend(linked::findings(&libraries, only_on_request));
+    findings.extend(sandbox::finding(program, &libraries));
     let variable = |name: &str| std::env::var(name).ok();
     findings.extend(runtime.map(|runtime| runtime::finding(runtime, variable)));
     if by_hand {
@@ -90,8 +91,7 @@ fn of_loaded(program: &Object, ours: Option<&Object>, by_hand: bool) -> Vec<Find
 
 /// What becomes of its dumps, if they go to `directory`.
 pub(super) fn dumps(program: &Program, directory: &Path) -> Vec<Finding> {
-    let directory = std::path::absolute(directory);
-    let configured = directory
+    let configured = std::path::absolute(directory)
         .map_err(anyhow::Error::from)
         .and_then(|directory| {
             Configuration::new(&directory, &Inherited::read(), &Wishes::default())
@@ -100,6 +100,7 @@ pub(super) fn dumps(program: &Program, directory: &Path) -> Vec<Finding> {
         Ok(configuration) => Place::of(&configuration.prefix).finding(),
         Err(error) => Finding::problem("dumps", format!("{error:#}")),
     }];
+    findings.extend(remarks::of_dumps_in(directory));
     findings.extend(Limits::of_this_process().findings());
     findings.extend(dumps::daemon(&program.name()));
     let release = rustix::system::uname()

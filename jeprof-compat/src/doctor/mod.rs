@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! what was typed -> examine: trail (scripts) -> image (facts of an ELF file) -> format, privilege,
-//!     allocator, linked, runtime, own_library, variables, dumps -> findings -> lines or JSON
+//!     allocator, linked, runtime, sandbox, own_library, variables, dumps, remarks -> findings -> lines or
+//!     JSON
 //! ```
 //! Nothing is executed and nothing is written. A file that cannot be read gives no finding of its
 //! own where another will: the first thing that is wrong is the one that is said.
@@ -20,7 +21,9 @@ mod ld_cache;
 mod linked;
 mod own_library;
 mod privilege;
+mod remarks;
 mod runtime;
+mod sandbox;
 mod script;
 mod search;
 mod trail;
@@ -80,11 +83,15 @@ pub fn doctor(args: &Args) -> u8 {
     u8::from(worst(&findings) == Verdict::Problem)
 }
 
-/// What is wrong, for somebody who starts the program all the same.
+/// What is wrong, and what the dumps will not show, for somebody who starts the program all the same.
 pub(crate) fn problems(program: &Path, library: &Path) -> Vec<String> {
     let findings = examine::program(program, &Ok(library.to_owned()), false);
-    let problems = findings.iter().filter(|f| f.verdict == Verdict::Problem);
-    problems.map(Finding::sentence).collect()
+    let is_told = |f: &&Finding| f.verdict == Verdict::Problem || f.about == "sandbox";
+    findings
+        .iter()
+        .filter(is_told)
+        .map(Finding::sentence)
+        .collect()
 }
 
 /// One for each finding, and what they come to.

@@ -1,5 +1,5 @@
-//! What a dump of ours says it could not record, in words. Called by the readers; the counters are
-//! those of the profiler's `diag`.
+//! What a dump of ours says it could not record, in words, and what the profiler remarked. Called by the
+//! readers; the counters are those of the profiler's `diag`.
 
 use crate::model::ProcessFacts;
 
@@ -29,13 +29,13 @@ const LOSSES: [(&str, &str); 5] = [
     ),
 ];
 
-/// One line for each kind of loss.
+/// One line for each kind of loss, and for each remark.
 pub fn losses(facts: &ProcessFacts) -> Vec<String> {
     let told = LOSSES.iter().filter_map(|(counter, words)| {
         let count = facts.get(&format!("counter_{counter}"))?;
         (count != "0").then(|| words.replace("{}", count))
     });
-    told.collect()
+    told.chain(facts.remarks().map(str::to_owned)).collect()
 }
 
 #[cfg(test)]
@@ -56,6 +56,12 @@ mod tests {
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].starts_with("x: sampling stopped"));
         assert!(told[1].starts_with("x: 12 samples are missing"));
+    }
+
+    #[test]
+    fn remarks_are_told_as_they_stand() {
+        let told = warnings("# remark no thread can be started\n# remark another one");
+        assert_eq!(told, ["x: no thread can be started", "x: another one"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod call_sites;
 mod child;
 mod family;
 mod progress;
+mod remarks;
 mod summary;
 mod verdict;
 
@@ -25,6 +26,7 @@ use crate::preload::environment::{Configuration, Inherited, Wishes};
 use crate::preload::library;
 use crate::preload::program::{self, Program};
 use crate::quantity;
+use remarks::Remarks;
 
 /// Exit code for what goes wrong before the program starts, as in `env` and `timeout`.
 const FAILED: u8 = 125;
@@ -135,6 +137,7 @@ fn start(plan: &Plan) -> u8 {
     ));
     // In a directory that was used before, other runs' dumps are not ours.
     let before = summary::dumps(&plan.configuration.prefix);
+    let remarks = Remarks::begin(&plan.configuration.prefix);
     let ended = match child::run(plan, &before) {
         Ok(ended) => ended,
         Err(error) => {
@@ -142,6 +145,7 @@ fn start(plan: &Plan) -> u8 {
             return program::start_error(&error);
         }
     };
+    remarks.print();
     summary::print(plan, &before, ended.at);
     let leaks = verdict::print(plan, &before);
     let own = child::exit_code(ended.status);
@@ -160,6 +164,20 @@ fn say(line: &dyn fmt::Display) {
 /// no reason to lose the program's exit code, as a panic of `eprintln` would.
 fn write(line: &dyn fmt::Display) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Names are hostile input, and a terminal obeys control characters.
+fn printable(name: &str) -> String {
+    const MOST: usize = 160;
+    let mut text: String = name
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .take(MOST)
+        .collect();
+    if name.chars().count() > MOST {
+        text.push('…');
+    }
+    text
 }
 
 /// The dumps' prefix must hold wherever the program changes its directory to.

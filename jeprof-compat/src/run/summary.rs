@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::call_sites::{self, CallSite};
-use super::{Plan, say, shown, write};
+use super::{Plan, printable, say, shown, write};
 use crate::load::Loaded;
 use crate::model::ValueKind;
 use crate::read;
@@ -160,20 +160,6 @@ fn row(site: &CallSite, total: f64) -> String {
     }
     if let Some(caller) = &site.caller {
         text += &format!(", called by {}", printable(&caller.name));
-    }
-    text
-}
-
-/// Names are hostile input, and a terminal obeys control characters.
-fn printable(name: &str) -> String {
-    const MOST: usize = 160;
-    let mut text: String = name
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .take(MOST)
-        .collect();
-    if name.chars().count() > MOST {
-        text.push('…');
     }
     text
 }

@@ -41,7 +41,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 
 use crate::elf::{self, Object};
 use crate::unwind::{self, modules};
-use crate::{arena, diag, sys};
+use crate::{arena, remark, sys};
 pub use asgct::Room;
 use asgct::Traces;
 pub use heap_range::java_heap;
@@ -221,7 +221,7 @@ fn publish(library: Object, vm: *mut c_void, env: *mut c_void) {
             Some(_) => ": Java frames come from AsyncGetCallTrace",
             None => ": Java frames have no names",
         };
-        diag::message(&["this JVM does not tell ", missing, instead]);
+        remark::note(&["this JVM does not tell ", missing, instead]);
     }
     let range = layout.as_ref().ok().and_then(|layout| {
         let low = memory.word(layout.low_bound)?;

@@ -1,0 +1,249 @@
+//! prctl(2) and syscall(2): passed on, and watched for the seccomp filter by which a program goes into a
+//! sandbox of its own.
+//!
+//! Called by the exported hooks. What installs no filter is a jump to libc's function: all arguments,
+//! those on the stack too, stand where they were, and the stack is not touched. Who installs one is
+//! answered by libc's function as well, called in between: errno is what it left, for nothing of ours
+//! sets it. libseccomp comes here by `syscall`. A program that enters the kernel by an instruction of its
+//! own does not: `trigger::watcher` finds that out within a second, where there is a watcher.
+//!
+//! Sources: prctl(2), syscall(2), seccomp(2).
+//!
+//! # Safety
+//! The arguments are the program's own, under the contracts of those calls; they are passed on as
+//! they are.
+#![allow(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::arch::naked_asm;
+use core::ffi::{c_int, c_long, c_void};
+use core::mem::transmute;
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::early;
+use crate::next::Entry;
+use crate::sys::Filter;
+use crate::{elf, recorder, sys, trigger};
+
+/// libc's functions; null before [`install`]. Written by it and by a call that comes before, the same
+/// values; relaxed, since each is complete in itself and libc was loaded before us.
+static PRCTL: Entry = Entry::new(null_mut());
+/// As [`PRCTL`].
+static SYSCALL: Entry = Entry::new(null_mut());
+
+const SET_MODE_STRICT: usize = 0;
+const SET_MODE_FILTER: usize = 1;
+const FLAG_TSYNC: usize = 1;
+const FLAG_NEW_LISTENER: usize = 8;
+
+/// Looks the functions up. Called by `boot`.
+pub fn install() {
+    for (entry, name) in [(&PRCTL, &b"prctl"[..]), (&SYSCALL, b"syscall")] {
+        if let Some((symbol, _)) = elf::next_symbol(name) {
+            entry.store(symbol.addr as *mut c_void, Relaxed);
+        }
+    }
+}
+
+/// prctl(2). r11 is no argument; rax, which is one of a variadic function, stays.
+///
+/// # Safety
+/// Jumped to from the hook.
+#[unsafe(naked)]
+pub unsafe extern "C" fn prctl() {
+    naked_asm!(
+        ".cfi_startproc",
+        "cmp edi, {set_seccomp}",
+        "je {event}",
+        "mov r11, qword ptr [rip + {real}]",
+        "test r11, r11",
+        "jz {event}",
+        "jmp r11",
+        ".cfi_endproc",
+        set_seccomp = const libc::PR_SET_SECCOMP,
+        event = sym prctl_event,
+        real = sym PRCTL,
+    )
+}
+
+/// syscall(2).
+///
+/// # Safety
+/// Jumped to from the hook.
+#[unsafe(naked)]
+pub unsafe extern "C" fn syscall() {
+    naked_asm!(
+        ".cfi_startproc",
+        "cmp rdi, {seccomp}",
+        "je {event}",
+        "cmp rdi, {prctl}",
+        "je {event}",
+        "mov r11, qword ptr [rip + {real}]",
+        "test r11, r11",
+        "jz {event}",
+        "jmp r11",
+        ".cfi_endproc",
+        seccomp = const libc::SYS_seccomp,
+        prctl = const libc::SYS_prctl,
+        event = sym syscall_event,
+        real = sym SYSCALL,
+    )
+}
+
+/// A call that may install a filter, or comes before [`install`].
+extern "C" fn prctl_event(option: c_int, b: usize, c: usize, d: usize, e: usize) -> c_int {
+    let make = || {
+        let real = real(&PRCTL);
+        let arguments = [option as isize as usize, b, c, d, e, 0];
+        if real.is_null() {
+            return by_kernel(libc::SYS_prctl, arguments) as c_long;
+        }
+        // SAFETY: prctl(2), with the program's own arguments.
+        c_long::from(unsafe {
+            let real: unsafe extern "C" fn(c_int, ...) -> c_int = transmute(real);
+            real(option, b, c, d, e)
+        })
+    };
+    let wish = (option == libc::PR_SET_SECCOMP).then(|| Wish::by_prctl(b, c));
+    grant(wish, make) as c_int
+}
+
+/// As [`prctl_event`]; the seventh argument lies on the stack.
+extern "C" fn syscall_event(
+    number: c_long,
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    f: usize,
+) -> c_long {
+    let make = || {
+        let real = real(&SYSCALL);
+        if real.is_null() {
+            return by_kernel(number, [a, b, c, d, e, f]) as c_long;
+        }
+        // SAFETY: syscall(2), with the program's own arguments.
+        unsafe {
+            let real: unsafe extern "C" fn(c_long, ...) -> c_long = transmute(real);
+            real(number, a, b, c, d, e, f)
+        }
+    };
+    let wish = match number {
+        libc::SYS_seccomp => Some(Wish::by_seccomp(a, b, c)),
+        libc::SYS_prctl if a as c_int == libc::PR_SET_SECCOMP => Some(Wish::by_prctl(b, c)),
+        _ => None,
+    };
+    grant(wish, make)
+}
+
+/// libc's function, looked up now if it was not; null before we are relocated.
+fn real(entry: &Entry) -> *mut c_void {
+    if entry.load(Relaxed).is_null() && !early::is_now() {
+        install();
+    }
+    entry.load(Relaxed)
+}
+
+/// Where there is no function to call yet. errno cannot be set then.
+fn by_kernel(number: c_long, arguments: [usize; 6]) -> isize {
+    // SAFETY: the program's own call.
+    let result = unsafe { sys::pass_on(number, arguments) };
+    result.max(-1)
+}
+
+/// A sandbox that is asked for.
+struct Wish {
+    /// The `struct sock_fprog`; `None` for the strict mode, which has none.
+    filter: Option<usize>,
+    flags: usize,
+}
+
+impl Wish {
+    fn by_prctl(mode: usize, filter: usize) -> Option<Wish> {
+        let filter = match mode as u32 {
+            libc::SECCOMP_MODE_STRICT => None,
+            libc::SECCOMP_MODE_FILTER => Some(filter),
+            _ => return None,
+        };
+        Some(Wish { filter, flags: 0 })
+    }
+
+    fn by_seccomp(operation: usize, flags: usize, filter: usize) -> Option<Wish> {
+        let filter = match operation as u32 as usize {
+            SET_MODE_STRICT => None,
+            SET_MODE_FILTER => Some(filter),
+            _ => return None,
+        };
+        Some(Wish { filter, flags })
+    }
+
+    /// What the sandbox will be to us.
+    fn meaning(&self) -> Meaning {
+        let Some(address) = self.filter else {
+            return Meaning::Harm { lets_end: true };
+        };
+        // SAFETY: the program hands its filter to the kernel now.
+        match unsafe { Filter::at(address) } {
+            None => Meaning::Nothing,
+            Some(filter) if filter.admits_us() => Meaning::Admitted,
+            Some(filter) => Meaning::Harm {
+                lets_end: filter.admits_an_end(),
+            },
+        }
+    }
+
+    /// Is it there, when the kernel said so?
+    fn is_fulfilled(&self, result: c_long) -> bool {
+        // With TSYNC a number is that of the thread that was in the way, unless one is a descriptor.
+        result == 0 || result > 0 && self.flags & FLAG_NEW_LISTENER != 0
+    }
+}
+
+enum Meaning {
+    /// There will be none: the kernel will refuse it.
+    Nothing,
+    /// We can go on.
+    Admitted,
+    /// Calls of ours will be harmful.
+    Harm { lets_end: bool },
+}
+
+/// Makes the call, and does before and after what the sandbox asks of us.
+#[inline(never)]
+fn grant(wish: Option<Option<Wish>>, make: impl FnOnce() -> c_long) -> c_long {
+    let wish = wish.flatten().filter(|_| concerns_us());
+    let Some(wish) = wish else {
+        return make();
+    };
+    match wish.meaning() {
+        Meaning::Nothing => make(),
+        Meaning::Admitted => {
+            let result = make();
+            if wish.is_fulfilled(result) {
+                trigger::sandbox::admitted();
+            }
+            result
+        }
+        Meaning::Harm { lets_end } => {
+            trigger::sandbox::before(wish.flags & FLAG_TSYNC != 0, lets_end);
+            let result = make();
+            if !wish.is_fulfilled(result) {
+                sys::lower_sandbox();
+            }
+            result
+        }
+    }
+}
+
+/// Not while nothing was begun, not in a sandbox already, and not for a child in borrowed memory, whose
+/// filter is not our process's.
+fn concerns_us() -> bool {
+    !early::is_now() && recorder::has_started() && !sys::is_sandboxed() && !recorder::is_borrowed()
+}

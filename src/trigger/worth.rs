@@ -1,0 +1,121 @@
+//! Whether a process that ends has something of its own to tell.
+//!
+//! Shells start hundreds of programs, and servers a process for each connection: a file of each would
+//! bury the one that matters, and cost more than the child's own work. So the process that the user named
+//! always dumps at its end, and one that another process under the profiler started (`lineage`) only when
+//! it did more than a little: what it sampled itself and kept, by its age. `prof_final_all` has all dump.
+//!
+//! Called by `dumper` at the end, and at each sample. Takes table locks, one at a time, at the end only.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::config::Config;
+use crate::process::lineage;
+use crate::recorder::{self, LIVE, mapping};
+use crate::stack_table::StackTable;
+use crate::{gate, java_heap};
+
+/// Does every process dump at its end? Written by [`start`].
+static ALL: AtomicBool = AtomicBool::new(false);
+
+/// Was anything sampled since the start, or the fork? Written by any thread that samples, and in a fork's
+/// child.
+static SAMPLED: AtomicBool = AtomicBool::new(false);
+
+/// Who is younger has hardly begun: a program in a pipe, a query.
+const YOUNG_MS: u64 = 1_000;
+
+/// What it keeps is then worth a dump from here on: several samples at the default rate, and more than the
+/// caches that a database's or an interpreter's processes fill while they start.
+const MUCH: u64 = 8 << 20;
+
+/// From here on it is a worker.
+const OLD_MS: u64 = 10_000;
+
+/// What a worker that lived for a while keeps to be worth a dump: less than one sample at the default rate
+/// stands for.
+const SOME: u64 = 256 << 10;
+
+/// Keeps what the configuration says.
+pub fn start(config: &Config) {
+    ALL.store(config.prof_final_all, Relaxed);
+}
+
+/// In a fork's child, and at the start: nothing was sampled yet.
+pub fn forget() {
+    // A write would copy the page in every child.
+    if SAMPLED.load(Relaxed) {
+        SAMPLED.store(false, Relaxed);
+    }
+}
+
+/// Something was sampled.
+#[inline]
+pub fn sampled() {
+    if !SAMPLED.load(Relaxed) {
+        SAMPLED.store(true, Relaxed);
+    }
+}
+
+/// Shall this process dump at its end?
+pub fn has_something_to_tell() -> bool {
+    let tables = [&recorder::STACKS, &mapping::MAP_STACKS, &java_heap::STACKS];
+    if tables.into_iter().all(StackTable::is_empty) {
+        return false;
+    }
+    if ALL.load(Relaxed) {
+        return true;
+    }
+    let born_ms = lineage::born_ms();
+    let age_ms = recorder::uptime_ms().saturating_sub(born_ms);
+    let has_sampled = SAMPLED.load(Relaxed) || !lineage::is_forked();
+    is_much(age_ms, has_sampled, &|| kept_since(born_ms)) || !lineage::is_child()
+}
+
+fn is_much(age_ms: u64, has_sampled: bool, kept: &dyn Fn() -> u64) -> bool {
+    match age_ms {
+        ..YOUNG_MS => kept() >= MUCH,
+        YOUNG_MS..OLD_MS => kept() >= SOME,
+        OLD_MS.. => has_sampled || kept() != 0,
+    }
+}
+
+/// The bytes that live of what this process itself allocated, as its samples have it.
+fn kept_since(born_ms: u64) -> u64 {
+    let Some(_pass) = gate::TABLES.enter() else {
+        // A fork takes its time. To write is on the safe side.
+        return u64::MAX;
+    };
+    let mut kept = java_heap::LIVE.total_weighted_bytes();
+    let mut add = |sample: &crate::live_table::Sample| {
+        if sample.birth_ms >= born_ms {
+            kept = kept.saturating_add(sample.weighted_bytes);
+        }
+    };
+    LIVE.for_each(&mut add);
+    mapping::RANGES.for_each(&mut add);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_is_measured_by_the_age() {
+        let much = |age_ms, kept| is_much(age_ms, true, &|| kept);
+        assert!(!much(5, 4 << 20), "the caches of a query");
+        assert!(much(5, 8 << 20));
+        assert!(much(2_000, 1 << 20), "a worker that keeps something");
+        assert!(!much(2_000, 100 << 10));
+        assert!(much(60_000, 0), "it sampled what it freed again");
+        assert!(!is_much(60_000, false, &|| 0), "an idle worker");
+    }
+}
