@@ -257,8 +257,10 @@ fn a_malloc_found_by_the_default_lookup_is_ours() {
             .stacks
             .iter()
             .filter(|stack| in_order(&dump.names(stack), &["Foreign.leakFreed "]));
-        let kept: u64 = freed.map(|stack| stack.live.0).sum();
-        assert_eq!(kept, 0, "{jdk:?}: free was found too");
+        // Each block has 100,000 bytes. A sample of what the JVM itself keeps of the call stands for
+        // some 32 KiB.
+        let kept: u64 = freed.map(|stack| stack.live.2).sum();
+        assert!(kept < 100_000, "{jdk:?}: free was found too, {kept} left");
     }
 }
 

@@ -275,7 +275,8 @@ fn nginx_answers(profiled: bool) -> (Vec<u8>, Run) {
     let binary = installed("nginx").unwrap_or_else(|| PathBuf::from("/usr/sbin/nginx"));
     let mut preload = Preload::command([binary]);
     preload = if profiled {
-        preload.conf(CONF)
+        // Its workers live for a moment and keep little.
+        preload.conf(&format!("{CONF},prof_final_all:true"))
     } else {
         preload.libraries(&[])
     };
