@@ -285,7 +285,8 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
         diag::count(Counter::Reentered);
         return None;
     };
-    guard.rearm(match is_exact() {
+    // Who may be switched on again shall miss no call of the exact mode.
+    guard.rearm(match is_exact() && !arena::exhausted() {
         true => 0,
         false => DORMANT.load(Relaxed),
     });
