@@ -315,6 +315,9 @@ mod tests {
         assert_eq!(Text::new("abc").as_bytes(), b"abc");
         let long = Text::cut(&[b'x'; 5000]).expect("memory");
         assert_eq!(long.as_bytes(), [b'x'; MOST - 1]);
-        assert_eq!(format!("{:?}", Text::cut(b"a\xff").expect("memory")), "\"a\\xff\"");
+        assert_eq!(
+            format!("{:?}", Text::cut(b"a\xff").expect("memory")),
+            "\"a\\xff\""
+        );
     }
 }

@@ -23,7 +23,7 @@ use crate::sync::SpinLock;
 use crate::unwind::{End, Registers, ThreadUnwinder};
 use crate::{arena, gate, runtime, sys, tls};
 
-const BUCKETS: usize = 256;
+const BUCKETS: usize = 128;
 /// Frees that one stay in our tables can be interrupted by before they are lost.
 const PENDING: usize = 32;
 /// From so many blocks on, those of threads that are gone are looked for.
@@ -94,7 +94,10 @@ pub fn find_or_make(most_frames: usize) -> Option<*mut Thread> {
     let tcb = tls::thread_pointer();
     let head = bucket(tcb)?;
     let _lock = THREADS_LOCK.lock();
-    let thread = find(head, |thread| thread.tcb == tcb).or_else(|| {
+    // Reading a bucket of a fresh process would be a page fault, before the one of writing it.
+    let is_first = BLOCKS.load(Relaxed) == 0;
+    let known = (!is_first).then(|| find(head, |thread| thread.tcb == tcb));
+    let thread = known.flatten().or_else(|| {
         let thread = reclaim().or_else(|| make(most_frames))?;
         // SAFETY: filed nowhere, so it is ours alone.
         unsafe {
