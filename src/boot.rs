@@ -19,7 +19,7 @@ use crate::process::lineage;
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::runtime::jvm::{self, Detection};
 use crate::trigger::{self, exit};
-use crate::{arena, diag, java_heap, next, remark, sys, unwind};
+use crate::{arena, diag, elf, java_heap, next, remark, sys, unwind};
 
 /// The configuration in force; null while there is none. Written by [`start`].
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
@@ -48,6 +48,7 @@ pub unsafe fn start<const N: usize>(
     hooks: &'static HookAddresses,
     extensions: fn() -> [Extension; N],
 ) {
+    let _start = elf::Start::begin();
     forward::install();
     mapping::install();
     sandbox::install();
