@@ -127,7 +127,7 @@ fn a_fork_child_is_told_from_another_run() {
     let run = Preload::new("fork.c")
         .arg("40")
         .arg("dumps")
-        .conf("prof:true,lg_prof_sample:12,prof_final:true")
+        .conf("prof:true,lg_prof_sample:12,prof_final:true,prof_final_all:true")
         .run()
         .succeeded();
     let child = run.truth("child");
