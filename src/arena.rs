@@ -16,6 +16,7 @@
 )]
 
 use core::alloc::Layout;
+use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
@@ -43,6 +44,36 @@ static EXHAUSTED: AtomicBool = AtomicBool::new(false);
 /// Acquire in `alloc`, so that the header is seen filled in. Chunks are never unmapped, hence no
 /// ABA.
 static CURRENT: AtomicPtr<Chunk> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Bytes of [`RESERVE`]: a configuration and the block of a thread.
+const RESERVED: usize = 1008;
+
+/// Where the first small pieces come from: a process that samples nothing, as most that a shell starts, needs
+/// no memory but this, which lies beside our other variables.
+static RESERVE: Reserve = Reserve {
+    bytes: UnsafeCell::new([0; RESERVED]),
+    cursor: AtomicUsize::new(0),
+};
+
+#[repr(C, align(16))]
+struct Reserve {
+    bytes: UnsafeCell<[u8; RESERVED]>,
+    /// As [`Chunk::cursor`]. Not begun anew by [`abandon`]: the configuration stays.
+    cursor: AtomicUsize,
+}
+
+// SAFETY: each byte belongs to whom `Reserve::cut` gave it; nobody else reads or writes it.
+unsafe impl Sync for Reserve {}
+
+impl Reserve {
+    fn cut(&self, layout: Layout) -> Option<NonNull<u8>> {
+        if layout.align() > align_of::<Reserve>() {
+            return None;
+        }
+        let start = cut(&self.cursor, layout, RESERVED)?;
+        NonNull::new(self.bytes.get().cast::<u8>().wrapping_add(start))
+    }
+}
 
 /// Stands at the start of each chunk.
 struct Chunk {
@@ -128,11 +159,14 @@ pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {
     if layout.size() > CHUNK / 4 {
         return map(layout.size());
     }
+    if let Some(piece) = RESERVE.cut(layout) {
+        return Some(piece);
+    }
     loop {
         // Acquire: pairs with the Release in `renew`.
         let chunk = CURRENT.load(Acquire);
         // SAFETY: null, or a chunk published by `renew` and seen filled in by that Acquire.
-        let piece = NonNull::new(chunk).and_then(|chunk| unsafe { cut(chunk, layout) });
+        let piece = NonNull::new(chunk).and_then(|chunk| unsafe { cut_off(chunk, layout) });
         if piece.is_some() {
             return piece;
         }
@@ -144,19 +178,23 @@ pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {
 ///
 /// # Safety
 /// `chunk` heads a region of [`CHUNK`] bytes that is never unmapped.
-unsafe fn cut(chunk: NonNull<Chunk>, layout: Layout) -> Option<NonNull<u8>> {
+unsafe fn cut_off(chunk: NonNull<Chunk>, layout: Layout) -> Option<NonNull<u8>> {
     // SAFETY: the contract above; the head is nobody's piece.
-    let cursor = unsafe { &(*chunk.as_ptr()).cursor };
+    let start = cut(unsafe { &(*chunk.as_ptr()).cursor }, layout, CHUNK)?;
+    // SAFETY: `start + size <= CHUNK`, within the region.
+    Some(unsafe { chunk.cast::<u8>().add(start) })
+}
+
+/// The offset of a piece that ends at `most` or before.
+fn cut(cursor: &AtomicUsize, layout: Layout, most: usize) -> Option<usize> {
     let mut start = 0;
     let taken = cursor.fetch_update(Relaxed, Relaxed, |cursor| {
         // Offsets stay below CHUNK + PAGE + size: no overflow.
         start = cursor.next_multiple_of(layout.align());
         let end = start + layout.size();
-        (end <= CHUNK).then_some(end)
+        (end <= most).then_some(end)
     });
-    taken.ok()?;
-    // SAFETY: `start + size <= CHUNK`, within the region.
-    Some(unsafe { chunk.cast::<u8>().add(start) })
+    taken.ok().map(|_| start)
 }
 
 /// Puts a fresh chunk in the place of `full`, unless another thread was faster.
@@ -180,7 +218,7 @@ fn renew(full: *mut Chunk) -> Option<()> {
     Some(())
 }
 
-/// Forgets all memory handed out so far (it stays mapped) and starts afresh: for a fork's child
+/// Forgets all chunks handed out so far (they stay mapped) and starts afresh: for a fork's child
 /// that ran no handlers, whose tables may stand half-written.
 ///
 /// # Safety

@@ -41,6 +41,8 @@ use crate::sys::{self, PAGE};
 pub struct Extension {
     /// What the function is called.
     pub name: &'static str,
+    /// Its hash, by [`elf::gnu_hash`].
+    pub hash: u32,
     /// What the hook is called in the file.
     pub veil: &'static str,
     /// The hook.
@@ -73,7 +75,7 @@ pub fn bind<const N: usize>(extensions: &[Extension; N]) {
     let mut real = [0; N];
     let names = extensions
         .iter()
-        .map(|extension| elf::Name::new(extension.name.as_bytes()));
+        .map(|extension| elf::Name::hashed(extension.name.as_bytes(), extension.hash));
     allocator.symbols(names.enumerate(), &mut |at, symbol| {
         if let Some(place) = real.get_mut(at) {
             *place = symbol.addr;

@@ -19,7 +19,7 @@ use crate::process::lineage;
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::runtime::jvm::{self, Detection};
 use crate::trigger::{self, exit};
-use crate::{arena, diag, java_heap, next, remark, sys, unwind};
+use crate::{arena, diag, elf, java_heap, next, remark, sys, unwind};
 
 /// The configuration in force; null while there is none. Written by [`start`].
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
@@ -46,10 +46,11 @@ unsafe extern "C" {
 pub unsafe fn start<const N: usize>(
     environment: *const *const c_char,
     hooks: &'static HookAddresses,
-    extensions: &[Extension; N],
+    extensions: fn() -> [Extension; N],
 ) {
+    let _start = elf::Start::begin();
     forward::install();
-    mapping::install(false);
+    mapping::install();
     sandbox::install();
     // SAFETY: as promised by the caller.
     let Some(config) = (unsafe { configure(environment) }) else {
@@ -66,8 +67,10 @@ pub unsafe fn start<const N: usize>(
     arena::set_ceiling(usize::try_from(config.prof_mem_max).unwrap_or(usize::MAX));
     unwind::init();
     recorder::reseed(seed());
-    mapping::install(config.prof_mmap);
-    binding::bind(extensions);
+    if config.prof_mmap {
+        mapping::record();
+    }
+    binding::bind(&extensions());
     trigger::start(config);
     register_handlers(config);
     let detection = match config.prof_java {
@@ -148,12 +151,12 @@ unsafe fn variable(environment: *const *const c_char, name: &[u8]) -> Option<&'s
     // SAFETY: a null-terminated array of strings, as promised by the caller.
     unsafe {
         while !at.is_null() && !(*at).is_null() {
-            let entry = CStr::from_ptr(*at).to_bytes();
-            if let Some(value) = entry
-                .strip_prefix(name)
-                .and_then(|rest| rest.strip_prefix(b"="))
-            {
-                return Some(value);
+            // Most differ at their beginning, and need not be read to their end.
+            let entry = (*at).cast::<u8>();
+            let is_same = |(index, byte): (usize, &u8)| *entry.add(index) == *byte;
+            if name.iter().enumerate().all(is_same) && *entry.add(name.len()) == b'=' {
+                let value = entry.add(name.len() + 1).cast::<c_char>();
+                return Some(CStr::from_ptr(value).to_bytes());
             }
             at = at.add(1);
         }

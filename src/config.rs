@@ -3,8 +3,8 @@
 //!
 //! The grammar is that of jemalloc's `MALLOC_CONF`, and so are the messages: `key:value` pairs
 //! between commas, keys of letters, digits and `_`, later pairs win, what cannot be read is said in
-//! one line and the rest goes on. [`parse`] is pure; [`load`] is what prints. `Config` is plain
-//! data: nothing here allocates. Source: jemalloc 5.3.0, `malloc_conf_next` and
+//! one line and the rest goes on. [`parse`] is pure; [`load`] is what prints. Text is copied into
+//! the arena, the rest is plain data. Source: jemalloc 5.3.0, `malloc_conf_next` and
 //! `malloc_conf_init_helper` in `jemalloc.c`.
 #![deny(
     clippy::indexing_slicing,
@@ -32,13 +32,13 @@ pub enum Source {
     MallocConf,
 }
 
-/// One row of the table.
+/// One row of the table that is shown. The library reads options by code: a table of pointers would be
+/// relocated in every process, whether it is configured or not.
 pub(crate) struct Opt {
     pub(crate) key: &'static str,
     pub(crate) default: &'static str,
     pub(crate) values: &'static str,
     pub(crate) help: &'static [&'static str],
-    set: fn(&mut Config, &[u8]) -> Result<(), Fault>,
 }
 
 /// How a rule of the table reads in the help.
@@ -118,22 +118,29 @@ macro_rules! options {
                 default: stringify!($default),
                 values: values!($rule $(($($range)*))?),
                 help: &[$($help),+],
-                set: |config, value| {
-                    config.$field = ($rule $(($($range)*))?).read(value)?;
-                    Ok(())
-                },
             },)*
             $(Opt {
                 key: stringify!($refused),
                 default: stringify!($quiet),
                 values: values!($refused_rule),
                 help: &[$($refused_help),+],
-                set: |_, value| {
-                    let asks = $refused_rule.read(value)? != $quiet;
-                    if asks { Err(Fault::Refused($instead)) } else { Ok(()) }
-                },
             },)*
         ];
+
+        /// Sets the option of that name; `None` when there is none.
+        fn set_option(config: &mut Config, key: &[u8], value: &[u8]) -> Option<Result<(), Fault>> {
+            $(if key == stringify!($field).as_bytes() {
+                let value = ($rule $(($($range)*))?).read(value);
+                return Some(value.map(|value| config.$field = value));
+            })*
+            $(if key == stringify!($refused).as_bytes() {
+                return Some($refused_rule.read(value).and_then(|value| match value != $quiet {
+                    true => Err(Fault::Refused($instead)),
+                    false => Ok(()),
+                }));
+            })*
+            None
+        }
     };
 }
 
@@ -321,17 +328,12 @@ fn is_ours(source: Source, key: &[u8]) -> bool {
 }
 
 fn set<'a>(config: &mut Config, key: &'a [u8], value: &'a [u8]) -> Message<'a> {
-    let Some(option) = OPTIONS.iter().find(|option| option.key.as_bytes() == key) else {
-        return Message::InvalidPair { key, value };
-    };
-    match (option.set)(config, value) {
-        Ok(()) => Message::Set { key, value },
-        Err(Fault::Invalid) => Message::InvalidValue { key, value },
-        Err(Fault::OutOfRange) => Message::OutOfRange { key, value },
-        Err(Fault::Refused(instead)) => Message::Refused {
-            key: option.key,
-            instead,
-        },
+    match set_option(config, key, value) {
+        None => Message::InvalidPair { key, value },
+        Some(Ok(())) => Message::Set { key, value },
+        Some(Err(Fault::Invalid)) => Message::InvalidValue { key, value },
+        Some(Err(Fault::OutOfRange)) => Message::OutOfRange { key, value },
+        Some(Err(Fault::Refused(instead))) => Message::Refused { key, instead },
     }
 }
 

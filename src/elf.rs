@@ -13,7 +13,7 @@
 //! An object can vanish while it is read: `dlclose` in another thread unlinks and unmaps it. Who calls before the program's first thread
 //! exists is safe. Later callers look only at objects that are never closed (libc, the loader, the program, what was preloaded), or run
 //! inside the hook of `dlclose` itself. The walk survives a list that changes under it (nodes are probed, their back links compared); the
-//! tables of an object that is unmapped during the look-up are not.
+//! tables of an object that is unmapped during the look-up are not. During the start a page of the list is probed once ([`Start`]).
 //!
 //! Source: System V ABI (gABI) chapter 5, `elf/dl-lookup.c` and `elf/link.h` of glibc 2.36 for `DT_GNU_HASH` and the version bits.
 #![allow(unsafe_code)]
@@ -26,6 +26,8 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicUsize};
 
 use libc::{Elf64_Ehdr, Elf64_Phdr, Elf64_Sym};
 
@@ -97,6 +99,48 @@ pub struct Symbol {
     pub is_ifunc: bool,
     /// Size in bytes as the symbol table states it; 0 where it does not.
     pub size: usize,
+}
+
+/// While it lives, a page of the loader's list is asked for once, not at each of a dozen walks.
+pub struct Start(());
+
+/// Is there a [`Start`]? Written by it. Relaxed, as the next: what a page was found to be stands for itself.
+static STARTING: AtomicBool = AtomicBool::new(false);
+
+/// Pages that were found readable meanwhile; 0: none. Written by [`is_readable`] and, at its end, [`Start`].
+static READABLE: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+
+impl Start {
+    /// For the constructor, on the program's first thread.
+    pub fn begin() -> Start {
+        STARTING.store(true, Relaxed);
+        Start(())
+    }
+}
+
+impl Drop for Start {
+    fn drop(&mut self) {
+        STARTING.store(false, Relaxed);
+        for page in &READABLE {
+            page.store(0, Relaxed);
+        }
+    }
+}
+
+fn is_readable(at: usize) -> bool {
+    if !STARTING.load(Relaxed) {
+        return sys::readable(at & !7);
+    }
+    let page = at & !(sys::PAGE - 1);
+    let is_known = READABLE.iter().any(|known| known.load(Relaxed) == page);
+    let is_readable = is_known || sys::readable(at & !7);
+    if is_readable
+        && !is_known
+        && let Some(free) = READABLE.iter().find(|known| known.load(Relaxed) == 0)
+    {
+        free.store(page, Relaxed);
+    }
+    is_readable
 }
 
 /// The objects of the loader's list, in its order: the program, what was preloaded, the rest.
@@ -213,7 +257,7 @@ impl Iterator for Objects {
         let last_byte = (node as usize).checked_add(size_of::<LinkMap>() - 1)?;
         // Each page is asked for once: neighbours in the list are often neighbours in memory.
         for at in [node as usize, last_byte] {
-            if at / sys::PAGE != self.page && !sys::readable(at & !7) {
+            if at / sys::PAGE != self.page && !is_readable(at) {
                 return None;
             }
             self.page = at / sys::PAGE;

@@ -311,7 +311,7 @@ fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
         return Some(known);
     }
     let _pass = gate::TABLES.enter()?;
-    let found = thread::find_or_make(MOST_FRAMES.load(Relaxed) as usize);
+    let found = thread::find_or_make();
     match found {
         Some(thread) => tls.thread.store(thread.cast(), Relaxed),
         None => diag::count(Counter::ThreadNotTracked),
@@ -334,7 +334,7 @@ impl Sampling {
         // Inside the gate: the names of managed frames are interned.
         let now_ms = uptime_ms();
         let frames = thread.unwind(hook.address(), registers, most, now_ms);
-        let Some(stack) = STACKS.intern(frames) else {
+        let Some(stack) = frames.and_then(|frames| STACKS.intern(frames)) else {
             diag::count(Counter::StackNotStored);
             return weight.bytes;
         };

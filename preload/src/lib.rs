@@ -17,7 +17,7 @@ unsafe extern "C" fn start(
     environment: *const *const c_char,
 ) {
     // SAFETY: glibc passes the environment as third argument to `.init_array` functions.
-    unsafe { rooms::boot::start(environment, &HOOKS, &EXTENSIONS) }
+    unsafe { rooms::boot::start(environment, &HOOKS, extensions) }
 }
 
 // The prebuilt `core` names this function in its unwind tables. Nothing of ours unwinds (panics

@@ -28,7 +28,7 @@ pub enum Message<'a> {
     EndsWithComma,
     /// jemalloc has it, we do not: what to use.
     Refused {
-        key: &'static str,
+        key: &'a [u8],
         instead: &'static str,
     },
     /// `prof_leak_error` has nothing to act at.
@@ -81,13 +81,9 @@ impl<'a> Message<'a> {
             Message::EndsWithKey => line("Conf string ends with key"),
             Message::EndsWithComma => line("Conf string ends with comma"),
             Message::LeakErrorWithoutFinal => line("prof_leak_error is set w/o prof_final."),
-            Message::Refused { key, instead } => [
-                key.as_bytes(),
-                b" is not supported: ",
-                instead.as_bytes(),
-                b"",
-                b"",
-            ],
+            Message::Refused { key, instead } => {
+                [key, b" is not supported: ", instead.as_bytes(), b"", b""]
+            }
             Message::Source { source, text } => [from(source).as_bytes(), text, b"\"", b"", b""],
         }
     }

@@ -9,6 +9,10 @@
     clippy::panic
 )]
 
+use core::alloc::Layout;
+
+use crate::arena;
+
 /// The longest text, as Linux's PATH_MAX with its terminator.
 const MOST: usize = 4096;
 
@@ -122,7 +126,7 @@ impl Rule for Path {
     type Value = Text;
 
     fn read(&self, text: &[u8]) -> Result<Text, Fault> {
-        Ok(Text::cut(text))
+        Text::cut(text).ok_or(Fault::Invalid)
     }
 }
 
@@ -212,68 +216,47 @@ pub enum CommandLine {
     Hidden,
 }
 
-/// Text of an option, kept in place.
-#[derive(Clone)]
-pub struct Text {
-    bytes: [u8; MOST],
-    len: usize,
-}
+/// Text of an option: a literal, or a copy in the arena, as the environment is the program's to write to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Text(&'static [u8]);
 
 impl Text {
     /// The text of a literal, which must be shorter than a path may be.
-    pub(crate) const fn new(text: &str) -> Self {
-        Self::cut(text.as_bytes())
+    pub(crate) const fn new(text: &'static str) -> Self {
+        Self(text.as_bytes())
     }
 
-    /// As much of `text` as a path can hold.
-    #[allow(
-        clippy::indexing_slicing,
-        reason = "iterators are not const; both are below `len`"
-    )]
-    const fn cut(text: &[u8]) -> Self {
-        let mut bytes = [0; MOST];
-        let len = if text.len() < MOST {
-            text.len()
-        } else {
-            MOST - 1
-        };
-        let mut at = 0;
-        while at < len {
-            bytes[at] = text[at];
-            at += 1;
-        }
-        Self { bytes, len }
+    /// As much of `text` as a path can hold. `None` when there is no memory for it.
+    fn cut(text: &[u8]) -> Option<Self> {
+        Self::joined(&[text.get(..MOST - 1).unwrap_or(text)])
     }
 
     /// Puts `directory` and a slash in front, if all of it fits.
     pub(crate) fn put_below(&mut self, directory: &[u8]) {
-        let mut bytes = [0; MOST];
-        let mut len = 0;
-        for part in [directory, b"/", self.as_bytes()] {
-            let Some(place) = bytes.get_mut(len..len + part.len()) else {
-                return;
-            };
-            place.copy_from_slice(part);
-            len += part.len();
+        if directory.len() + 1 + self.0.len() < MOST
+            && let Some(text) = Self::joined(&[directory, b"/", self.0])
+        {
+            *self = text;
         }
-        if len < MOST {
-            *self = Self { bytes, len };
+    }
+
+    fn joined(parts: &[&[u8]]) -> Option<Self> {
+        let length = parts.iter().map(|part| part.len()).sum();
+        let place = arena::alloc(Layout::array::<u8>(length).ok()?)?;
+        // SAFETY: a fresh piece of that length, zeroed, nobody else's, never freed.
+        #[allow(unsafe_code)]
+        let text = unsafe { core::slice::from_raw_parts_mut(place.as_ptr(), length) };
+        for (place, byte) in text.iter_mut().zip(parts.iter().copied().flatten()) {
+            *place = *byte;
         }
+        Some(Self(text))
     }
 
     /// The text; it need not be UTF-8.
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.0
     }
 }
-
-impl PartialEq for Text {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
-    }
-}
-
-impl Eq for Text {}
 
 impl core::fmt::Debug for Text {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -330,7 +313,11 @@ mod tests {
     #[test]
     fn text_is_cut_like_a_path() {
         assert_eq!(Text::new("abc").as_bytes(), b"abc");
-        assert_eq!(Text::cut(&[b'x'; 5000]).as_bytes(), [b'x'; MOST - 1]);
-        assert_eq!(format!("{:?}", Text::cut(b"a\xff")), "\"a\\xff\"");
+        let long = Text::cut(&[b'x'; 5000]).expect("memory");
+        assert_eq!(long.as_bytes(), [b'x'; MOST - 1]);
+        assert_eq!(
+            format!("{:?}", Text::cut(b"a\xff").expect("memory")),
+            "\"a\\xff\""
+        );
     }
 }

@@ -67,11 +67,15 @@ macro_rules! functions {
             });
         }
 
-        /// Looks the functions up and leads the hooks to them, or to the recording twins. Called by
-        /// `boot`, before the program's first thread.
-        pub fn install(recording: bool) {
+        /// Looks the functions up and leads the hooks to them. Called by `boot`, before the program's
+        /// first thread.
+        pub fn install() {
             resolve();
-            $(if recording && !REAL.$field.load(Relaxed).is_null() {
+        }
+
+        /// Leads the hooks to the recording twins. Called by `boot` after [`install`].
+        pub fn record() {
+            $(if !REAL.$field.load(Relaxed).is_null() {
                 TARGETS.$field.store(entry::$twin as *mut c_void, Relaxed);
             })+
         }
@@ -125,7 +129,7 @@ functions! {
 static REAL: Mapping = Mapping::empty();
 
 /// What the hooks jump to; null leads to the bootstrap entries. Written by `resolve` and by
-/// [`install`]; relaxed for the same reason.
+/// [`record`]; relaxed for the same reason.
 pub static TARGETS: Mapping = Mapping::empty();
 
 /// Arguments of a call as the bootstrap entry pushed them: the last is the lowest.

@@ -208,8 +208,9 @@ macro_rules! export_hooks {
     (@extensions $($name:ident $veil:literal => $kind:ident $target:ident;)+) => {
         $($crate::export_hooks!(@extension $name $veil => $kind $target);)+
 
-        /// The hooks of functions that only some allocators have.
-        pub static EXTENSIONS: [$crate::binding::Extension; [$(stringify!($name)),+].len()] = {
+        /// The hooks of functions that only some allocators have. No static: the loader would relocate it
+        /// in every process.
+        pub fn extensions() -> [$crate::binding::Extension; [$(stringify!($name)),+].len()] {
             unsafe extern "C" {
                 $(
                     #[link_name = concat!("malloscope_hook_", stringify!($name))]
@@ -218,10 +219,11 @@ macro_rules! export_hooks {
             }
             [$($crate::binding::Extension {
                 name: stringify!($name),
+                hash: const { $crate::elf::gnu_hash(stringify!($name).as_bytes()) },
                 veil: $veil,
                 hook: $name,
             }),+]
-        };
+        }
     };
     (@extension $name:ident $veil:literal => hook $target:ident) => {
         $crate::export_hooks!(@veiled $name $veil {

@@ -39,14 +39,14 @@ pub struct PageFilter {
     /// Where every free goes: straight on while nothing has been sampled, else to the twin that
     /// reads the count of the block's page. Written by `hooks`.
     pub entry: AtomicPtr<c_void>,
+    /// The first byte that [`PageFilter::hold`] has filled, and how many follow. Written by it.
+    held: AtomicUsize,
+    held_bytes: AtomicUsize,
     /// Where that twin goes by the count: on at zero, else to the sampled path. Written by `hooks`
     /// before `entry`.
     pub routes: [AtomicPtr<c_void>; VALUES],
     /// Written under the lock of the shard that owns the byte, and by [`PageFilter::hold`].
     pub counts: Counts,
-    /// The first byte that [`PageFilter::hold`] has filled, and how many follow. Written by it.
-    held: AtomicUsize,
-    held_bytes: AtomicUsize,
 }
 
 /// On a cache line of their own.

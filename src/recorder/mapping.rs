@@ -78,7 +78,7 @@ pub fn mapped(address: usize, size: usize, hook: Hook, registers: Registers) {
     };
     let now_ms = uptime_ms();
     let frames = thread.unwind(hook.address(), registers, most, now_ms);
-    let Some(stack) = MAP_STACKS.intern(frames) else {
+    let Some(stack) = frames.and_then(|frames| MAP_STACKS.intern(frames)) else {
         return diag::count(Counter::StackNotStored);
     };
     let sample = Sample {

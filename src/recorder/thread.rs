@@ -35,6 +35,10 @@ const SWEEP: usize = 8;
 static THREADS: [AtomicPtr<Thread>; BUCKETS] =
     [const { AtomicPtr::new(core::ptr::null_mut()) }; BUCKETS];
 
+/// The head of one bucket more, for the block that was made first: a process of one thread touches no other,
+/// and this one lies beside our other variables. As [`THREADS`]; its block is never reclaimed.
+static FIRST: AtomicPtr<Thread> = AtomicPtr::new(core::ptr::null_mut());
+
 /// Taken by a thread at its first event, inside the gate.
 static THREADS_LOCK: SpinLock = SpinLock::new();
 
@@ -69,8 +73,8 @@ pub struct Thread {
     has_pending: AtomicBool,
     pending: [AtomicUsize; PENDING],
     unwinder: ThreadUnwinder,
-    /// Room for a stack, in the arena.
-    frames: NonNull<[u64]>,
+    /// Room for a stack, in the arena; made for the first one.
+    frames: Option<NonNull<[u64]>>,
 }
 
 /// A new seed for all samplers; each draws anew at its thread's next event.
@@ -83,19 +87,25 @@ pub fn reseed(seed: u64) {
 pub fn abandon() {
     // SAFETY: the caller is the only thread of its process.
     unsafe { THREADS_LOCK.force_unlock() };
-    for head in &THREADS {
+    for head in heads() {
         head.store(core::ptr::null_mut(), Relaxed);
     }
     BLOCKS.store(0, Relaxed);
 }
 
-/// The calling thread's block, made on its first event; `most_frames` are what its stacks may have.
-pub fn find_or_make(most_frames: usize) -> Option<*mut Thread> {
+/// The calling thread's block, made on its first event.
+pub fn find_or_make() -> Option<*mut Thread> {
     let tcb = tls::thread_pointer();
     let head = bucket(tcb)?;
     let _lock = THREADS_LOCK.lock();
-    let thread = find(head, |thread| thread.tcb == tcb).or_else(|| {
-        let thread = reclaim().or_else(|| make(most_frames))?;
+    let is_mine = |thread: &Thread| thread.tcb == tcb;
+    let known = find(&FIRST, is_mine).or_else(|| find_unless_few(head, is_mine));
+    let thread = known.or_else(|| {
+        let head = match BLOCKS.load(Relaxed) {
+            0 => &FIRST,
+            _ => head,
+        };
+        let thread = reclaim().or_else(make)?;
         // SAFETY: filed nowhere, so it is ours alone.
         unsafe {
             (*thread).tcb = tcb;
@@ -108,6 +118,21 @@ pub fn find_or_make(most_frames: usize) -> Option<*mut Thread> {
     Some(thread)
 }
 
+/// As [`find`], where there can be a block beside the first: reading a bucket would be a page fault.
+fn find_unless_few(
+    head: &AtomicPtr<Thread>,
+    wanted: impl Fn(&Thread) -> bool,
+) -> Option<*mut Thread> {
+    match BLOCKS.load(Relaxed) {
+        0 | 1 => None,
+        _ => find(head, wanted),
+    }
+}
+
+fn heads() -> impl Iterator<Item = &'static AtomicPtr<Thread>> {
+    core::iter::once(&FIRST).chain(&THREADS)
+}
+
 /// Has a thread that lives, and has sampled, its TCB in this range?
 pub fn has_thread(range: Range<u64>) -> bool {
     let Some(_pass) = gate::TABLES.enter() else {
@@ -116,7 +141,7 @@ pub fn has_thread(range: Range<u64>) -> bool {
     let _lock = THREADS_LOCK.lock();
     let is_in =
         |thread: &Thread| range.contains(&(thread.tcb as u64)) && sys::thread_exists(thread.tid);
-    THREADS.iter().any(|head| find(head, is_in).is_some())
+    heads().any(|head| find(head, is_in).is_some())
 }
 
 fn bucket(tcb: usize) -> Option<&'static AtomicPtr<Thread>> {
@@ -162,9 +187,7 @@ fn unlink(head: &AtomicPtr<Thread>, thread: *mut Thread) {
     }
 }
 
-fn make(most_frames: usize) -> Option<*mut Thread> {
-    let room = most_frames.min(MAX_FRAMES - 1) + 1;
-    let frames = arena::alloc(Layout::array::<u64>(room).ok()?)?.cast::<u64>();
+fn make() -> Option<*mut Thread> {
     let thread = arena::alloc(Layout::new::<Thread>())?.cast::<Thread>();
     // SAFETY: fresh memory of the right layout.
     unsafe {
@@ -180,7 +203,7 @@ fn make(most_frames: usize) -> Option<*mut Thread> {
             has_pending: AtomicBool::new(false),
             pending: [const { AtomicUsize::new(0) }; PENDING],
             unwinder: ThreadUnwinder::new(),
-            frames: NonNull::slice_from_raw_parts(frames, room),
+            frames: None,
         });
     }
     BLOCKS.fetch_add(1, Relaxed);
@@ -278,19 +301,30 @@ impl Thread {
         self.uid
     }
 
-    /// The stack, leaf first, beginning with `hook`.
+    #[cold]
+    fn make_room(&mut self, most: usize) -> Option<NonNull<[u64]>> {
+        let room = most.min(MAX_FRAMES - 1) + 1;
+        let frames = arena::alloc(Layout::array::<u64>(room).ok()?)?.cast::<u64>();
+        self.frames = Some(NonNull::slice_from_raw_parts(frames, room));
+        self.frames
+    }
+
+    /// The stack, leaf first, beginning with `hook`. `None` when there is no memory for it.
     #[inline(always)]
-    pub fn unwind(&mut self, hook: u64, registers: Registers, most: usize, now_ms: u64) -> &[u64] {
-        // SAFETY: arena memory of this block alone, see `make`.
-        let frames = unsafe { self.frames.as_mut() };
-        let Some((first, rest)) = frames.split_first_mut() else {
-            return &[];
-        };
+    pub fn unwind(
+        &mut self,
+        hook: u64,
+        registers: Registers,
+        most: usize,
+        now_ms: u64,
+    ) -> Option<&[u64]> {
+        let mut frames = self.frames.or_else(|| self.make_room(most))?;
+        // SAFETY: arena memory of this block alone, see `make_room`.
+        let frames = unsafe { frames.as_mut() };
+        let (first, rest) = frames.split_first_mut()?;
         *first = hook;
         let room = most.min(rest.len());
-        let Some(rest) = rest.get_mut(..room) else {
-            return &[];
-        };
+        let rest = rest.get_mut(..room)?;
         let (depth, end) = runtime::stack(&mut self.unwinder, registers, rest, now_ms);
         match end {
             End::Complete | End::Managed(_) => {}
@@ -298,7 +332,7 @@ impl Thread {
             End::NoInfo => diag::count(Counter::UnwindNoInfo),
             End::BadMemory => diag::count(Counter::UnwindBadMemory),
         }
-        frames.get(..=depth).unwrap_or(&[])
+        frames.get(..=depth)
     }
 
     /// Adds to the pending list; called from signal handlers of this thread. False when full.

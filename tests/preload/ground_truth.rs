@@ -58,7 +58,9 @@ fn accounts(run: &Run) -> Vec<Account> {
 }
 
 fn run(lg_period: u8, arguments: &[&str]) -> Run {
-    let conf = format!("prof:true,lg_prof_sample:{lg_period},prof_final:true,prof_dump_live:true");
+    let conf = format!(
+        "prof:true,lg_prof_sample:{lg_period},prof_final_all:true,prof_final:true,prof_dump_live:true"
+    );
     let program = Preload::new("ground_truth.cpp").conf(&conf);
     let program = arguments
         .iter()

@@ -182,3 +182,42 @@ fn its_thread_locals_are_small_and_need_no_call() {
         "initial-exec"
     );
 }
+
+/// Start and size of a section, by its name.
+fn section(name: &str) -> (u64, u64) {
+    let sections = readelf("--section-headers");
+    let line = sections
+        .lines()
+        .find(|line| line.split_whitespace().any(|word| word == name));
+    let fields: Vec<_> = line
+        .unwrap_or_else(|| panic!("no section {name}"))
+        .split_whitespace()
+        .skip_while(|word| *word != name)
+        .collect();
+    let number = |at: usize| u64::from_str_radix(fields[at], 16).expect("a number");
+    (number(2), number(4))
+}
+
+#[test]
+fn what_every_process_touches_lies_together() {
+    const PAGE: u64 = 4096;
+    // preload/layout.ld: the small variables and the head of the page filter.
+    let ((data, _), (bss, size), (filter, _)) =
+        (section(".data"), section(".bss"), section(".bss.filter"));
+    assert_eq!(
+        data / PAGE,
+        (bss + size - 1) / PAGE,
+        "one page of variables"
+    );
+    assert_eq!(data / PAGE, filter / PAGE, "and the filter's head");
+    let ((first, _), (got, size)) = (section(".data.rel.ro"), section(".got"));
+    assert_eq!(
+        first / PAGE,
+        (got + size - 1) / PAGE,
+        "one page is relocated"
+    );
+    assert!(
+        section(".text.start").1 < 16 * PAGE,
+        "what runs at the start"
+    );
+}
