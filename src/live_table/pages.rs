@@ -6,9 +6,9 @@
 //! resident. Pages that are 4 GiB apart share a byte. That costs a look into the table of samples,
 //! never an answer that is wrong.
 //!
-//! The counts are exact up to [`FULL`]. A byte that has reached it has lost count; the shard of the
+//! The counts are exact up to 254. A byte that has reached 255 has lost count; the shard of the
 //! table that owns it counts anew from time to time. A byte is written under the lock of one shard
-//! (`live_table` chooses the shard by [`index`]), so a load and a store do; hooks read it at any
+//! (`live_table` chooses the shard by `index`), so a load and a store do; hooks read it at any
 //! moment. Why Relaxed is enough for them stands in `live_table`.
 //!
 //! Source: measured beside a mark in the address, which moves the block, and beside a hashed

@@ -201,21 +201,14 @@ fn section(name: &str) -> (u64, u64) {
 #[test]
 fn what_every_process_touches_lies_together() {
     const PAGE: u64 = 4096;
-    // preload/layout.ld: the small variables and the head of the page filter.
-    let ((data, _), (bss, size), (filter, _)) =
-        (section(".data"), section(".bss"), section(".bss.filter"));
-    assert_eq!(
-        data / PAGE,
-        (bss + size - 1) / PAGE,
-        "one page of variables"
-    );
-    assert_eq!(data / PAGE, filter / PAGE, "and the filter's head");
+    // preload/layout.ld: the small variables and the head of the page filter on one page, what is
+    // relocated on one, and room for one more of each before it is worth another look.
+    let ((data, _), (filter, _)) = (section(".data"), section(".bss.filter"));
+    let variables = filter / PAGE - data / PAGE + 1;
+    assert!(variables <= 2, "{variables} pages of variables");
     let ((first, _), (got, size)) = (section(".data.rel.ro"), section(".got"));
-    assert_eq!(
-        first / PAGE,
-        (got + size - 1) / PAGE,
-        "one page is relocated"
-    );
+    let relocated = (got + size - 1) / PAGE - first / PAGE + 1;
+    assert!(relocated <= 2, "{relocated} pages are relocated");
     assert!(
         section(".text.start").1 < 16 * PAGE,
         "what runs at the start"
