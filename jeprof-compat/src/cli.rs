@@ -8,12 +8,12 @@ use clap::Parser;
 use regex::Regex;
 
 use crate::argv::{self, Refusal};
+use crate::figures::units::Unit;
 use crate::filter::Filter;
 use crate::graph::Trim;
 use crate::model::{self, ValueKind};
 use crate::naming::Granularity;
 use crate::stacks::Selection;
-use crate::units::Unit;
 use crate::view::text;
 
 /// What to write.

@@ -11,11 +11,11 @@ use regex::Regex;
 use serde::Serialize;
 
 use crate::diff::{self, By, Diff, How, Options, Side};
+use crate::figures::words;
 use crate::filter::Filter;
 use crate::model::{MALLOC, Profile};
 use crate::read;
 use crate::series::{Dump, Identity, Series};
-use crate::suspects::words;
 use crate::symbolize::{Locator, symbolize};
 use crate::view;
 
@@ -327,7 +327,7 @@ fn notes(before: &State, after: &State, how: How, kind: Option<&str>) -> Result<
     }
     let periods = [before, after].map(|state| state.profile.period_of(kind));
     if periods[0] != periods[1] {
-        let [first, second] = periods.map(words::bytes);
+        let [first, second] = periods.map(|period| words::period(period as u64));
         notes.push(format!(
             "The first has a sample every {first}, the second every {second}: both tell true bytes, \
              with another error."

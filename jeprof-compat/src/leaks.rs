@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::figures::{quantity, words};
 use crate::model::MALLOC;
-use crate::quantity;
 use crate::report::{Conclusion, Suspect};
 use crate::series::{Process, Series};
 use crate::suspects::{self, Findings};
@@ -147,7 +147,7 @@ impl Found<'_> {
             "{program} {}, {count} {} in {}{kind}",
             self.process.name,
             if count == 1 { "dump" } else { "dumps" },
-            suspects::duration(self.seconds()),
+            words::duration(self.seconds()),
         )
         .trim_start()
         .to_owned()

@@ -5,10 +5,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use jeprof_compat::figures::units::Unit;
 use jeprof_compat::graph::{Graph, Trim};
 use jeprof_compat::layout::{Engine, Layered, Link, Placement, Point, Request, Size};
 use jeprof_compat::stacks::{Frame, FrameId, NamedProfile, NamedStack};
-use jeprof_compat::units::Unit;
 use jeprof_compat::view::svg::Caption;
 use jeprof_compat::view::{self, dot, svg, text};
 use proptest::prelude::*;

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::quantity;
-use crate::suspects::words::count;
+use crate::figures::quantity;
+use crate::figures::words;
 
 /// Which program.
 #[derive(clap::Args, Clone, Debug)]
@@ -118,23 +118,23 @@ fn answer(request: &Request) -> Result<String> {
 /// The status for a person.
 fn describe(status: &Value) -> String {
     let number = |key: &str| status[key].as_u64().unwrap_or(0);
-    let megabytes = |key: &str| format!("{:.1} MB", number(key) as f64 / 1_048_576.0);
+    let bytes = |key: &str| words::bytes(number(key) as f64);
     let mut lines = vec![
         format!(
             "sampling {}, once in {} KiB; {} s since the start, {}",
             status["sampling"].as_str().unwrap_or("?"),
             number("period_bytes") / 1024,
             number("uptime_ms") / 1000,
-            count(number("dumps"), "dump")
+            words::count(number("dumps"), "dump")
         ),
         format!(
             "live {} by {} of {}; RSS {} (at most {}), of it the profiler's {}",
-            megabytes("live_bytes"),
-            count(number("live_samples"), "sample"),
-            count(number("stacks"), "stack"),
-            megabytes("rss_bytes"),
-            megabytes("rss_peak_bytes"),
-            megabytes("profiler_bytes")
+            bytes("live_bytes"),
+            words::count(number("live_samples"), "sample"),
+            words::count(number("stacks"), "stack"),
+            bytes("rss_bytes"),
+            bytes("rss_peak_bytes"),
+            bytes("profiler_bytes")
         ),
     ];
     let counters = status["counters"].as_object().into_iter().flatten();

@@ -4,9 +4,9 @@ use super::change::Change;
 use super::paths::Paths;
 use super::rows::{self, By, Mark, Row};
 use super::{Diff, Figures, How, Options, Told};
+use crate::figures::words;
 use crate::model::{JAVA_HEAP, MALLOC};
 use crate::naming::Frame;
-use crate::suspects::words;
 
 /// Headline, sentences and rows.
 /// `after` seconds lie between two dumps of one process.
@@ -83,14 +83,14 @@ fn whole(kind: &str, total: &Change, mark: Mark, after: Option<f64>) -> String {
         ),
         (Mark::Noise, _) => format!(
             "{subject} did not change by more than the noise: {} ({} to {}), from {before} to {after}{time}",
-            signed(value),
-            signed(low),
-            signed(high)
+            words::signed(value),
+            words::signed(low),
+            words::signed(high)
         ),
         (Mark::Few, _) => format!(
             "Too few samples came or went to say that {} changed: {}, from {before} to {after}{time}",
             lowered(&subject),
-            signed(value)
+            words::signed(value)
         ),
     }
 }
@@ -194,12 +194,6 @@ fn place(frame: &Frame) -> String {
         (Some(file), None) => file.to_owned(),
         (None, _) => String::new(),
     }
-}
-
-/// `+1.5 MB`, `-3.0 KB`.
-pub fn signed(value: f64) -> String {
-    let sign = if value < 0.0 { "" } else { "+" };
-    format!("{sign}{}", words::bytes(value))
 }
 
 /// A path without its directories.

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use super::{Choice, Shown, deliver, warn};
+use crate::figures::amount::amount;
+use crate::figures::units::Unit;
 use crate::graph::{Graph, Trim};
 use crate::layout::Layered;
 use crate::model::ValueKind;
 use crate::stacks::NamedProfile;
-use crate::units::Unit;
-use crate::view::amount::amount;
 use crate::view::svg::Caption;
 use crate::view::{dot, flame_file, svg, text};
 

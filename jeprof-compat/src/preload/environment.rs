@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::quantity;
+use crate::figures::quantity;
 
 /// Pairs before the user's own. Dumps while it runs, at each new maximum (a program that frees
 /// everything at its end has nothing in its last dump), and at the end, Ctrl-C included; not more of

@@ -4,14 +4,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    Account, Cell, Dump, Estimate, Fact, Header, Kind, KindBuilder, Limit, MOST_STACKS, Point,
-    Report, Share, Timeline, Z95, clock,
+    Account, Cell, Dump, Fact, Header, Kind, KindBuilder, Limit, MOST_STACKS, Point, Report, Share,
+    Timeline,
 };
 use crate::account::{self, Part};
+use crate::figures::{Estimate, date, words};
 use crate::filter;
 use crate::model::{LocationId, MALLOC, Profile, Sample, ValueKind};
 use crate::naming::{Frame, Granularity, Namesakes};
-use crate::quantity;
 
 /// A dump as the report wants it.
 #[derive(Clone, Copy, Debug)]
@@ -120,11 +120,15 @@ fn header(states: &[State<'_>], last: &State<'_>, malloc: Option<&Kind>) -> Head
     add("Process", fact("pid").map(str::to_owned), false);
     add("Host", fact("host").map(str::to_owned), false);
     let start = number(last.profile, "start_unix_ms");
-    add("Started", start.map(|ms| date((ms / 1000.0) as i64)), false);
+    add(
+        "Started",
+        start.map(|ms| date::date((ms / 1000.0) as i64)),
+        false,
+    );
     let dumps = if states.len() == 1 { "dump" } else { "dumps" };
-    let run = format!("{}, {} {dumps}", clock(last.seconds), states.len());
+    let run = format!("{}, {} {dumps}", words::clock(last.seconds), states.len());
     add("Seen", Some(run), false);
-    let period = format!("one sample every {}", binary(last.profile.period));
+    let period = format!("one sample every {}", words::period(last.profile.period));
     add("Sample rate", Some(period), false);
     let samples = |s: &Sample| s.facts.as_ref().map_or(0, |f| f.samples);
     let samples: u64 = last.profile.samples.iter().map(samples).sum();
@@ -132,7 +136,7 @@ fn header(states: &[State<'_>], last: &State<'_>, malloc: Option<&Kind>) -> Head
     add("Live samples at the end", samples, false);
     add("Threads", fact("threads").map(str::to_owned), false);
     let own = number(last.profile, "profiler_bytes");
-    let own = own.map(|b| format!("{:.1} MB", b / 1_048_576.0));
+    let own = own.map(words::bytes);
     add("Memory of the profiler", own, false);
     add("Names not found", malloc.and_then(unresolved), false);
     if let Some(lost) = lost(last.profile) {
@@ -173,45 +177,11 @@ fn lost(profile: &Profile) -> Option<f64> {
     known.reduce(|a, b| a + b)
 }
 
-/// `128 KB`: rates are powers of two, mostly.
-fn binary(bytes: u64) -> String {
-    match bytes {
-        0 | 1 => "allocation".to_owned(),
-        b if b % (1 << 20) == 0 => format!("{} MB", b >> 20),
-        b if b % (1 << 10) == 0 => format!("{} KB", b >> 10),
-        b => format!("{b} bytes"),
-    }
-}
-
 fn unresolved(kind: &Kind) -> Option<String> {
     let all = kind.frames.len();
     let without = kind.frames.iter().filter(|f| f.kind == "unresolved");
     let share = without.count() as f64 / all.max(1) as f64;
     (all > 0).then(|| format!("{:.1} % of {all} functions", share * 100.0))
-}
-
-/// UTC, by the proleptic Gregorian calendar (H. Hinnant's `civil_from_days`).
-fn date(unix: i64) -> String {
-    let (days, second) = (unix.div_euclid(86_400), unix.rem_euclid(86_400));
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute) = (second / 3600, second % 3600 / 60);
-    format!(
-        "{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{:02} UTC",
-        second % 60
-    )
 }
 
 fn timeline(states: &[State<'_>], shown: &[State<'_>], last: &State<'_>) -> Timeline {
@@ -249,12 +219,7 @@ fn timeline(states: &[State<'_>], shown: &[State<'_>], last: &State<'_>) -> Time
 fn live(profile: &Profile) -> Estimate {
     let value = profile.total(ValueKind::InuseSpace);
     let variance = |s: &Sample| s.facts.as_ref().map_or(0.0, |f| f.variance);
-    let half = Z95 * profile.samples.iter().map(variance).sum::<f64>().sqrt();
-    Estimate {
-        value,
-        low: (value - half).max(0.0),
-        high: value + half,
-    }
+    Estimate::of(value, profile.samples.iter().map(variance).sum())
 }
 
 fn account((at, state): (usize, &State<'_>)) -> Option<Account> {
@@ -266,7 +231,7 @@ fn account((at, state): (usize, &State<'_>)) -> Option<Account> {
         if *part == Part::LiveHeap && is_cut {
             meaning += &format!(
                 " It holds {} more that are not resident: never written to, or swapped out.",
-                quantity::in_words(account.not_resident)
+                words::bytes(account.not_resident)
             );
         }
         Share {
@@ -354,12 +319,6 @@ fn cell(state: &State<'_>, sample: &Sample, bounds: &[f64]) -> Cell {
 mod tests {
     use super::*;
     use crate::model::{ProcessFacts, StackFacts, Values};
-
-    #[test]
-    fn dates_are_civil() {
-        assert_eq!(date(0), "1970-01-01 00:00:00 UTC");
-        assert_eq!(date(1_709_210_096), "2024-02-29 12:34:56 UTC");
-    }
 
     #[test]
     fn what_was_lost_is_told_and_that_nothing_was() {

@@ -17,14 +17,12 @@ pub use dumps::{State, shown};
 pub use neighbour::Neighbour;
 pub use redact::Secrets;
 pub use stacks::{Ages, Cell, Kind, KindBuilder, MOST_STACKS, ReportFrame, Stack, TrieNode};
-pub use suspect::{Estimate, StackFrame, Suspect, Verdict};
-pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline, clock};
+pub use suspect::{StackFrame, Suspect, Verdict};
+pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline};
 
+use crate::figures::words;
 use crate::model::MALLOC;
 use serde::Serialize;
-
-/// Two standard errors, nearly.
-const Z95: f64 = 1.96;
 
 /// A whole report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -83,7 +81,7 @@ pub struct Fact {
 impl Report {
     /// The unit of time in which all rates of this report are told, and its seconds.
     pub fn per(&self) -> (&'static str, f64) {
-        crate::quantity::per(self.timeline.points.last().map_or(0.0, |p| p.seconds))
+        words::per(self.timeline.points.last().map_or(0.0, |p| p.seconds))
     }
 
     /// Makes the report speak of one kind of samples: it comes first, and the timeline shows it.
@@ -125,6 +123,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::Estimate;
 
     #[test]
     fn the_kind_that_leaks_comes_first_and_is_in_the_timeline() {

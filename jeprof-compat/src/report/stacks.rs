@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::suspect::Estimate;
-use super::{Z95, text};
+use super::text;
+use crate::figures::Estimate;
 use crate::naming::{Frame, FrameKind};
 
 /// Stacks that a page has of a kind.
@@ -47,13 +47,8 @@ impl Kind {
     /// Bytes live at a dump, with their 95 % band.
     pub fn live(&self, dump: usize) -> Estimate {
         let cells = || self.stacks.iter().filter_map(|s| s.cells.get(dump));
-        let half = Z95 * cells().map(|c| c.variance).sum::<f64>().sqrt();
-        let value: f64 = cells().map(|c| c.bytes).sum();
-        Estimate {
-            value,
-            low: (value - half).max(0.0),
-            high: value + half,
-        }
+        let value = cells().map(|c| c.bytes).sum();
+        Estimate::of(value, cells().map(|c| c.variance).sum())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::figures::Estimate;
+
 /// What is said of a call path, or of the whole process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -45,17 +47,6 @@ impl Verdict {
             Verdict::NoLeak => "no-leak",
         }
     }
-}
-
-/// A figure with its 95 % interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Estimate {
-    /// The best guess.
-    pub value: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
 }
 
 /// A suspect card.

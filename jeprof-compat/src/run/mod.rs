@@ -22,10 +22,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use crate::doctor;
+use crate::figures::{date, quantity};
 use crate::preload::environment::{Configuration, Inherited, Wishes};
 use crate::preload::library;
 use crate::preload::program::{self, Program};
-use crate::quantity;
 use remarks::Remarks;
 
 /// Exit code for what goes wrong before the program starts, as in `env` and `timeout`.
@@ -195,7 +195,7 @@ fn shown(path: &Path) -> &Path {
 /// `malloscope-java-20261121-093005`, with a number behind it when that is taken.
 fn default_directory(program: &Program) -> PathBuf {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let stamp = stamp(now.map_or(0, |d| d.as_secs()));
+    let stamp = date::stamp(now.map_or(0, |d| d.as_secs() as i64));
     // What the grammar of the configuration cannot carry does not get into a name of ours.
     let name: String = program
         .name()
@@ -207,36 +207,4 @@ fn default_directory(program: &Program) -> PathBuf {
     let mut names = std::iter::once(base.clone()).chain(taken);
     let free = names.find(|name| !Path::new(name).exists());
     PathBuf::from(free.unwrap_or(base))
-}
-
-/// UTC as `yyyymmdd-hhmmss`. Days to dates after Howard Hinnant, `civil_from_days`.
-fn stamp(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = (shifted_month + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::stamp;
-
-    #[test]
-    fn stamps_are_dates() {
-        assert_eq!(stamp(0), "19700101-000000");
-        assert_eq!(stamp(951_782_399), "20000228-235959");
-        assert_eq!(stamp(951_782_400), "20000229-000000");
-        assert_eq!(stamp(951_868_800), "20000301-000000");
-        assert_eq!(stamp(1_795_253_405), "20261121-093005");
-        assert_eq!(stamp(4_102_444_799), "20991231-235959");
-    }
 }

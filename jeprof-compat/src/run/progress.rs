@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use super::family;
 use super::summary::{self, State};
-use crate::units::Unit;
-use crate::view::amount::amount;
+use crate::figures::amount::amount;
+use crate::figures::units::Unit;
+use crate::figures::words;
 
 /// How often the line on a terminal is written.
 pub(super) const BEAT: Duration = Duration::from_secs(1);
@@ -110,7 +111,10 @@ impl<'a> Progress<'a> {
 
     /// `malloscope: 2m05s; live 12.3 MB in the last dump of 5; RSS 45.1 MB`.
     fn line(&self, resident: Option<u64>) -> String {
-        let mut line = format!("malloscope: {}", clock(self.start.elapsed().as_secs()));
+        let mut line = format!(
+            "malloscope: {}",
+            words::stopwatch(self.start.elapsed().as_secs())
+        );
         let (live, processes) = self.live_now();
         let live = amount(live, Unit::Megabytes);
         line += &match (self.dumps, processes) {
@@ -129,14 +133,6 @@ impl<'a> Progress<'a> {
 /// As in `super::write`, nobody has to be there to read it.
 fn to_stderr(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
-}
-
-fn clock(seconds: u64) -> String {
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, s) => format!("{s}s"),
-        (0, m, s) => format!("{m}m{s:02}s"),
-        (h, m, _) => format!("{h}h{m:02}m"),
-    }
 }
 
 /// Bytes in memory of a process and of those that it started.
@@ -187,7 +183,7 @@ mod tests {
     #[test]
     fn times_are_short() {
         assert_eq!(
-            [5, 65, 7265].map(clock),
+            [5, 65, 7265].map(words::stopwatch),
             ["5s".to_owned(), "1m05s".to_owned(), "2h01m".to_owned()]
         );
     }

@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use super::call_sites::{self, CallSite};
 use super::{Plan, printable, say, shown, write};
+use crate::figures::amount::{amount, percent};
+use crate::figures::units::Unit;
 use crate::load::Loaded;
 use crate::model::ValueKind;
 use crate::read;
 use crate::stacks::Selection;
 use crate::symbolize::Locator;
-use crate::units::Unit;
-use crate::view::amount::{amount, percent};
 
 /// How many call sites are named.
 const SITES: usize = 5;

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Plan, say, shown, summary};
+use crate::figures::words;
 use crate::leak_report;
 use crate::series::Series;
-use crate::suspects;
 use crate::symbolize::Locator;
 use crate::view::html;
 
@@ -56,7 +56,7 @@ pub(super) fn exit_code(leaks: f64, tolerated: f64, own: u8) -> u8 {
     if leaks <= 0.0 || leaks < tolerated {
         return own;
     }
-    let rate = |bytes: f64| suspects::rate(bytes / 3600.0, 3600.0);
+    let rate = |bytes: f64| words::rate(bytes / 3600.0, 3600.0);
     say(&format_args!(
         "exit {LEAKS}, for --fail-if-leak {}: at least {} leak for certain (the program's own exit \
          code was {own})",

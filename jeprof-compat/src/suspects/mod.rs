@@ -21,7 +21,6 @@ mod slope;
 mod survival;
 mod tell;
 mod verdict;
-pub(crate) mod words;
 
 use crate::report::{Conclusion, Suspect};
 use crate::series::Process;
@@ -30,7 +29,6 @@ use evidence::{Births, Evidence};
 use group::Group;
 use paths::Paths;
 use verdict::{Judgement, LEAST, LEVEL, Verdict};
-pub use words::{duration, rate};
 
 /// How many suspects that do not grow are named.
 const OTHERS: usize = 5;

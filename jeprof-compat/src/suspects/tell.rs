@@ -4,17 +4,15 @@ use super::history;
 use super::paths::Paths;
 use super::slope::slope;
 use super::verdict::Verdict;
-use super::{Case, Findings, Judged, OTHERS, is_growth, power, words};
+use super::{Case, Findings, Judged, OTHERS, is_growth, power};
 use crate::account::{Account, Part};
 use crate::culprit;
+use crate::figures::{Estimate, words};
 use crate::model::JAVA_HEAP;
 use crate::naming::Frame;
-use crate::report::{Conclusion, Estimate, StackFrame, Suspect, Verdict as Word};
+use crate::report::{Conclusion, StackFrame, Suspect, Verdict as Word};
 
 const HOUR: f64 = 3600.0;
-
-/// 95 % of a normal distribution.
-const TWO_SIDED: f64 = 1.96;
 
 /// Share of the live bytes from which on a path that does not grow is named.
 const BIG: f64 = 0.01;
@@ -323,12 +321,7 @@ fn suspect(case: &Case<'_>, judged: &Judged) -> Suspect {
         low: j.cohort.rate.lower * HOUR,
         high: j.cohort.rate.upper * HOUR,
     };
-    let error = TWO_SIDED * judged.evidence.variance.sqrt();
-    let live = Estimate {
-        value: judged.evidence.bytes,
-        low: (judged.evidence.bytes - error).max(0.0),
-        high: judged.evidence.bytes + error,
-    };
+    let live = Estimate::of(judged.evidence.bytes, judged.evidence.variance);
     let heaviest = paths.heaviest(&group.members);
     let survivors = history::survivors(paths, &group.members, j.window.epochs.start, j.window.age);
     Suspect {

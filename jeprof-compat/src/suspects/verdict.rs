@@ -15,7 +15,7 @@ use super::cohort::{Cohort, Window};
 use super::evidence::{Clock, Evidence};
 use super::shape::{Shape, Spread};
 use super::survival::Survival;
-use super::words;
+use crate::figures::words;
 
 /// Mature samples without which nothing is said: 1/sqrt(9) is a third.
 pub const LEAST: f64 = 9.0;

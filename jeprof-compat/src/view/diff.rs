@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use crate::diff::{Diff, LEAST, Told};
-use crate::suspects::words;
+use crate::figures::words;
 
 /// Writes it; `title` lines say what was compared, and at most `top` rows stand in a block.
 pub fn write(diff: &Diff, title: &[String], top: usize, out: &mut dyn Write) -> io::Result<()> {
@@ -53,9 +53,9 @@ fn block(name: &str, rows: &[&Told], top: usize, out: &mut dyn Write) -> io::Res
         writeln!(
             out,
             "{:>10}  {:>10} to {:>10}  {:>9}  {:>9}  {:>7}  {mark:4}  {}",
-            signed(figures.change),
-            signed(figures.low),
-            signed(figures.high),
+            words::signed(figures.change),
+            words::signed(figures.low),
+            words::signed(figures.high),
             words::bytes(figures.before),
             words::bytes(figures.after),
             figures.samples,
@@ -76,7 +76,7 @@ fn block(name: &str, rows: &[&Told], top: usize, out: &mut dyn Write) -> io::Res
         writeln!(
             out,
             "{:>10}  in {} more, {certain}",
-            signed(sum),
+            words::signed(sum),
             rest.len()
         )?;
     }
@@ -96,11 +96,6 @@ fn place(row: &Told) -> String {
         caller => format!(" < {caller}"),
     };
     format!("{}{place}{caller}", row.name)
-}
-
-fn signed(value: f64) -> String {
-    let sign = if value < 0.0 { "" } else { "+" };
-    format!("{sign}{}", words::bytes(value))
 }
 
 fn printable(text: &str) -> String {

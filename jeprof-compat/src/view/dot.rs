@@ -4,9 +4,9 @@
 use std::fmt::{self, Write};
 
 use super::svg::Caption;
+use crate::figures::units::percent;
 use crate::graph::{Edge, Graph, Node};
 use crate::stacks::{Frame, FrameKind};
-use crate::units::percent;
 use crate::view::names;
 use crate::view::node_label::font_size;
 
@@ -133,8 +133,8 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::units::Unit;
     use crate::graph::{Trim, tests::profile};
-    use crate::units::Unit;
 
     #[test]
     fn names_cannot_leave_their_string() {

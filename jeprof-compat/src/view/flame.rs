@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use super::amount::{amount, percent};
 use super::text_width::{self, FONT_FAMILY};
 use super::xml;
-use crate::units::Unit;
+use crate::figures::amount::{amount, percent};
+use crate::figures::units::Unit;
 
 /// Height of a row, and what is left between two.
 pub const ROW: f64 = 19.0;

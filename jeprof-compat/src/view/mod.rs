@@ -1,6 +1,5 @@
 //! Pure writers: what a person looks at. No view reads files or looks up symbols.
 
-pub mod amount;
 mod arrow;
 pub mod callgrind;
 pub mod colour;

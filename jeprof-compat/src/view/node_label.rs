@@ -1,11 +1,11 @@
 //! What is written into a box of the call graph, line by line, and how big the box gets by it.
 //! Called by `view::svg`; pure.
 
+use crate::figures::amount::{amount, percent};
+use crate::figures::units::Unit;
 use crate::graph::{Graph, Node};
 use crate::layout::Size;
 use crate::stacks::{Frame, FrameKind};
-use crate::units::Unit;
-use crate::view::amount::{amount, percent};
 use crate::view::names::{self, Span};
 use crate::view::text_width;
 

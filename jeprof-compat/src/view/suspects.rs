@@ -3,10 +3,9 @@
 
 use std::io::{self, Write};
 
-use crate::report::{Estimate, StackFrame, Suspect};
-use crate::suspects::{Findings, words};
-use crate::units::Unit;
-use crate::view::amount::amount;
+use crate::figures::{Estimate, words};
+use crate::report::{StackFrame, Suspect};
+use crate::suspects::Findings;
 
 /// How many frames of a stack are shown.
 const FRAMES: usize = 8;
@@ -58,10 +57,7 @@ fn figures(suspect: &Suspect, run: f64) -> String {
     if let Some(share) = suspect.share {
         parts.push(format!("{:.0} % of growth", share * 100.0));
     }
-    parts.push(format!(
-        "{} live",
-        amount(suspect.live.value, Unit::Megabytes)
-    ));
+    parts.push(format!("{} live", words::bytes(suspect.live.value)));
     parts.push(words::count(suspect.samples, "sample"));
     if let Some(survival) = suspect.survival {
         parts.push(format!("survival {:.0} %", survival * 100.0));
@@ -70,8 +66,8 @@ fn figures(suspect: &Suspect, run: f64) -> String {
 }
 
 fn told(rate: Estimate, run: f64) -> String {
-    let (unit, seconds) = crate::quantity::per(run);
-    let figure = |hourly: f64| amount(hourly * seconds / 3600.0, Unit::Megabytes);
+    let (unit, seconds) = words::per(run);
+    let figure = |hourly: f64| words::bytes(hourly * seconds / 3600.0);
     let (value, low, high) = (figure(rate.value), figure(rate.low), figure(rate.high));
     format!("{value}/{unit} ({low} to {high})")
 }
@@ -152,7 +148,7 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "pid 1\nYes, it leaks 1.0 MB/h (0.5 MB/h to 1.5 MB/h).\n\n\
              1. LEAK: session\u{fffd}[2J (leak.c:45)\n   \
-             1.0 MB/h (512.0 KB to 1.5 MB), 50 % of growth, 0 B live, 39 samples\n   \
+             1.0 MB/h (512 KB to 1.5 MB), 50 % of growth, 0 B live, 39 samples\n   \
              because none died\n   \
              live by birth, oldest first: | ▁█|\n     \
              session (leak.c:45)\n     and 1 frame more\n"

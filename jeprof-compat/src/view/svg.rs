@@ -9,16 +9,16 @@ use std::ffi::OsStr;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use super::amount::{amount, percent};
 use super::legend::Legend;
 use super::node_label::{self, Label};
 use super::text_width::{self, FONT_FAMILY};
 use super::{arrow, colour, xml};
+use crate::figures::amount::{amount, percent};
+use crate::figures::units::Unit;
+use crate::figures::words;
 use crate::graph::{Edge, Graph, Node};
 use crate::layout::{Engine, Link, Placement, Point, Request, Route, Size};
 use crate::stacks::KindTitle;
-use crate::suspects::words;
-use crate::units::Unit;
 
 const CSS: &str = include_str!("assets/graph.css");
 const SCRIPT: &str = include_str!("assets/graph.js");

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
+use crate::figures::units::{Unit, percent};
 use crate::stacks::NamedProfile;
-use crate::units::{Unit, percent};
 
 /// How to print.
 #[derive(Clone, Copy, Debug, Default)]

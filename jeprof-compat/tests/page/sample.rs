@@ -1,6 +1,7 @@
 //! A report as a shop would have it: a leak, a cache that is full, churn, and names that would be
 //! markup somewhere. Made up, and the same each time.
 
+use jeprof_compat::figures::Estimate;
 use jeprof_compat::naming::{Frame, FrameKind};
 use jeprof_compat::report::*;
 

@@ -17,12 +17,12 @@ mod timeline;
 use super::flame::{self, Path};
 use super::svg::Caption;
 use super::{hue, svg, xml};
+use crate::figures::units::Unit;
 use crate::graph::{Graph, Trim};
 use crate::layout::Layered;
 use crate::naming::{Frame, FrameKind};
 use crate::report::{Kind, Report, ReportFrame, Stack};
 use crate::stacks::{FrameId, NamedProfile, NamedStack};
-use crate::units::Unit;
 use data::Drawing;
 
 const CSS: [&str; 2] = [

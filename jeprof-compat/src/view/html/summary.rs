@@ -3,9 +3,11 @@
 
 use std::fmt::Write;
 
-use crate::report::{Account, Estimate, Report, StackFrame, Suspect, Verdict, clock};
-use crate::units::Unit;
-use crate::view::amount::amount;
+use crate::figures::Estimate;
+use crate::figures::amount::amount;
+use crate::figures::units::Unit;
+use crate::figures::words::clock;
+use crate::report::{Account, Report, StackFrame, Suspect, Verdict};
 use crate::view::xml::escape;
 
 /// The answer, in the words of the report.

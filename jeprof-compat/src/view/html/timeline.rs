@@ -5,7 +5,8 @@
 use std::fmt::Write;
 
 use super::summary::bytes;
-use crate::report::{Point, Report, clock};
+use crate::figures::words::clock;
+use crate::report::{Point, Report};
 use crate::view::xml::escape;
 
 /// Extent and margins of a drawing.

@@ -1,5 +1,4 @@
-//! Amounts as people type them on a command line: `60s`, `512k`, `10m/h`; as they read them: `41.0 MB`;
-//! and the unit of time that rates are told in. Called by clap, and by all that tells a figure; pure.
+//! Amounts as people type them on a command line: `60s`, `512k`, `10m/h`. Pure.
 
 /// Seconds of `90`, `90s`, `5m`, `2h` or `1d`.
 pub fn seconds(text: &str) -> Result<u64, String> {
@@ -71,31 +70,6 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.trim().parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// The unit of time in which rates of a run of so many seconds are told.
-pub fn per(run: f64) -> (&'static str, f64) {
-    match run {
-        run if run < 120.0 => ("s", 1.0),
-        run if run < 1800.0 => ("min", 60.0),
-        _ => ("h", 3600.0),
-    }
-}
-
-/// Bytes in the largest unit that leaves a figure above one.
-pub fn in_words(value: f64) -> String {
-    const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
-    let (mut figure, mut unit) = (value + 0.0, 0);
-    while figure.abs() >= 999.5 && unit + 1 < UNITS.len() {
-        figure /= 1024.0;
-        unit += 1;
-    }
-    let decimals = if unit == 0 || figure.abs() >= 99.95 {
-        0
-    } else {
-        1
-    };
-    format!("{figure:.decimals$} {}", UNITS[unit])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,13 +124,5 @@ mod tests {
         for wrong in ["", "k", "0", "-1", "1.5m", "99999999999g"] {
             assert!(lg_bytes(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn sizes_in_words() {
-        assert_eq!(in_words(0.0), "0 B");
-        assert_eq!(in_words(1536.0), "1.5 KB");
-        assert_eq!(in_words(400.0 * 1_048_576.0), "400 MB");
-        assert_eq!(in_words(1000.0 * 1_048_576.0), "1.0 GB");
     }
 }
