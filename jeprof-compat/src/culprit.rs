@@ -139,6 +139,13 @@ pub fn position(frames: &[&Frame]) -> usize {
         .unwrap_or(0)
 }
 
+/// The place of the culprit in a stack, leaf first; 0 without frames. The leaf of a stack of objects
+/// is their class: what is held, not who asked for it.
+pub fn of_stack(frames: &[&Frame], is_objects: bool) -> usize {
+    let code = usize::from(is_objects && frames.len() > 1);
+    code + position(&frames[code..])
+}
+
 /// Written for this program: its own modules, or managed code.
 fn is_own(frame: &Frame) -> bool {
     match frame.kind {

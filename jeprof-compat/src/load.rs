@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::model::{MALLOC, Profile};
 use crate::read;
+use crate::series::DumpName;
 use crate::stacks::{NamedProfile, Part, Selection};
 use crate::symbolize::{Locator, symbolize};
 
@@ -96,25 +97,15 @@ fn summed_twice(files: &[PathBuf], profiles: &[Profile]) -> Option<String> {
     ))
 }
 
-/// What tells processes apart: the recorded facts, else the name that jemalloc gives to dumps,
-/// `<prefix>.<pid>.<seq>.<letter><n>.heap`.
+/// What tells processes apart: the recorded facts, else the name of the dump.
 fn process(file: &Path, profile: &Profile) -> Option<String> {
     let fact = |key| profile.process.get(key);
     if let Some(pid) = fact("pid") {
         let parts = [fact("host"), fact("start_unix_ms")].into_iter().flatten();
         return Some(parts.fold(format!("pid {pid}"), |all, part| format!("{all}, {part}")));
     }
-    let name = file.file_name()?.to_str()?;
-    let name = name
-        .strip_suffix(".gz")
-        .unwrap_or(name)
-        .strip_suffix(".heap")?;
-    let mut parts = name.rsplitn(4, '.');
-    let (trigger, seq, pid) = (parts.next()?, parts.next()?, parts.next()?);
-    let prefix = parts.next()?;
-    let letter = trigger.starts_with(['b', 'i', 'm', 'u', 'f', 't', 's', 'l']);
-    let numbers = [seq, pid].iter().all(|n| n.parse::<u64>().is_ok());
-    (letter && numbers).then(|| format!("{prefix}.{pid}"))
+    let name = DumpName::of(file)?;
+    Some(format!("{}.{}", name.prefix, name.pid))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use crate::model::{Profile, Sample};
 use crate::read;
 use crate::symbolize::{Locator, symbolize};
-pub use identity::Identity;
+pub use identity::{DumpName, Identity};
 
 /// One state of a process.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,13 +4,16 @@
 //!
 //! Stacks keep recursion as it was: who sums cumulatively counts a frame once a stack.
 
+mod interner;
+
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::filter::{self, Filter, Site};
-use crate::model::{LocationId, Profile, ValueKind};
+use crate::filter::{self, Filter};
+use crate::model::{Profile, ValueKind};
 pub use crate::naming::{Frame, FrameKind};
 use crate::naming::{Granularity, Namesakes};
+pub use interner::Interner;
 
 /// Index into [`NamedProfile::frames`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,8 +129,7 @@ impl NamedProfile {
 
 struct Builder<'a> {
     selection: &'a Selection,
-    namesakes: Namesakes,
-    by_name: HashMap<String, FrameId>,
+    interner: Interner<String>,
     by_stack: HashMap<Vec<FrameId>, usize>,
     /// Sum of the sizes of everything that went into each stack.
     gross: Vec<f64>,
@@ -136,16 +138,14 @@ struct Builder<'a> {
     out: NamedProfile,
 }
 
-/// Frames already made, by location and line of one profile.
-type Cache = HashMap<(LocationId, usize), FrameId>;
-
 impl<'a> Builder<'a> {
     fn new(parts: &[Part<'_>], selection: &'a Selection) -> Self {
         let profiles = parts.iter().map(|p| p.profile);
+        let namesakes = Namesakes::collect(profiles).marking_inlined(selection.marks_inlined);
+        let by_name = |frame: &Frame| Some(frame.name.clone());
         Builder {
             selection,
-            namesakes: Namesakes::collect(profiles).marking_inlined(selection.marks_inlined),
-            by_name: HashMap::new(),
+            interner: Interner::new(namesakes, selection.granularity, by_name),
             by_stack: HashMap::new(),
             gross: Vec::new(),
             lines: HashMap::new(),
@@ -158,7 +158,6 @@ impl<'a> Builder<'a> {
     }
 
     fn add(&mut self, part: &Part<'_>) {
-        let mut cache = Cache::new();
         for sample in part.profile.samples_of(self.selection.kind.as_deref()) {
             let value = part.sign * sample.values.get(self.selection.value);
             self.out.total += value;
@@ -166,7 +165,8 @@ impl<'a> Builder<'a> {
             if value == 0.0 || sites.is_empty() || !self.selection.filter.keeps(&sites) {
                 continue;
             }
-            let frames: Vec<_> = sites.iter().map(|s| self.frame(s, &mut cache)).collect();
+            let frames = self.interner.stack(part.profile, &sites).into_iter();
+            let frames: Vec<_> = frames.map(|at| FrameId(at as u32)).collect();
             for (site, frame) in sites.iter().zip(&frames) {
                 if let Some(line) = site.line.and_then(|l| l.line) {
                     *self.lines.entry((*frame, line)).or_default() += value.abs();
@@ -194,23 +194,6 @@ impl<'a> Builder<'a> {
         stack.samples = stack.samples.zip(samples).map(|(a, b)| a + b);
     }
 
-    fn frame(&mut self, site: &Site<'_>, cache: &mut Cache) -> FrameId {
-        let key = (site.id, site.depth);
-        if let Some(&id) = cache.get(&key) {
-            return id;
-        }
-        let frame = self.namesakes.frame(site, self.selection.granularity);
-        let next = FrameId(self.out.frames.len() as u32);
-        let id = *self.by_name.entry(frame.name.clone()).or_insert(next);
-        if id == next {
-            self.out.frames.push(frame);
-        } else {
-            self.out.frames[id.0 as usize].inlined &= frame.inlined;
-        }
-        cache.insert(key, id);
-        id
-    }
-
     /// What a base cancels leaves a rest behind the last digit: that is nothing too.
     fn finish(mut self) -> NamedProfile {
         let mut gross = self.gross.into_iter();
@@ -219,6 +202,7 @@ impl<'a> Builder<'a> {
         let mut lines: Vec<_> = self.lines.into_iter().collect();
         // Of equals the smaller number stands last, and holds.
         lines.sort_by(|(a, x), (b, y)| x.total_cmp(y).then(b.cmp(a)));
+        self.out.frames = self.interner.into_frames();
         for ((frame, line), _) in lines {
             self.out.frames[frame.0 as usize].line = Some(line);
         }
@@ -239,7 +223,7 @@ fn title(parts: &[Part<'_>], selection: &Selection) -> Option<KindTitle> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Line, Location, Sample, StackFacts, Values};
+    use crate::model::{Line, Location, LocationId, Sample, StackFacts, Values};
 
     /// Stacks as `leaf<caller<root` with a value and a number of samples.
     fn profile(stacks: &[(&str, f64, u64)]) -> Profile {

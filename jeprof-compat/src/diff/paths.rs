@@ -13,6 +13,7 @@ use crate::culprit;
 use crate::filter;
 use crate::model::{JAVA_HEAP, LocationId, Profile, Sample};
 use crate::naming::{Frame, Granularity, Namesakes};
+use crate::stacks::Interner;
 
 /// One call path.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,15 +53,20 @@ impl Paths {
         // The first to name a frame gives it its line.
         found.sort_by(|a, b| b.change.gross().total_cmp(&a.change.gross()));
         let profiles = [before.profile, after.profile];
+        let (lines, across) = (options.lines, how == How::Names);
+        let sameness = move |frame: &Frame| {
+            let key = match across {
+                true => Key::of_run(frame),
+                false => Key::of_process(frame),
+            };
+            Some((key, frame.line.filter(|_| lines)))
+        };
+        let namesakes = Namesakes::collect(profiles.into_iter());
         let mut builder = Builder {
-            namesakes: Namesakes::collect(profiles.into_iter()),
-            lines: options.lines,
-            across: how == How::Names,
+            interner: Interner::new(namesakes, Granularity::Functions, sameness),
             is_objects: kind == Some(JAVA_HEAP),
-            by_key: HashMap::new(),
             by_stack: HashMap::new(),
-            caches: HashMap::new(),
-            out: Paths::default(),
+            paths: Vec::new(),
         };
         for found in &found {
             let sites = filter::outside_allocator(found.profile, found.sample);
@@ -68,7 +74,10 @@ impl Paths {
                 builder.add(found, &sites);
             }
         }
-        builder.out
+        Paths {
+            frames: builder.interner.into_frames(),
+            paths: builder.paths,
+        }
     }
 }
 
@@ -145,62 +154,30 @@ fn apart<'a>(before: &Side<'a>, after: &Side<'a>, kind: Option<&str>) -> Vec<Fou
 }
 
 struct Builder {
-    namesakes: Namesakes,
-    /// A line is a frame of its own.
-    lines: bool,
-    /// Names are those of every run.
-    across: bool,
-    /// The leaf of a stack is a class: what is held, not who asked for it.
+    /// Of one process a name is a frame, of two runs what is left of it without the run; with
+    /// lines, each line is a frame of its own.
+    interner: Interner<(Key, Option<u32>)>,
+    /// The leaf of a stack is a class.
     is_objects: bool,
-    by_key: HashMap<(Key, Option<u32>), usize>,
     by_stack: HashMap<Vec<usize>, usize>,
-    /// Frames by profile, location and line.
-    caches: HashMap<(*const Profile, LocationId, usize), usize>,
-    out: Paths,
+    paths: Vec<Path>,
 }
 
 impl Builder {
     fn add(&mut self, found: &Found<'_>, sites: &[filter::Site<'_>]) {
-        let frames: Vec<usize> = sites
-            .iter()
-            .map(|site| self.frame(found.profile, site))
-            .collect();
+        let frames = self.interner.stack(found.profile, sites);
         if let Some(&at) = self.by_stack.get(&frames) {
-            self.out.paths[at].change.add(&found.change);
+            self.paths[at].change.add(&found.change);
             return;
         }
-        let named: Vec<&Frame> = frames.iter().map(|&f| &self.out.frames[f]).collect();
-        let code = usize::from(self.is_objects && named.len() > 1);
-        let culprit = match named.get(code..) {
-            Some(code_frames) if !code_frames.is_empty() => code + culprit::position(code_frames),
-            _ => 0,
-        };
-        self.by_stack.insert(frames.clone(), self.out.paths.len());
-        self.out.paths.push(Path {
+        let all = self.interner.frames();
+        let named: Vec<&Frame> = frames.iter().map(|&f| &all[f]).collect();
+        let culprit = culprit::of_stack(&named, self.is_objects);
+        self.by_stack.insert(frames.clone(), self.paths.len());
+        self.paths.push(Path {
             frames,
             culprit,
             change: found.change,
         });
-    }
-
-    fn frame(&mut self, profile: &Profile, site: &filter::Site<'_>) -> usize {
-        let place = (std::ptr::from_ref(profile), site.id, site.depth);
-        if let Some(&at) = self.caches.get(&place) {
-            return at;
-        }
-        let frame = self.namesakes.frame(site, Granularity::Functions);
-        let key = if self.across {
-            Key::of_run(&frame)
-        } else {
-            Key::of_process(&frame)
-        };
-        let line = frame.line.filter(|_| self.lines);
-        let next = self.out.frames.len();
-        let at = *self.by_key.entry((key, line)).or_insert(next);
-        if at == next {
-            self.out.frames.push(frame);
-        }
-        self.caches.insert(place, at);
-        at
     }
 }

@@ -1,7 +1,7 @@
 //! What a report says of dumps before any statistics: header, timeline, account of RSS, stacks.
 //! Called by the command that makes reports, which adds verdict and suspects. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::{
     Account, Cell, Dump, Fact, Header, Kind, KindBuilder, Limit, MOST_STACKS, Point, Report, Share,
@@ -10,8 +10,9 @@ use super::{
 use crate::account::{self, Part};
 use crate::figures::{Estimate, date, words};
 use crate::filter;
-use crate::model::{LocationId, MALLOC, Profile, Sample, ValueKind};
-use crate::naming::{Frame, Granularity, Namesakes};
+use crate::model::{MALLOC, Profile, Sample, ValueKind};
+use crate::naming::Namesakes;
+use crate::stacks::Interner;
 
 /// A dump as the report wants it.
 #[derive(Clone, Copy, Debug)]
@@ -251,13 +252,14 @@ fn kinds(states: &[State<'_>]) -> Vec<Kind> {
     let others = states.iter().flat_map(|s| s.profile.other_kinds.keys());
     let others: BTreeSet<&str> = others.map(String::as_str).collect();
     let namesakes = Namesakes::collect(states.iter().map(|s| s.profile));
+    let mut interner = Interner::by_place(namesakes);
     let all = std::iter::once(None).chain(others.into_iter().map(Some));
-    all.map(|name| kind(states, name, &namesakes))
+    all.map(|name| kind(states, name, &mut interner))
         .filter(|kind| kind.name == MALLOC || !kind.stacks.is_empty())
         .collect()
 }
 
-fn kind(states: &[State<'_>], name: Option<&str>, namesakes: &Namesakes) -> Kind {
+fn kind(states: &[State<'_>], name: Option<&str>, interner: &mut Interner<()>) -> Kind {
     let title = match name {
         None => "Native heap (malloc)",
         Some(crate::model::JAVA_HEAP) => "Java heap",
@@ -271,15 +273,10 @@ fn kind(states: &[State<'_>], name: Option<&str>, namesakes: &Namesakes) -> Kind
         builder.name_thread(*number, name);
     }
     for (at, state) in states.iter().enumerate() {
-        let mut cache: HashMap<(LocationId, usize), Frame> = HashMap::new();
         for sample in state.profile.samples_of(name) {
             let sites = filter::outside_allocator(state.profile, sample);
-            for site in &sites {
-                cache
-                    .entry((site.id, site.depth))
-                    .or_insert_with(|| namesakes.frame(site, Granularity::Functions));
-            }
-            let frames = sites.iter().filter_map(|s| cache.get(&(s.id, s.depth)));
+            let stack = interner.stack(state.profile, &sites).into_iter();
+            let frames = stack.map(|frame| &interner.frames()[frame]);
             builder.add(at, frames, &cell(state, sample, &bounds));
         }
     }

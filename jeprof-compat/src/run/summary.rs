@@ -13,6 +13,7 @@ use crate::figures::units::Unit;
 use crate::load::Loaded;
 use crate::model::ValueKind;
 use crate::read;
+use crate::series::DumpName;
 use crate::stacks::Selection;
 use crate::symbolize::Locator;
 
@@ -221,12 +222,11 @@ impl State {
     }
 }
 
-/// Splits `<prefix>.<pid>.<seq>.<letter><n>.heap`.
+/// The process that wrote it, as its dumps are named, and the running number.
 fn identity(path: &Path) -> (String, u64) {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut parts = name.rsplitn(4, '.').skip(2);
-    let sequence = parts.next().and_then(|s| s.parse().ok()).unwrap_or(0);
-    (parts.next().unwrap_or_default().to_owned(), sequence)
+    DumpName::of(path).map_or_else(Default::default, |name| {
+        (format!("{}.{}", name.prefix, name.pid), name.sequence)
+    })
 }
 
 #[cfg(test)]

@@ -34,7 +34,8 @@ impl Identity {
     pub fn of(path: &Path, profile: &Profile) -> Identity {
         let fact = |key: &str| profile.process.get(key);
         let number = |key: &str| fact(key).and_then(|text| text.parse::<f64>().ok());
-        let (prefix, pid, sequence) = by_name(path);
+        let name = DumpName::of(path);
+        let sequence = name.as_ref().map_or(0, |name| name.sequence);
         if let (Some(pid), Some(uptime)) = (number("pid"), number("uptime_ms")) {
             return Identity {
                 place: fact("host").unwrap_or_default().to_owned(),
@@ -45,11 +46,15 @@ impl Identity {
                 knows_start: true,
             };
         }
+        let whole = || {
+            let name = path.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        };
         let written = path.metadata().and_then(|m| m.modified()).ok();
         let since = written.and_then(|t| t.duration_since(UNIX_EPOCH).ok());
         Identity {
-            place: prefix,
-            pid,
+            pid: name.as_ref().map_or(0, |name| name.pid),
+            place: name.map_or_else(whole, |name| name.prefix),
             start: 0.0,
             sequence,
             at: since.map_or(0.0, |d| d.as_secs_f64()),
@@ -101,15 +106,32 @@ impl Identity {
     }
 }
 
-/// Prefix, pid and running number of a name; a pid of 0 and the whole name when it is another one.
-fn by_name(path: &Path) -> (String, u64, u64) {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.trim_end_matches(".gz").trim_end_matches(".heap");
-    let mut parts = stem.rsplitn(4, '.').skip(1);
-    let mut number = || parts.next().and_then(|part| part.parse().ok());
-    match (number(), number()) {
-        (Some(sequence), Some(pid)) => (parts.next().unwrap_or_default().to_owned(), pid, sequence),
-        _ => (name.into_owned(), 0, 0),
+/// What the name of a dump tells, `<prefix>.<pid>.<seq>.<letter><n>.heap`, as jemalloc has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DumpName {
+    /// The directory is left out.
+    pub prefix: String,
+    /// Of the process.
+    pub pid: u64,
+    /// Running number.
+    pub sequence: u64,
+}
+
+impl DumpName {
+    /// Of a dump's path, packed or not; nothing when it has another name.
+    pub fn of(path: &Path) -> Option<DumpName> {
+        let name = path.file_name()?.to_string_lossy();
+        let stem = name.strip_suffix(".gz").unwrap_or(&name);
+        let mut parts = stem.strip_suffix(".heap")?.rsplitn(4, '.');
+        let trigger = parts.next()?.strip_prefix(char::is_alphabetic)?;
+        let is_counted = trigger.bytes().all(|b| b.is_ascii_digit());
+        let (sequence, pid) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let prefix = parts.next()?.to_owned();
+        is_counted.then_some(DumpName {
+            prefix,
+            pid,
+            sequence,
+        })
     }
 }
 
@@ -145,7 +167,9 @@ mod tests {
         assert!(a.is_same_process(&b) && a.order(&b) == Ordering::Less);
         assert_eq!(a.name(), "pid 12 (jeprof)");
         assert!(!a.is_same_process(&of("jeprof.13.3.i3.heap", &[])));
-        assert_eq!(of("saved.heap", &[]).name(), "saved.heap");
+        for other in ["saved.heap", "x.1.2.backup.heap", "x.1.2.i3.heap.old"] {
+            assert_eq!(of(other, &[]).name(), other);
+        }
     }
 
     #[test]

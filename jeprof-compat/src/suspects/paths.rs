@@ -1,14 +1,13 @@
 //! The stacks of the last dump by name, with the evidence of each. Called by `suspects`.
 
-use std::collections::HashMap;
-
 use super::cohort::Window;
 use super::evidence::{Clock, Evidence};
 use crate::culprit;
 use crate::filter;
-use crate::model::{JAVA_HEAP, LocationId, Profile, Sample};
-use crate::naming::{Frame, Granularity, Namesakes};
+use crate::model::JAVA_HEAP;
+use crate::naming::{Frame, Namesakes};
 use crate::series::{Process, Track};
+use crate::stacks::Interner;
 
 /// One stack.
 #[derive(Clone, Debug)]
@@ -53,19 +52,18 @@ impl<'a> Paths<'a> {
             period: profile.period_of(kind).max(1.0),
         };
         let namesakes = Namesakes::collect(std::iter::once(profile));
-        let mut cache = HashMap::new();
+        let mut interner = Interner::by_place(namesakes);
         let window = Window::common(&paths.clock);
         for track in process.tracks(kind) {
             let sample = &profile.samples_of(kind)[track.last];
-            let frames = paths.stack(profile, sample, &namesakes, &mut cache);
+            let sites = filter::outside_allocator(profile, sample);
+            let frames = interner.stack(profile, &sites);
             let is_live = sample.facts.as_ref().is_none_or(|f| f.samples > 0);
             if frames.is_empty() || !is_live {
                 continue;
             }
-            let named: Vec<&Frame> = frames.iter().map(|&f| &paths.frames[f]).collect();
-            // The leaf of an object's stack is its class: what is held, not who asked for it.
-            let code = usize::from(kind == Some(JAVA_HEAP) && named.len() > 1);
-            let culprit = code + culprit::position(&named[code..]);
+            let named: Vec<&Frame> = frames.iter().map(|&f| &interner.frames()[f]).collect();
+            let culprit = culprit::of_stack(&named, kind == Some(JAVA_HEAP));
             let mut evidence = Evidence::default();
             paths.add(&mut evidence, track.last);
             let mature = evidence.born(window.epochs.clone()).samples;
@@ -76,25 +74,8 @@ impl<'a> Paths<'a> {
                 mature,
             });
         }
+        paths.frames = interner.into_frames();
         paths
-    }
-
-    fn stack(
-        &mut self,
-        profile: &Profile,
-        sample: &Sample,
-        namesakes: &Namesakes,
-        cache: &mut HashMap<(LocationId, usize), usize>,
-    ) -> Vec<usize> {
-        let sites = filter::outside_allocator(profile, sample);
-        let frames = sites.iter().map(|site| {
-            *cache.entry((site.id, site.depth)).or_insert_with(|| {
-                self.frames
-                    .push(namesakes.frame(site, Granularity::Functions));
-                self.frames.len() - 1
-            })
-        });
-        frames.collect()
     }
 
     /// Adds what the last dump says of a sample.
