@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use regex::Regex;
 use serde::Serialize;
 
-use crate::diff::{self, By, Diff, How, Options, Side};
+use crate::diff::{self, By, How, Options, Side};
 use crate::figures::words;
 use crate::filter::Filter;
 use crate::model::{MALLOC, Profile};
@@ -18,6 +18,7 @@ use crate::read;
 use crate::series::{Dump, Identity, Series};
 use crate::symbolize::{Locator, symbolize};
 use crate::view;
+use crate::view::sentences::{self, diff::Diff};
 
 /// Say what grew and what shrank between two dumps, and what of it is only noise
 ///
@@ -34,7 +35,7 @@ pub struct Args {
     kind: String,
     /// What makes a row
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    by: Grain,
+    by: RowOf,
     /// Rows are functions with what they asked for themselves
     #[arg(long, conflicts_with = "cum")]
     flat: bool,
@@ -68,7 +69,7 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Grain {
+enum RowOf {
     /// The place to blame: the first frame that is not allocator, C library or runtime
     #[default]
     Culprit,
@@ -92,7 +93,7 @@ enum Match {
 }
 
 /// A dump with whose it is.
-struct State {
+struct Taken {
     path: PathBuf,
     identity: Identity,
     profile: Profile,
@@ -101,8 +102,8 @@ struct State {
 /// The answer in JSON.
 #[derive(Serialize)]
 struct Answer<'a> {
-    before: Told,
-    after: Told,
+    before: DumpFacts,
+    after: DumpFacts,
     notes: &'a [String],
     #[serde(flatten)]
     diff: &'a Diff,
@@ -110,7 +111,7 @@ struct Answer<'a> {
 
 /// A dump in JSON.
 #[derive(Serialize)]
-struct Told {
+struct DumpFacts {
     file: String,
     process: String,
     seconds: Option<f64>,
@@ -136,7 +137,8 @@ pub fn diff(args: &Args) -> Result<u8> {
     let how = how(args.matched, &before, &after);
     let options = args.options();
     let mut notes = notes(&before, &after, how, options.kind.as_deref())?;
-    let diff = diff::compare(&before.side(), &after.side(), how, &options);
+    let found = diff::compare(&before.side(), &after.side(), how, &options);
+    let diff = sentences::diff::diff(&found, args.redact);
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         let kind = options.kind.as_deref();
@@ -160,11 +162,11 @@ pub fn diff(args: &Args) -> Result<u8> {
 impl Args {
     fn options(&self) -> Options {
         let by = match self.by {
-            Grain::Culprit if self.flat || self.cum => By::Function,
-            Grain::Culprit => By::Culprit,
-            Grain::Path => By::Path,
-            Grain::Function => By::Function,
-            Grain::Module => By::Module,
+            RowOf::Culprit if self.flat || self.cum => By::Function,
+            RowOf::Culprit => By::Culprit,
+            RowOf::Path => By::Path,
+            RowOf::Function => By::Function,
+            RowOf::Module => By::Module,
         };
         Options {
             kind: (self.kind != MALLOC).then(|| self.kind.clone()),
@@ -175,17 +177,16 @@ impl Args {
                 focus: self.focus.clone(),
                 ignore: self.ignore.clone(),
             },
-            redact: self.redact,
         }
     }
 }
 
-fn read_both(args: &Args, warnings: &mut Vec<String>) -> Result<(State, State)> {
+fn read_both(args: &Args, warnings: &mut Vec<String>) -> Result<(Taken, Taken)> {
     let Some(after) = &args.after else {
         return of_directory(&args.before, warnings);
     };
-    let before = State::read(&args.before, warnings)?;
-    let after = State::read(after, warnings)?;
+    let before = Taken::read(&args.before, warnings)?;
+    let after = Taken::read(after, warnings)?;
     let is_same = |a: &Path, b: &Path| a == b || a.canonicalize().ok() == b.canonicalize().ok();
     if is_same(&before.path, &after.path) {
         bail!(
@@ -197,8 +198,8 @@ fn read_both(args: &Args, warnings: &mut Vec<String>) -> Result<(State, State)> 
 }
 
 /// The first dump of a directory's process and its last.
-fn of_directory(directory: &Path, warnings: &mut Vec<String>) -> Result<(State, State)> {
-    let mut dumps = State::whole(directory, warnings)?;
+fn of_directory(directory: &Path, warnings: &mut Vec<String>) -> Result<(Taken, Taken)> {
+    let mut dumps = Taken::whole(directory, warnings)?;
     let (Some(last), true) = (dumps.pop(), directory.is_dir()) else {
         bail!(
             "one dump alone has nothing to be compared with: give another one behind {}",
@@ -215,11 +216,11 @@ fn of_directory(directory: &Path, warnings: &mut Vec<String>) -> Result<(State, 
     }
 }
 
-impl State {
-    fn whole(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<State>> {
+impl Taken {
+    fn whole(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<Taken>> {
         let (dumps, notes) = Series::largest(path)?;
         warnings.extend(notes);
-        let state = |dump: Dump| State {
+        let state = |dump: Dump| Taken {
             identity: Identity::of(&dump.path, &dump.profile),
             path: dump.path,
             profile: dump.profile,
@@ -227,16 +228,16 @@ impl State {
         Ok(dumps.into_iter().map(state).collect())
     }
 
-    fn read(path: &Path, warnings: &mut Vec<String>) -> Result<State> {
+    fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Taken> {
         if path.is_dir() {
-            let Some(last) = State::whole(path, warnings)?.pop() else {
+            let Some(last) = Taken::whole(path, warnings)?.pop() else {
                 bail!("no dump can be read in {}", path.display());
             };
             return Ok(last);
         }
         let (profile, more) = read::read(path)?;
         warnings.extend(more);
-        Ok(State {
+        Ok(Taken {
             path: path.to_owned(),
             identity: Identity::of(path, &profile),
             profile,
@@ -255,9 +256,9 @@ impl State {
         name.to_string_lossy().into_owned()
     }
 
-    fn told(&self, kind: Option<&str>, redact: bool) -> Told {
+    fn told(&self, kind: Option<&str>, redact: bool) -> DumpFacts {
         let shown = self.path.display().to_string();
-        Told {
+        DumpFacts {
             file: if redact { self.file() } else { shown },
             process: self.identity.called(redact),
             seconds: self.identity.knows_start.then_some(self.identity.at),
@@ -284,7 +285,7 @@ impl State {
 
 /// How two dumps belong together: by what they say of themselves, and by where the vdso lies,
 /// because a pid comes again and so does a name.
-fn how(asked: Match, before: &State, after: &State) -> How {
+fn how(asked: Match, before: &Taken, after: &Taken) -> How {
     let elsewhere = before.home().zip(after.home()).is_some_and(|(a, b)| a != b);
     let (a, b) = (&before.identity, &after.identity);
     match asked {
@@ -297,7 +298,7 @@ fn how(asked: Match, before: &State, after: &State) -> How {
     }
 }
 
-fn title(before: &State, after: &State, how: How, redact: bool) -> Vec<String> {
+fn title(before: &Taken, after: &Taken, how: How, redact: bool) -> Vec<String> {
     let how = match how {
         How::Process => "One process: what lives in both dumps brings no error.",
         How::Relatives => "A process and its fork child: the samples of both bring their error.",
@@ -311,7 +312,7 @@ fn title(before: &State, after: &State, how: How, redact: bool) -> Vec<String> {
 }
 
 /// What makes the comparison less than it seems.
-fn notes(before: &State, after: &State, how: How, kind: Option<&str>) -> Result<Vec<String>> {
+fn notes(before: &Taken, after: &Taken, how: How, kind: Option<&str>) -> Result<Vec<String>> {
     let mut notes = kinds(before, after, kind)?;
     let (a, b) = (&before.identity, &after.identity);
     if how == How::Process && a.at > b.at {
@@ -354,11 +355,11 @@ fn notes(before: &State, after: &State, how: How, kind: Option<&str>) -> Result<
 }
 
 /// Both should have samples of the kind.
-fn kinds(before: &State, after: &State, kind: Option<&str>) -> Result<Vec<String>> {
+fn kinds(before: &Taken, after: &Taken, kind: Option<&str>) -> Result<Vec<String>> {
     let Some(kind) = kind else {
         return Ok(Vec::new());
     };
-    let lacks: Vec<&State> = [before, after]
+    let lacks: Vec<&Taken> = [before, after]
         .into_iter()
         .filter(|state| !state.profile.other_kinds.contains_key(kind))
         .collect();

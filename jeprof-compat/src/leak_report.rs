@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::model::{MALLOC, Profile, ValueKind};
-use crate::report::{self, Neighbour, Report, Secrets, State};
+use crate::report::{self, Findings, Neighbour, Report, Secrets, State};
 use crate::series::{Process, Series};
-use crate::suspects::{self, Findings};
+use crate::suspects;
 use crate::symbolize::{Locator, symbolize};
-use crate::view::html;
+use crate::view::{html, sentences};
 
 /// Other processes that a page names.
 const MOST_NEIGHBOURS: usize = 100;
@@ -211,7 +211,7 @@ fn findings(process: &Process) -> Found {
     let kinds = process.kinds().into_iter();
     let mut found: Found = kinds
         .map(|kind| {
-            let findings = suspects::find(process, kind.as_deref());
+            let findings = sentences::findings(&suspects::find(process, kind.as_deref()));
             (kind, findings)
         })
         .collect();

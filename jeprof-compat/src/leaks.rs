@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use crate::figures::{quantity, words};
 use crate::model::MALLOC;
-use crate::report::{Conclusion, Suspect};
+use crate::report::{Conclusion, Findings, Suspect};
 use crate::series::{Process, Series};
-use crate::suspects::{self, Findings};
+use crate::suspects;
 use crate::symbolize::Locator;
 use crate::view;
 
@@ -38,7 +38,7 @@ pub struct Args {
 
 /// The findings of one kind of samples of one process, in JSON.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Answer<'a> {
     process: &'a str,
     kind: &'a str,
     seconds: f64,
@@ -71,7 +71,8 @@ pub fn suspects(args: &Args) -> Result<u8> {
     let mut found = Vec::new();
     for process in &series.processes {
         for kind in process.kinds() {
-            let findings = suspects::find(process, kind.as_deref());
+            let case = suspects::find(process, kind.as_deref());
+            let findings = view::sentences::findings(&case);
             found.push(Found {
                 process,
                 kind,
@@ -82,7 +83,7 @@ pub fn suspects(args: &Args) -> Result<u8> {
     found.sort_by(|a, b| b.findings.leak_lower.total_cmp(&a.findings.leak_lower));
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        let told: Vec<Told<'_>> = found.iter().map(Found::told).collect();
+        let told: Vec<Answer<'_>> = found.iter().map(Found::told).collect();
         serde_json::to_writer_pretty(&mut out, &told)?;
         writeln!(out)?;
     } else {
@@ -153,8 +154,8 @@ impl Found<'_> {
         .to_owned()
     }
 
-    fn told(&self) -> Told<'_> {
-        Told {
+    fn told(&self) -> Answer<'_> {
+        Answer {
             process: &self.process.name,
             kind: self.kind.as_deref().unwrap_or(MALLOC),
             seconds: self.seconds(),

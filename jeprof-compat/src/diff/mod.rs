@@ -1,7 +1,8 @@
-//! What changed between two dumps, and what of it is no noise. Called by the command; pure.
+//! What changed between two dumps, and what of it is no noise. Pure; what is found are figures, and
+//! `view::sentences::diff` puts them into words.
 //!
 //! ```text
-//! two profiles -> stand -> change -> paths (across) -> rows -> tell -> Diff -> view::diff
+//! two profiles -> stand -> change -> paths (across) -> rows -> Comparison
 //! ```
 //! `change` has the derivation: how births and deaths are told apart in two dumps of one process, and
 //! what the sampling leaves uncertain of them, or of two runs.
@@ -11,14 +12,14 @@ mod change;
 mod paths;
 mod rows;
 mod stand;
-mod tell;
 
 use serde::Serialize;
 
 use crate::filter::Filter;
 use crate::model::Profile;
-use paths::Paths;
-pub use rows::{By, LEAST, Mark};
+pub use change::Change;
+pub use paths::Paths;
+pub use rows::{By, LEAST, Mark, Row, home};
 
 /// How two dumps belong together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -55,62 +56,29 @@ pub struct Options {
     pub lines: bool,
     /// Which stacks take part.
     pub filter: Filter,
-    /// Leave out directories.
-    pub redact: bool,
 }
 
-/// The answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Diff {
-    /// In one sentence.
-    pub headline: String,
-    /// What else is to be said.
-    pub sentences: Vec<String>,
+/// What came out.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// All call paths.
+    pub paths: Paths,
     /// How the dumps belong together.
-    pub matched: How,
-    /// The kind of samples.
-    pub kind: String,
+    pub how: How,
+    /// Which kind of samples, malloc's without one.
+    pub kind: Option<String>,
+    /// What makes a row.
+    pub by: By,
+    /// As was asked for; what changed most first, certain ones first of all.
+    pub rows: Vec<Row>,
+    /// The same by who is to blame, whatever the rows are.
+    pub culprits: Vec<Row>,
     /// The whole.
-    pub total: Figures,
-    /// What changed most first; certain ones first of all.
-    pub rows: Vec<Told>,
-}
-
-/// Bytes before and after, and the growth with its 95 % band.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Figures {
-    /// Live in the first dump.
-    pub before: f64,
-    /// Live in the second.
-    pub after: f64,
-    /// Growth.
-    pub change: f64,
-    /// Lower end of its band.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-    /// Samples that came or went.
-    pub samples: u64,
-    /// `certain`, `n.s.` (not significant) or `few` (too few samples).
-    pub mark: &'static str,
-}
-
-/// A row in words.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Told {
-    /// What it is about: a function, or a module.
-    pub name: String,
-    /// File and line.
-    pub place: String,
-    /// The file of code.
-    pub module: String,
-    /// Who calls it, in the path that changed most.
-    pub caller: String,
-    /// What became of it.
-    #[serde(flatten)]
-    pub figures: Figures,
-    /// The path that changed most, leaf first.
-    pub stack: Vec<String>,
+    pub total: Change,
+    /// What can be said of the whole.
+    pub mark: Mark,
+    /// Between two dumps of one process.
+    pub seconds: Option<f64>,
 }
 
 impl Side<'_> {
@@ -120,14 +88,25 @@ impl Side<'_> {
 }
 
 /// Compares two dumps.
-pub fn compare(before: &Side<'_>, after: &Side<'_>, how: How, options: &Options) -> Diff {
-    let mut paths = Paths::of(before, after, how, options);
-    if options.redact {
-        for file in paths.frames.iter_mut().filter_map(|f| f.file.as_mut()) {
-            *file = tell::base_name(file).to_owned();
-        }
-    }
+pub fn compare(before: &Side<'_>, after: &Side<'_>, how: How, options: &Options) -> Comparison {
+    let paths = Paths::of(before, after, how, options);
     let seconds = (after.seconds - before.seconds).abs();
-    let time = (how == How::Process && seconds > 0.0).then_some(seconds);
-    tell::diff(&paths, how, options, time)
+    let culprits = rows::rows(&paths, By::Culprit, false);
+    let rows = match (options.by, options.cumulative) {
+        (By::Culprit, false) => culprits.clone(),
+        (by, cumulative) => rows::rows(&paths, by, cumulative),
+    };
+    let mut total = Change::default();
+    paths.paths.iter().for_each(|path| total.add(&path.change));
+    Comparison {
+        how,
+        kind: options.kind.clone(),
+        by: options.by,
+        rows,
+        culprits,
+        mark: rows::mark_of(&total),
+        total,
+        seconds: (how == How::Process && seconds > 0.0).then_some(seconds),
+        paths,
+    }
 }

@@ -149,7 +149,7 @@ fn advice(program: &Object, carried: Option<&Carried>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
+    use crate::doctor::finding::Severity;
     use crate::doctor::image::Symbol;
 
     fn program(path: &str, symbols: &[(&str, bool)]) -> Object {
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    fn told(path: &str, symbols: &[(&str, bool)]) -> (Verdict, String) {
+    fn told(path: &str, symbols: &[(&str, bool)]) -> (Severity, String) {
         let findings = findings(&program(path, symbols), Some("mimalloc"));
         assert_eq!(findings.len(), 1);
         (findings[0].verdict, findings[0].sentence())
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn an_exported_malloc_comes_before_us() {
         let (verdict, sentence) = told("/x", &[("malloc", false), ("malloc", true)]);
-        assert_eq!(verdict, Verdict::Problem);
+        assert_eq!(verdict, Severity::Problem);
         assert!(
             sentence.contains("exports a malloc of its own"),
             "{sentence}"
@@ -185,7 +185,7 @@ mod tests {
         assert!(sentence.contains("the malloc of tcmalloc"), "{sentence}");
         assert!(sentence.contains("HEAPPROFILE"), "{sentence}");
         let (verdict, sentence) = told("/x", &[("malloc", false)]);
-        assert_eq!(verdict, Verdict::Problem);
+        assert_eq!(verdict, Severity::Problem);
         assert!(
             sentence.contains("to which its calls are bound"),
             "{sentence}"
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_prefixed_allocator_is_called_past_us() {
         let (verdict, sentence) = told("/usr/bin/redis-server", &[("je_mallctl", false)]);
-        assert_eq!(verdict, Verdict::Problem);
+        assert_eq!(verdict, Severity::Problem);
         assert!(sentence.contains("jemalloc (je_) linked in"), "{sentence}");
         assert!(sentence.contains("make MALLOC=libc"), "{sentence}");
         assert!(sentence.contains("JE_MALLOC_CONF=prof:true"), "{sentence}");
@@ -211,20 +211,20 @@ mod tests {
         let mut stripped = program("/x", &[]);
         stripped.image.texts = brand::in_text(b"<jemalloc>: Malformed conf string");
         let findings = findings(&stripped, None);
-        assert_eq!(findings[0].verdict, Verdict::Problem);
+        assert_eq!(findings[0].verdict, Severity::Problem);
         assert!(findings[0].text.contains("has jemalloc linked in"));
     }
 
     #[test]
     fn go_has_its_own_profiler() {
         let (verdict, sentence) = told("/x", &[(GO, false)]);
-        assert_eq!(verdict, Verdict::Problem);
+        assert_eq!(verdict, Severity::Problem);
         assert!(sentence.contains("pprof"), "{sentence}");
     }
 
     #[test]
     fn what_is_not_used_is_no_problem() {
-        assert_eq!(told("/x", &[("mi_malloc", false)]).0, Verdict::Note);
-        assert_eq!(told("/x", &[]).0, Verdict::Ok);
+        assert_eq!(told("/x", &[("mi_malloc", false)]).0, Severity::Note);
+        assert_eq!(told("/x", &[]).0, Severity::Ok);
     }
 }

@@ -175,9 +175,9 @@ pub(super) fn kernel(release: &str) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
+    use crate::doctor::finding::Severity;
 
-    fn place(writable: bool, read_only: bool, free: Option<u64>) -> Verdict {
+    fn place(writable: bool, read_only: bool, free: Option<u64>) -> Severity {
         let place = Place {
             directory: "/d".into(),
             is_directory: true,
@@ -190,12 +190,12 @@ mod tests {
 
     #[test]
     fn a_dump_needs_a_place() {
-        assert_eq!(place(true, false, Some(1 << 40)), Verdict::Ok);
-        assert_eq!(place(true, false, None), Verdict::Ok);
-        assert_eq!(place(false, false, Some(1 << 40)), Verdict::Problem);
-        assert_eq!(place(true, true, Some(1 << 40)), Verdict::Problem);
-        assert_eq!(place(true, false, Some(10 * MIB)), Verdict::Note);
-        assert_eq!(place(true, false, Some(4096)), Verdict::Problem);
+        assert_eq!(place(true, false, Some(1 << 40)), Severity::Ok);
+        assert_eq!(place(true, false, None), Severity::Ok);
+        assert_eq!(place(false, false, Some(1 << 40)), Severity::Problem);
+        assert_eq!(place(true, true, Some(1 << 40)), Severity::Problem);
+        assert_eq!(place(true, false, Some(10 * MIB)), Severity::Note);
+        assert_eq!(place(true, false, Some(4096)), Severity::Problem);
     }
 
     #[test]
@@ -205,12 +205,12 @@ mod tests {
         let place = Place::of(Path::new("malloscope"));
         assert_eq!(place.directory, Path::new("."));
         let file = Place::of(Path::new("/proc/self/maps/malloscope"));
-        assert_eq!(file.finding().verdict, Verdict::Problem);
+        assert_eq!(file.finding().verdict, Severity::Problem);
     }
 
     #[test]
     fn limits_matter_when_they_are_low() {
-        let verdicts = |limits: Limits| -> Vec<Verdict> {
+        let verdicts = |limits: Limits| -> Vec<Severity> {
             limits.findings().iter().map(|f| f.verdict).collect()
         };
         assert_eq!(verdicts(Limits::default()), []);
@@ -219,14 +219,14 @@ mod tests {
             files: Some(4),
             address_space: Some(256 * MIB),
         };
-        let expected = [Verdict::Problem, Verdict::Problem, Verdict::Note];
+        let expected = [Severity::Problem, Severity::Problem, Severity::Note];
         assert_eq!(verdicts(low), expected);
         let usual = Limits {
             files: Some(1024),
             file_size: Some(10 * MIB),
             address_space: Some(1 << 46),
         };
-        assert_eq!(verdicts(usual), [Verdict::Note]);
+        assert_eq!(verdicts(usual), [Severity::Note]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::dumps::{self, Limits, Place};
-use super::finding::{Finding, Verdict, worst};
+use super::finding::{Finding, Severity, worst};
 use super::image::Image;
 use super::privilege::{self, Rights};
 use super::search::{Object, Search};
@@ -45,13 +45,13 @@ fn of_image(program: &Object, ours: Option<&Object>, by_hand: bool) -> Vec<Findi
     let format = format::finding(program, ours.map(|ours| &ours.image));
     let rights = Rights::of(&program.path);
     let rights = rights.and_then(|rights| privilege::finding(&program.path, &rights));
-    let loads = format.verdict == Verdict::Ok;
+    let loads = format.verdict == Severity::Ok;
     let mut findings = vec![format];
     findings.extend(privilege::startable(&program.path));
     findings.extend(rights);
     if !loads {
         findings.extend(allocator::own_profiler(program));
-    } else if worst(&findings) != Verdict::Problem {
+    } else if worst(&findings) != Severity::Problem {
         findings.extend(of_loaded(program, ours, by_hand));
     }
     findings
@@ -66,7 +66,7 @@ fn of_loaded(program: &Object, ours: Option<&Object>, by_hand: bool) -> Vec<Find
     let runtime = runtime::of(program, &libraries);
     let only_on_request = runtime.and_then(|runtime| runtime.only_on_request);
     let mut findings: Vec<Finding> = linked::sanitizer(program, &libraries).into_iter().collect();
-    if worst(&findings) != Verdict::Problem {
+    if worst(&findings) != Severity::Problem {
         findings.extend(allocator::findings(program, only_on_request));
     }
     findings.extend(linked::findings(&libraries, only_on_request));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// How bad it is. In the order of badness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Verdict {
+pub(super) enum Severity {
     /// Looked at, and as it should be.
     Ok,
     /// Good to know; the profile is right in what it shows.
@@ -14,12 +14,12 @@ pub(super) enum Verdict {
     Problem,
 }
 
-impl Verdict {
+impl Severity {
     pub(super) fn word(self) -> &'static str {
         match self {
-            Verdict::Ok => "ok",
-            Verdict::Note => "note",
-            Verdict::Problem => "problem",
+            Severity::Ok => "ok",
+            Severity::Note => "note",
+            Severity::Problem => "problem",
         }
     }
 }
@@ -27,7 +27,7 @@ impl Verdict {
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
-    pub(super) verdict: Verdict,
+    pub(super) verdict: Severity,
     /// What was looked at, in one word: a name that programs can rely on.
     pub(super) about: &'static str,
     pub(super) text: String,
@@ -37,18 +37,18 @@ pub(super) struct Finding {
 
 impl Finding {
     pub(super) fn ok(about: &'static str, text: impl Into<String>) -> Finding {
-        Finding::new(Verdict::Ok, about, text.into())
+        Finding::new(Severity::Ok, about, text.into())
     }
 
     pub(super) fn note(about: &'static str, text: impl Into<String>) -> Finding {
-        Finding::new(Verdict::Note, about, text.into())
+        Finding::new(Severity::Note, about, text.into())
     }
 
     pub(super) fn problem(about: &'static str, text: impl Into<String>) -> Finding {
-        Finding::new(Verdict::Problem, about, text.into())
+        Finding::new(Severity::Problem, about, text.into())
     }
 
-    fn new(verdict: Verdict, about: &'static str, text: String) -> Finding {
+    fn new(verdict: Severity, about: &'static str, text: String) -> Finding {
         Finding {
             verdict,
             about,
@@ -92,9 +92,9 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// The worst of them.
-pub(super) fn worst(findings: &[Finding]) -> Verdict {
+pub(super) fn worst(findings: &[Finding]) -> Severity {
     let verdicts = findings.iter().map(|finding| finding.verdict);
-    verdicts.max().unwrap_or(Verdict::Ok)
+    verdicts.max().unwrap_or(Severity::Ok)
 }
 
 #[cfg(test)]
@@ -106,9 +106,9 @@ mod tests {
         let ok = Finding::ok("a", "fine");
         let note = Finding::note("a", "look");
         let problem = Finding::problem("a", "bad");
-        assert_eq!(worst(&[]), Verdict::Ok);
-        assert_eq!(worst(&[note.clone(), ok.clone()]), Verdict::Note);
-        assert_eq!(worst(&[note, problem, ok]), Verdict::Problem);
+        assert_eq!(worst(&[]), Severity::Ok);
+        assert_eq!(worst(&[note.clone(), ok.clone()]), Severity::Note);
+        assert_eq!(worst(&[note, problem, ok]), Severity::Problem);
     }
 
     #[test]

@@ -89,7 +89,7 @@ mod tests {
     use object::elf::{EM_386, EM_AARCH64, EM_X86_64};
 
     use super::*;
-    use crate::doctor::finding::Verdict;
+    use crate::doctor::finding::Severity;
 
     fn image(interpreter: Option<&str>) -> Image {
         Image {
@@ -101,8 +101,8 @@ mod tests {
         }
     }
 
-    /// Verdict and sentence.
-    fn told(image: Image) -> (Verdict, String) {
+    /// Severity and sentence.
+    fn told(image: Image) -> (Severity, String) {
         let ours = Image {
             machine: EM_X86_64,
             wide: true,
@@ -116,7 +116,7 @@ mod tests {
 
     fn problem(image: Image, part: &str) {
         let (verdict, sentence) = told(image);
-        assert_eq!(verdict, Verdict::Problem, "{sentence}");
+        assert_eq!(verdict, Severity::Problem, "{sentence}");
         assert!(sentence.contains(part), "{sentence}");
     }
 
@@ -157,6 +157,6 @@ mod tests {
         library.kind = Kind::Library;
         problem(library.clone(), "no program");
         library.soname = Some("ld-linux-x86-64.so.2".to_owned());
-        assert_eq!(told(library).0, Verdict::Note);
+        assert_eq!(told(library).0, Severity::Note);
     }
 }

@@ -73,13 +73,13 @@ pub(super) fn finding(program: &Path) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
+    use crate::doctor::finding::Severity;
 
     #[test]
     fn launchers_are_known_by_name() {
         let verdict = |path: &str| finding(Path::new(path)).map(|f| f.verdict);
-        assert_eq!(verdict("/usr/bin/nice"), Some(Verdict::Note));
-        assert_eq!(verdict("/usr/local/bin/docker"), Some(Verdict::Problem));
+        assert_eq!(verdict("/usr/bin/nice"), Some(Severity::Note));
+        assert_eq!(verdict("/usr/local/bin/docker"), Some(Severity::Problem));
         assert_eq!(verdict("/usr/bin/java"), None);
         assert_eq!(verdict("/"), None);
     }

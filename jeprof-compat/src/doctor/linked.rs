@@ -81,7 +81,7 @@ fn sanitizer_of(object: &Object) -> Option<&'static Sanitizer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
+    use crate::doctor::finding::Severity;
     use crate::doctor::image::{Image, Symbol};
 
     fn object(path: &str, symbols: &[&str]) -> Object {
@@ -101,7 +101,7 @@ mod tests {
         }
     }
 
-    fn told(found: Vec<Object>) -> Vec<(Verdict, &'static str)> {
+    fn told(found: Vec<Object>) -> Vec<(Severity, &'static str)> {
         let libraries = Libraries {
             found,
             missing: Vec::new(),
@@ -115,13 +115,13 @@ mod tests {
         let libc = object("/lib/libc.so.6", &["malloc"]);
         let jemalloc = object("/lib/libjemalloc.so.2", &["malloc", "mallctl"]);
         assert!(is_allocator(&jemalloc) && !is_allocator(&libc));
-        assert_eq!(told(vec![libc, jemalloc]), [(Verdict::Ok, "allocator")]);
+        assert_eq!(told(vec![libc, jemalloc]), [(Severity::Ok, "allocator")]);
     }
 
     #[test]
     fn a_library_with_a_hidden_allocator_is_told() {
         let arrow = object("/lib/libarrow.so.14", &["je_arrow_mallctl"]);
-        assert_eq!(told(vec![arrow]), [(Verdict::Note, "allocator")]);
+        assert_eq!(told(vec![arrow]), [(Severity::Note, "allocator")]);
     }
 
     #[test]
@@ -142,15 +142,15 @@ mod tests {
         };
         assert_eq!(
             verdict(&[], &["malloc", "__asan_init"]),
-            Some(Verdict::Problem)
+            Some(Severity::Problem)
         );
         assert_eq!(
             verdict(&[], &["malloc", "__tsan_init"]),
-            Some(Verdict::Note)
+            Some(Severity::Note)
         );
         assert_eq!(
             verdict(&["malloc", "__tsan_init"], &[]),
-            Some(Verdict::Problem)
+            Some(Severity::Problem)
         );
         assert_eq!(verdict(&["malloc"], &[]), None);
     }
@@ -162,7 +162,7 @@ mod tests {
             missing: vec![("liby.so.1".to_owned(), "libx.so".to_owned())],
         };
         let findings = findings(&libraries, None);
-        assert_eq!(findings[0].verdict, Verdict::Note);
+        assert_eq!(findings[0].verdict, Severity::Note);
         assert!(findings[0].text.contains("liby.so.1, which libx.so needs"));
     }
 }

@@ -37,7 +37,7 @@ use serde_json::{Value, json};
 
 use crate::preload::library;
 use crate::preload::program::Program;
-use finding::{Finding, Verdict, printable, worst};
+use finding::{Finding, Severity, printable, worst};
 
 /// Say whether a program's allocations will be seen, without starting it
 #[derive(Clone, Debug, clap::Args)]
@@ -80,13 +80,13 @@ pub fn doctor(args: &Args) -> u8 {
     };
     // Whoever closed the pipe has read enough.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    u8::from(worst(&findings) == Verdict::Problem)
+    u8::from(worst(&findings) == Severity::Problem)
 }
 
 /// What is wrong, and what the dumps will not show, for somebody who starts the program all the same.
 pub(crate) fn problems(program: &Path, library: &Path) -> Vec<String> {
     let findings = examine::program(program, &Ok(library.to_owned()), false);
-    let is_told = |f: &&Finding| f.verdict == Verdict::Problem || f.about == "sandbox";
+    let is_told = |f: &&Finding| f.verdict == Severity::Problem || f.about == "sandbox";
     findings
         .iter()
         .filter(is_told)
@@ -96,7 +96,7 @@ pub(crate) fn problems(program: &Path, library: &Path) -> Vec<String> {
 
 /// One for each finding, and what they come to.
 fn lines(path: &Path, findings: &[Finding]) -> String {
-    let is_problem = |finding: &&Finding| finding.verdict == Verdict::Problem;
+    let is_problem = |finding: &&Finding| finding.verdict == Severity::Problem;
     let conclusion = match findings.iter().filter(is_problem).count() {
         0 => "malloscope run will see what it takes from malloc".to_owned(),
         1 => "1 problem".to_owned(),

@@ -98,9 +98,9 @@ pub(super) fn finding(path: &Path, rights: &Rights) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
+    use crate::doctor::finding::Severity;
 
-    fn verdict(rights: Rights) -> Option<Verdict> {
+    fn verdict(rights: Rights) -> Option<Severity> {
         finding(Path::new("/x"), &rights).map(|finding| finding.verdict)
     }
 
@@ -121,17 +121,17 @@ mod tests {
             mode: 0o4755,
             ..USER
         };
-        assert_eq!(verdict(set_user), Some(Verdict::Problem));
+        assert_eq!(verdict(set_user), Some(Severity::Problem));
         let root = Rights {
             user: 0,
             ..set_user
         };
-        assert_eq!(verdict(root), Some(Verdict::Note));
+        assert_eq!(verdict(root), Some(Severity::Note));
         let nosuid = Rights {
             ignored: true,
             ..set_user
         };
-        assert_eq!(verdict(nosuid), Some(Verdict::Note));
+        assert_eq!(verdict(nosuid), Some(Severity::Note));
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
             mode: 0o2755,
             ..USER
         };
-        assert_eq!(verdict(set_group), Some(Verdict::Problem));
+        assert_eq!(verdict(set_group), Some(Severity::Problem));
         let locking = Rights {
             mode: 0o2745,
             ..USER
@@ -154,8 +154,8 @@ mod tests {
             capabilities: true,
             ..USER
         };
-        assert_eq!(verdict(capable), Some(Verdict::Problem));
+        assert_eq!(verdict(capable), Some(Severity::Problem));
         let root = Rights { user: 0, ..capable };
-        assert_eq!(verdict(root), Some(Verdict::Note));
+        assert_eq!(verdict(root), Some(Severity::Note));
     }
 }

@@ -130,7 +130,7 @@ fn is_version_of(name: &str, program: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
+    use crate::doctor::finding::Severity;
     use crate::doctor::image::Image;
 
     fn object(path: &str) -> Object {
@@ -170,8 +170,8 @@ mod tests {
             let value = value.to_owned();
             move |name: &str| (name == "PYTHONMALLOC").then(|| value.clone())
         };
-        assert_eq!(finding(python, set("malloc")).verdict, Verdict::Ok);
-        assert_eq!(finding(python, set("debug")).verdict, Verdict::Note);
+        assert_eq!(finding(python, set("malloc")).verdict, Severity::Ok);
+        assert_eq!(finding(python, set("debug")).verdict, Severity::Note);
         let said = finding(python, |_| None).sentence();
         assert!(said.contains("PYTHONMALLOC=malloc"), "{said}");
     }

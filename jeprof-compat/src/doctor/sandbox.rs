@@ -52,7 +52,7 @@ fn is_known(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
+    use crate::doctor::finding::Severity;
     use crate::doctor::image::Image;
 
     fn told(path: &str, libraries: &[&str]) -> Option<String> {
@@ -65,7 +65,7 @@ mod tests {
             missing: Vec::new(),
         };
         let finding = finding(&object(path), &libraries)?;
-        assert_eq!(finding.verdict, Verdict::Note);
+        assert_eq!(finding.verdict, Severity::Note);
         Some(finding.text)
     }
 

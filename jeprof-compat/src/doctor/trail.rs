@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::finding::{Finding, Verdict, worst};
+use super::finding::{Finding, Severity, worst};
 use super::image::Image;
 use super::launcher;
 use super::script::{self, Shebang};
@@ -29,7 +29,7 @@ pub(super) struct Trail {
 /// Follows `start`.
 pub(super) fn follow(start: &Path) -> Trail {
     let mut findings: Vec<Finding> = launcher::finding(start).into_iter().collect();
-    if worst(&findings) == Verdict::Problem {
+    if worst(&findings) == Severity::Problem {
         return Trail {
             findings,
             program: None,

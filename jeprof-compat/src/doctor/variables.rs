@@ -121,7 +121,7 @@ fn asks_for_profile(conf: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Verdict;
+    use crate::doctor::finding::Severity;
     use crate::doctor::image::{Image, Symbol};
 
     fn preloaded(name: &str, symbols: &[&str], is_ours: bool) -> Preloaded {
@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    fn verdicts(list: &[Preloaded]) -> Vec<Verdict> {
+    fn verdicts(list: &[Preloaded]) -> Vec<Severity> {
         preload(list)
             .iter()
             .map(|finding| finding.verdict)
@@ -162,9 +162,9 @@ mod tests {
         let ours = || preloaded("libmalloscope.so", &["malloc"], true);
         let jemalloc = || preloaded("libjemalloc.so.2", &["malloc", "mallctl"], false);
         let other = || preloaded("libother.so", &[], false);
-        assert_eq!(verdicts(&[jemalloc(), ours()]), [Verdict::Problem]);
-        assert_eq!(verdicts(&[ours(), jemalloc()]), [Verdict::Ok]);
-        assert_eq!(verdicts(&[jemalloc()]), [Verdict::Ok]);
+        assert_eq!(verdicts(&[jemalloc(), ours()]), [Severity::Problem]);
+        assert_eq!(verdicts(&[ours(), jemalloc()]), [Severity::Ok]);
+        assert_eq!(verdicts(&[jemalloc()]), [Severity::Ok]);
         assert_eq!(verdicts(&[other(), ours()]), []);
         assert!(is_jemalloc(&jemalloc().object.expect("a library")));
     }
@@ -176,7 +176,7 @@ mod tests {
             object: None,
             is_ours: false,
         };
-        assert_eq!(verdicts(&[gone]), [Verdict::Note]);
+        assert_eq!(verdicts(&[gone]), [Severity::Note]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use dumps::{State, shown};
 pub use neighbour::Neighbour;
 pub use redact::Secrets;
 pub use stacks::{Ages, Cell, Kind, KindBuilder, MOST_STACKS, ReportFrame, Stack, TrieNode};
-pub use suspect::{StackFrame, Suspect, Verdict};
+pub use suspect::{Conclusion, Findings, StackFrame, Suspect};
 pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline};
 
 use crate::figures::words;
@@ -43,17 +43,6 @@ pub struct Report {
     pub neighbours: Vec<Neighbour>,
     /// What the reader should know beside it: damaged files, names that were not found.
     pub notes: Vec<String>,
-}
-
-/// The answer in words.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Conclusion {
-    /// The verdict over all suspects.
-    pub verdict: Verdict,
-    /// A few words: `Yes, it leaks 41 MB/h`.
-    pub headline: String,
-    /// At most three plain sentences: how fast and how certain, who, what comes next.
-    pub sentences: Vec<String>,
 }
 
 /// Facts of the process and of the measurement.

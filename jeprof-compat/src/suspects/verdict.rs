@@ -1,4 +1,4 @@
-//! What a path does, in one word and with the reason. Called by `suspects`; pure.
+//! What a path does, in one word and with the reason, in figures. Pure.
 //!
 //! # The rules
 //! A LEAK needs all of: at least [`LEAST`] effective samples in the mature cohort, which is a
@@ -11,11 +11,12 @@
 //!
 //! What grows without all that is GROWING, what stopped is BOUNDED, what dies is CHURN.
 
+use serde::Serialize;
+
 use super::cohort::{Cohort, Window};
 use super::evidence::{Clock, Evidence};
 use super::shape::{Shape, Spread};
 use super::survival::Survival;
-use crate::figures::words;
 
 /// Mature samples without which nothing is said: 1/sqrt(9) is a third.
 pub const LEAST: f64 = 9.0;
@@ -29,19 +30,108 @@ const DIES: f64 = 0.25;
 /// A falling rate that would add less than this share of what is live has ended.
 const ENDED: f64 = 0.1;
 
-/// The five words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What is said of a call path, or of the whole process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Grows at a constant rate and gives nothing back.
+    /// Old memory grows steadily and none of it dies.
     Leak,
-    /// Grows; whether it will go on cannot be said.
+    /// It grows, and may be a cache that still fills.
     Growing,
-    /// Grew and stopped.
+    /// It has stopped to grow.
     Bounded,
-    /// Comes and goes.
+    /// What is born dies.
     Churn,
-    /// Nothing can be said.
+    /// Nothing can be said yet.
     TooFew,
+    /// No leak above the floor of detection: of a process alone.
+    #[default]
+    NoLeak,
+}
+
+impl Verdict {
+    /// The word on the card.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Leak => "LEAK",
+            Verdict::Growing => "GROWING",
+            Verdict::Bounded => "BOUNDED",
+            Verdict::Churn => "CHURN",
+            Verdict::TooFew => "TOO FEW SAMPLES",
+            Verdict::NoLeak => "NO LEAK VISIBLE",
+        }
+    }
+
+    /// The name in JSON and in CSS classes.
+    pub fn class(self) -> &'static str {
+        match self {
+            Verdict::Leak => "leak",
+            Verdict::Growing => "growing",
+            Verdict::Bounded => "bounded",
+            Verdict::Churn => "churn",
+            Verdict::TooFew => "too-few",
+            Verdict::NoLeak => "no-leak",
+        }
+    }
+
+    /// It grows, for certain a leak or not.
+    pub fn is_growth(self) -> bool {
+        matches!(self, Verdict::Leak | Verdict::Growing)
+    }
+}
+
+/// Mature samples, and the seconds between which they were born.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Born {
+    /// How many.
+    pub samples: u64,
+    /// Beginning of the window.
+    pub from: f64,
+    /// Its end.
+    pub to: f64,
+}
+
+/// Why a verdict is what it is, in figures. Ages and times are seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(
+    missing_docs,
+    reason = "the figures are those of the sentence beside each"
+)]
+pub enum Reason {
+    /// Hardly any sample is live.
+    FewLive { all: u64 },
+    /// Most are of the beginning, and few were added later.
+    Old { old: u64, all: u64, warm_up: f64 },
+    /// Many were freed, and most are young.
+    Young {
+        young: u64,
+        all: u64,
+        deaths: u64,
+        age: f64,
+    },
+    /// Too few are mature.
+    FewMature { mature: u64, age: f64 },
+    /// Births came in bursts.
+    Bursts { mature: u64, events: f64 },
+    /// What is old is freed too, after a mean life; most of it at one time, so often.
+    Dying {
+        age: f64,
+        life: f64,
+        deaths: u64,
+        collapses: usize,
+    },
+    /// Births become fewer: it levels off at so many bytes, or has all but stopped.
+    Falling { plateau: f64, has_ended: bool },
+    /// They come evenly or ever faster, and stay.
+    Staying {
+        born: Born,
+        is_rising: bool,
+        age: f64,
+        deaths: u64,
+    },
+    /// They are live; whether they stay is open, after so many deaths of older ones where those
+    /// were many.
+    Open { born: Born, deaths: Option<u64> },
 }
 
 /// The verdict on a path with what it rests on.
@@ -49,8 +139,10 @@ pub enum Verdict {
 pub struct Judgement {
     /// In a word.
     pub verdict: Verdict,
-    /// Why, in words and figures.
-    pub reason: String,
+    /// Why.
+    pub reason: Reason,
+    /// It may be chance among so many paths that were tested.
+    pub chance_among: Option<usize>,
     /// The bounds of the cohort.
     pub window: Window,
     /// The cohort.
@@ -98,7 +190,10 @@ fn measure(evidence: &Evidence, clock: &Clock, window: Window) -> Judgement {
     let rest = spread.still_to_come(cohort.rate.value, &window, clock);
     Judgement {
         verdict: Verdict::TooFew,
-        reason: String::new(),
+        reason: Reason::FewLive {
+            all: evidence.samples,
+        },
+        chance_among: None,
         p: survival.p,
         plateau: rest.map(|rest| evidence.bytes + rest),
         window,
@@ -113,128 +208,91 @@ fn decide(j: &mut Judgement, evidence: &Evidence, clock: &Clock, collapses: usiz
         .plateau
         .is_some_and(|p| p - evidence.bytes < ENDED * evidence.bytes);
     (j.verdict, j.reason) = if j.spread.shape == Shape::Steps && j.cohort.samples as f64 >= LEAST {
-        (Verdict::Growing, steps(j))
+        (Verdict::Growing, bursts(j))
     } else if j.cohort.effective < LEAST {
         thin(j, evidence, clock)
     } else if j.survival.hazard >= 1.0 {
         (Verdict::Churn, dying(j, clock, collapses))
     } else if j.spread.shape == Shape::Falling && settles {
-        (
-            Verdict::Bounded,
-            falling(j, evidence, "has all but stopped"),
-        )
+        (Verdict::Bounded, falling(j, evidence, true))
     } else if j.spread.shape == Shape::Falling {
-        (Verdict::Growing, falling(j, evidence, "is slowing down"))
+        (Verdict::Growing, falling(j, evidence, false))
     } else if j.p <= LEVEL && j.survival.hazard <= DIES && collapses == 0 {
-        (Verdict::Leak, leaking(j, clock))
+        (Verdict::Leak, staying(j, clock))
     } else {
         (Verdict::Growing, open(j, clock))
     };
 }
 
 /// Too few mature samples: old ones, young ones, or too few at all.
-fn thin(j: &Judgement, evidence: &Evidence, clock: &Clock) -> (Verdict, String) {
-    let old = evidence.born(0..j.window.epochs.start);
+fn thin(j: &Judgement, evidence: &Evidence, clock: &Clock) -> (Verdict, Reason) {
+    let old = evidence.born(0..j.window.epochs.start).samples;
     let (mature, all) = (j.cohort.samples, evidence.samples);
-    let young = all.saturating_sub(old.samples + mature);
-    let age = words::duration(j.window.age);
+    let young = all.saturating_sub(old + mature);
+    let age = j.window.age;
     if (all as f64) < LEAST {
-        let reason = format!("only {} live", words::count(all, "sample"));
-        return (Verdict::TooFew, reason);
+        return (Verdict::TooFew, Reason::FewLive { all });
     }
-    let warm = words::duration(j.window.epochs.start as f64 * clock.width);
-    if old.samples > young && old.samples > 2 * mature {
-        let reason = format!(
-            "{} of {} come from the first {warm}, and few were added later",
-            old.samples,
-            words::count(all, "live sample")
-        );
-        return (Verdict::Bounded, reason);
+    if old > young && old > 2 * mature {
+        let warm_up = j.window.epochs.start as f64 * clock.width;
+        return (Verdict::Bounded, Reason::Old { old, all, warm_up });
     }
     let deaths = evidence.deaths();
     if young > mature && deaths > young {
-        let reason = format!(
-            "{} were freed, and {young} of {} are younger than {age}",
-            words::count(deaths, "sample"),
-            words::count(all, "live one")
-        );
+        let reason = Reason::Young {
+            young,
+            all,
+            deaths,
+            age,
+        };
         return (Verdict::Churn, reason);
     }
-    let reason = format!(
-        "only {} from after the warm-up older than {age}",
-        words::count(mature, "sample")
-    );
-    (Verdict::TooFew, reason)
+    (Verdict::TooFew, Reason::FewMature { mature, age })
 }
 
-fn steps(j: &Judgement) -> String {
-    format!(
-        "its {} came in bursts, worth {:.0} independent events: too few to say that it goes on",
-        words::count(j.cohort.samples, "mature sample"),
-        j.cohort.effective.max(1.0),
-    )
-}
-
-fn dying(j: &Judgement, clock: &Clock, collapses: usize) -> String {
-    let how = match collapses {
-        0 => String::new(),
-        1 => ", once most of it at one time".to_owned(),
-        n => format!(", {n} times most of it at one time"),
-    };
-    let life = clock.run() / j.survival.hazard.max(1e-9);
-    format!(
-        "what is older than {} is freed too, after another {} on average ({}){how}",
-        words::duration(j.window.age),
-        words::duration(life),
-        words::count(j.survival.deaths, "death"),
-    )
-}
-
-fn falling(j: &Judgement, evidence: &Evidence, how: &str) -> String {
-    let plateau = words::bytes(j.plateau.unwrap_or(evidence.bytes));
-    format!(
-        "growth {how}: fewer and fewer of the live blocks are recent; would level off at about {plateau}"
-    )
-}
-
-fn born(j: &Judgement, clock: &Clock) -> String {
-    let at = |epoch: usize| words::duration(epoch as f64 * clock.width);
-    format!(
-        "{} born between {} and {}",
-        words::count(j.cohort.samples, "sample"),
-        at(j.window.epochs.start),
-        at(j.window.epochs.end)
-    )
-}
-
-fn deaths(j: &Judgement) -> String {
-    let age = words::duration(j.window.age);
-    match j.survival.deaths {
-        0 => format!("none that grew older than {age} was ever freed"),
-        1 => format!("only one that grew older than {age} was freed"),
-        n => format!("only {n} that grew older than {age} were freed"),
+fn bursts(j: &Judgement) -> Reason {
+    Reason::Bursts {
+        mature: j.cohort.samples,
+        events: j.cohort.effective.max(1.0),
     }
 }
 
-fn leaking(j: &Judgement, clock: &Clock) -> String {
-    let spread = match j.spread.shape {
-        Shape::Rising => "they come faster and faster",
-        _ => "they came evenly",
-    };
-    format!("{} are live, {spread}, and {}", born(j, clock), deaths(j))
+fn dying(j: &Judgement, clock: &Clock, collapses: usize) -> Reason {
+    Reason::Dying {
+        age: j.window.age,
+        life: clock.run() / j.survival.hazard.max(1e-9),
+        deaths: j.survival.deaths,
+        collapses,
+    }
 }
 
-fn open(j: &Judgement, clock: &Clock) -> String {
-    if j.survival.hazard > DIES {
-        format!(
-            "{} are live, but {} older ones were freed: it may level off",
-            born(j, clock),
-            j.survival.deaths
-        )
-    } else {
-        format!(
-            "{} are live, too few yet to know that they stay",
-            born(j, clock)
-        )
+fn falling(j: &Judgement, evidence: &Evidence, has_ended: bool) -> Reason {
+    Reason::Falling {
+        plateau: j.plateau.unwrap_or(evidence.bytes),
+        has_ended,
+    }
+}
+
+fn born(j: &Judgement, clock: &Clock) -> Born {
+    Born {
+        samples: j.cohort.samples,
+        from: j.window.epochs.start as f64 * clock.width,
+        to: j.window.epochs.end as f64 * clock.width,
+    }
+}
+
+fn staying(j: &Judgement, clock: &Clock) -> Reason {
+    Reason::Staying {
+        born: born(j, clock),
+        is_rising: j.spread.shape == Shape::Rising,
+        age: j.window.age,
+        deaths: j.survival.deaths,
+    }
+}
+
+fn open(j: &Judgement, clock: &Clock) -> Reason {
+    Reason::Open {
+        born: born(j, clock),
+        deaths: (j.survival.hazard > DIES).then_some(j.survival.deaths),
     }
 }

@@ -3,8 +3,9 @@
 
 use std::io::{self, Write};
 
-use crate::diff::{Diff, LEAST, Told};
+use crate::diff::LEAST;
 use crate::figures::words;
+use crate::view::sentences::diff::{Diff, DiffRow};
 
 /// Writes it; `title` lines say what was compared, and at most `top` rows stand in a block.
 pub fn write(diff: &Diff, title: &[String], top: usize, out: &mut dyn Write) -> io::Result<()> {
@@ -12,7 +13,7 @@ pub fn write(diff: &Diff, title: &[String], top: usize, out: &mut dyn Write) -> 
     for line in diff.sentences.iter().chain(title) {
         writeln!(out, "{}", printable(line))?;
     }
-    let (grown, shrunk): (Vec<&Told>, Vec<&Told>) = diff
+    let (grown, shrunk): (Vec<&DiffRow>, Vec<&DiffRow>) = diff
         .rows
         .iter()
         .filter(|row| row.figures.change != 0.0)
@@ -34,7 +35,7 @@ pub fn write(diff: &Diff, title: &[String], top: usize, out: &mut dyn Write) -> 
     Ok(())
 }
 
-fn block(name: &str, rows: &[&Told], top: usize, out: &mut dyn Write) -> io::Result<()> {
+fn block(name: &str, rows: &[&DiffRow], top: usize, out: &mut dyn Write) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -84,7 +85,7 @@ fn block(name: &str, rows: &[&Told], top: usize, out: &mut dyn Write) -> io::Res
 }
 
 /// `session_open (leak.c:45 in leak) < worker`.
-fn place(row: &Told) -> String {
+fn place(row: &DiffRow) -> String {
     let file = row.place.rsplit('/').next().unwrap_or_default();
     let place = match (file, row.module.as_str()) {
         ("", "") => String::new(),

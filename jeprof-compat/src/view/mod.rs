@@ -15,6 +15,7 @@ pub mod names;
 mod node_label;
 pub mod pprof;
 pub mod raw;
+pub mod sentences;
 pub mod speedscope;
 pub mod suspects;
 pub mod svg;

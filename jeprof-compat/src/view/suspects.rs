@@ -4,8 +4,7 @@
 use std::io::{self, Write};
 
 use crate::figures::{Estimate, words};
-use crate::report::{StackFrame, Suspect};
-use crate::suspects::Findings;
+use crate::report::{Findings, StackFrame, Suspect};
 
 /// How many frames of a stack are shown.
 const FRAMES: usize = 8;
@@ -108,7 +107,8 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Conclusion, Verdict};
+    use crate::report::Conclusion;
+    use crate::suspects::Verdict;
 
     #[test]
     fn a_card() {
