@@ -11,8 +11,8 @@ use crate::argv::{self, Refusal};
 use crate::figures::units::Unit;
 use crate::filter::Filter;
 use crate::graph::Trim;
-use crate::model::{self, ValueKind};
 use crate::naming::Granularity;
+use crate::profile::model::{self, ValueKind};
 use crate::stacks::Selection;
 use crate::view::text;
 

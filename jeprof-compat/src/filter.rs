@@ -3,7 +3,7 @@
 
 use regex::Regex;
 
-use crate::model::{Line, Location, LocationId, Mapping, Profile, Sample};
+use crate::profile::model::{Line, Location, LocationId, Mapping, Profile, Sample};
 
 /// One function at one place of a stack: a location with inlined functions is several sites.
 #[derive(Clone, Copy, Debug)]

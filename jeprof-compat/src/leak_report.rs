@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::model::{MALLOC, Profile, ValueKind};
+use crate::profile::model::{MALLOC, Profile, ValueKind};
 use crate::report::{self, Findings, Neighbour, Report, Secrets, State};
 use crate::series::{Process, Series};
 use crate::suspects;

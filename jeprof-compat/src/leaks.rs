@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::figures::{quantity, words};
-use crate::model::MALLOC;
+use crate::profile::model::MALLOC;
 use crate::report::{Conclusion, Findings, Suspect};
 use crate::series::{Process, Series};
 use crate::suspects;

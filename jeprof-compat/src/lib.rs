@@ -15,7 +15,6 @@
 //! has those that write one dump in one format. A room uses only rooms to its left, and views are pure: a test holds
 //! the code against both.
 
-pub mod account;
 pub mod argv;
 pub mod cli;
 pub mod control;
@@ -32,10 +31,9 @@ pub mod layout;
 pub mod leak_report;
 pub mod leaks;
 pub mod load;
-pub mod model;
 pub mod naming;
 mod preload;
-pub mod read;
+pub mod profile;
 pub mod report;
 pub mod run;
 pub mod series;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::model::{MALLOC, Profile};
-use crate::read;
-use crate::series::DumpName;
+use crate::profile::identity::DumpName;
+use crate::profile::model::{MALLOC, Profile};
+use crate::profile::read;
 use crate::stacks::{NamedProfile, Part, Selection};
 use crate::symbolize::{Locator, symbolize};
 
@@ -111,7 +111,7 @@ fn process(file: &Path, profile: &Profile) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ProcessFacts;
+    use crate::profile::model::ProcessFacts;
 
     fn named(names: &[&str]) -> Option<String> {
         let files: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();

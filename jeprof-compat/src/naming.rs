@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::filter::{Site, place};
-use crate::model::{Line, Location, Mapping, Profile};
+use crate::profile::model::{Line, Location, Mapping, Profile};
 
 /// What makes a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -259,7 +259,7 @@ mod tests {
         let namesakes = Namesakes::collect(profiles.iter().copied());
         let locations = profiles.iter().flat_map(|p| p.locations.iter());
         let site = |location| Site {
-            id: crate::model::LocationId(0),
+            id: crate::profile::model::LocationId(0),
             depth: 0,
             location,
             line: location.lines.first(),
@@ -293,7 +293,7 @@ mod tests {
             ..Location::default()
         };
         let site = Site {
-            id: crate::model::LocationId(0),
+            id: crate::profile::model::LocationId(0),
             depth: 0,
             location: &location,
             line: location.lines.first(),
@@ -350,7 +350,7 @@ mod tests {
                 deleted,
                 ..Mapping::default()
             };
-            let id = crate::model::LocationId(0);
+            let id = crate::profile::model::LocationId(0);
             let site = Site {
                 id,
                 depth: 0,

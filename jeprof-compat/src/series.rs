@@ -6,8 +6,6 @@
 //! a spoiled dump gives what can be read unless whole ones are beside it, jemalloc's dumps lack ages
 //! and give less.
 
-mod identity;
-
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,10 +13,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 
-use crate::model::{Profile, Sample};
-use crate::read;
+use crate::profile::identity::Identity;
+use crate::profile::model::{Profile, Sample};
+use crate::profile::read;
 use crate::symbolize::{Locator, symbolize};
-pub use identity::{DumpName, Identity};
 
 /// One state of a process.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,7 +141,7 @@ impl Series {
             process.dumps.sort_by(|a, b| a.at.total_cmp(&b.at));
             self.notes.extend(process.leave_cut_off());
         }
-        let live = |p: &Process| p.last().total(crate::model::ValueKind::InuseSpace);
+        let live = |p: &Process| p.last().total(crate::profile::model::ValueKind::InuseSpace);
         self.processes.sort_by(|a, b| live(b).total_cmp(&live(a)));
     }
 

@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use std::fmt;
 
 use crate::filter::{self, Filter};
-use crate::model::{Profile, ValueKind};
 pub use crate::naming::{Frame, FrameKind};
 use crate::naming::{Granularity, Namesakes};
+use crate::profile::model::{Profile, ValueKind};
 pub use interner::Interner;
 
 /// Index into [`NamedProfile::frames`].
@@ -223,7 +223,7 @@ fn title(parts: &[Part<'_>], selection: &Selection) -> Option<KindTitle> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Line, Location, LocationId, Sample, StackFacts, Values};
+    use crate::profile::model::{Line, Location, LocationId, Sample, StackFacts, Values};
 
     /// Stacks as `leaf<caller<root` with a value and a number of samples.
     fn profile(stacks: &[(&str, f64, u64)]) -> Profile {

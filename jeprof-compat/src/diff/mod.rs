@@ -16,7 +16,7 @@ mod stand;
 use serde::Serialize;
 
 use crate::filter::Filter;
-use crate::model::Profile;
+use crate::profile::model::Profile;
 pub use change::Change;
 pub use paths::Paths;
 pub use rows::{By, LEAST, Mark, Row, home};

@@ -11,8 +11,8 @@ use super::stand::Stand;
 use super::{How, Options, Side};
 use crate::culprit;
 use crate::filter;
-use crate::model::{JAVA_HEAP, LocationId, Profile, Sample};
 use crate::naming::{Frame, Granularity, Namesakes};
+use crate::profile::model::{JAVA_HEAP, LocationId, Profile, Sample};
 use crate::stacks::Interner;
 
 /// One call path.

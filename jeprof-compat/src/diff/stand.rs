@@ -6,7 +6,7 @@
 use profile_format::unbias::one_minus_exp;
 
 use super::change::Flow;
-use crate::model::Sample;
+use crate::profile::model::Sample;
 
 /// No dump has so many epochs; a damaged one may say anything.
 const MOST: u64 = 1024;

@@ -18,8 +18,8 @@ pub use picture::{FlameArgs, GraphArgs, TableArgs, flame, graph, table};
 
 use crate::filter::Filter;
 use crate::load::Loaded;
-use crate::model::{MALLOC, ValueKind};
 use crate::naming::Granularity;
+use crate::profile::model::{MALLOC, ValueKind};
 use crate::series::Series;
 use crate::stacks::{NamedProfile, Selection};
 use crate::symbolize::Locator;
@@ -151,7 +151,9 @@ impl Shown {
 
 /// The short name of the program that ran.
 fn program(loaded: &Loaded) -> String {
-    let fact = |profile: &crate::model::Profile| profile.process.get("command").map(str::to_owned);
+    let fact = |profile: &crate::profile::model::Profile| {
+        profile.process.get("command").map(str::to_owned)
+    };
     let command = loaded.profiles().first().and_then(fact).unwrap_or_default();
     let program = command.split(' ').next().unwrap_or_default();
     program.rsplit('/').next().unwrap_or_default().to_owned()

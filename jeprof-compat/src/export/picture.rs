@@ -9,7 +9,7 @@ use crate::figures::amount::amount;
 use crate::figures::units::Unit;
 use crate::graph::{Graph, Trim};
 use crate::layout::Layered;
-use crate::model::ValueKind;
+use crate::profile::model::ValueKind;
 use crate::stacks::NamedProfile;
 use crate::view::svg::Caption;
 use crate::view::{dot, flame_file, svg, text};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::ValueKind;
+use crate::profile::model::ValueKind;
 
 /// What a printed number counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

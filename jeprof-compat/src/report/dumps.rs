@@ -7,11 +7,11 @@ use super::{
     Account, Cell, Dump, Fact, Header, Kind, KindBuilder, Limit, MOST_STACKS, Point, Report, Share,
     Timeline,
 };
-use crate::account::{self, Part};
 use crate::figures::{Estimate, date, words};
 use crate::filter;
-use crate::model::{MALLOC, Profile, Sample, ValueKind};
 use crate::naming::Namesakes;
+use crate::profile::account::{self, Part};
+use crate::profile::model::{MALLOC, Profile, Sample, ValueKind};
 use crate::stacks::Interner;
 
 /// A dump as the report wants it.
@@ -262,7 +262,7 @@ fn kinds(states: &[State<'_>]) -> Vec<Kind> {
 fn kind(states: &[State<'_>], name: Option<&str>, interner: &mut Interner<()>) -> Kind {
     let title = match name {
         None => "Native heap (malloc)",
-        Some(crate::model::JAVA_HEAP) => "Java heap",
+        Some(crate::profile::model::JAVA_HEAP) => "Java heap",
         Some("mmap") => "Mappings (mmap)",
         Some(other) => other,
     };
@@ -315,7 +315,7 @@ fn cell(state: &State<'_>, sample: &Sample, bounds: &[f64]) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ProcessFacts, StackFacts, Values};
+    use crate::profile::model::{ProcessFacts, StackFacts, Values};
 
     #[test]
     fn what_was_lost_is_told_and_that_nothing_was() {

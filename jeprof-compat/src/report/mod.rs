@@ -21,7 +21,7 @@ pub use suspect::{Conclusion, Findings, StackFrame, Suspect};
 pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline};
 
 use crate::figures::words;
-use crate::model::MALLOC;
+use crate::profile::model::MALLOC;
 use serde::Serialize;
 
 /// A whole report.

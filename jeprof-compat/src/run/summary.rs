@@ -11,9 +11,9 @@ use super::{Plan, printable, say, shown, write};
 use crate::figures::amount::{amount, percent};
 use crate::figures::units::Unit;
 use crate::load::Loaded;
-use crate::model::ValueKind;
-use crate::read;
-use crate::series::DumpName;
+use crate::profile::identity::DumpName;
+use crate::profile::model::ValueKind;
+use crate::profile::read;
 use crate::stacks::Selection;
 use crate::symbolize::Locator;
 

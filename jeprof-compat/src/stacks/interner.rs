@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::filter::Site;
-use crate::model::{LocationId, Profile};
 use crate::naming::{Frame, Granularity, Namesakes};
+use crate::profile::model::{LocationId, Profile};
 
 /// What makes frames one: equal keys. A frame without a key stays by itself.
 type Sameness<K> = Box<dyn Fn(&Frame) -> Option<K>>;
@@ -90,7 +90,7 @@ impl<K: Eq + Hash> Interner<K> {
 mod tests {
     use super::*;
     use crate::filter;
-    use crate::model::{Line, Location};
+    use crate::profile::model::{Line, Location};
 
     fn profile(names: &[&str]) -> Profile {
         let location = |name: &&str| Location {

@@ -4,7 +4,7 @@
 //! Counts of samples, not of blocks: a sample is one independent event of the sampling, whatever
 //! it weighs.
 
-use crate::model::StackFacts;
+use crate::profile::model::StackFacts;
 
 /// Lifetimes are told apart by powers of two of a millisecond.
 pub const BUCKETS: usize = 32;
@@ -134,7 +134,7 @@ impl Evidence {
 #[cfg(test)]
 pub(super) mod sample {
     use super::{Clock, Evidence};
-    use crate::model::StackFacts;
+    use crate::profile::model::StackFacts;
 
     /// Two hours at the default width of an epoch.
     pub const CLOCK: Clock = Clock {

@@ -6,7 +6,7 @@
 //! of the later.
 
 use super::paths::Paths;
-use crate::model::Sample;
+use crate::profile::model::Sample;
 
 /// How the samples of one cohort fared from one dump to the last.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,8 +4,8 @@ use super::cohort::Window;
 use super::evidence::{Clock, Evidence};
 use crate::culprit;
 use crate::filter;
-use crate::model::JAVA_HEAP;
 use crate::naming::{Frame, Namesakes};
+use crate::profile::model::JAVA_HEAP;
 use crate::series::{Process, Track};
 use crate::stacks::Interner;
 

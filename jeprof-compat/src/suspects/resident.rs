@@ -4,7 +4,7 @@
 use super::history;
 use super::paths::Paths;
 use super::slope::slope;
-use crate::account::{Account, Part};
+use crate::profile::account::{Account, Part};
 use crate::series::Dump;
 
 /// RSS that grows less than this from the warm-up on is not talked of.

@@ -7,7 +7,7 @@ use addr2line::Loader;
 
 use super::demangle::{self, demangle};
 use super::symtab::Symbol;
-use crate::model::Line;
+use crate::profile::model::Line;
 
 /// The DWARF of one file.
 pub struct Dwarf {

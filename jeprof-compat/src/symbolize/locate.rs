@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use object::Object;
 
 use super::elf::{self, Elf, Segment};
-use crate::model::Mapping;
+use crate::profile::model::Mapping;
 
 /// Where to look.
 #[derive(Clone, Debug)]

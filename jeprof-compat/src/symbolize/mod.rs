@@ -18,7 +18,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::model::{Line, LocationId, Mapping, Profile};
+use crate::profile::model::{Line, LocationId, Mapping, Profile};
 pub use locate::Locator;
 
 /// Names every location that can be named and returns what the user should know, at most one

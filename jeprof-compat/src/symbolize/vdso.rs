@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 use super::{Answer, Named, dwarf, elf, symtab};
-use crate::model::Mapping;
+use crate::profile::model::Mapping;
 
 /// Names for offsets in the vdso; nothing when ours is another one.
 pub fn answer(module: &Mapping, offsets: &[u64]) -> Answer {

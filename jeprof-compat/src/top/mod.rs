@@ -13,7 +13,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use crate::control::socket;
-use crate::read;
+use crate::profile::read;
 use crate::symbolize::Locator;
 use screen::Head;
 use sites::{Order, Sites};

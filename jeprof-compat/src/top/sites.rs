@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::culprit;
-use crate::model::Profile;
+use crate::profile::model::Profile;
 use crate::stacks::{Frame, NamedProfile, Part, Selection};
 use crate::symbolize::{Locator, symbolize};
 

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use prost::Message;
 
 use crate::filter::{self, Filter, Site};
-use crate::model::{LocationId, Profile, Sample, ValueKind, Values};
+use crate::profile::model::{LocationId, Profile, Sample, ValueKind, Values};
 use proto::{Function, Label, Line, Location, Mapping, ValueType};
 
 /// In the order of Go's heap profiles.
@@ -216,7 +216,7 @@ impl<'a> Builder<'a> {
         id
     }
 
-    fn line(&mut self, line: &crate::model::Line) -> Line {
+    fn line(&mut self, line: &crate::profile::model::Line) -> Line {
         let name = self.string(&line.function);
         let filename = self.string(line.file.as_deref().unwrap_or_default());
         let next = self.out.function.len() as u64 + 1;

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::filter::{self, Site};
-use crate::model::{LocationId, Profile};
 use crate::naming::{Granularity, Namesakes};
+use crate::profile::model::{LocationId, Profile};
 
 /// What the profiler's own function is called where nothing else is known of it: jeprof leaves out
 /// the frames of this name.
@@ -98,7 +98,7 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Line, Location, Sample};
+    use crate::profile::model::{Line, Location, Sample};
 
     fn location(address: u64, names: &[&str], managed: bool) -> Location {
         let line = |name: &&str| Line {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use jeprof_compat::model::{
+use jeprof_compat::profile::model::{
     Line, Location, LocationId, ProcessFacts, Profile, Sample, StackFacts, Values,
 };
 use jeprof_compat::series::{Dump, Process};

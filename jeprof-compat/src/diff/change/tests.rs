@@ -5,7 +5,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
-use crate::model::{Sample, StackFacts, Values};
+use crate::profile::model::{Sample, StackFacts, Values};
 
 const PERIOD: f64 = 524_288.0;
 const RUNS: u64 = 600;

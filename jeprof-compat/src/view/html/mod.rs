@@ -192,7 +192,7 @@ fn profile(
         frames: kind.frames.iter().map(frame).collect(),
         total: stacks.iter().map(|s| s.value).sum(),
         stacks: stacks.into_iter().filter(|s| s.value != 0.0).collect(),
-        value: crate::model::ValueKind::InuseSpace,
+        value: crate::profile::model::ValueKind::InuseSpace,
         kind: None,
     }
 }

@@ -4,8 +4,8 @@ use super::conclusion::advice;
 use super::reason::reason;
 use crate::culprit;
 use crate::figures::{Estimate, words};
-use crate::model::{JAVA_HEAP, MALLOC};
 use crate::naming::Frame;
+use crate::profile::model::{JAVA_HEAP, MALLOC};
 use crate::report::{StackFrame, Suspect};
 use crate::suspects::{self, Case, Judged, Paths, Survivors, Verdict};
 

@@ -2,8 +2,8 @@
 
 use super::card::who;
 use super::reason::reason;
-use crate::account::Part;
 use crate::figures::words;
+use crate::profile::account::Part;
 use crate::report::Conclusion;
 use crate::suspects::{Case, Judged, Paths, Resident, Verdict, most_grown, time_to_limit};
 

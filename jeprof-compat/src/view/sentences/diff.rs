@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::diff::{By, Change, Comparison, How, Mark, Paths, Row, home};
 use crate::figures::words;
-use crate::model::{JAVA_HEAP, MALLOC};
 use crate::naming::Frame;
+use crate::profile::model::{JAVA_HEAP, MALLOC};
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]

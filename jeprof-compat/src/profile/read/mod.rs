@@ -6,7 +6,7 @@
 //! and line; a file that gives nothing at all is an error.
 
 mod assembly;
-mod heap_text;
+mod heap_v2;
 mod losses;
 
 use std::fs;
@@ -16,7 +16,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use flate2::read::MultiGzDecoder;
 
-use crate::model::Profile;
+use crate::profile::model::Profile;
 
 /// Reads the file at `path`; beside the profile come warnings, one line each.
 pub fn read(path: &Path) -> Result<(Profile, Vec<String>)> {
@@ -43,7 +43,7 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
         bail!("{name}: Profile is empty.");
     };
     match format {
-        Format::HeapText => heap_text::parse(bytes, name),
+        Format::HeapText => heap_v2::parse(bytes, name),
         Format::Symbolized => bail!("{name}: symbolized profiles are not supported yet"),
         Format::Unknown => bail!("{name}: not a heap profile of jemalloc or malloscope"),
     }

@@ -14,7 +14,7 @@ use profile_format::unbias::Sampling;
 
 use super::assembly::Assembly;
 use super::losses::losses;
-use crate::model::{Line, Mapping, Profile, Sample, StackFacts, Values};
+use crate::profile::model::{Line, Mapping, Profile, Sample, StackFacts, Values};
 
 /// Reads a whole file that errors and warnings call `name`.
 pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Line, Location, LocationId, Mapping, OtherKind, Profile, Sample};
+use crate::profile::model::{Line, Location, LocationId, Mapping, OtherKind, Profile, Sample};
 
 /// A profile that grows.
 #[derive(Debug, Default)]

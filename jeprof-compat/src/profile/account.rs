@@ -4,7 +4,7 @@
 //! does not explain. Pure. The parts add up to RSS: each is cut to what is left of its kind of
 //! memory, since the live heap is an estimate and the kernel counts a moment later.
 
-use crate::model::Profile;
+use crate::profile::model::Profile;
 
 /// A use of resident memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ProcessFacts, Sample, Values};
+    use crate::profile::model::{ProcessFacts, Sample, Values};
 
     fn account(live: f64, facts: &[(&str, &str)]) -> Account {
         let entries = facts

@@ -1,7 +1,7 @@
 //! What a dump of ours says it could not record, in words, and what the profiler remarked. Called by the
 //! readers; the counters are those of the profiler's `diag`.
 
-use crate::model::ProcessFacts;
+use crate::profile::model::ProcessFacts;
 
 /// Counters that mean that amounts in the dump are wrong, and what to tell the user. `{}` is the
 /// count.
@@ -40,7 +40,7 @@ pub fn losses(facts: &ProcessFacts) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::read::parse;
+    use crate::profile::read::parse;
 
     fn warnings(counters: &str) -> Vec<String> {
         let dump = format!("heap_v2/1\n# malloscope 1\n{counters}\nMAPPED_LIBRARIES:\n# end\n");

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use crate::model::Profile;
+use crate::profile::model::Profile;
 
 /// The start is reckoned back from two clocks at each dump, and the wall clock may be corrected.
 const SAME_START: f64 = 5.0;
@@ -138,7 +138,7 @@ impl DumpName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ProcessFacts;
+    use crate::profile::model::ProcessFacts;
 
     fn of(name: &str, facts: &[(&str, &str)]) -> Identity {
         let entries = facts
