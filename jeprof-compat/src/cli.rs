@@ -9,11 +9,11 @@ use regex::Regex;
 
 use crate::argv::{self, Refusal};
 use crate::figures::units::Unit;
-use crate::filter::Filter;
 use crate::graph::Trim;
-use crate::naming::Granularity;
 use crate::profile::model::{self, ValueKind};
 use crate::stacks::Selection;
+use crate::stacks::filter::Filter;
+use crate::stacks::naming::Granularity;
 use crate::view::text;
 
 /// What to write.

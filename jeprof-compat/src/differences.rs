@@ -12,11 +12,11 @@ use serde::Serialize;
 
 use crate::diff::{self, By, How, Options, Side};
 use crate::figures::words;
-use crate::filter::Filter;
 use crate::profile::identity::Identity;
 use crate::profile::model::{MALLOC, Profile};
 use crate::profile::read;
 use crate::series::{Dump, Series};
+use crate::stacks::filter::Filter;
 use crate::symbolize::{Locator, symbolize};
 use crate::view;
 use crate::view::sentences::{self, diff::Diff};

@@ -9,7 +9,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::stacks::{Frame, NamedProfile, NamedStack};
+use crate::stacks::naming::Frame;
+use crate::stacks::{NamedProfile, NamedStack};
 
 /// How much to drop; the defaults are `jeprof`'s.
 #[derive(Clone, Copy, Debug, PartialEq)]

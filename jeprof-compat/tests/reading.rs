@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use jeprof_compat::naming::Granularity;
 use jeprof_compat::profile::model::{Profile, ValueKind};
 use jeprof_compat::profile::read;
-use jeprof_compat::stacks::{FrameKind, NamedProfile, Part, Selection};
+use jeprof_compat::stacks::naming::FrameKind;
+use jeprof_compat::stacks::naming::Granularity;
+use jeprof_compat::stacks::{NamedProfile, Part, Selection};
 use proptest::prelude::*;
 
 const THREADED: &str = "\

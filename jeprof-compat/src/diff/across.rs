@@ -9,7 +9,7 @@
 use regex::Regex;
 use std::sync::LazyLock;
 
-use crate::naming::{Frame, FrameKind};
+use crate::stacks::naming::{Frame, FrameKind};
 
 /// Numbers and addresses of one run in names of managed code.
 static MADE_UP: LazyLock<Option<Regex>> = LazyLock::new(|| {

@@ -15,8 +15,8 @@ mod stand;
 
 use serde::Serialize;
 
-use crate::filter::Filter;
 use crate::profile::model::Profile;
+use crate::stacks::filter::Filter;
 pub use change::Change;
 pub use paths::Paths;
 pub use rows::{By, LEAST, Mark, Row, home};

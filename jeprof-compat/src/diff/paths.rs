@@ -9,11 +9,11 @@ use super::across::Key;
 use super::change::{Change, Cut};
 use super::stand::Stand;
 use super::{How, Options, Side};
-use crate::culprit;
-use crate::filter;
-use crate::naming::{Frame, Granularity, Namesakes};
 use crate::profile::model::{JAVA_HEAP, LocationId, Profile, Sample};
 use crate::stacks::Interner;
+use crate::stacks::culprit;
+use crate::stacks::filter;
+use crate::stacks::naming::{Frame, Granularity, Namesakes};
 
 /// One call path.
 #[derive(Clone, Debug, PartialEq)]

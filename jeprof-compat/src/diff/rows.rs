@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::change::Change;
 use super::paths::{Path, Paths};
-use crate::naming::{Frame, FrameKind};
+use crate::stacks::naming::{Frame, FrameKind};
 use crate::suspects::discovery;
 
 /// Level of the test for a change.

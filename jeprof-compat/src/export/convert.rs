@@ -9,9 +9,9 @@ use flate2::{Compression, GzBuilder};
 
 use super::{Choice, deliver, program, warn};
 use crate::load::Loaded;
-use crate::naming::Granularity;
 use crate::profile::model::{MALLOC, ValueKind};
 use crate::profile::read;
+use crate::stacks::naming::Granularity;
 use crate::stacks::{NamedProfile, Selection};
 use crate::symbolize::symbolize;
 use crate::view::{callgrind, folded, pprof, raw, speedscope};

@@ -16,11 +16,11 @@ use regex::Regex;
 pub use convert::{ConvertArgs, convert};
 pub use picture::{FlameArgs, GraphArgs, TableArgs, flame, graph, table};
 
-use crate::filter::Filter;
 use crate::load::Loaded;
-use crate::naming::Granularity;
 use crate::profile::model::{MALLOC, ValueKind};
 use crate::series::Series;
+use crate::stacks::filter::Filter;
+use crate::stacks::naming::Granularity;
 use crate::stacks::{NamedProfile, Selection};
 use crate::symbolize::Locator;
 

@@ -8,11 +8,11 @@ use super::{
     Timeline,
 };
 use crate::figures::{Estimate, date, words};
-use crate::filter;
-use crate::naming::Namesakes;
 use crate::profile::account::{self, Part};
 use crate::profile::model::{MALLOC, Profile, Sample, ValueKind};
 use crate::stacks::Interner;
+use crate::stacks::filter;
+use crate::stacks::naming::Namesakes;
 
 /// A dump as the report wants it.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::text;
 use crate::figures::Estimate;
-use crate::naming::{Frame, FrameKind};
+use crate::stacks::naming::{Frame, FrameKind};
 
 /// Stacks that a page has of a kind.
 pub const MOST_STACKS: usize = 40_000;

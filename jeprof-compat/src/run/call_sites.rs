@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::culprit;
-use crate::stacks::{Frame, FrameId, NamedProfile};
+use crate::stacks::culprit;
+use crate::stacks::naming::Frame;
+use crate::stacks::{FrameId, NamedProfile};
 
 /// A place that asks for memory.
 #[derive(Clone, Debug, PartialEq)]

@@ -232,7 +232,7 @@ fn identity(path: &Path) -> (String, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stacks::Frame;
+    use crate::stacks::naming::Frame;
 
     fn state(name: &str, live: f64) -> State {
         let (process, sequence) = identity(Path::new(name));

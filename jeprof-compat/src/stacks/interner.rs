@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::filter::Site;
-use crate::naming::{Frame, Granularity, Namesakes};
 use crate::profile::model::{LocationId, Profile};
+use crate::stacks::filter::Site;
+use crate::stacks::naming::{Frame, Granularity, Namesakes};
 
 /// What makes frames one: equal keys. A frame without a key stays by itself.
 type Sameness<K> = Box<dyn Fn(&Frame) -> Option<K>>;
@@ -89,8 +89,8 @@ impl<K: Eq + Hash> Interner<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter;
     use crate::profile::model::{Line, Location};
+    use crate::stacks::filter;
 
     fn profile(names: &[&str]) -> Profile {
         let location = |name: &&str| Location {

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use super::paths::Paths;
 use super::verdict::LEAST;
-use crate::culprit;
-use crate::naming::Frame;
+use crate::stacks::culprit;
+use crate::stacks::naming::Frame;
 
 /// Paths and who is to blame for them.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,12 +2,12 @@
 
 use super::cohort::Window;
 use super::evidence::{Clock, Evidence};
-use crate::culprit;
-use crate::filter;
-use crate::naming::{Frame, Namesakes};
 use crate::profile::model::JAVA_HEAP;
 use crate::series::{Process, Track};
 use crate::stacks::Interner;
+use crate::stacks::culprit;
+use crate::stacks::filter;
+use crate::stacks::naming::{Frame, Namesakes};
 
 /// One stack.
 #[derive(Clone, Debug)]

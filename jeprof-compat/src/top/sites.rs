@@ -3,9 +3,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::culprit;
 use crate::profile::model::Profile;
-use crate::stacks::{Frame, NamedProfile, Part, Selection};
+use crate::stacks::culprit;
+use crate::stacks::naming::Frame;
+use crate::stacks::{NamedProfile, Part, Selection};
 use crate::symbolize::{Locator, symbolize};
 
 /// Looks kept of each site.

@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use crate::stacks::{Frame, NamedProfile};
+use crate::stacks::NamedProfile;
+use crate::stacks::naming::Frame;
 
 /// Bytes and blocks.
 type Cost = [u64; 2];

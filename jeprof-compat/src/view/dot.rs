@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use super::svg::Caption;
 use crate::figures::units::percent;
 use crate::graph::{Edge, Graph, Node};
-use crate::stacks::{Frame, FrameKind};
+use crate::stacks::naming::{Frame, FrameKind};
 use crate::view::names;
 use crate::view::node_label::font_size;
 

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use super::flame::{self, Path};
 use super::{hue, text_width, xml};
 use crate::figures::units::Unit;
-use crate::naming::{Frame, FrameKind};
 use crate::stacks::NamedProfile;
+use crate::stacks::naming::{Frame, FrameKind};
 
 /// Width of the picture, as wide as a page of a browser.
 const WIDTH: f64 = 1280.0;

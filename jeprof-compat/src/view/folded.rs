@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::stacks::{Frame, NamedProfile, NamedStack};
+use crate::stacks::naming::Frame;
+use crate::stacks::{NamedProfile, NamedStack};
 
 /// Writes one line a stack; what rounds to nothing is left out.
 pub fn write(profile: &NamedProfile, out: &mut impl Write) -> io::Result<()> {

@@ -5,7 +5,7 @@ use crate::figures::amount::{amount, percent};
 use crate::figures::units::Unit;
 use crate::graph::{Graph, Node};
 use crate::layout::Size;
-use crate::stacks::{Frame, FrameKind};
+use crate::stacks::naming::{Frame, FrameKind};
 use crate::view::names::{self, Span};
 use crate::view::text_width;
 

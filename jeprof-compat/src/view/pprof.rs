@@ -13,8 +13,8 @@ use std::collections::HashMap;
 
 use prost::Message;
 
-use crate::filter::{self, Filter, Site};
 use crate::profile::model::{LocationId, Profile, Sample, ValueKind, Values};
+use crate::stacks::filter::{self, Filter, Site};
 use proto::{Function, Label, Line, Location, Mapping, ValueType};
 
 /// In the order of Go's heap profiles.

@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::filter::{self, Site};
-use crate::naming::{Granularity, Namesakes};
 use crate::profile::model::{LocationId, Profile};
+use crate::stacks::filter::{self, Site};
+use crate::stacks::naming::{Granularity, Namesakes};
 
 /// What the profiler's own function is called where nothing else is known of it: jeprof leaves out
 /// the frames of this name.

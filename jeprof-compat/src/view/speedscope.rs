@@ -9,7 +9,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::stacks::{Frame, NamedProfile};
+use crate::stacks::NamedProfile;
+use crate::stacks::naming::Frame;
 
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
 

@@ -2,8 +2,8 @@
 //! markup somewhere. Made up, and the same each time.
 
 use jeprof_compat::figures::Estimate;
-use jeprof_compat::naming::{Frame, FrameKind};
 use jeprof_compat::report::*;
+use jeprof_compat::stacks::naming::{Frame, FrameKind};
 use jeprof_compat::suspects::Verdict;
 
 pub const HOSTILE: &str = "</script><img src=x onerror=\"window.pwned=1\">{{data}}'\"]]>";

@@ -20,8 +20,8 @@ use super::{hue, svg, xml};
 use crate::figures::units::Unit;
 use crate::graph::{Graph, Trim};
 use crate::layout::Layered;
-use crate::naming::{Frame, FrameKind};
 use crate::report::{Kind, Report, ReportFrame, Stack};
+use crate::stacks::naming::{Frame, FrameKind};
 use crate::stacks::{FrameId, NamedProfile, NamedStack};
 use data::Drawing;
 

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::diff::{By, Change, Comparison, How, Mark, Paths, Row, home};
 use crate::figures::words;
-use crate::naming::Frame;
 use crate::profile::model::{JAVA_HEAP, MALLOC};
+use crate::stacks::naming::Frame;
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -4,16 +4,13 @@
 //!
 //! Stacks keep recursion as it was: who sums cumulatively counts a frame once a stack.
 
-mod interner;
-
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::filter::{self, Filter};
-pub use crate::naming::{Frame, FrameKind};
-use crate::naming::{Granularity, Namesakes};
+use super::Interner;
 use crate::profile::model::{Profile, ValueKind};
-pub use interner::Interner;
+use crate::stacks::filter::{self, Filter};
+use crate::stacks::naming::{Frame, Granularity, Namesakes};
 
 /// Index into [`NamedProfile::frames`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::filter::{Site, place};
 use crate::profile::model::{Line, Location, Mapping, Profile};
+use crate::stacks::filter::{Site, place};
 
 /// What makes a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

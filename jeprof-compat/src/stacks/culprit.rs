@@ -6,7 +6,7 @@
 //! library, and the markers that stand where a frame is missing (`[deopt]`). A native library of the
 //! user's own, called from managed code, is to blame itself.
 
-use crate::stacks::{Frame, FrameKind};
+use crate::stacks::naming::{Frame, FrameKind};
 
 /// Modules of which no function is ever the culprit.
 const GLUE_MODULES: [&str; 10] = [
