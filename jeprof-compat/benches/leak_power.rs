@@ -5,7 +5,7 @@
 #[path = "../tests/leaks/simulate.rs"]
 mod simulate;
 
-use jeprof_compat::suspects::{self, Verdict};
+use jeprof_compat::analysis::suspects::{self, Verdict};
 use rayon::prelude::*;
 use simulate::{HOUR, MINUTE, RUNS, Run, Source, process};
 

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use clap::Parser;
 use regex::Regex;
 
+use crate::analysis::graph::Trim;
 use crate::argv::{self, Refusal};
 use crate::figures::units::Unit;
-use crate::graph::Trim;
 use crate::profile::model::{self, ValueKind};
 use crate::stacks::Selection;
 use crate::stacks::filter::Filter;

@@ -10,12 +10,12 @@ use clap::ValueEnum;
 use regex::Regex;
 use serde::Serialize;
 
-use crate::diff::{self, By, How, Options, Side};
+use crate::analysis::diff::{self, By, How, Options, Side};
+use crate::analysis::series::{Dump, Series};
 use crate::figures::words;
 use crate::profile::identity::Identity;
 use crate::profile::model::{MALLOC, Profile};
 use crate::profile::read;
-use crate::series::{Dump, Series};
 use crate::stacks::filter::Filter;
 use crate::symbolize::{Locator, symbolize};
 use crate::view;

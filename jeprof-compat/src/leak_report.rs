@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::analysis::series::{Process, Series};
+use crate::analysis::suspects;
 use crate::profile::model::{MALLOC, Profile, ValueKind};
 use crate::report::{self, Findings, Neighbour, Report, Secrets, State};
-use crate::series::{Process, Series};
-use crate::suspects;
 use crate::symbolize::{Locator, symbolize};
 use crate::view::{html, sentences};
 

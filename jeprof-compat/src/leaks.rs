@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::analysis::series::{Process, Series};
+use crate::analysis::suspects;
 use crate::figures::{quantity, words};
 use crate::profile::model::MALLOC;
 use crate::report::{Conclusion, Findings, Suspect};
-use crate::series::{Process, Series};
-use crate::suspects;
 use crate::symbolize::Locator;
 use crate::view;
 

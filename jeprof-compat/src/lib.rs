@@ -15,16 +15,15 @@
 //! has those that write one dump in one format. A room uses only rooms to its left, and views are pure: a test holds
 //! the code against both.
 
+pub mod analysis;
 pub mod argv;
 pub mod cli;
 pub mod control;
-pub mod diff;
 pub mod differences;
 pub mod doctor;
 pub mod env;
 pub mod export;
 pub mod figures;
-pub mod graph;
 pub mod layout;
 pub mod leak_report;
 pub mod leaks;
@@ -33,9 +32,7 @@ mod preload;
 pub mod profile;
 pub mod report;
 pub mod run;
-pub mod series;
 pub mod stacks;
-pub mod suspects;
 pub mod symbolize;
 pub mod top;
 pub mod view;

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use jeprof_compat::analysis::graph::{Graph, Trim};
 use jeprof_compat::figures::units::Unit;
-use jeprof_compat::graph::{Graph, Trim};
 use jeprof_compat::layout::{Engine, Layered, Link, Placement, Point, Request, Size};
 use jeprof_compat::stacks::naming::Frame;
 use jeprof_compat::stacks::{FrameId, NamedProfile, NamedStack};

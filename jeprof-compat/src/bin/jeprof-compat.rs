@@ -7,8 +7,8 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use jeprof_compat::analysis::graph::Graph;
 use jeprof_compat::cli::{self, Cli, Output, Stop};
-use jeprof_compat::graph::Graph;
 use jeprof_compat::layout::Layered;
 use jeprof_compat::load::Loaded;
 use jeprof_compat::profile::model::MALLOC;

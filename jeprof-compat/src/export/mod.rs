@@ -16,9 +16,9 @@ use regex::Regex;
 pub use convert::{ConvertArgs, convert};
 pub use picture::{FlameArgs, GraphArgs, TableArgs, flame, graph, table};
 
+use crate::analysis::series::Series;
 use crate::load::Loaded;
 use crate::profile::model::{MALLOC, ValueKind};
-use crate::series::Series;
 use crate::stacks::filter::Filter;
 use crate::stacks::naming::Granularity;
 use crate::stacks::{NamedProfile, Selection};

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use super::{Choice, Shown, deliver, warn};
+use crate::analysis::graph::{Graph, Trim};
 use crate::figures::amount::amount;
 use crate::figures::units::Unit;
-use crate::graph::{Graph, Trim};
 use crate::layout::Layered;
 use crate::profile::model::ValueKind;
 use crate::stacks::NamedProfile;

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::analysis::suspects::Verdict;
 use crate::figures::Estimate;
-use crate::suspects::Verdict;
 
 /// What is said of one kind of samples of a process.
 #[derive(Clone, Debug)]

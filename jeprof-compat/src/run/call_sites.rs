@@ -56,7 +56,7 @@ fn main_caller(profile: &NamedProfile, callers: &HashMap<FrameId, f64>) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::tests::profile;
+    use crate::analysis::graph::tests::profile;
 
     fn names(profile: &NamedProfile) -> Vec<(String, String, f64)> {
         let name = |frame: Frame| frame.name;

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Plan, say, shown, summary};
+use crate::analysis::series::Series;
 use crate::figures::words;
 use crate::leak_report;
-use crate::series::Series;
 use crate::symbolize::Locator;
 use crate::view::html;
 

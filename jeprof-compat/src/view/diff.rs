@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use crate::diff::LEAST;
+use crate::analysis::diff::LEAST;
 use crate::figures::words;
 use crate::view::sentences::diff::{Diff, DiffRow};
 

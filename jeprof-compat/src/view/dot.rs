@@ -4,8 +4,8 @@
 use std::fmt::{self, Write};
 
 use super::svg::Caption;
+use crate::analysis::graph::{Edge, Graph, Node};
 use crate::figures::units::percent;
-use crate::graph::{Edge, Graph, Node};
 use crate::stacks::naming::{Frame, FrameKind};
 use crate::view::names;
 use crate::view::node_label::font_size;
@@ -133,8 +133,8 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::graph::{Trim, tests::profile};
     use crate::figures::units::Unit;
-    use crate::graph::{Trim, tests::profile};
 
     #[test]
     fn names_cannot_leave_their_string() {

@@ -1,9 +1,9 @@
 //! What is written into a box of the call graph, line by line, and how big the box gets by it.
 //! Called by `view::svg`; pure.
 
+use crate::analysis::graph::{Graph, Node};
 use crate::figures::amount::{amount, percent};
 use crate::figures::units::Unit;
-use crate::graph::{Graph, Node};
 use crate::layout::Size;
 use crate::stacks::naming::{Frame, FrameKind};
 use crate::view::names::{self, Span};

@@ -107,8 +107,8 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::suspects::Verdict;
     use crate::report::Conclusion;
-    use crate::suspects::Verdict;
 
     #[test]
     fn a_card() {

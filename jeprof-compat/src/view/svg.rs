@@ -13,10 +13,10 @@ use super::legend::Legend;
 use super::node_label::{self, Label};
 use super::text_width::{self, FONT_FAMILY};
 use super::{arrow, colour, xml};
+use crate::analysis::graph::{Edge, Graph, Node};
 use crate::figures::amount::{amount, percent};
 use crate::figures::units::Unit;
 use crate::figures::words;
-use crate::graph::{Edge, Graph, Node};
 use crate::layout::{Engine, Link, Placement, Point, Request, Route, Size};
 use crate::stacks::KindTitle;
 

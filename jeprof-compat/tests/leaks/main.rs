@@ -3,9 +3,9 @@
 
 mod simulate;
 
+use jeprof_compat::analysis::series::Process;
+use jeprof_compat::analysis::suspects::{self, Verdict};
 use jeprof_compat::report::{Findings, Suspect};
-use jeprof_compat::series::Process;
-use jeprof_compat::suspects::{self, Verdict};
 use jeprof_compat::view::sentences;
 use simulate::{HOUR, MB, MINUTE, RUNS, Run, Source, process};
 

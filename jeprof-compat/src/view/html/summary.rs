@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
+use crate::analysis::suspects::Verdict;
 use crate::figures::Estimate;
 use crate::figures::amount::amount;
 use crate::figures::units::Unit;
 use crate::figures::words::clock;
 use crate::report::{Account, Report, StackFrame, Suspect};
-use crate::suspects::Verdict;
 use crate::view::xml::escape;
 
 /// The answer, in the words of the report.

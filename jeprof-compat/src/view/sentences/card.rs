@@ -2,12 +2,12 @@
 
 use super::conclusion::advice;
 use super::reason::reason;
+use crate::analysis::suspects::{self, Case, Judged, Paths, Survivors, Verdict};
 use crate::figures::{Estimate, words};
 use crate::profile::model::{JAVA_HEAP, MALLOC};
 use crate::report::{StackFrame, Suspect};
 use crate::stacks::culprit;
 use crate::stacks::naming::Frame;
-use crate::suspects::{self, Case, Judged, Paths, Survivors, Verdict};
 
 const HOUR: f64 = 3600.0;
 

@@ -2,10 +2,12 @@
 
 use super::card::who;
 use super::reason::reason;
+use crate::analysis::suspects::{
+    Case, Judged, Paths, Resident, Verdict, most_grown, time_to_limit,
+};
 use crate::figures::words;
 use crate::profile::account::Part;
 use crate::report::Conclusion;
-use crate::suspects::{Case, Judged, Paths, Resident, Verdict, most_grown, time_to_limit};
 
 /// The answer.
 pub fn conclusion(case: &Case<'_>) -> Conclusion {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::diff::{By, Change, Comparison, How, Mark, Paths, Row, home};
+use crate::analysis::diff::{By, Change, Comparison, How, Mark, Paths, Row, home};
 use crate::figures::words;
 use crate::profile::model::{JAVA_HEAP, MALLOC};
 use crate::stacks::naming::Frame;

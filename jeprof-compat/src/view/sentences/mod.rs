@@ -8,8 +8,8 @@ mod conclusion;
 pub mod diff;
 mod reason;
 
+use crate::analysis::suspects::Case;
 use crate::report::Findings;
-use crate::suspects::Case;
 
 /// All that is said of one kind of samples of a process.
 pub fn findings(case: &Case<'_>) -> Findings {

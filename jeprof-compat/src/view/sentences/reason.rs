@@ -1,7 +1,7 @@
 //! Why a verdict is what it is, as the half of a sentence behind "because". Pure.
 
+use crate::analysis::suspects::{Born, Judgement, Reason};
 use crate::figures::words;
-use crate::suspects::{Born, Judgement, Reason};
 
 /// The reason of a judgement.
 pub fn reason(judgement: &Judgement) -> String {

@@ -23,8 +23,8 @@ mod slope;
 mod survival;
 mod verdict;
 
+use crate::analysis::series::Process;
 use crate::figures::Estimate;
-use crate::series::Process;
 use cohort::Window;
 use evidence::Births;
 use verdict::{LEAST, LEVEL};

@@ -33,7 +33,7 @@
 
 use statrs::function::erf::erfc;
 
-use super::stand::Stand;
+use super::holding::Holding;
 
 /// Two sided 95 % of a normal distribution.
 const Z95: f64 = 1.959_964;
@@ -79,11 +79,11 @@ impl Flow {
     }
 
     /// All that a stack holds.
-    fn all(stand: &Stand) -> Flow {
+    fn all(holding: &Holding) -> Flow {
         Flow {
-            samples: stand.samples,
-            bytes: stand.bytes,
-            variance: stand.variance,
+            samples: holding.samples,
+            bytes: holding.bytes,
+            variance: holding.variance,
         }
     }
 
@@ -101,7 +101,7 @@ impl Flow {
 
 impl Change {
     /// Between dumps of different runs: nothing is in both.
-    pub fn of_runs(before: &Stand, after: &Stand) -> Change {
+    pub fn of_runs(before: &Holding, after: &Holding) -> Change {
         Change {
             before: before.bytes,
             after: after.bytes,
@@ -111,7 +111,7 @@ impl Change {
     }
 
     /// Between two dumps of one process; as of two runs where the dumps do not say enough.
-    pub fn of_process(before: &Stand, after: &Stand, cut: Option<Cut>) -> Change {
+    pub fn of_process(before: &Holding, after: &Holding, cut: Option<Cut>) -> Change {
         let flows = cut.and_then(|cut| flows(before, after, cut));
         let (died, born) = flows.unwrap_or((Flow::all(before), Flow::all(after)));
         Change {
@@ -187,7 +187,7 @@ impl Change {
 }
 
 /// Deaths and births; nothing where the dumps contradict each other, as after a reset.
-fn flows(before: &Stand, after: &Stand, cut: Cut) -> Option<(Flow, Flow)> {
+fn flows(before: &Holding, after: &Holding, cut: Cut) -> Option<(Flow, Flow)> {
     let (then, now) = cut.widths;
     let last = (cut.at / now) as usize;
     let old = before.by_epoch(then, now);

@@ -2,16 +2,16 @@
 //! `view::sentences::diff` puts them into words.
 //!
 //! ```text
-//! two profiles -> stand -> change -> paths (across) -> rows -> Comparison
+//! two profiles -> holding -> change -> paths (across) -> rows -> Comparison
 //! ```
 //! `change` has the derivation: how births and deaths are told apart in two dumps of one process, and
 //! what the sampling leaves uncertain of them, or of two runs.
 
 mod across;
 mod change;
+mod holding;
 mod paths;
 mod rows;
-mod stand;
 
 use serde::Serialize;
 

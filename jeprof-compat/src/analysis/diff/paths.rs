@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::across::Key;
 use super::change::{Change, Cut};
-use super::stand::Stand;
+use super::holding::Holding;
 use super::{How, Options, Side};
 use crate::profile::model::{JAVA_HEAP, LocationId, Profile, Sample};
 use crate::stacks::Interner;
@@ -90,7 +90,7 @@ fn matched<'a>(before: &Side<'a>, after: &Side<'a>, kind: Option<&str>) -> Vec<F
         (before, after)
     };
     let mut by_addresses: HashMap<Vec<u64>, usize> = HashMap::new();
-    let mut stacks: Vec<(Stand, Stand, &'a Profile, &'a Sample)> = Vec::new();
+    let mut stacks: Vec<(Holding, Holding, &'a Profile, &'a Sample)> = Vec::new();
     for (side, is_second) in [(second, true), (first, false)] {
         let period = side.period(kind);
         for sample in side.profile.samples_of(kind) {
@@ -98,11 +98,11 @@ fn matched<'a>(before: &Side<'a>, after: &Side<'a>, kind: Option<&str>) -> Vec<F
             let key = sample.stack.iter().map(address).collect();
             let at = *by_addresses.entry(key).or_insert(stacks.len());
             if at == stacks.len() {
-                stacks.push((Stand::default(), Stand::default(), side.profile, sample));
+                stacks.push((Holding::default(), Holding::default(), side.profile, sample));
             }
             let (old, new, ..) = &mut stacks[at];
-            let stand = if is_second { new } else { old };
-            stand.add(sample, period);
+            let holding = if is_second { new } else { old };
+            holding.add(sample, period);
         }
     }
     // Who thins its samples out as they become many gives survivors another weight.
@@ -136,12 +136,12 @@ fn apart<'a>(before: &Side<'a>, after: &Side<'a>, kind: Option<&str>) -> Vec<Fou
     for (side, is_after) in [(before, false), (after, true)] {
         let period = side.period(kind);
         for sample in side.profile.samples_of(kind) {
-            let mut stand = Stand::default();
-            stand.add(sample, period);
-            let (none, profile) = (Stand::default(), side.profile);
+            let mut holding = Holding::default();
+            holding.add(sample, period);
+            let (none, profile) = (Holding::default(), side.profile);
             let change = match is_after {
-                true => Change::of_runs(&none, &stand),
-                false => Change::of_runs(&stand, &none),
+                true => Change::of_runs(&none, &holding),
+                false => Change::of_runs(&holding, &none),
             };
             found.push(Found {
                 profile,

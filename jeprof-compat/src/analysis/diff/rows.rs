@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::change::Change;
 use super::paths::{Path, Paths};
+use crate::analysis::suspects::discovery;
 use crate::stacks::naming::{Frame, FrameKind};
-use crate::suspects::discovery;
 
 /// Level of the test for a change.
 const LEVEL: f64 = 0.05;

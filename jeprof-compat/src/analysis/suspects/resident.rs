@@ -4,8 +4,8 @@
 use super::history;
 use super::paths::Paths;
 use super::slope::slope;
+use crate::analysis::series::Dump;
 use crate::profile::account::{Account, Part};
-use crate::series::Dump;
 
 /// RSS that grows less than this from the warm-up on is not talked of.
 const RSS_GROWTH: f64 = 8.0 * 1_048_576.0;

@@ -13,7 +13,7 @@ const MOST: u64 = 1024;
 
 /// A stack's part in a dump.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Stand {
+pub struct Holding {
     /// Live samples.
     pub samples: f64,
     /// Live bytes.
@@ -26,7 +26,7 @@ pub struct Stand {
     pub(super) births: Vec<(u32, u64, f64)>,
 }
 
-impl Stand {
+impl Holding {
     /// What a dump with this period says of a stack; several stacks may be one to the comparison.
     pub fn add(&mut self, sample: &Sample, period: f64) {
         self.bytes += sample.values.inuse_space;

@@ -2,8 +2,8 @@
 
 use super::cohort::Window;
 use super::evidence::{Clock, Evidence};
+use crate::analysis::series::{Process, Track};
 use crate::profile::model::JAVA_HEAP;
-use crate::series::{Process, Track};
 use crate::stacks::Interner;
 use crate::stacks::culprit;
 use crate::stacks::filter;

@@ -27,7 +27,7 @@ impl Dice {
 
 /// The stack in a dump after so many seconds: the samples among the blocks, as the library writes
 /// them.
-fn stand(sampled: &[Block], at: f64) -> Stand {
+fn holding(sampled: &[Block], at: f64) -> Holding {
     let now = (at * 1000.0) as u64;
     let width = epochs::width_ms(now);
     let mut sample = Sample::default();
@@ -49,9 +49,9 @@ fn stand(sampled: &[Block], at: f64) -> Stand {
     let born = births.iter().enumerate().filter(|b| b.1.0 > 0);
     facts.births = born.map(|(e, b)| (e as u32, b.0, b.1)).collect();
     sample.facts = Some(facts);
-    let mut stand = Stand::default();
-    stand.add(&sample, PERIOD);
-    stand
+    let mut holding = Holding::default();
+    holding.add(&sample, PERIOD);
+    holding
 }
 
 fn sampled(blocks: &[Block], dice: &mut Dice) -> Vec<Block> {
@@ -89,13 +89,13 @@ fn program(sizes: &[(f64, usize)], life: f64, length: f64) -> Vec<Block> {
 fn coverage(
     blocks: &[Block],
     times: (f64, f64),
-    change: impl Fn(&Stand, &Stand) -> Change,
+    change: impl Fn(&Holding, &Holding) -> Change,
 ) -> (f64, f64) {
     let truth = live(blocks, times.1) - live(blocks, times.0);
     let (mut holds, mut width) = (0, 0.0);
     for seed in 0..RUNS {
         let seen = sampled(blocks, &mut Dice(SmallRng::seed_from_u64(seed)));
-        let (low, high) = change(&stand(&seen, times.0), &stand(&seen, times.1)).band();
+        let (low, high) = change(&holding(&seen, times.0), &holding(&seen, times.1)).band();
         holds += u64::from(low <= truth && truth <= high);
         width += (high - low) / RUNS as f64;
     }
@@ -133,7 +133,7 @@ fn the_band_of_one_process_holds_95_of_100() {
 fn survivors_bring_no_error() {
     let blocks = program(&SMALL, f64::INFINITY, 7200.0);
     let times = (6800.0, 7100.0);
-    let of_process = |a: &Stand, b: &Stand| Change::of_process(a, b, cut(times.0, times.1));
+    let of_process = |a: &Holding, b: &Holding| Change::of_process(a, b, cut(times.0, times.1));
     let (share, width) = coverage(&blocks, times, of_process);
     assert!(is_what_it_says(share), "{share}");
     let (share, of_runs) = coverage(&blocks, times, Change::of_runs);
@@ -156,7 +156,7 @@ fn the_band_of_two_runs_holds_95_of_100() {
         let holds = (0..RUNS).filter(|&seed| {
             let mut dice = Dice(SmallRng::seed_from_u64(seed));
             let (a, b) = (sampled(&before, &mut dice), sampled(&after, &mut dice));
-            let change = Change::of_runs(&stand(&a, 200.0), &stand(&b, 200.0));
+            let change = Change::of_runs(&holding(&a, 200.0), &holding(&b, 200.0));
             let (low, high) = change.band();
             low <= truth && truth <= high
         });
@@ -172,16 +172,16 @@ fn what_did_not_change_is_seldom_called_changed() {
     let changed = (0..RUNS).filter(|&seed| {
         let mut dice = Dice(SmallRng::seed_from_u64(seed));
         let (a, b) = (sampled(&blocks, &mut dice), sampled(&blocks, &mut dice));
-        Change::of_runs(&stand(&a, 200.0), &stand(&b, 200.0)).p() < 0.05
+        Change::of_runs(&holding(&a, 200.0), &holding(&b, 200.0)).p() < 0.05
     });
     let share = changed.count() as f64 / RUNS as f64;
     assert!((0.03..=0.065).contains(&share), "{share}");
 }
 
-fn of(births: &[(u32, u64, u64)], freed: u64) -> Stand {
+fn of(births: &[(u32, u64, u64)], freed: u64) -> Holding {
     let samples: u64 = births.iter().map(|b| b.1).sum();
     let bytes: u64 = births.iter().map(|b| b.2).sum();
-    let mut stand = Stand::default();
+    let mut holding = Holding::default();
     let sample = Sample {
         values: Values {
             inuse_space: bytes as f64,
@@ -196,8 +196,8 @@ fn of(births: &[(u32, u64, u64)], freed: u64) -> Stand {
         }),
         ..Sample::default()
     };
-    stand.add(&sample, PERIOD);
-    stand
+    holding.add(&sample, PERIOD);
+    holding
 }
 
 /// Epochs of 1 and of 2 s, the first dump at 4.5 s: its epoch 4 and half of 5 are the second's 2.
@@ -208,7 +208,7 @@ fn births_and_deaths_are_told_apart_by_epoch() {
         widths: (1000, 2000),
     });
     let before = of(&[(0, 5, 50), (1, 1, 10), (3, 2, 20), (4, 3, 30)], 7);
-    let flows = |after: &Stand| {
+    let flows = |after: &Holding| {
         let change = Change::of_process(&before, after, cut);
         (change.died.samples, change.born.samples, change.variance())
     };
@@ -224,7 +224,7 @@ fn births_and_deaths_are_told_apart_by_epoch() {
     );
     // All that is left of it are new ones.
     assert_eq!(flows(&of(&[(3, 4, 40)], 18)), (11.0, 4.0, 15.0));
-    assert_eq!(flows(&Stand::default()), (11.0, 0.0, 11.0));
+    assert_eq!(flows(&Holding::default()), (11.0, 0.0, 11.0));
     // More old ones than there were, or fewer frees: the samples were forgotten meanwhile.
     assert_eq!(flows(&of(&[(0, 7, 70)], 8)), (11.0, 7.0, 18.0));
     assert_eq!(flows(&of(&[(0, 5, 50)], 1)), (11.0, 5.0, 16.0));
@@ -232,10 +232,10 @@ fn births_and_deaths_are_told_apart_by_epoch() {
 
 #[test]
 fn what_is_certain_has_no_band() {
-    let exact = |bytes: f64| Stand {
+    let exact = |bytes: f64| Holding {
         samples: bytes / 100.0,
         bytes,
-        ..Stand::default()
+        ..Holding::default()
     };
     let change = Change::of_runs(&exact(300.0), &exact(500.0));
     assert_eq!((change.value(), change.band()), (200.0, (200.0, 200.0)));
@@ -248,7 +248,7 @@ fn what_is_certain_has_no_band() {
 /// jemalloc's dumps: 10 blocks of the period's size have 6.3 samples behind them.
 #[test]
 fn samples_of_other_profilers_are_reckoned() {
-    let mut stand = Stand::default();
+    let mut holding = Holding::default();
     let sample = Sample {
         values: Values {
             inuse_objects: 10.0,
@@ -257,12 +257,12 @@ fn samples_of_other_profilers_are_reckoned() {
         },
         ..Sample::default()
     };
-    stand.add(&sample, PERIOD);
+    holding.add(&sample, PERIOD);
     let p = 1.0 - (-1f64).exp();
-    assert!((stand.samples - 10.0 * p).abs() < 1e-9);
+    assert!((holding.samples - 10.0 * p).abs() < 1e-9);
     let each = PERIOD / p;
     let wanted = 10.0 * p * each * each * (1.0 - p);
-    assert!((stand.variance / wanted - 1.0).abs() < 1e-9);
-    let change = Change::of_process(&Stand::default(), &stand, None);
+    assert!((holding.variance / wanted - 1.0).abs() < 1e-9);
+    let change = Change::of_process(&Holding::default(), &holding, None);
     assert!(change.band().0 > 0.0);
 }
