@@ -5,18 +5,18 @@
 //! Everything here is an estimate or a fact of the dumps already; the page computes sums of
 //! stacks, and nothing of statistics. Names are as hostile as they were in the process.
 
-mod dumps;
+mod fill;
+mod kind;
 mod neighbour;
 mod redact;
-mod stacks;
 mod suspect;
 mod text;
 mod timeline;
 
-pub use dumps::{State, shown};
+pub use fill::{State, shown};
+pub use kind::{Ages, Cell, Kind, KindBuilder, MOST_STACKS, ReportFrame, Stack, TrieNode};
 pub use neighbour::Neighbour;
 pub use redact::Secrets;
-pub use stacks::{Ages, Cell, Kind, KindBuilder, MOST_STACKS, ReportFrame, Stack, TrieNode};
 pub use suspect::{Conclusion, Findings, StackFrame, Suspect};
 pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline};
 
