@@ -14,7 +14,7 @@ use crate::profile::model::{self, ValueKind};
 use crate::stacks::Selection;
 use crate::stacks::filter::Filter;
 use crate::stacks::naming::Granularity;
-use crate::view::text;
+use crate::view::terminal::text;
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -154,7 +154,7 @@ pub fn diff(args: &Args) -> Result<u8> {
     } else {
         let mut title = title(&before, &after, how, args.redact);
         title.append(&mut notes);
-        view::diff::write(&diff, &title, args.top, &mut out)?;
+        view::terminal::diff::write(&diff, &title, args.top, &mut out)?;
     }
     out.flush()?;
     Ok(0)

@@ -116,7 +116,7 @@ fn print(found: &[Found<'_>], out: &mut dyn Write) -> Result<()> {
         if number > 0 {
             writeln!(out)?;
         }
-        view::suspects::write(&found.title(), &found.findings, found.seconds(), out)?;
+        view::terminal::suspects::write(&found.title(), &found.findings, found.seconds(), out)?;
     }
     for found in others {
         let headline = &found.findings.conclusion.headline;

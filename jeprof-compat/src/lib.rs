@@ -24,7 +24,6 @@ pub mod doctor;
 pub mod env;
 pub mod export;
 pub mod figures;
-pub mod layout;
 pub mod leak_report;
 pub mod leaks;
 pub mod load;

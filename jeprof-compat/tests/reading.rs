@@ -327,11 +327,11 @@ fn use_up(bytes: &[u8]) -> Option<usize> {
     }];
     let named = NamedProfile::build(&parts, &Selection::default());
     let mut out = Vec::new();
-    jeprof_compat::view::text::write(&named, Default::default(), &mut out).unwrap();
-    jeprof_compat::view::folded::write(&named, &mut out).unwrap();
+    jeprof_compat::view::terminal::text::write(&named, Default::default(), &mut out).unwrap();
+    jeprof_compat::view::format::folded::write(&named, &mut out).unwrap();
     for name in profile.other_kinds.keys() {
         let named = selected(&profile, Some(name));
-        jeprof_compat::view::text::write(&named, Default::default(), &mut out).unwrap();
+        jeprof_compat::view::terminal::text::write(&named, Default::default(), &mut out).unwrap();
     }
     Some(profile.samples.len())
 }

@@ -14,7 +14,7 @@ use crate::profile::read;
 use crate::stacks::naming::Granularity;
 use crate::stacks::{NamedProfile, Selection};
 use crate::symbolize::symbolize;
-use crate::view::{callgrind, folded, pprof, raw, speedscope};
+use crate::view::format::{callgrind, folded, pprof, raw, speedscope};
 
 /// Write a dump in the format of another tool
 #[derive(Clone, Debug, clap::Args)]

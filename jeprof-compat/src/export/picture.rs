@@ -8,11 +8,12 @@ use super::{Choice, Shown, deliver, warn};
 use crate::analysis::graph::{Graph, Trim};
 use crate::figures::amount::amount;
 use crate::figures::units::Unit;
-use crate::layout::Layered;
 use crate::profile::model::ValueKind;
 use crate::stacks::NamedProfile;
-use crate::view::svg::Caption;
-use crate::view::{dot, flame_file, svg, text};
+use crate::view::picture::layout::Layered;
+use crate::view::picture::svg::Caption;
+use crate::view::picture::{dot, flame_file, svg};
+use crate::view::terminal::text;
 
 /// Print the functions that hold the most of a dump
 #[derive(Clone, Debug, clap::Args)]

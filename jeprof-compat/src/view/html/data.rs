@@ -14,7 +14,7 @@ use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 
 use crate::report::{Cell, Kind, Report, ReportFrame};
-use crate::view::{flame, hue, names, svg, text_width};
+use crate::view::picture::{flame, hue, names, svg, text_width};
 
 /// A call graph drawn beforehand, for a selection of the page.
 pub struct Drawing {

@@ -14,15 +14,18 @@ mod neighbours;
 mod summary;
 mod timeline;
 
-use super::flame::{self, Path};
-use super::svg::Caption;
-use super::{hue, svg, xml};
+use crate::view::picture::flame::{self, Path};
+use crate::view::picture::hue;
+use crate::view::picture::svg;
+use crate::view::picture::svg::Caption;
+use crate::view::picture::xml;
+
 use crate::analysis::graph::{Graph, Trim};
 use crate::figures::units::Unit;
-use crate::layout::Layered;
 use crate::report::{Kind, Report, ReportFrame, Stack};
 use crate::stacks::naming::{Frame, FrameKind};
 use crate::stacks::{FrameId, NamedProfile, NamedStack};
+use crate::view::picture::layout::Layered;
 use data::Drawing;
 
 const CSS: [&str; 2] = [

@@ -3,7 +3,7 @@
 
 use super::summary::bytes;
 use crate::report::{Neighbour, Report};
-use crate::view::xml::escape;
+use crate::view::picture::xml::escape;
 
 /// Nothing where the process is alone.
 pub fn section(report: &Report) -> String {

@@ -9,7 +9,7 @@ use crate::figures::amount::amount;
 use crate::figures::units::Unit;
 use crate::figures::words::clock;
 use crate::report::{Account, Report, StackFrame, Suspect};
-use crate::view::xml::escape;
+use crate::view::picture::xml::escape;
 
 /// The answer, in the words of the report.
 pub fn verdict(report: &Report) -> String {

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use super::summary::bytes;
 use crate::figures::words::clock;
 use crate::report::{Point, Report};
-use crate::view::xml::escape;
+use crate::view::picture::xml::escape;
 
 /// Extent and margins of a drawing.
 struct Frame {

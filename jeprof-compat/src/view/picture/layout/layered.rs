@@ -273,7 +273,7 @@ fn add_neighbour(bands: &mut Bands, at: Seat, other: Seat, weight: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::Size;
+    use crate::view::picture::layout::Size;
 
     fn place(boxes: usize, links: &[(usize, usize, f64)]) -> Placement {
         let link = |&(from, to, weight)| Link {

@@ -4,10 +4,10 @@
 use crate::analysis::graph::{Graph, Node};
 use crate::figures::amount::{amount, percent};
 use crate::figures::units::Unit;
-use crate::layout::Size;
 use crate::stacks::naming::{Frame, FrameKind};
-use crate::view::names::{self, Span};
-use crate::view::text_width;
+use crate::view::picture::layout::Size;
+use crate::view::picture::names::{self, Span};
+use crate::view::picture::text_width;
 
 /// Lines of text with their box.
 #[derive(Clone, Debug, Default)]

@@ -3,8 +3,11 @@
 
 use std::collections::HashMap;
 
-use super::flame::{self, Path};
-use super::{hue, text_width, xml};
+use crate::view::picture::flame::{self, Path};
+use crate::view::picture::hue;
+use crate::view::picture::text_width;
+use crate::view::picture::xml;
+
 use crate::figures::units::Unit;
 use crate::stacks::NamedProfile;
 use crate::stacks::naming::{Frame, FrameKind};
@@ -14,7 +17,7 @@ const WIDTH: f64 = 1280.0;
 const MARGIN: f64 = 10.0;
 const TITLE: f64 = 30.0;
 
-const CSS: &str = include_str!("assets/flame_file.css");
+const CSS: &str = include_str!("../assets/flame_file.css");
 
 /// The file; `None` when no stack has a value above zero.
 pub fn render(profile: &NamedProfile, title: &str, unit: Unit) -> Option<String> {

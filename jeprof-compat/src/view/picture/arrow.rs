@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::layout::Point;
+use crate::view::picture::layout::Point;
 
 /// Takes `length` off the end of a curve to make room for the arrow's head; gives the rest and
 /// the old end. The last stretch is taken as running towards its end, as all engines draw it.

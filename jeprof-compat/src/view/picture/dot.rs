@@ -3,12 +3,12 @@
 
 use std::fmt::{self, Write};
 
-use super::svg::Caption;
 use crate::analysis::graph::{Edge, Graph, Node};
 use crate::figures::units::percent;
 use crate::stacks::naming::{Frame, FrameKind};
-use crate::view::names;
-use crate::view::node_label::font_size;
+use crate::view::picture::names;
+use crate::view::picture::node_label::font_size;
+use crate::view::picture::svg::Caption;
 
 /// The whole file.
 pub fn render(graph: &Graph, caption: &Caption<'_>) -> String {

@@ -9,19 +9,22 @@ use std::ffi::OsStr;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use super::legend::Legend;
-use super::node_label::{self, Label};
-use super::text_width::{self, FONT_FAMILY};
-use super::{arrow, colour, xml};
+use crate::view::picture::arrow;
+use crate::view::picture::colour;
+use crate::view::picture::legend::Legend;
+use crate::view::picture::node_label::{self, Label};
+use crate::view::picture::text_width::{self, FONT_FAMILY};
+use crate::view::picture::xml;
+
 use crate::analysis::graph::{Edge, Graph, Node};
 use crate::figures::amount::{amount, percent};
 use crate::figures::units::Unit;
 use crate::figures::words;
-use crate::layout::{Engine, Link, Placement, Point, Request, Route, Size};
 use crate::stacks::KindTitle;
+use crate::view::picture::layout::{Engine, Link, Placement, Point, Request, Route, Size};
 
-const CSS: &str = include_str!("assets/graph.css");
-const SCRIPT: &str = include_str!("assets/graph.js");
+const CSS: &str = include_str!("../assets/graph.css");
+const SCRIPT: &str = include_str!("../assets/graph.js");
 
 const MARGIN: f64 = 16.0;
 const AMOUNT_SIZE: f64 = 9.0;

@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use super::text_width::{self, FONT_FAMILY};
-use super::xml;
 use crate::figures::amount::{amount, percent};
 use crate::figures::units::Unit;
+use crate::view::picture::text_width::{self, FONT_FAMILY};
+use crate::view::picture::xml;
 
 /// Height of a row, and what is left between two.
 pub const ROW: f64 = 19.0;
@@ -78,7 +78,7 @@ pub fn svg(paths: &[Path<'_>], title: &str, width: f64, unit: Unit) -> String {
          font-family=\"{FONT_FAMILY}\" font-size=\"{FONT}\"><title>{}</title>",
         xml::escape(title)
     );
-    root.hue = super::hue::rest();
+    root.hue = crate::view::picture::hue::rest();
     let _ = picture.write(&mut out, "all", &root, 0.0, 0);
     out.push_str("</svg>\n");
     out

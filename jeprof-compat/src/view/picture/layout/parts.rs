@@ -139,7 +139,7 @@ fn put(whole: &mut Placement, part: &Part, mut placement: Placement, at: Point) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{Engine, Layered};
+    use crate::view::picture::layout::{Engine, Layered};
 
     fn boxes(count: usize) -> Request {
         Request {

@@ -2,8 +2,10 @@
 
 use std::fmt::{self, Write};
 
-use super::{text_width, xml};
-use crate::layout::Size;
+use crate::view::picture::text_width;
+use crate::view::picture::xml;
+
+use crate::view::picture::layout::Size;
 
 /// Text at the top left.
 pub(super) struct Legend {

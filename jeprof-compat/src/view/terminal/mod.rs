@@ -1,0 +1,5 @@
+//! What is read in a terminal. Names are hostile input, and a terminal obeys control characters.
+
+pub mod diff;
+pub mod suspects;
+pub mod text;
