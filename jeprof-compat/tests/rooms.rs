@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which they may use each other.
-const ROOMS: [&str; 21] = [
+const ROOMS: [&str; 9] = [
     "profile",
     "figures",
     "symbolize",
@@ -12,19 +12,7 @@ const ROOMS: [&str; 21] = [
     "analysis",
     "report",
     "view",
-    "leaks",
-    "leak_report",
-    "differences",
-    "load",
-    "export",
-    "argv",
-    "cli",
-    "preload",
-    "doctor",
-    "control",
-    "run",
-    "env",
-    "top",
+    "command",
     "lib",
 ];
 

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use jeprof_compat::analysis::graph::Graph;
-use jeprof_compat::cli::{self, Cli, Output, Stop};
-use jeprof_compat::load::Loaded;
+use jeprof_compat::command::jeprof::options::{self, Cli, Output, Stop};
+use jeprof_compat::command::load::Loaded;
 use jeprof_compat::profile::model::MALLOC;
 use jeprof_compat::profile::read;
 use jeprof_compat::stacks::{NamedProfile, Selection};
@@ -22,7 +22,7 @@ use jeprof_compat::view::picture::{dot, svg};
 use jeprof_compat::view::terminal::text;
 
 fn main() -> ExitCode {
-    match cli::parse(std::env::args_os().skip(1)) {
+    match options::parse(std::env::args_os().skip(1)) {
         Ok(cli) => finish(run(&cli)),
         Err(Stop::Answer(answer)) => {
             finish(writeln!(io::stdout(), "{}", answer.trim_end()).map_err(Into::into))

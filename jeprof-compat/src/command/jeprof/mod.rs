@@ -1,0 +1,4 @@
+//! The command line of `jeprof-compat`: that of jemalloc's `jeprof`.
+
+mod argv;
+pub mod options;
