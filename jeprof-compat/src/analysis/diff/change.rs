@@ -33,21 +33,10 @@
 
 use statrs::function::erf::erfc;
 
-use super::holding::Holding;
+use super::holding::{Flow, Holding};
 
 /// Two sided 95 % of a normal distribution.
 const Z95: f64 = 1.959_964;
-
-/// Samples that came or went.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Flow {
-    /// How many.
-    pub samples: f64,
-    /// Bytes they stand for.
-    pub bytes: f64,
-    /// Variance of that estimate.
-    pub variance: f64,
-}
 
 /// What became of a stack, or of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -72,21 +61,6 @@ pub struct Cut {
 }
 
 impl Flow {
-    fn add(&mut self, more: &Flow) {
-        self.samples += more.samples;
-        self.bytes += more.bytes;
-        self.variance += more.variance;
-    }
-
-    /// All that a stack holds.
-    fn all(holding: &Holding) -> Flow {
-        Flow {
-            samples: holding.samples,
-            bytes: holding.bytes,
-            variance: holding.variance,
-        }
-    }
-
     /// Distances from the value to the ends of its interval.
     fn reach(&self) -> (f64, f64) {
         if self.variance <= 0.0 || self.bytes <= 0.0 {

@@ -5,7 +5,6 @@
 
 use profile_format::unbias::one_minus_exp;
 
-use super::change::Flow;
 use crate::profile::model::Sample;
 
 /// No dump has so many epochs; a damaged one may say anything.
@@ -24,6 +23,17 @@ pub struct Holding {
     pub freed: u64,
     /// `(epoch, samples, bytes)` by birth.
     pub(super) births: Vec<(u32, u64, f64)>,
+}
+
+/// Samples that came or went.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Flow {
+    /// How many.
+    pub samples: f64,
+    /// Bytes they stand for.
+    pub bytes: f64,
+    /// Variance of that estimate.
+    pub variance: f64,
 }
 
 impl Holding {
@@ -80,6 +90,23 @@ impl Holding {
             } else {
                 0.0
             },
+        }
+    }
+}
+
+impl Flow {
+    pub fn add(&mut self, more: &Flow) {
+        self.samples += more.samples;
+        self.bytes += more.bytes;
+        self.variance += more.variance;
+    }
+
+    /// All that a stack holds.
+    pub fn all(holding: &Holding) -> Flow {
+        Flow {
+            samples: holding.samples,
+            bytes: holding.bytes,
+            variance: holding.variance,
         }
     }
 }

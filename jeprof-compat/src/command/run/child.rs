@@ -109,7 +109,7 @@ fn last_dump(pid: Pid) {
 }
 
 fn forward(pid: Pid, signal: i32) {
-    let from_terminal = matches!(signal, SIGINT | SIGQUIT) && in_foreground();
+    let from_terminal = matches!(signal, SIGINT | SIGQUIT) && progress::in_foreground();
     // `timeout` makes a process group of its own, which the terminal does not reach any more.
     let has_it = getpgid(Some(pid)).is_ok_and(|group| group == getpgrp());
     if from_terminal && has_it {
@@ -119,13 +119,6 @@ fn forward(pid: Pid, signal: i32) {
         // The program may have ended just now.
         let _ = kill_process(pid, signal);
     }
-}
-
-/// True when a terminal sends its signals to us and so to the program too.
-pub(super) fn in_foreground() -> bool {
-    let group = rustix::termios::tcgetpgrp(io::stderr())
-        .or_else(|_| rustix::termios::tcgetpgrp(io::stdin()));
-    group.is_ok_and(|group| group == getpgrp())
 }
 
 /// What a shell would make of it.

@@ -58,7 +58,7 @@ impl<'a> Progress<'a> {
 
     /// Says how things are, when it is time to.
     pub(super) fn beat(&mut self) {
-        let on_terminal = io::stderr().is_terminal() && super::child::in_foreground();
+        let on_terminal = io::stderr().is_terminal() && in_foreground();
         let due = self.last.elapsed() >= self.interval;
         if !on_terminal && !due {
             return;
@@ -128,6 +128,13 @@ impl<'a> Progress<'a> {
         }
         line
     }
+}
+
+/// True when a terminal sends its signals to us and so to the program too.
+pub(super) fn in_foreground() -> bool {
+    let group = rustix::termios::tcgetpgrp(io::stderr())
+        .or_else(|_| rustix::termios::tcgetpgrp(io::stdin()));
+    group.is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 /// As in `super::write`, nobody has to be there to read it.

@@ -1,10 +1,11 @@
 //! A suspect as a person reads of it: where it is, what it does, and what to do about it. Pure.
 
 use super::conclusion::advice;
+use super::place::{class, file, place};
 use super::reason::reason;
 use crate::analysis::suspects::{self, Case, Judged, Paths, Survivors, Verdict};
 use crate::figures::{Estimate, words};
-use crate::profile::model::{JAVA_HEAP, MALLOC};
+use crate::profile::model::MALLOC;
 use crate::report::{StackFrame, Suspect};
 use crate::stacks::culprit;
 use crate::stacks::naming::Frame;
@@ -88,48 +89,6 @@ fn tips(case: &Case<'_>, judged: &Judged, survivors: Option<Survivors>) -> Vec<S
         }
     }
     tips
-}
-
-/// The culprit, and of which class its objects are, if they are objects.
-pub fn who(case: &Case<'_>, judged: &Judged) -> String {
-    let called = called(&case.paths.frames[judged.group.culprit]);
-    match class(case, judged) {
-        Some(class) => format!("{called}, by {class}"),
-        None => called,
-    }
-}
-
-/// `objects of byte[]`: the class that has most of the group.
-fn class(case: &Case<'_>, judged: &Judged) -> Option<String> {
-    let paths = &case.paths;
-    let heaviest = paths.heaviest(&judged.group.members);
-    let leaf = *paths.paths.get(heaviest)?.frames.first()?;
-    (paths.kind == Some(JAVA_HEAP)).then(|| format!("objects of {}", paths.frames[leaf].name))
-}
-
-fn called(frame: &Frame) -> String {
-    match place(frame) {
-        place if place.is_empty() => frame.name.clone(),
-        place => format!("{} ({place})", frame.name),
-    }
-}
-
-/// `deflate.c:302 in libz.so.1`.
-fn place(frame: &Frame) -> String {
-    let module = frame.module.as_deref();
-    match (file(frame), module) {
-        (Some(file), Some(module)) => format!("{file} in {module}"),
-        (Some(file), None) => file,
-        (None, module) => module.unwrap_or_default().to_owned(),
-    }
-}
-
-fn file(frame: &Frame) -> Option<String> {
-    let file = frame.file.as_deref()?;
-    Some(match frame.line {
-        Some(line) => format!("{file}:{line}"),
-        None => file.to_owned(),
-    })
 }
 
 fn stack(paths: &Paths<'_>, path: usize) -> Vec<StackFrame> {

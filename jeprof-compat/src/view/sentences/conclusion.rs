@@ -1,6 +1,6 @@
 //! The conclusion on one kind of samples of a process: a headline and at most three sentences. Pure.
 
-use super::card::who;
+use super::place::who;
 use super::reason::reason;
 use crate::analysis::suspects::{
     Case, Judged, Paths, Resident, Verdict, most_grown, time_to_limit,

@@ -1,11 +1,12 @@
 //! What was found, in sentences: the only place where figures of an analysis become words. Pure.
 //!
-//! `conclusion` answers whether a process leaks, `card` tells of one suspect, `reason` why its verdict
-//! is what it is, and `diff` what changed between two dumps.
+//! `conclusion` answers whether a process leaks, `card` tells of one suspect, `place` where it is,
+//! `reason` why its verdict is what it is, and `diff` what changed between two dumps.
 
 mod card;
 mod conclusion;
 pub mod diff;
+mod place;
 mod reason;
 
 use crate::analysis::suspects::Case;

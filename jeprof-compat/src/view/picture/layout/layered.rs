@@ -7,12 +7,11 @@ use dagre::graph::{Graph, GraphOptions};
 use dagre::{EdgeLabel, LayoutOptions, NodeLabel};
 
 use super::bands::{Band, Bands, Content, Item, Seat};
-use super::{Engine, Link, Placement, Request, acyclic, parts, route, settle, uncross};
+use super::{
+    Engine, LABEL_GAP, LOOP_WIDTH, Link, Placement, Request, acyclic, ends, parts, route, settle,
+    uncross,
+};
 
-/// Room on the right of a box for a link to itself.
-pub(super) const LOOP_WIDTH: f64 = 18.0;
-/// Between a line and its label.
-pub(super) const LABEL_GAP: f64 = 5.5;
 /// A link that passes a row takes this much on either side of its middle.
 const LINE: f64 = 3.0;
 
@@ -87,15 +86,6 @@ fn order(request: &Request, turned: &[bool]) -> Dagre {
     };
     dagre::layout(&mut graph, Some(options));
     graph
-}
-
-/// Upper and lower box of a link as it is laid out.
-pub(super) fn ends(link: &Link, turned: bool) -> (usize, usize) {
-    if turned {
-        (link.to, link.from)
-    } else {
-        (link.from, link.to)
-    }
 }
 
 fn heaviest(request: &Request) -> f64 {

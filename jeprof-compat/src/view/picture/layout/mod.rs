@@ -20,6 +20,11 @@ mod uncross;
 
 pub use layered::Layered;
 
+/// Room on the right of a box for a link to itself.
+const LOOP_WIDTH: f64 = 18.0;
+/// Between a line and its label.
+const LABEL_GAP: f64 = 5.5;
+
 /// Width and height.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Size {
@@ -85,4 +90,13 @@ pub struct Placement {
 pub trait Engine {
     /// Places everything that `request` asks for. The same request gives the same answer.
     fn place(&self, request: &Request) -> Placement;
+}
+
+/// Upper and lower box of a link as it is laid out.
+fn ends(link: &Link, turned: bool) -> (usize, usize) {
+    if turned {
+        (link.to, link.from)
+    } else {
+        (link.from, link.to)
+    }
 }

@@ -6,9 +6,8 @@
 //! touches a box that it does not belong to.
 
 use super::bands::{Bands, Content, Seat};
-use super::layered::{LABEL_GAP, LOOP_WIDTH, ends};
 use super::settle::keep_apart;
-use super::{Link, Placement, Point, Request, Route, Size};
+use super::{LABEL_GAP, LOOP_WIDTH, Link, Placement, Point, Request, Route, Size, ends};
 
 /// Gap between two rows: grows with the farthest way that a link goes sideways in it.
 const MIN_GAP: f64 = 20.0;
