@@ -1,6 +1,6 @@
 //! The call graph of a profile: boxes with flat and cumulative values, and the calls between
-//! them, cut down to what a person can look at. Made from [`NamedProfile`]; drawn by `view::svg`
-//! and `view::dot`. Pure; knows nothing of positions.
+//! them, cut down to what a person can look at. Made from [`NamedProfile`]. Pure; knows nothing of
+//! positions.
 //!
 //! What is kept follows `jeprof`, with two differences. Where the way between two kept boxes led
 //! through dropped ones, a *residual* edge joins them, so that the picture never falls apart;
@@ -15,13 +15,13 @@ use crate::stacks::{NamedProfile, NamedStack};
 /// How much to drop; the defaults are `jeprof`'s.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trim {
-    /// Keep at most so many boxes.
+    /// Keep at most this number of boxes.
     pub node_count: usize,
     /// Drop boxes whose cumulative value is at most this share of what is shown.
     pub node_fraction: f64,
     /// Drop edges of at most this share, unless they alone lead to a box.
     pub edge_fraction: f64,
-    /// Keep at most so many edges into and out of a box, unless they alone lead to a box.
+    /// Keep at most this number of edges into and out of a box, unless they alone lead to a box.
     pub max_degree: usize,
 }
 

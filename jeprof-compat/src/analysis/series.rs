@@ -1,6 +1,6 @@
-//! Many dumps as series: those of one process in the order of time. Called by `suspects`' command
-//! and by the report. Reads files, and names only what stands in the last dump of each process: the
-//! same stack has the same number, and the same addresses, in all dumps of its process.
+//! Many dumps as series: those of one process in the order of time. Reads files, and names only what
+//! stands in the last dump of each process: the same stack has the same number, and the same addresses,
+//! in all dumps of its process.
 //!
 //! Whatever is in a directory is taken as it is: files that are no dumps are told and passed over,
 //! a spoiled dump gives what can be read unless whole ones are beside it, jemalloc's dumps lack ages

@@ -1,6 +1,5 @@
-//! `malloscope diff`: what changed between two dumps. Called by `bin/malloscope`; reads them, finds
-//! out how they belong together, and has `diff` compare and `view::diff` write. Data goes to stdout,
-//! talk to stderr.
+//! `malloscope diff`: what changed between two dumps. Reads them, finds out how they belong together,
+//! and has `analysis::diff` compare and `view` write. Data goes to stdout, talk to stderr.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

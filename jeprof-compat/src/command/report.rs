@@ -1,6 +1,5 @@
-//! `malloscope report`: a series of dumps as one HTML page, or one for each process. Called by
-//! `bin/malloscope` and by `run`; reads, names all frames, lets `suspects` judge, and has
-//! `view::html` write.
+//! `malloscope report`: a series of dumps as one HTML page, or one for each process. Reads, names all
+//! frames, lets `analysis::suspects` judge, and has `view::html` write.
 
 use std::fs;
 use std::io::{self, Write};
@@ -76,7 +75,7 @@ fn write(report: &Report, output: &Path) -> Result<()> {
     }
     let shown = output.display();
     fs::write(output, page).with_context(|| shown.to_string())?;
-    // Who reads it may have gone: the page is there.
+    // The reader may have gone: the page is there.
     let headline = &report.conclusion.headline;
     let _ = writeln!(io::stderr(), "malloscope: {headline}; see {shown}");
     Ok(())

@@ -1,5 +1,5 @@
-//! `malloscope suspects`: reads a series of dumps and names who leaks. Called by `bin/malloscope`.
-//! Data goes to stdout, talk to stderr.
+//! `malloscope suspects`: reads a series of dumps and names who leaks. Data goes to stdout, talk to
+//! stderr.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;

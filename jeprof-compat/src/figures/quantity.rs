@@ -15,7 +15,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     scaled(bare, &UNITS).ok_or_else(|| "bytes, or with k, m or g behind them".to_owned())
 }
 
-/// The exponent of the power of two next to so many bytes: how the profiler takes its rate.
+/// The exponent of the power of two that is nearest to an amount of bytes: how the profiler takes its rate.
 pub fn lg_bytes(text: &str) -> Result<u32, String> {
     match bytes(text)? {
         0 => Err("at least one byte".to_owned()),

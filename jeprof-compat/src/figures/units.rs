@@ -1,4 +1,4 @@
-//! Numbers as `jeprof` prints them, digit for digit. Called by the views.
+//! Numbers as `jeprof` prints them, digit for digit.
 
 use std::fmt;
 

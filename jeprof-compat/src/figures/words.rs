@@ -33,7 +33,7 @@ pub fn signed(value: f64) -> String {
     format!("{sign}{}", bytes(value))
 }
 
-/// What a sample is taken of, every so many bytes: `128 KB`. These are powers of two, mostly.
+/// The mean distance of two samples in bytes: `128 KB`. Most are powers of two.
 pub fn period(bytes: u64) -> String {
     match bytes {
         0 | 1 => "allocation".to_owned(),
@@ -52,7 +52,7 @@ pub fn per(run: f64) -> (&'static str, f64) {
     }
 }
 
-/// A rate in bytes a second, told for a run of so many seconds.
+/// A rate in bytes a second, in the unit of time that suits a run of `run` seconds.
 pub fn rate(value: f64, run: f64) -> String {
     let (name, seconds) = per(run);
     format!("{}/{name}", bytes(value * seconds))

@@ -1,8 +1,7 @@
-//! The account of RSS at one dump: what the resident memory is used for, as far as the dump tells.
+//! The account of RSS at one dump: what the resident memory is used for, as far as the dump tells. Pure.
 //!
-//! Called by `report` for each dump and by `suspects`, which says where growth is that the live heap
-//! does not explain. Pure. The parts add up to RSS: each is cut to what is left of its kind of
-//! memory, since the live heap is an estimate and the kernel counts a moment later.
+//! The parts add up to RSS: each is cut to what is left of its kind of memory, since the live
+//! heap is an estimate and the kernel counts a moment later.
 
 use crate::profile::model::Profile;
 

@@ -1,4 +1,4 @@
-//! To which process a dump belongs, and when it was written. Called by `series`.
+//! To which process a dump belongs, and when it was written.
 //!
 //! Our own dumps say so. Of others the name has to tell, `<prefix>.<pid>.<seq>.<letter><n>.heap`,
 //! and the time is that of the file. A process that forked and its children share the start; a
@@ -13,7 +13,7 @@ use crate::profile::model::Profile;
 /// The start is reckoned back from two clocks at each dump, and the wall clock may be corrected.
 const SAME_START: f64 = 5.0;
 
-/// Who wrote a dump.
+/// The process that wrote a dump, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     /// Host and prefix, where known.

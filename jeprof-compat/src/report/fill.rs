@@ -1,5 +1,4 @@
-//! What a report says of dumps before any statistics: header, timeline, account of RSS, stacks.
-//! Called by the command that makes reports, which adds verdict and suspects. Pure.
+//! What a report says of dumps before any statistics: header, timeline, account of RSS, stacks. Pure.
 
 use std::collections::BTreeSet;
 

@@ -122,7 +122,7 @@ pub struct KindBuilder {
 }
 
 impl KindBuilder {
-    /// A kind of samples over so many dumps. Ages fall into classes with the upper bounds
+    /// A kind of samples over a number of dumps. Ages fall into classes with the upper bounds
     /// `age_bounds`, in seconds.
     pub fn new(name: &str, title: &str, dumps: usize, age_bounds: &[f64]) -> KindBuilder {
         KindBuilder {

@@ -1,5 +1,5 @@
-//! Which frame of a stack is to blame: the first that a person can act on, going from malloc
-//! outwards. Called by `run` and by all that names suspects; pure.
+//! Which frame of a stack is to blame: the first that a person can act on, going from malloc outwards.
+//! Pure.
 //!
 //! Passed over are wrappers around malloc, the C library, and a managed runtime's own code: in a
 //! stack with managed frames all that lies in the runtime's modules, the classes of its standard

@@ -1,5 +1,5 @@
-//! Which frames and which stacks take part: the allocator's own frames go, `--focus` and
-//! `--ignore` choose among the stacks. Called by `stacks`.
+//! Which frames and which stacks take part: the allocator's own frames go, `--focus` and `--ignore`
+//! choose among the stacks.
 
 use regex::Regex;
 

@@ -2,7 +2,7 @@
 //! profiles by [`NamedProfile::build`]. Granularity, the allocator's own frames, `--focus`,
 //! `--ignore` and the subtraction of `--base` are dealt with here, so that no view knows of them.
 //!
-//! Stacks keep recursion as it was: who sums cumulatively counts a frame once a stack.
+//! Stacks keep recursion as it was: a cumulative sum counts a frame once a stack.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a frame is called at each granularity. Called by `stacks`.
+//! What a frame is called at each granularity.
 //!
 //! Functions go by their name without parameters, as in `jeprof`, but with their template
 //! arguments and whole Rust paths. Where two functions would share such a name they keep their

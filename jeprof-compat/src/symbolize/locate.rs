@@ -1,6 +1,6 @@
-//! Which file on this machine is the one that ran, and where its symbols are. Called by
-//! `symbolize`. Order: PROGRAM of the command line, the recorded path, then the debug file by
-//! build id, by debuglink, and at `/usr/lib/debug<path>`.
+//! Which file on this machine is the one that ran, and where its symbols are. Order: PROGRAM of the
+//! command line, the recorded path, then the debug file by build id, by debuglink, and at
+//! `/usr/lib/debug<path>`.
 //!
 //! A recorded build id has the last word. Without one (jemalloc's own dumps) the path is
 //! believed, unless the kernel said that the file was deleted.

@@ -1,5 +1,5 @@
-//! Names in the kernel's vdso, which lies in no file: this process has one too, and when it has
-//! the same build id it is the same. Called by `symbolize`.
+//! Names in the kernel's vdso, which lies in no file: this process has one too, and when it has the
+//! same build id it is the same.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

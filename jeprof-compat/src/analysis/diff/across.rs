@@ -1,5 +1,4 @@
-//! What a frame is called in every run of a program: the name without what only one run gave it.
-//! Called by `paths` for dumps of two runs; pure.
+//! What a frame is called in every run of a program: the name without what only one run gave it. Pure.
 //!
 //! The function with its module; a library without its version (`libz.so.1.3` is `libz.so`), the
 //! executable without a name, as two builds may lie under two. Statics of one name are told apart by

@@ -1,4 +1,4 @@
-//! What one dump holds of a stack, as `change` compares it. Called by `diff`; pure.
+//! What one dump holds of a stack, as `change` compares it. Pure.
 //!
 //! jemalloc's dumps have no samples and no variance, but the blocks and bytes say both: n = blocks
 //! times p for blocks of the average size, and the variance of the bytes is bytes^2 (1-p)/n.
@@ -7,7 +7,7 @@ use profile_format::unbias::one_minus_exp;
 
 use crate::profile::model::Sample;
 
-/// No dump has so many epochs; a damaged one may say anything.
+/// No dump has more epochs; a damaged one may say anything.
 const MOST: u64 = 1024;
 
 /// A stack's part in a dump.

@@ -71,7 +71,7 @@ pub struct Comparison {
     pub by: By,
     /// As was asked for; what changed most first, certain ones first of all.
     pub rows: Vec<Row>,
-    /// The same by who is to blame, whatever the rows are.
+    /// The same by culprits, whatever the rows are.
     pub culprits: Vec<Row>,
     /// The whole.
     pub total: Change,

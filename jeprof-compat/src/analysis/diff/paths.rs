@@ -1,4 +1,4 @@
-//! The call paths of two dumps by name, each with what became of it. Called by `diff`; pure.
+//! The call paths of two dumps by name, each with what became of it. Pure.
 //!
 //! In one process a stack is the same stack by its addresses, and only then it gets its names. In two
 //! runs each stack died or was born, and paths meet by their names.
@@ -105,7 +105,7 @@ fn matched<'a>(before: &Side<'a>, after: &Side<'a>, kind: Option<&str>) -> Vec<F
             holding.add(sample, period);
         }
     }
-    // Who thins its samples out as they become many gives survivors another weight.
+    // A profiler that thins its samples out as they become many gives survivors another weight.
     let is_steady = first.period(kind) == second.period(kind) || kind.is_none();
     let cut = cut(first, second).filter(|_| is_steady);
     let found = stacks.into_iter().map(|(old, new, profile, sample)| {

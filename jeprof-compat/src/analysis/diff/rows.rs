@@ -1,5 +1,4 @@
-//! Call paths summed up to the rows of a table, and which of them changed for certain. Called by
-//! `diff`; pure.
+//! Call paths summed up to the rows of a table, and which of them changed for certain. Pure.
 
 use std::collections::{BTreeSet, HashMap};
 

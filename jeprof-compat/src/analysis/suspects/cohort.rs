@@ -1,5 +1,4 @@
-//! The mature cohort of a path: samples born after the warm-up that have outlived the churn.
-//! Called by `verdict`; pure.
+//! The mature cohort of a path: samples born after the warm-up that have outlived the churn. Pure.
 //!
 //! # Derivation
 //! Small blocks are sampled as a Poisson process in the bytes allocated, and blocks that are never

@@ -1,4 +1,4 @@
-//! Correction for many tests. Called by `suspects`; pure.
+//! Correction for many tests. Pure.
 //!
 //! # Derivation
 //! Of a thousand paths that do not leak fifty pass a test at 5 %. Benjamini and Hochberg (1995):

@@ -1,4 +1,4 @@
-//! Paths that are judged together. Called by `suspects`.
+//! Paths that are judged together.
 //!
 //! One leak is often reached by many stacks, each with too few samples. So paths with the same
 //! culprit, at the same line, are one group. What then still has too few mature samples is rolled
@@ -14,7 +14,7 @@ use super::verdict::LEAST;
 use crate::stacks::culprit;
 use crate::stacks::naming::Frame;
 
-/// Paths and who is to blame for them.
+/// Paths and the frame to blame for them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     /// Indexes into [`Paths::paths`].

@@ -1,4 +1,4 @@
-//! What earlier dumps add: how much was live, what survived. Called by `suspects`.
+//! What earlier dumps add: how much was live, what survived.
 //!
 //! The samples of a path that are in two dumps are the same samples, so those born before the first
 //! one that are missing in the second have died, and nothing else has changed among them. Epochs

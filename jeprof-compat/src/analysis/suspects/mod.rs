@@ -1,4 +1,4 @@
-//! Who leaks: the statistics over a series of dumps. Pure; what is found are figures, and
+//! Which call paths leak: the statistics over a series of dumps. Pure; what is found are figures, and
 //! `view::sentences` puts them into words.
 //!
 //! ```text
@@ -12,6 +12,7 @@
 mod cohort;
 pub(crate) mod discovery;
 mod evidence;
+mod finding;
 mod group;
 mod history;
 mod paths;
@@ -31,11 +32,12 @@ use verdict::{LEAST, LEVEL};
 
 pub use cohort::{Cohort, Rate};
 pub use evidence::Evidence;
+pub use finding::{Born, Reason, Verdict};
 pub use group::Group;
 pub use history::{Survivors, live};
 pub use paths::Paths;
 pub use resident::{Resident, most_grown, time_to_limit};
-pub use verdict::{Born, Judgement, Reason, Verdict};
+pub use verdict::Judgement;
 
 /// How many suspects that do not grow are named.
 const OTHERS: usize = 5;

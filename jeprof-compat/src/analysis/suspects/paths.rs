@@ -1,4 +1,4 @@
-//! The stacks of the last dump by name, with the evidence of each. Called by `suspects`.
+//! The stacks of the last dump by name, with the evidence of each.
 
 use super::cohort::Window;
 use super::evidence::{Clock, Evidence};

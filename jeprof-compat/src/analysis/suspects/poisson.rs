@@ -1,4 +1,4 @@
-//! Exact statements about Poisson counts. Called by the other files of `suspects`; pure.
+//! Exact statements about Poisson counts. Pure.
 //!
 //! All of them rest on one identity: P(N >= n) for a Poisson count of mean m is P(G <= m) for a
 //! gamma variable G of shape n (the time of the n-th event). The quantiles of the gamma

@@ -1,4 +1,4 @@
-//! What a run could have seen, and what would see more. Called by `suspects`; pure.
+//! What a run could have seen, and what would see more. Pure.
 //!
 //! # Derivation
 //! A leak of r bytes a second puts a Poisson count of mean r L / w into the window of length L, w

@@ -65,7 +65,7 @@ pub fn most_grown(paths: &Paths<'_>) -> Option<(Part, f64)> {
     last.most_grown(&first)
 }
 
-/// The memory limit, and the seconds until it is reached by so many bytes a second.
+/// The memory limit in bytes, and the seconds until a growth of `rate` bytes a second reaches it.
 pub fn time_to_limit(paths: &Paths<'_>, rate: f64) -> Option<(f64, f64)> {
     let last = paths.process.dumps.len() - 1;
     let limit = fact(paths, last, "cgroup_limit_bytes")?;

@@ -1,4 +1,4 @@
-//! How the births of a cohort are spread over time. Called by `verdict`; pure.
+//! How the births of a cohort are spread over time. Pure.
 //!
 //! # Derivation
 //! Given their number n, births of a constant rate are uniform over the window: their mean time has

@@ -1,5 +1,5 @@
-//! The slope of totals over time: live bytes, RSS. A cross-check, and what remains for dumps
-//! without ages. Called by `tell`; pure.
+//! The slope of totals over time: live bytes, RSS. A cross-check, and what remains for dumps without
+//! ages. Pure.
 //!
 //! # Derivation
 //! Least squares over the dumps of the second three quarters of the run. Live totals of neighbouring

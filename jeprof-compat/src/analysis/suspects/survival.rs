@@ -1,4 +1,4 @@
-//! Do samples that have outlived the churn ever die? Called by `verdict`; pure.
+//! Do samples that have outlived the churn ever die? Pure.
 //!
 //! # Derivation
 //! Beyond the age A every sample is watched until it is freed or the dump is written. With a

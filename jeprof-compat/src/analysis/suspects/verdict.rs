@@ -11,10 +11,9 @@
 //!
 //! What grows without all that is GROWING, what stopped is BOUNDED, what dies is CHURN.
 
-use serde::Serialize;
-
 use super::cohort::{Cohort, Window};
 use super::evidence::{Clock, Evidence};
+use super::finding::{Born, Reason, Verdict};
 use super::shape::{Shape, Spread};
 use super::survival::Survival;
 
@@ -30,110 +29,6 @@ const DIES: f64 = 0.25;
 /// A falling rate that would add less than this share of what is live has ended.
 const ENDED: f64 = 0.1;
 
-/// What is said of a call path, or of the whole process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Old memory grows steadily and none of it dies.
-    Leak,
-    /// It grows, and may be a cache that still fills.
-    Growing,
-    /// It has stopped to grow.
-    Bounded,
-    /// What is born dies.
-    Churn,
-    /// Nothing can be said yet.
-    TooFew,
-    /// No leak above the floor of detection: of a process alone.
-    #[default]
-    NoLeak,
-}
-
-impl Verdict {
-    /// The word on the card.
-    pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Leak => "LEAK",
-            Verdict::Growing => "GROWING",
-            Verdict::Bounded => "BOUNDED",
-            Verdict::Churn => "CHURN",
-            Verdict::TooFew => "TOO FEW SAMPLES",
-            Verdict::NoLeak => "NO LEAK VISIBLE",
-        }
-    }
-
-    /// The name in JSON and in CSS classes.
-    pub fn class(self) -> &'static str {
-        match self {
-            Verdict::Leak => "leak",
-            Verdict::Growing => "growing",
-            Verdict::Bounded => "bounded",
-            Verdict::Churn => "churn",
-            Verdict::TooFew => "too-few",
-            Verdict::NoLeak => "no-leak",
-        }
-    }
-
-    /// It grows, for certain a leak or not.
-    pub fn is_growth(self) -> bool {
-        matches!(self, Verdict::Leak | Verdict::Growing)
-    }
-}
-
-/// Mature samples, and the seconds between which they were born.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Born {
-    /// How many.
-    pub samples: u64,
-    /// Beginning of the window.
-    pub from: f64,
-    /// Its end.
-    pub to: f64,
-}
-
-/// Why a verdict is what it is, in figures. Ages and times are seconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(
-    missing_docs,
-    reason = "the figures are those of the sentence beside each"
-)]
-pub enum Reason {
-    /// Hardly any sample is live.
-    FewLive { all: u64 },
-    /// Most are of the beginning, and few were added later.
-    Old { old: u64, all: u64, warm_up: f64 },
-    /// Many were freed, and most are young.
-    Young {
-        young: u64,
-        all: u64,
-        deaths: u64,
-        age: f64,
-    },
-    /// Too few are mature.
-    FewMature { mature: u64, age: f64 },
-    /// Births came in bursts.
-    Bursts { mature: u64, events: f64 },
-    /// What is old is freed too, after a mean life; most of it at one time, so often.
-    Dying {
-        age: f64,
-        life: f64,
-        deaths: u64,
-        collapses: usize,
-    },
-    /// Births become fewer: it levels off at so many bytes, or has all but stopped.
-    Falling { plateau: f64, has_ended: bool },
-    /// They come evenly or ever faster, and stay.
-    Staying {
-        born: Born,
-        is_rising: bool,
-        age: f64,
-        deaths: u64,
-    },
-    /// They are live; whether they stay is open, after so many deaths of older ones where those
-    /// were many.
-    Open { born: Born, deaths: Option<u64> },
-}
-
 /// The verdict on a path with what it rests on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
@@ -141,7 +36,7 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Why.
     pub reason: Reason,
-    /// It may be chance among so many paths that were tested.
+    /// The number of paths that were tested, where the verdict may be chance among them.
     pub chance_among: Option<usize>,
     /// The bounds of the cohort.
     pub window: Window,

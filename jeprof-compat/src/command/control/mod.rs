@@ -1,5 +1,5 @@
 //! `malloscope dump`, `start`, `stop`, `reset`, `rate` and `status`: a program that runs is asked
-//! through its control socket. Called by the binary.
+//! through its control socket.
 
 pub mod socket;
 

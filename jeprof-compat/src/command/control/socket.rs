@@ -1,4 +1,4 @@
-//! The way to the socket of a program that is being profiled. Called by `control` and `top`.
+//! The way to the socket of a program that is being profiled.
 //!
 //! The library listens in the abstract namespace, by the numbers of its pid namespace and of its
 //! process there. That namespace belongs to the network's: a process in another one is reached by

@@ -1,5 +1,4 @@
 //! Which questions are asked of a program, in which order, and when there is nothing left to ask.
-//! Called by the door of `doctor`.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
 //! `malloscope doctor`: says, without starting it, whether a program's allocations will be seen,
-//! and what to do instead. Called by `bin/malloscope`; `run` calls `problems` before the start.
+//! and what to do instead. `run` asks for `problems` before the start.
 //!
 //! ```text
 //! what was typed -> examine: trail (scripts) -> image (facts of an ELF file) -> format, privilege,

@@ -1,4 +1,4 @@
-//! The text of each form, with values quoted as its language wants it. Called by `env`; pure.
+//! The text of each form, with values quoted as its language wants it. Pure.
 
 /// What is to be started.
 #[derive(Clone, Debug, Default)]

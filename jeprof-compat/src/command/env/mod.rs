@@ -1,5 +1,5 @@
-//! `malloscope env`: what to write where a program is started by something else than a person: into
-//! a shell, a Dockerfile, a systemd unit, a Kubernetes manifest. Called by `bin/malloscope`.
+//! `malloscope env`: what to write where a program is started by something else than a person: into a
+//! shell, a Dockerfile, a systemd unit, a Kubernetes manifest.
 //!
 //! It only prints. The variables go to one program, and their values are quoted for the language
 //! that they are written in.

@@ -1,4 +1,4 @@
-//! `malloscope convert`: a dump in the format of another tool. Called by `bin/malloscope`.
+//! `malloscope convert`: a dump in the format of another tool.
 
 use std::io::Write;
 use std::path::PathBuf;

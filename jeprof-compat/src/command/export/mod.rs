@@ -1,6 +1,6 @@
-//! `malloscope table`, `flame`, `graph` and `convert`: one dump in, one file out. Called by
-//! `bin/malloscope`. Reads, names, chooses, and hands over to the views; a file is written at once when
-//! it is whole. Data goes to stdout or where `-o` says, talk to stderr.
+//! `malloscope table`, `flame`, `graph` and `convert`: one dump in, one file out. Reads, names,
+//! chooses, and hands over to the views; a file is written at once when it is whole. Data goes to
+//! stdout or where `-o` says, talk to stderr.
 
 mod convert;
 mod picture;

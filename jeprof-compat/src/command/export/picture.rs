@@ -1,4 +1,4 @@
-//! `malloscope table`, `flame`, `graph`: a dump as a person looks at it. Called by `bin/malloscope`.
+//! `malloscope table`, `flame`, `graph`: a dump as a person looks at it.
 
 use std::path::PathBuf;
 

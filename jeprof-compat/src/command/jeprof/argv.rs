@@ -1,4 +1,4 @@
-//! Command lines as `jeprof` takes them, turned into what `clap` takes. Called by `cli`.
+//! Command lines as `jeprof` takes them, turned into what `clap` takes.
 //!
 //! Perl's Getopt::Long: one dash or two, any unique prefix, upper case as lower, `--x=v` and
 //! `--x v`, `--noX` for flags, options and arguments in any order, `--` ends the options, the

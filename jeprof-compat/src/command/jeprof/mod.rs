@@ -1,4 +1,4 @@
-//! The command line of `jeprof-compat`: that of jemalloc's `jeprof`.
+//! The command line of `jeprof-compat`: the same as of jemalloc's `jeprof`.
 
 mod argv;
 pub mod options;

@@ -1,5 +1,4 @@
-//! The variables that switch the profiler on in the program. Called by `run` and `doctor`; pure but for reading
-//! our own environment.
+//! The variables that switch the profiler on in the program. Pure but for reading our own environment.
 //!
 //! What the user has set stays: in the grammar of the configuration later pairs win, so ours come
 //! first and the user's behind them.

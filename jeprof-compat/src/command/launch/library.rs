@@ -1,5 +1,5 @@
 //! Where `libmalloscope.so` is: named by `MALLOSCOPE_LIB`, else beside our own executable, else in
-//! `../lib` from there. Called by `run` and `doctor`.
+//! `../lib` from there.
 
 use std::env;
 use std::fs::File;

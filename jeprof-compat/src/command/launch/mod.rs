@@ -1,5 +1,4 @@
-//! What a start under the profiler is made of: the program, the library, the variables. Called by
-//! `run`, which starts it, and by `doctor`, which only looks.
+//! What a start under the profiler is made of: the program, the library, the variables.
 
 pub(crate) mod environment;
 pub(crate) mod library;

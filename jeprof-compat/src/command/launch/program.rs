@@ -1,4 +1,4 @@
-//! The program to run: where it is, as a shell would find it. Called by `run` and `doctor`.
+//! The program to run: where it is, as a shell would find it.
 
 use std::env;
 use std::ffi::{OsStr, OsString};

@@ -1,5 +1,5 @@
-//! The places in a program's own code that hold the most: who is to blame when a wrapper calls
-//! malloc. Called by `summary`; pure.
+//! The places in a program's own code that hold the most: the culprits, not the wrappers of malloc.
+//! Pure.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::stacks::{FrameId, NamedProfile};
 pub(super) struct CallSite {
     /// The frame a person can act on.
     pub(super) frame: Frame,
-    /// Who calls it, in most of the cases.
+    /// Its caller, in most of the cases.
     pub(super) caller: Option<Frame>,
     /// What is live there.
     pub(super) value: f64,
@@ -27,7 +27,7 @@ pub(super) fn biggest(profile: &NamedProfile, count: usize) -> Vec<CallSite> {
         let at = culprit::position(&frames);
         let id = stack.frames[at];
         *sums.entry(id).or_default() += stack.value;
-        // Recursion does not explain who calls.
+        // Recursion does not tell the caller.
         let caller = stack.frames[at..].iter().find(|frame| **frame != id);
         if let Some(caller) = caller {
             *callers.entry(id).or_default().entry(*caller).or_default() += stack.value;

@@ -1,4 +1,4 @@
-//! Starts the program, stands by while it runs, and takes its end. Called by `run`.
+//! Starts the program, stands by while it runs, and takes its end.
 //!
 //! Signals: what a terminal sends reaches the program by itself, because it is in our process
 //! group, so we only survive it; everything else was meant for the program and is passed on. There
@@ -83,7 +83,7 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<Ended> 
     handle.close();
     // It cannot fail: it does not panic.
     let _ = forwarder.join();
-    // What follows is only words: who is tired of them may leave.
+    // What follows is only words: a person who is tired of them may leave.
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_default(signal, Arc::new(AtomicBool::new(true)))?;
     }

@@ -1,5 +1,4 @@
-//! A process and all that it started, as far as they still belong together. Called by `child` and
-//! `progress`; reads `/proc`.
+//! A process and all that it started, as far as they still belong together. Reads `/proc`.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
 //! `malloscope run`: starts a program under the profiler, waits for it, and says what was found.
-//! Called by `bin/malloscope`. Everything it says goes to stderr; stdout belongs to the program.
+//! Everything it says goes to stderr; stdout belongs to the program.
 //!
 //! ```text
 //! program (what will run) + library (what is preloaded) + directory -> plan -> child -> summary
@@ -160,7 +160,7 @@ fn say(line: &dyn fmt::Display) {
     write(&format_args!("malloscope: {line}"));
 }
 
-/// A line to stderr. Who reads it may have gone (`2>&1 | head`), or its disk may be full: that is
+/// A line to stderr. The reader may have gone (`2>&1 | head`), or its disk may be full: that is
 /// no reason to lose the program's exit code, as a panic of `eprintln` would.
 fn write(line: &dyn fmt::Display) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());

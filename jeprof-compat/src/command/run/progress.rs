@@ -1,5 +1,5 @@
-//! How the program is doing while it runs: for how long, what is live in its dumps, how much memory
-//! it has. Called by `child`; reads `/proc` and the dumps, writes to stderr.
+//! How the program is doing while it runs: for how long, what is live in its dumps, how much memory it
+//! has. Reads `/proc` and the dumps, writes to stderr.
 //!
 //! On a terminal of ours it is one line that is written over each second, elsewhere a line a dump
 //! interval. It never waits for the program and never fails: what cannot be read is left out.
@@ -36,7 +36,7 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// Of process `pid`, whose dumps are those of `prefix` that are not `before`.
+    /// Of process `pid`; its dumps begin with `prefix` and are not in `before`.
     pub(super) fn new(
         prefix: &'a Path,
         before: &BTreeSet<PathBuf>,

@@ -1,7 +1,7 @@
 //! What the profiler had to remark in the program and in all that it started: that something else is
 //! their allocator, that a thread could not be started. It is silent in them, for their stderr is
 //! theirs; a process that cannot sample writes no dump either. So it appends to a file beside the dumps
-//! (`prof_remarks`), which is read here and taken away. Called by `run`.
+//! (`prof_remarks`), which is read here and taken away.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,4 @@
-//! What is said when the program has ended: the dumps, the biggest call sites, and what to type
-//! next. Called by `run`.
+//! What is said when the program has ended: the dumps, the biggest call sites, and what to type next.
 
 use std::collections::BTreeSet;
 use std::fs;

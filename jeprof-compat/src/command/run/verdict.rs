@@ -1,5 +1,5 @@
-//! Whether the program leaks, by the dumps of its run: said in words, shown on a page, and told by
-//! the exit code where that was asked for. Called by `run`.
+//! Whether the program leaks, by the dumps of its run: said in words, shown on a page, and told by the
+//! exit code where that was asked for.
 
 use std::collections::BTreeSet;
 use std::fs;

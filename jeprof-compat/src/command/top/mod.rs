@@ -1,6 +1,5 @@
-//! `malloscope top PID`: the call sites of a program that runs, live, the growing ones first. Called
-//! by the binary. Asks the control socket for a profile at every turn; the program notices no more
-//! of it than of a dump.
+//! `malloscope top PID`: the call sites of a program that runs, live, the growing ones first. Asks the
+//! control socket for a profile at every turn; the program notices no more of it than of a dump.
 
 pub mod screen;
 pub mod sites;

@@ -1,5 +1,5 @@
-//! What `malloscope top` shows, drawn from the sites alone. Called by `top`; does no I/O.
-//! ratatui drops control characters, so that a name cannot talk to the terminal.
+//! What `malloscope top` shows, drawn from the sites alone. Does no I/O. ratatui drops control
+//! characters, so that a name cannot talk to the terminal.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};

@@ -1,5 +1,5 @@
-//! The call sites of a program that runs, and how they grew while we looked. Called by `top`; pure
-//! but for the naming of stacks that were not seen before.
+//! The call sites of a program that runs, and how they grew while we looked. Pure but for the naming of
+//! stacks that were not seen before.
 
 use std::collections::{HashMap, VecDeque};
 

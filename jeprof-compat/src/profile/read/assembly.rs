@@ -1,4 +1,4 @@
-//! Puts a profile together from stacks of raw addresses. Called by the readers of formats.
+//! Puts a profile together from stacks of raw addresses.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! The `heap_v2` text in its threaded and its one-line layout, jemalloc's and our own. Called by
-//! `read`; the grammar is `profile-format`'s.
+//! The `heap_v2` text in its threaded and its one-line layout, jemalloc's and our own. The grammar is
+//! `profile-format`'s.
 //!
 //! Counts become estimates here. Where our own lines state the true sums those are taken, since
 //! the counts are only integers from which other readers find the same bytes.

@@ -1,5 +1,5 @@
-//! What a dump of ours says it could not record, in words, and what the profiler remarked. Called by the
-//! readers; the counters are those of the profiler's `diag`.
+//! What a dump of ours says it could not record, in words, and what the profiler remarked. The counters
+//! are those of the profiler's `diag`.
 
 use crate::profile::model::ProcessFacts;
 

@@ -1,5 +1,5 @@
-//! Stacks in the format of callgrind, for KCachegrind and `callgrind_annotate`. Called by `export`; a
-//! pure writer. The format: `docs/cl-format` of valgrind, version 1.
+//! Stacks in the format of callgrind, for KCachegrind and `callgrind_annotate`. A pure writer. The
+//! format: `docs/cl-format` of valgrind, version 1.
 //!
 //! Frames are source lines here: what a line asked for itself is its cost, and a call stands at the
 //! line it is made from. A call counts once a stack however often the stack recurses through it, so

@@ -1,5 +1,5 @@
-//! A symbolized profile: the names of all addresses, then the dump as it was. The real `jeprof`
-//! reads it on any machine and shows managed frames too. Called by the binary; a pure writer.
+//! A symbolized profile: the names of all addresses, then the dump as it was. The real `jeprof` reads
+//! it on any machine and shows managed frames too. A pure writer.
 //!
 //! As `jeprof --raw` writes it, with its own rules about names: `--` parts inlined functions, the
 //! outermost first; parentheses and angle brackets are cut out of a name. jeprof takes one off every

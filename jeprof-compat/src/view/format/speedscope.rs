@@ -1,5 +1,5 @@
-//! Stacks for speedscope, which opens the file in a browser without a network. Called by `export`; a
-//! pure writer. The format: `file-format-schema.json` of speedscope, `SampledProfile`.
+//! Stacks for speedscope, which opens the file in a browser without a network. A pure writer. The
+//! format: `file-format-schema.json` of speedscope, `SampledProfile`.
 //!
 //! Stacks stand there root first, with weights that cannot be negative: what a base took away is left
 //! out.

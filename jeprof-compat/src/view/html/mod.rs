@@ -1,5 +1,5 @@
-//! The leak report as one HTML file that needs nothing beside it: no network, no server. Called by
-//! what makes reports; a pure writer, and the same report gives the same bytes.
+//! The leak report as one HTML file that needs nothing beside it: no network, no server. A pure writer,
+//! and the same report gives the same bytes.
 //!
 //! ```text
 //! report -> summary, timeline, flame   what is read without a script

@@ -1,5 +1,4 @@
-//! Whose page it is, where other processes have dumps beside, and the way to theirs. Called by
-//! `html`. Pure.
+//! Whose page it is, where other processes have dumps beside, and the way to theirs. Pure.
 
 use super::summary::bytes;
 use crate::report::{Neighbour, Report};

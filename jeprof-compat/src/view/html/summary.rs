@@ -1,5 +1,4 @@
-//! What a person reads first: verdict, facts, account of RSS, suspects. HTML without a script;
-//! called by `html`. Pure.
+//! What a person reads first: verdict, facts, account of RSS, suspects. HTML without a script. Pure.
 
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
-//! The timeline as SVG: RSS, live heap with its band, the limit, and a tick for each dump. Drawn
-//! twice, wide and narrow, and the style sheet picks one, so that letters never shrink. Called by
-//! `html`; the script only lays its brush over it. Pure.
+//! The timeline as SVG: RSS, live heap with its band, the limit, and a tick for each dump. Drawn twice,
+//! wide and narrow, and the style sheet picks one, so that letters never shrink. The script only lays
+//! its brush over it. Pure.
 
 use std::fmt::Write;
 

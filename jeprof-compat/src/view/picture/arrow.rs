@@ -1,4 +1,4 @@
-//! Arrows of the call graph as SVG path data. Called by `view::svg`; pure.
+//! Arrows of the call graph as SVG path data. Pure.
 
 use std::fmt::Write;
 

@@ -1,5 +1,5 @@
-//! The call graph as text for Graphviz, as `jeprof --dot` writes it. Called by the binaries; a pure
-//! writer. Residual edges are dotted; dashes mean an inlined callee, as in jeprof.
+//! The call graph as text for Graphviz, as `jeprof --dot` writes it. A pure writer. Residual edges are
+//! dotted; dashes mean an inlined callee, as in jeprof.
 
 use std::fmt::{self, Write};
 

@@ -1,6 +1,5 @@
-//! The icicle: stacks from the root downwards, as wide as what they hold. Called by `html` for the
-//! page that is read without a script; the script of the page draws the same look from the same
-//! classes. Pure; the same stacks give the same bytes.
+//! The icicle: stacks from the root downwards, as wide as what they hold. The script of the page draws
+//! the same look from the same classes. Pure; the same stacks give the same bytes.
 //!
 //! What is too narrow to see is left out, so a picture stays small however many stacks there are.
 

@@ -1,5 +1,5 @@
-//! The icicle as one SVG file that needs nothing beside it. Called by `export`; a pure writer, the
-//! same stacks give the same bytes. The picture is `flame`'s; title, colours and both themes are ours.
+//! The icicle as one SVG file that needs nothing beside it. A pure writer, the same stacks give the
+//! same bytes. The picture is `flame`'s; title, colours and both themes are ours.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What a picture says about itself at its top left. Called by `view::svg`; a pure writer.
+//! What a picture says about itself at its top left. A pure writer.
 
 use std::fmt::{self, Write};
 

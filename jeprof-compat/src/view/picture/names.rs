@@ -1,5 +1,4 @@
-//! Long names on few short lines. Called by the pictures for what is written into a box; the
-//! whole name goes into the tooltip. Pure; knows nothing of fonts.
+//! Long names on few short lines. The whole name goes into the tooltip. Pure; knows nothing of fonts.
 //!
 //! A name falls into the part that places it (packages, namespaces) and its own part: class and
 //! function, or a class alone. Both are broken behind `::`, `.`, `/`, commas, blanks and the `$` of

@@ -1,5 +1,4 @@
-//! What is written into a box of the call graph, line by line, and how big the box gets by it.
-//! Called by `view::svg`; pure.
+//! What is written into a box of the call graph, line by line, and how big the box gets by it. Pure.
 
 use crate::analysis::graph::{Graph, Node};
 use crate::figures::amount::{amount, percent};

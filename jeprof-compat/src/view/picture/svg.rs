@@ -1,5 +1,5 @@
-//! The call graph as one SVG file that needs nothing beside it. Called by the binaries; a pure
-//! writer: it places the boxes through [`Engine`], and the same graph gives the same bytes.
+//! The call graph as one SVG file that needs nothing beside it. A pure writer: it places the boxes
+//! through [`Engine`], and the same graph gives the same bytes.
 //!
 //! The look is jeprof's: the letters of a box follow its flat value, the width of an arrow the
 //! value of the call. Beyond it: colour by cumulative value, whole names as tooltips, light and

@@ -1,5 +1,4 @@
-//! How wide a text is, without a font at hand: the one place where pictures learn it. Called by
-//! the SVG views; pure.
+//! How wide a text is, without a font at hand: the one place where pictures learn it. Pure.
 //!
 //! The widths are those of Helvetica's AFM file, which Arial and Liberation Sans share; what
 //! asks for this font must name those three.

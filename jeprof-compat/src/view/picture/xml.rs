@@ -1,5 +1,4 @@
-//! Text that is safe inside XML, whatever a symbol is called. Called by every view that writes
-//! SVG or HTML; pure.
+//! Text that is safe inside XML, whatever a symbol is called. Pure.
 
 /// `text` for element content and for attribute values in double quotes. Characters that XML 1.0
 /// cannot carry at all become U+FFFD.

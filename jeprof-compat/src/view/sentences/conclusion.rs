@@ -110,7 +110,7 @@ fn calm(case: &Case<'_>) -> (Verdict, String, Vec<String>) {
     }
 }
 
-/// Who has most of the heap, and why that is no leak.
+/// The place that has most of the heap, and why that is no leak.
 fn holder(case: &Case<'_>) -> Option<String> {
     let by_size = |a: &&Judged, b: &&Judged| a.evidence.bytes.total_cmp(&b.evidence.bytes);
     let most = case.judged.iter().max_by(by_size)?;

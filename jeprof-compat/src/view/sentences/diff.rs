@@ -52,7 +52,7 @@ pub struct DiffRow {
     pub place: String,
     /// The file of code.
     pub module: String,
-    /// Who calls it, in the path that changed most.
+    /// Its caller, in the path that changed most.
     pub caller: String,
     /// What became of it.
     #[serde(flatten)]
@@ -211,7 +211,7 @@ impl Teller<'_> {
                 ..DiffRow::default()
             };
         }
-        // Recursion does not explain who calls.
+        // Recursion does not tell the caller.
         let callers = &path.frames[row.at..];
         let caller = callers.iter().find(|at| **at != path.frames[row.at]);
         DiffRow {

@@ -1,5 +1,4 @@
-//! Allocators inside the executable itself, which a preload never comes before. Called by
-//! `examine`; pure.
+//! Allocators inside the executable itself, which a preload never comes before. Pure.
 //!
 //! The loader asks the executable first, then the preloaded libraries, then its own libraries
 //! (ld.so(8)): a `malloc` that the executable exports is the one that all call, one under another

@@ -1,5 +1,5 @@
-//! Whether dumps can be written: directory, space, limits, kernel. Called by `examine`; pure but
-//! for `Place::of` and `Limits::of_this_process`.
+//! Whether dumps can be written: directory, space, limits, kernel. Pure but for `Place::of` and
+//! `Limits::of_this_process`.
 
 use std::path::{Path, PathBuf};
 

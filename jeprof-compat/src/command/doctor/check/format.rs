@@ -1,5 +1,4 @@
-//! Whether the loader will preload anything into the program: architecture, libc, linkage. Called
-//! by `examine`; pure.
+//! Whether the loader will preload anything into the program: architecture, libc, linkage. Pure.
 
 use std::path::Path;
 

@@ -1,5 +1,4 @@
-//! What the program's libraries mean for a preload: allocators, sanitizers, what is missing.
-//! Called by `examine`; pure.
+//! What the program's libraries mean for a preload: allocators, sanitizers, what is missing. Pure.
 
 use crate::command::doctor::check::allocator;
 use crate::command::doctor::finding::Finding;

@@ -1,6 +1,5 @@
-//! Whether `libmalloscope.so` itself can be loaded into the program: a preload that cannot be is
-//! left out with a line on stderr, one whose symbols are too new stops the program. Called by
-//! `examine`.
+//! Whether `libmalloscope.so` itself can be loaded into the program: a preload that cannot be is left
+//! out with a line on stderr, one whose symbols are too new stops the program.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Programs that start with more rights than their user has: the loader ignores the environment
-//! there. Called by `examine`; pure but for `Rights::of` and `startable`.
+//! Programs that start with more rights than their user has: the loader ignores the environment there.
+//! Pure but for `Rights::of` and `startable`.
 //!
 //! Source: Linux `security/commoncap.c`, `cap_bprm_creds_from_file` (when AT_SECURE is set), and
 //! ld.so(8), "secure-execution mode".

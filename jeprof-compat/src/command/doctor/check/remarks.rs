@@ -1,5 +1,5 @@
 //! What the profiler remarked when it ran before: the `# remark` lines of the dumps that lie where the
-//! next ones would go. Called by `examine`; reads the heads of dumps.
+//! next ones would go. Reads the heads of dumps.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::command::doctor::finding::Finding;
 
-/// Dumps looked into; who has more of them has seen it in a report.
+/// Dumps looked into; a person with more of them has seen it in a report.
 const DUMPS: usize = 64;
 /// The facts stand at the beginning of a dump.
 const HEAD: u64 = 16 << 10;

@@ -1,5 +1,4 @@
-//! Runtimes with a heap of their own: which memory does not pass malloc, and who shows it. Called
-//! by `examine`; pure.
+//! Runtimes with a heap of their own: which memory does not pass malloc, and who shows it. Pure.
 
 use crate::command::doctor::finding::Finding;
 use crate::command::doctor::target::search::{Libraries, Object};

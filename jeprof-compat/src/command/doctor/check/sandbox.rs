@@ -1,5 +1,4 @@
-//! Programs that put themselves into a seccomp sandbox, where no dump can be written. Called by
-//! `examine`; pure.
+//! Programs that put themselves into a seccomp sandbox, where no dump can be written. Pure.
 //!
 //! Told by name where a program brings its filter along, else by libseccomp among its libraries (chronyd,
 //! tor, file, man, QEMU, ...), of which not every start makes use.

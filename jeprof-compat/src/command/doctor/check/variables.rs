@@ -1,5 +1,5 @@
-//! Variables that are set already and meet ours: `LD_PRELOAD`, `MALLOC_CONF`. Called by `examine`;
-//! pure but for opening the libraries that are named.
+//! Variables that are set already and meet ours: `LD_PRELOAD`, `MALLOC_CONF`. Pure but for opening the
+//! libraries that are named.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

@@ -1,5 +1,4 @@
-//! The allocators that programs bring along, and how each is told. Called by `image`, `allocator`
-//! and `linked`; pure.
+//! The allocators that programs bring along, and how each is told. Pure.
 //!
 //! Sources: the public symbols and messages of jemalloc 5.3, gperftools 2.10, google/tcmalloc,
 //! mimalloc 2.0, rpmalloc, snmalloc.

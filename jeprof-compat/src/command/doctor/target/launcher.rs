@@ -1,5 +1,5 @@
-//! Programs that start the one that is meant: some hand our variables on, some start it where
-//! they do not reach. Called by `program`; pure.
+//! Programs that start the one that is meant: some hand our variables on, some start it where they do
+//! not reach. Pure.
 
 use std::path::Path;
 

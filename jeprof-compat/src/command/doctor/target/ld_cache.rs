@@ -1,5 +1,5 @@
-//! `/etc/ld.so.cache`: which library names the machine knows, and where they are. Called by
-//! `search`; pure but for reading that one file.
+//! `/etc/ld.so.cache`: which library names the machine knows, and where they are. Pure but for reading
+//! that one file.
 //!
 //! Source: glibc 2.36 `sysdeps/generic/dl-cache.h` (`struct cache_file_new`): a magic of 20 bytes,
 //! the number of entries, 24 bytes of no interest, then entries of 24 bytes with the offsets of

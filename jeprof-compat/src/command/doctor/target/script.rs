@@ -1,5 +1,5 @@
-//! Scripts: which program the kernel starts for them, and to whom a shell wrapper hands over.
-//! Called by `program`; pure, over the first bytes of a file.
+//! Scripts: which program the kernel starts for them, and to whom a shell wrapper hands over. Pure,
+//! over the first bytes of a file.
 //!
 //! Source: Linux `fs/binfmt_script.c` (the line is cut at 256 bytes, and everything behind the
 //! interpreter is one argument) and env(1).

@@ -1,5 +1,4 @@
-//! Where the loader finds libraries: the program's whole set, without running it. Called by
-//! `examine`.
+//! Where the loader finds libraries: the program's whole set, without running it.
 //!
 //! Source: ld.so(8). Left out: hardware capability directories, `$LIB` and `$PLATFORM`; what hides
 //! there is found by its plain name too.

@@ -1,5 +1,4 @@
-//! From what was typed to the program that will run: scripts lead to their interpreters. Called by
-//! `examine`.
+//! From what was typed to the program that will run: scripts lead to their interpreters.
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Which links to turn around so that the rest runs downwards only. Called by `layered`; pure.
+//! Which links to turn around so that the rest runs downwards only. Pure.
 //!
 //! Depth first search, which dagre would use, turns whichever link it meets last; here the heavy
 //! links choose first, so the hot path through a recursion still runs downwards.

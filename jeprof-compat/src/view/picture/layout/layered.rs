@@ -1,5 +1,4 @@
-//! The built-in engine: ranks and their order by the `dagre` crate, coordinates and curves ours.
-//! Called through [`Engine`]; pure.
+//! The built-in engine: ranks and their order by the `dagre` crate, coordinates and curves ours. Pure.
 //!
 //! dagre gives every link at least two ranks, so that its label has a row of its own.
 

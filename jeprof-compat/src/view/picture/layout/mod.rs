@@ -1,5 +1,5 @@
-//! Positions for boxes and the lines between them: sizes in, coordinates out. Called by
-//! `view::svg`; knows nothing of profiles, names or colours, and does no input or output.
+//! Positions for boxes and the lines between them: sizes in, coordinates out. Knows nothing of
+//! profiles, names or colours, and does no input or output.
 //!
 //! [`Engine`] is the seam: [`Layered`] is built in, and a program such as Graphviz can stand
 //! behind the same trait, because a [`Route`] has the shape of Graphviz's splines.

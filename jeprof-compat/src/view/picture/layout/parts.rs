@@ -1,6 +1,5 @@
-//! Splits a request into the parts that no link joins, and sets their pictures side by side. Called
-//! by `layered`; pure. Laid out together, a tall box of one part would tear rows of the others
-//! apart.
+//! Splits a request into the parts that no link joins, and sets their pictures side by side. Pure. Laid
+//! out together, a tall box of one part would tear rows of the others apart.
 
 use super::{Link, Placement, Point, Request, Route, Size};
 

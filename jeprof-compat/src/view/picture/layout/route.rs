@@ -1,5 +1,4 @@
-//! The y of the rows and the curves of the links. Called by `layered` once every item has its x;
-//! pure.
+//! The y of the rows and the curves of the links. Pure.
 //!
 //! A link crosses a row straight down at the x of its item, where `settle` kept it clear of the
 //! boxes, and changes x only in the gap between two rows, where there is none: so no curve

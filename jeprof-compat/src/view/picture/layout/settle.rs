@@ -1,5 +1,4 @@
-//! The x of every item, keeping the order in each row: short links, the heavy ones straight.
-//! Called by `layered`; pure.
+//! The x of every item, keeping the order in each row: short links, the heavy ones straight. Pure.
 //!
 //! Minimises the sum of weight times |x of one end - x of the other| under the distances that
 //! items of a row must keep. The absolute value is reached by reweighted least squares; each

@@ -1,5 +1,4 @@
-//! Fewer and lighter crossings: improves the order in the rows that dagre found. Called by
-//! `layered` between dagre and `settle`; pure.
+//! Fewer and lighter crossings: improves the order in the rows that dagre found. Pure.
 //!
 //! dagre minimises the number of crossings and stops early; here a crossing costs the product of
 //! the two weights, so that light calls give way to the hot path. Sweeps of weighted medians

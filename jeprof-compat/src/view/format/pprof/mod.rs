@@ -1,6 +1,6 @@
-//! A profile as pprof reads it: protobuf, not yet compressed. Called by `export`; a pure writer, the
-//! same profile gives the same bytes. The format: `proto/profile.proto` of google/pprof, whose
-//! messages stand in `pprof/proto`.
+//! A profile as pprof reads it: protobuf, not yet compressed. A pure writer, the same profile gives the
+//! same bytes. The format: `proto/profile.proto` of google/pprof, whose messages stand in
+//! `pprof/proto`.
 //!
 //! Values are estimates, as pprof takes them, in whole numbers: what rounding leaves of one sample
 //! goes to the next, so the sums are right to one. Allocated bytes are there only when the dump has

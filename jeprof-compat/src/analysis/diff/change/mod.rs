@@ -1,4 +1,4 @@
-//! What became of one stack between two dumps, and how certain that is. Called by `diff`; pure.
+//! What became of one stack between two dumps, and how certain that is. Pure.
 //!
 //! # Derivation
 //! A block of s bytes is a sample with probability p = 1 - exp(-s/N), each for itself, and stands for

@@ -1,5 +1,5 @@
-//! The facts about an ELF file that decide whether a preload works. Called by the rooms of
-//! `doctor`; `Image::parse` is pure over bytes, `Image::open` reads a file piece by piece.
+//! The facts about an ELF file that decide whether a preload works. `Image::parse` is pure over
+//! bytes, `Image::open` reads a file piece by piece.
 //!
 //! What is broken in a file is as if it were not there: the loader will say more about it.
 
