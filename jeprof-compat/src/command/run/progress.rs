@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::family;
-use super::summary::{self, State};
+use super::summary::{self, Held};
 use crate::figures::amount::amount;
 use crate::figures::units::Unit;
 use crate::figures::words;
@@ -85,7 +85,7 @@ impl<'a> Progress<'a> {
     fn read_dumps(&mut self) {
         let now = summary::dumps(self.prefix);
         let new: Vec<PathBuf> = now.difference(&self.seen).cloned().collect();
-        let mut states: Vec<State> = new.iter().filter_map(|path| State::read(path)).collect();
+        let mut states: Vec<Held> = new.iter().filter_map(|path| Held::read(path)).collect();
         states.sort_by(|a, b| a.order.cmp(&b.order));
         for state in states {
             self.live.insert(state.process, state.live);

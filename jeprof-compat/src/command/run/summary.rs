@@ -50,7 +50,7 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime) {
         ));
         return;
     }
-    let mut states: Vec<State> = new.iter().filter_map(|path| State::read(path)).collect();
+    let mut states: Vec<Held> = new.iter().filter_map(|path| Held::read(path)).collect();
     states.sort_by(|a, b| a.order.cmp(&b.order));
     // Of equals the last one: it has seen more.
     let fullest = states.iter().max_by(|a, b| a.live.total_cmp(&b.live));
@@ -70,13 +70,13 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime) {
 }
 
 /// `12 dumps; the most is live in malloscope.8.11.f.heap: 393.4 MB`.
-fn headline(new: &[PathBuf], states: &[State], fullest: &State) -> String {
+fn headline(new: &[PathBuf], states: &[Held], fullest: &Held) -> String {
     let dumps = match new.len() {
         1 => "1 dump".to_owned(),
         count => format!("{count} dumps"),
     };
     // Shells and other short helpers hold next to nothing, and are many.
-    let tells = |s: &&State| s.live >= HELPER * fullest.live;
+    let tells = |s: &&Held| s.live >= HELPER * fullest.live;
     let processes: BTreeSet<&str> = states
         .iter()
         .filter(tells)
@@ -113,7 +113,7 @@ fn staleness(age: Duration) -> Option<String> {
     })
 }
 
-fn print_sites(plan: &Plan, dump: &State) {
+fn print_sites(plan: &Plan, dump: &Held) {
     let locator = Locator {
         program: Some(plan.program.path.clone()),
         ..Locator::default()
@@ -187,7 +187,7 @@ pub(super) fn quoted(path: &Path) -> String {
 }
 
 /// What a dump holds.
-pub(super) struct State {
+pub(super) struct Held {
     path: PathBuf,
     /// The part of its name that tells processes apart.
     pub(super) process: String,
@@ -196,7 +196,7 @@ pub(super) struct State {
     pub(super) live: f64,
 }
 
-impl State {
+impl Held {
     /// How long before `end` it was written.
     fn age(&self, end: SystemTime) -> Option<Duration> {
         let written = fs::metadata(&self.path).and_then(|data| data.modified());
@@ -204,7 +204,7 @@ impl State {
     }
 
     /// Nothing when it cannot be read: the next one may do.
-    pub(super) fn read(path: &Path) -> Option<State> {
+    pub(super) fn read(path: &Path) -> Option<Held> {
         let (profile, _) = read::read(path).ok()?;
         let live = profile
             .samples
@@ -212,7 +212,7 @@ impl State {
             .map(|sample| sample.values.get(ValueKind::InuseSpace))
             .sum();
         let (process, sequence) = identity(path);
-        Some(State {
+        Some(Held {
             path: path.to_owned(),
             order: (process.clone(), sequence),
             process,
@@ -233,9 +233,9 @@ mod tests {
     use super::*;
     use crate::stacks::naming::Frame;
 
-    fn state(name: &str, live: f64) -> State {
+    fn state(name: &str, live: f64) -> Held {
         let (process, sequence) = identity(Path::new(name));
-        State {
+        Held {
             path: name.into(),
             order: (process.clone(), sequence),
             process,

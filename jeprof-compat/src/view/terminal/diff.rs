@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use super::printable;
 use crate::analysis::diff::LEAST;
 use crate::figures::words;
 use crate::view::sentences::diff::{Diff, DiffRow};
@@ -97,9 +98,4 @@ fn place(row: &DiffRow) -> String {
         caller => format!(" < {caller}"),
     };
     format!("{}{place}{caller}", row.name)
-}
-
-fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(shown).collect()
 }

@@ -3,3 +3,8 @@
 pub mod diff;
 pub mod suspects;
 pub mod text;
+
+/// The same text with a mark in place of each control character.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}

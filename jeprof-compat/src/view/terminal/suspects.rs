@@ -99,9 +99,9 @@ fn stack(frames: &[StackFrame], out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
+/// No line is longer than a person would read.
 fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(shown).take(400).collect()
+    super::printable(text).chars().take(400).collect()
 }
 
 #[cfg(test)]
