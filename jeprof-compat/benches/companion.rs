@@ -6,11 +6,12 @@ use std::fmt::Write;
 use std::fs;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use jeprof_compat::model::Profile;
-use jeprof_compat::read;
+use jeprof_compat::profile::model::Profile;
+use jeprof_compat::profile::read;
 use jeprof_compat::stacks::{NamedProfile, Part, Selection};
 use jeprof_compat::symbolize::{Locator, symbolize};
-use jeprof_compat::view::{folded, text};
+use jeprof_compat::view::format::folded;
+use jeprof_compat::view::terminal::text;
 
 const STACKS: usize = 5_000;
 const DEPTH: usize = 30;

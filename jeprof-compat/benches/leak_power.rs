@@ -5,8 +5,7 @@
 #[path = "../tests/leaks/simulate.rs"]
 mod simulate;
 
-use jeprof_compat::report::Verdict;
-use jeprof_compat::suspects;
+use jeprof_compat::analysis::suspects::{self, Verdict};
 use rayon::prelude::*;
 use simulate::{HOUR, MINUTE, RUNS, Run, Source, process};
 
@@ -92,11 +91,12 @@ fn rows() -> Vec<(&'static str, Vec<Source>)> {
 /// `100 %`, or `99.5 %; growing 0.5` when there were other verdicts; leaks first.
 fn cell(sources: &[Source], run: &Run, runs: u64) -> String {
     let one = |seed: u64| {
-        let found = suspects::find(&process(&[sources], run, seed), None);
+        let process = process(&[sources], run, seed);
+        let found = suspects::find(&process, None);
         found
-            .suspects
+            .suspects()
             .first()
-            .map_or(Verdict::TooFew, |s| s.verdict)
+            .map_or(Verdict::TooFew, |j| j.judgement.verdict)
     };
     let verdicts: Vec<Verdict> = (SEED..SEED + runs).into_par_iter().map(one).collect();
     let percent = |verdict: Verdict| {

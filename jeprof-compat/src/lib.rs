@@ -1,47 +1,25 @@
 //! The companion: reads profiles, names their frames, and draws the culprit.
 //!
+//! A room uses only rooms above it (a test holds the sources against this):
 //! ```text
-//! file -> read -> model -> symbolize -> filter, naming -> stacks -> view::{text, folded}
-//!                                                            `-> graph -> layout -> view::{svg, dot}
+//! profile                 what a dump says, and its readers
+//! figures symbolize       how a figure is said; names of addresses
+//! stacks                  raw stacks become named ones
+//! analysis                graph, series, suspects, diff: in figures
+//! report                  the data of a page
+//! view                    sentences, terminal, page, pictures, formats of other tools
+//! command                 what is typed
 //! ```
-//! `report` is the data of a leak report, which a series of dumps fills and `view::html` writes.
-//! `series` is many dumps of one process in the order of time, `suspects` says who of it leaks, and
-//! `leaks` and `leak_report` are the commands for it. `load` runs the left half for both binaries;
-//! `argv` and `cli` are the command line of `jeprof-compat`. `culprit` says which frame of a stack is to blame,
-//! `account` what the resident memory is used for. `preload` is what a start
-//! under the profiler needs, `doctor` says before it what will be seen, `run` is what
-//! `malloscope run` does, and `env` prints what does it elsewhere. `control` asks a program that
-//! runs, and `top` watches it. `diff` compares two dumps, `differences` is the command for it, and `export`
-//! has those that write one dump in one format. A room uses only rooms to its left, and views are pure: a test holds
-//! the code against both.
+//! A dump goes down: `profile::read` makes a profile of the file, `symbolize` finds names, `stacks` leaves
+//! the allocator's frames out and makes one frame of what has one name, `analysis` judges, `view`
+//! writes. Only `profile::read`, `profile::identity`, `symbolize`, `analysis::series` and `command` look
+//! outside: all else is pure, and a test holds that too.
 
-pub mod account;
-pub mod argv;
-pub mod cli;
-pub mod control;
-pub mod culprit;
-pub mod diff;
-pub mod differences;
-pub mod doctor;
-pub mod env;
-pub mod export;
-pub mod filter;
-pub mod graph;
-pub mod layout;
-pub mod leak_report;
-pub mod leaks;
-pub mod load;
-pub mod model;
-pub mod naming;
-mod preload;
-pub mod quantity;
-pub mod read;
+pub mod analysis;
+pub mod command;
+pub mod figures;
+pub mod profile;
 pub mod report;
-pub mod run;
-pub mod series;
 pub mod stacks;
-pub mod suspects;
 pub mod symbolize;
-pub mod top;
-pub mod units;
 pub mod view;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jeprof_compat::load::Loaded;
+use jeprof_compat::command::load::Loaded;
 use jeprof_compat::stacks::Selection;
 use jeprof_compat::symbolize::Locator;
 use object::Object;

@@ -5,12 +5,17 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use jeprof_compat::graph::{Graph, Trim};
-use jeprof_compat::layout::{Engine, Layered, Link, Placement, Point, Request, Size};
-use jeprof_compat::stacks::{Frame, FrameId, NamedProfile, NamedStack};
-use jeprof_compat::units::Unit;
-use jeprof_compat::view::svg::Caption;
-use jeprof_compat::view::{self, dot, svg, text};
+use jeprof_compat::analysis::graph::{Graph, Trim};
+use jeprof_compat::figures::units::Unit;
+use jeprof_compat::stacks::naming::Frame;
+use jeprof_compat::stacks::{FrameId, NamedProfile, NamedStack};
+use jeprof_compat::view;
+use jeprof_compat::view::picture::layout::{
+    Engine, Layered, Link, Placement, Point, Request, Size,
+};
+use jeprof_compat::view::picture::svg::Caption;
+use jeprof_compat::view::picture::{dot, svg};
+use jeprof_compat::view::terminal::text;
 use proptest::prelude::*;
 
 const PICTURES: [&str; 4] = ["recursion", "hostile", "jvm", "node"];
@@ -260,7 +265,7 @@ fn a_name_cannot_break_a_line_of_text() {
     }
     let (mut table, mut lines) = (Vec::new(), Vec::new());
     text::write(&profile, text::Options::default(), &mut table).unwrap();
-    view::folded::write(&profile, &mut lines).unwrap();
+    view::format::folded::write(&profile, &mut lines).unwrap();
     let table = String::from_utf8(table).unwrap();
     let lines = String::from_utf8(lines).unwrap();
     assert_eq!(table.lines().count(), 1 + profile.frames.len());

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use jeprof_compat::model::{Profile, ValueKind};
-use jeprof_compat::naming::Granularity;
-use jeprof_compat::read;
-use jeprof_compat::stacks::{FrameKind, NamedProfile, Part, Selection};
+use jeprof_compat::profile::model::{Profile, ValueKind};
+use jeprof_compat::profile::read;
+use jeprof_compat::stacks::naming::FrameKind;
+use jeprof_compat::stacks::naming::Granularity;
+use jeprof_compat::stacks::{NamedProfile, Part, Selection};
 use proptest::prelude::*;
 
 const THREADED: &str = "\
@@ -326,11 +327,11 @@ fn use_up(bytes: &[u8]) -> Option<usize> {
     }];
     let named = NamedProfile::build(&parts, &Selection::default());
     let mut out = Vec::new();
-    jeprof_compat::view::text::write(&named, Default::default(), &mut out).unwrap();
-    jeprof_compat::view::folded::write(&named, &mut out).unwrap();
+    jeprof_compat::view::terminal::text::write(&named, Default::default(), &mut out).unwrap();
+    jeprof_compat::view::format::folded::write(&named, &mut out).unwrap();
     for name in profile.other_kinds.keys() {
         let named = selected(&profile, Some(name));
-        jeprof_compat::view::text::write(&named, Default::default(), &mut out).unwrap();
+        jeprof_compat::view::terminal::text::write(&named, Default::default(), &mut out).unwrap();
     }
     Some(profile.samples.len())
 }

@@ -7,19 +7,22 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use jeprof_compat::cli::{self, Cli, Output, Stop};
-use jeprof_compat::graph::Graph;
-use jeprof_compat::layout::Layered;
-use jeprof_compat::load::Loaded;
-use jeprof_compat::model::MALLOC;
-use jeprof_compat::read;
+use jeprof_compat::analysis::graph::Graph;
+use jeprof_compat::command::jeprof::options::{self, Cli, Output, Stop};
+use jeprof_compat::command::load::Loaded;
+use jeprof_compat::profile::model::MALLOC;
+use jeprof_compat::profile::read;
 use jeprof_compat::stacks::{NamedProfile, Selection};
 use jeprof_compat::symbolize::{Locator, symbolize};
-use jeprof_compat::view::svg::Caption;
-use jeprof_compat::view::{self, dot, folded, svg, text};
+use jeprof_compat::view;
+use jeprof_compat::view::format::folded;
+use jeprof_compat::view::picture::layout::Layered;
+use jeprof_compat::view::picture::svg::Caption;
+use jeprof_compat::view::picture::{dot, svg};
+use jeprof_compat::view::terminal::text;
 
 fn main() -> ExitCode {
-    match cli::parse(std::env::args_os().skip(1)) {
+    match options::parse(std::env::args_os().skip(1)) {
         Ok(cli) => finish(run(&cli)),
         Err(Stop::Answer(answer)) => {
             finish(writeln!(io::stdout(), "{}", answer.trim_end()).map_err(Into::into))
@@ -109,7 +112,7 @@ fn raw(cli: &Cli, locator: &Locator) -> Result<()> {
     warn(&warnings);
     let program = cli.program.as_ref().map(|p| p.display().to_string());
     let mut out = BufWriter::new(io::stdout().lock());
-    view::raw::write(&profiles[0], &dump, &program.unwrap_or_default(), &mut out)?;
+    view::format::raw::write(&profiles[0], &dump, &program.unwrap_or_default(), &mut out)?;
     Ok(out.flush()?)
 }
 

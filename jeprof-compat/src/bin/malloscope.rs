@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use jeprof_compat::{control, differences, doctor, env, export, leak_report, leaks, run, top};
+use jeprof_compat::command::{control, diff, doctor, env, export, report, run, suspects, top};
 
 /// Finds what a running program allocates and does not give back.
 #[derive(Parser)]
@@ -20,9 +20,9 @@ enum Command {
     Run(run::Args),
     Doctor(doctor::Args),
     Env(env::Args),
-    Suspects(leaks::Args),
-    Report(leak_report::Args),
-    Diff(differences::Args),
+    Suspects(suspects::Args),
+    Report(report::Args),
+    Diff(diff::Args),
     Table(export::TableArgs),
     Flame(export::FlameArgs),
     Graph(export::GraphArgs),
@@ -45,9 +45,9 @@ fn main() -> ExitCode {
         Command::Run(args) => ExitCode::from(run::run(&args)),
         Command::Doctor(args) => ExitCode::from(doctor::doctor(&args)),
         Command::Env(args) => ExitCode::from(env::env(&args)),
-        Command::Suspects(args) => finish(leaks::suspects(&args)),
-        Command::Report(args) => finish(leak_report::report(&args)),
-        Command::Diff(args) => finish(differences::diff(&args)),
+        Command::Suspects(args) => finish(suspects::suspects(&args)),
+        Command::Report(args) => finish(report::report(&args)),
+        Command::Diff(args) => finish(diff::diff(&args)),
         Command::Table(args) => finish(export::table(&args)),
         Command::Flame(args) => finish(export::flame(&args)),
         Command::Graph(args) => finish(export::graph(&args)),

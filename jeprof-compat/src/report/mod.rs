@@ -5,26 +5,24 @@
 //! Everything here is an estimate or a fact of the dumps already; the page computes sums of
 //! stacks, and nothing of statistics. Names are as hostile as they were in the process.
 
-mod dumps;
+mod fill;
+mod kind;
 mod neighbour;
 mod redact;
-mod stacks;
 mod suspect;
 mod text;
 mod timeline;
 
-pub use dumps::{State, shown};
+pub use fill::{State, shown};
+pub use kind::{Ages, Cell, Kind, KindBuilder, MOST_STACKS, ReportFrame, Stack, TrieNode};
 pub use neighbour::Neighbour;
 pub use redact::Secrets;
-pub use stacks::{Ages, Cell, Kind, KindBuilder, MOST_STACKS, ReportFrame, Stack, TrieNode};
-pub use suspect::{Estimate, StackFrame, Suspect, Verdict};
-pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline, clock};
+pub use suspect::{Conclusion, Findings, StackFrame, Suspect};
+pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline};
 
-use crate::model::MALLOC;
+use crate::figures::words;
+use crate::profile::model::MALLOC;
 use serde::Serialize;
-
-/// Two standard errors, nearly.
-const Z95: f64 = 1.96;
 
 /// A whole report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -45,17 +43,6 @@ pub struct Report {
     pub neighbours: Vec<Neighbour>,
     /// What the reader should know beside it: damaged files, names that were not found.
     pub notes: Vec<String>,
-}
-
-/// The answer in words.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Conclusion {
-    /// The verdict over all suspects.
-    pub verdict: Verdict,
-    /// A few words: `Yes, it leaks 41 MB/h`.
-    pub headline: String,
-    /// At most three plain sentences: how fast and how certain, who, what comes next.
-    pub sentences: Vec<String>,
 }
 
 /// Facts of the process and of the measurement.
@@ -83,7 +70,7 @@ pub struct Fact {
 impl Report {
     /// The unit of time in which all rates of this report are told, and its seconds.
     pub fn per(&self) -> (&'static str, f64) {
-        crate::quantity::per(self.timeline.points.last().map_or(0.0, |p| p.seconds))
+        words::per(self.timeline.points.last().map_or(0.0, |p| p.seconds))
     }
 
     /// Makes the report speak of one kind of samples: it comes first, and the timeline shows it.
@@ -125,6 +112,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::Estimate;
 
     #[test]
     fn the_kind_that_leaks_comes_first_and_is_in_the_timeline() {

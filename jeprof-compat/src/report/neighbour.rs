@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::suspect::Verdict;
+use crate::analysis::suspects::Verdict;
 
 /// One of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

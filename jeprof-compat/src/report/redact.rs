@@ -1,4 +1,4 @@
-//! What must not leave the house. Called by the command that makes reports.
+//! What must not leave the house.
 //!
 //! Function names and the names of files stay: without them there is no report. What says where a
 //! machine is, who its users are and how they call their programs goes.

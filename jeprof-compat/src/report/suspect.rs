@@ -1,61 +1,32 @@
-//! One suspect as the report tells of it. The statistics behind it are done elsewhere.
+//! Suspects as the report tells of them, in the words of `view::sentences`.
 
 use serde::Serialize;
 
-/// What is said of a call path, or of the whole process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Old memory grows steadily and none of it dies.
-    Leak,
-    /// It grows, and may be a cache that still fills.
-    Growing,
-    /// It has stopped to grow.
-    Bounded,
-    /// What is born dies.
-    Churn,
-    /// Nothing can be said yet.
-    TooFew,
-    /// No leak above the floor of detection.
-    #[default]
-    NoLeak,
+use crate::analysis::suspects::Verdict;
+use crate::figures::Estimate;
+
+/// What is said of one kind of samples of a process.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// In three sentences.
+    pub conclusion: Conclusion,
+    /// Those that grow first, by the lower bound of their rate; then the largest others.
+    pub suspects: Vec<Suspect>,
+    /// Bytes an hour that all leaks lose together, at least.
+    pub leak_lower: f64,
+    /// Bytes an hour above which a leak of one path would have been seen.
+    pub floor: Option<f64>,
 }
 
-impl Verdict {
-    /// The word on the card.
-    pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Leak => "LEAK",
-            Verdict::Growing => "GROWING",
-            Verdict::Bounded => "BOUNDED",
-            Verdict::Churn => "CHURN",
-            Verdict::TooFew => "TOO FEW SAMPLES",
-            Verdict::NoLeak => "NO LEAK VISIBLE",
-        }
-    }
-
-    /// The name in JSON and in CSS classes.
-    pub fn class(self) -> &'static str {
-        match self {
-            Verdict::Leak => "leak",
-            Verdict::Growing => "growing",
-            Verdict::Bounded => "bounded",
-            Verdict::Churn => "churn",
-            Verdict::TooFew => "too-few",
-            Verdict::NoLeak => "no-leak",
-        }
-    }
-}
-
-/// A figure with its 95 % interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Estimate {
-    /// The best guess.
-    pub value: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
+/// The answer in words.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Conclusion {
+    /// The verdict over all suspects.
+    pub verdict: Verdict,
+    /// A few words: `Yes, it leaks 41 MB/h`.
+    pub headline: String,
+    /// At most three plain sentences: how fast and how certain, who, what comes next.
+    pub sentences: Vec<String>,
 }
 
 /// A suspect card.

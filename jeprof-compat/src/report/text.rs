@@ -1,5 +1,4 @@
-//! Names as a page can bear them: of bounded length, and showing what they are. Called by all of
-//! `report` that takes a text from a dump. Pure.
+//! Names as a page can bear them: of bounded length, and showing what they are. Pure.
 //!
 //! Two equal names stay equal: the page finds a suspect's frame by its name.
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::suspect::Estimate;
+use crate::figures::Estimate;
 
 /// The timeline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -83,26 +83,4 @@ pub struct Share {
     pub bytes: f64,
     /// What it is, in a sentence, and what helps when it grows.
     pub meaning: String,
-}
-
-/// A time or a duration: `45 s`, `12:30 min`, `2:05 h`, `3 d 4 h`.
-pub fn clock(seconds: f64) -> String {
-    let s = seconds.round() as u64;
-    match s {
-        0..60 => format!("{s} s"),
-        60..3600 => format!("{}:{:02} min", s / 60, s % 60),
-        3600..172_800 => format!("{}:{:02} h", s / 3600, s % 3600 / 60),
-        _ => format!("{} d {} h", s / 86_400, s % 86_400 / 3600),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::clock;
-
-    #[test]
-    fn times_are_read_at_a_glance() {
-        let read = [5.0, 90.0, 7500.0, 273_600.0].map(clock);
-        assert_eq!(read, ["5 s", "1:30 min", "2:05 h", "3 d 4 h"]);
-    }
 }

@@ -1,4 +1,4 @@
-//! Linker names to the names people wrote. Called by `symbolize`.
+//! Linker names to the names people wrote.
 //!
 //! Rust (legacy and v0) loses its hash, C++ keeps everything; what cannot be demangled stays as
 //! it is.

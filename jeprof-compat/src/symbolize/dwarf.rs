@@ -1,5 +1,5 @@
-//! Inlined functions, files and lines from DWARF, and how they go together with the symbol
-//! tables. Called by `symbolize`; the work is `addr2line`'s.
+//! Inlined functions, files and lines from DWARF, and how they go together with the symbol tables. The
+//! work is `addr2line`'s.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use addr2line::Loader;
 
 use super::demangle::{self, demangle};
 use super::symtab::Symbol;
-use crate::model::Line;
+use crate::profile::model::Line;
 
 /// The DWARF of one file.
 pub struct Dwarf {

@@ -1,5 +1,5 @@
-//! Opens an ELF file and reads only the parts that are asked for. Called by the rest of
-//! `symbolize`; no memory map, so no `unsafe` and no SIGBUS when a file shrinks under us.
+//! Opens an ELF file and reads only the parts that are asked for. No memory map, so no `unsafe` and no
+//! SIGBUS when a file shrinks under us.
 
 use std::fs::File;
 use std::path::Path;

@@ -1,6 +1,5 @@
-//! Where a function without a name starts: stripped files keep their unwind tables, which know
-//! the bounds of every function. Called by `symbolize` for what no symbol covers, so that all
-//! addresses of one function make one frame instead of hundreds.
+//! Where a function without a name starts: stripped files keep their unwind tables, which know the
+//! bounds of every function: all addresses of one function make one frame instead of hundreds.
 
 use gimli::{BaseAddresses, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, UnwindSection};
 use object::{Object, ObjectSection};

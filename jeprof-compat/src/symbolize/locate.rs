@@ -1,6 +1,6 @@
-//! Which file on this machine is the one that ran, and where its symbols are. Called by
-//! `symbolize`. Order: PROGRAM of the command line, the recorded path, then the debug file by
-//! build id, by debuglink, and at `/usr/lib/debug<path>`.
+//! Which file on this machine is the one that ran, and where its symbols are. Order: PROGRAM of the
+//! command line, the recorded path, then the debug file by build id, by debuglink, and at
+//! `/usr/lib/debug<path>`.
 //!
 //! A recorded build id has the last word. Without one (jemalloc's own dumps) the path is
 //! believed, unless the kernel said that the file was deleted.
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use object::Object;
 
 use super::elf::{self, Elf, Segment};
-use crate::model::Mapping;
+use crate::profile::model::Mapping;
 
 /// Where to look.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
-//! Names for code addresses: from DWARF with inlined frames, else from the symbol tables, with
-//! the size of every symbol respected. Called by the binaries after `read`; changes nothing of a
-//! profile but the lines of its locations and the build ids it was missing.
+//! Names for code addresses: from DWARF with inlined frames, else from the symbol tables, with the size
+//! of every symbol respected. Changes nothing of a profile but the lines of its locations and the build
+//! ids it was missing.
 //!
 //! A file whose build id is not the one in the dump gives no names at all: a wrong name costs
 //! its reader a day, a missing one a minute.
@@ -18,7 +18,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::model::{Line, LocationId, Mapping, Profile};
+use crate::profile::model::{Line, LocationId, Mapping, Profile};
 pub use locate::Locator;
 
 /// Names every location that can be named and returns what the user should know, at most one

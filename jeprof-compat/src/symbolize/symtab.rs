@@ -1,4 +1,4 @@
-//! Names from symbol tables: `.symtab` first, `.dynsym` after it. Called by `symbolize`.
+//! Names from symbol tables: `.symtab` first, `.dynsym` after it.
 //!
 //! A name holds from a symbol's start to its end and no further. Symbols without a size are hand
 //! written assembly, and count only from `.symtab` and only up to the next symbol of the same

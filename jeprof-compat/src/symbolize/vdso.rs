@@ -1,11 +1,11 @@
-//! Names in the kernel's vdso, which lies in no file: this process has one too, and when it has
-//! the same build id it is the same. Called by `symbolize`.
+//! Names in the kernel's vdso, which lies in no file: this process has one too, and when it has the
+//! same build id it is the same.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 use super::{Answer, Named, dwarf, elf, symtab};
-use crate::model::Mapping;
+use crate::profile::model::Mapping;
 
 /// Names for offsets in the vdso; nothing when ours is another one.
 pub fn answer(module: &Mapping, offsets: &[u64]) -> Answer {

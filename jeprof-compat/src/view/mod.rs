@@ -1,24 +1,10 @@
 //! Pure writers: what a person looks at. No view reads files or looks up symbols.
+//!
+//! `sentences` puts figures into words, `terminal` and `html` show them, `picture` draws, `format`
+//! writes for other tools. `assets` is what a page brings along.
 
-pub mod amount;
-mod arrow;
-pub mod callgrind;
-pub mod colour;
-pub mod diff;
-pub mod dot;
-pub mod flame;
-pub mod flame_file;
-pub mod folded;
+pub mod format;
 pub mod html;
-mod hue;
-mod legend;
-pub mod names;
-mod node_label;
-pub mod pprof;
-pub mod raw;
-pub mod speedscope;
-pub mod suspects;
-pub mod svg;
-pub mod text;
-pub mod text_width;
-pub mod xml;
+pub mod picture;
+pub mod sentences;
+pub mod terminal;

@@ -3,13 +3,20 @@
 
 mod simulate;
 
-use jeprof_compat::report::{Suspect, Verdict};
-use jeprof_compat::suspects;
+use jeprof_compat::analysis::series::Process;
+use jeprof_compat::analysis::suspects::{self, Verdict};
+use jeprof_compat::report::{Findings, Suspect};
+use jeprof_compat::view::sentences;
 use simulate::{HOUR, MB, MINUTE, RUNS, Run, Source, process};
+
+/// What is told of a simulated process.
+fn findings(process: &Process, kind: Option<&str>) -> Findings {
+    sentences::findings(&suspects::find(process, kind))
+}
 
 fn suspect(sources: &[Source], run: &Run, seed: u64) -> Suspect {
     let process = process(&[sources], run, seed);
-    let found = suspects::find(&process, None);
+    let found = findings(&process, None);
     found.suspects.into_iter().next().unwrap_or_default()
 }
 
@@ -90,7 +97,7 @@ fn among_many_paths_the_leak_is_named_and_no_other() {
     let leak = [Source::Leak(12.0)];
     let mut paths: Vec<&[Source]> = vec![&churn; 60];
     paths[41] = &leak;
-    let found = suspects::find(&process(&paths, &RUNS[1], 3), None);
+    let found = findings(&process(&paths, &RUNS[1], 3), None);
     let leaks: Vec<&str> = found
         .suspects
         .iter()
@@ -109,7 +116,7 @@ fn among_many_paths_the_leak_is_named_and_no_other() {
 fn many_thin_paths_meet_in_their_caller() {
     let leak = [Source::Leak(2.0)];
     let paths: Vec<&[Source]> = vec![&leak; 10];
-    let found = suspects::find(&process(&paths, &RUNS[1], 5), None);
+    let found = findings(&process(&paths, &RUNS[1], 5), None);
     assert_eq!(
         found.conclusion.verdict,
         Verdict::Leak,
@@ -121,7 +128,7 @@ fn many_thin_paths_meet_in_their_caller() {
 
 #[test]
 fn a_kind_without_samples_says_so() {
-    let found = suspects::find(
+    let found = findings(
         &process(&[&[Source::Leak(10.0)]], &RUNS[1], 1),
         Some("mmap"),
     );
@@ -134,7 +141,7 @@ fn a_kind_without_samples_says_so() {
 /// A leak at the floor that the run itself tells, alone, is to be seen 19 times of 20.
 #[test]
 fn the_floor_is_what_it_says() {
-    let told = suspects::find(&process(&[&[Source::Leak(10.0)]], &RUNS[1], 1), None);
+    let told = findings(&process(&[&[Source::Leak(10.0)]], &RUNS[1], 1), None);
     let floor = told.floor.unwrap() / MB;
     let seen = count(&[Source::Leak(floor)], &RUNS[1], 400, Verdict::Leak);
     let churn = Source::Churn(100.0, MINUTE);

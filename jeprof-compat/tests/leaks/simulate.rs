@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
-use jeprof_compat::model::{
+use jeprof_compat::analysis::series::{Dump, Process};
+use jeprof_compat::profile::model::{
     Line, Location, LocationId, ProcessFacts, Profile, Sample, StackFacts, Values,
 };
-use jeprof_compat::series::{Dump, Process};
 use profile_format::epochs;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};

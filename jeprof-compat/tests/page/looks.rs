@@ -6,8 +6,8 @@ use serde_json::json;
 use super::driver::{Browser, tempdir};
 use super::sample::{self, HOSTILE, kind, report};
 use super::{shoot, write};
-use jeprof_compat::naming::Frame;
 use jeprof_compat::report::{Cell, KindBuilder, Report};
+use jeprof_compat::stacks::naming::Frame;
 use jeprof_compat::view::html;
 
 #[test]

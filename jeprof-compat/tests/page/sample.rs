@@ -1,8 +1,10 @@
 //! A report as a shop would have it: a leak, a cache that is full, churn, and names that would be
 //! markup somewhere. Made up, and the same each time.
 
-use jeprof_compat::naming::{Frame, FrameKind};
+use jeprof_compat::analysis::suspects::Verdict;
+use jeprof_compat::figures::Estimate;
 use jeprof_compat::report::*;
+use jeprof_compat::stacks::naming::{Frame, FrameKind};
 
 pub const HOSTILE: &str = "</script><img src=x onerror=\"window.pwned=1\">{{data}}'\"]]>";
 

@@ -64,7 +64,7 @@ function amount(value, isObjects) {
   if (isObjects) return sign + Math.round(figure).toLocaleString("en");
   const units = ["B", "KB", "MB", "GB", "TB"];
   let unit = 0;
-  while (figure >= 1023.95 && unit < 4) { figure /= 1024; unit++; }
+  while (figure >= 999.5 && unit < 4) { figure /= 1024; unit++; }
   return sign + figure.toFixed(unit ? 1 : 0) + " " + units[unit];
 }
 

@@ -1,5 +1,5 @@
 //! The report's data for the script of the page: columns of small numbers as JSON, gzipped, in
-//! base64. Called by `html`; `assets/data.js` is the reader, and both change together.
+//! base64. `assets/data.js` is the reader, and both change together.
 //!
 //! Columns of dumps are differences to the dump before: most stacks do not change, and zeros pack
 //! best. Bytes are rounded to whole ones in the running value, so that the sum of differences is
@@ -14,7 +14,7 @@ use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 
 use crate::report::{Cell, Kind, Report, ReportFrame};
-use crate::view::{flame, hue, names, svg, text_width};
+use crate::view::picture::{flame, hue, names, svg, text_width};
 
 /// A call graph drawn beforehand, for a selection of the page.
 pub struct Drawing {

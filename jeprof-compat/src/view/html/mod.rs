@@ -1,5 +1,5 @@
-//! The leak report as one HTML file that needs nothing beside it: no network, no server. Called by
-//! what makes reports; a pure writer, and the same report gives the same bytes.
+//! The leak report as one HTML file that needs nothing beside it: no network, no server. A pure writer,
+//! and the same report gives the same bytes.
 //!
 //! ```text
 //! report -> summary, timeline, flame   what is read without a script
@@ -14,15 +14,18 @@ mod neighbours;
 mod summary;
 mod timeline;
 
-use super::flame::{self, Path};
-use super::svg::Caption;
-use super::{hue, svg, xml};
-use crate::graph::{Graph, Trim};
-use crate::layout::Layered;
-use crate::naming::{Frame, FrameKind};
+use crate::view::picture::flame::{self, Path};
+use crate::view::picture::hue;
+use crate::view::picture::svg;
+use crate::view::picture::svg::Caption;
+use crate::view::picture::xml;
+
+use crate::analysis::graph::{Graph, Trim};
+use crate::figures::units::Unit;
 use crate::report::{Kind, Report, ReportFrame, Stack};
+use crate::stacks::naming::{Frame, FrameKind};
 use crate::stacks::{FrameId, NamedProfile, NamedStack};
-use crate::units::Unit;
+use crate::view::picture::layout::Layered;
 use data::Drawing;
 
 const CSS: [&str; 2] = [
@@ -192,7 +195,7 @@ fn profile(
         frames: kind.frames.iter().map(frame).collect(),
         total: stacks.iter().map(|s| s.value).sum(),
         stacks: stacks.into_iter().filter(|s| s.value != 0.0).collect(),
-        value: crate::model::ValueKind::InuseSpace,
+        value: crate::profile::model::ValueKind::InuseSpace,
         kind: None,
     }
 }

@@ -1,9 +1,8 @@
-//! Whose page it is, where other processes have dumps beside, and the way to theirs. Called by
-//! `html`. Pure.
+//! Whose page it is, where other processes have dumps beside, and the way to theirs. Pure.
 
 use super::summary::bytes;
 use crate::report::{Neighbour, Report};
-use crate::view::xml::escape;
+use crate::view::picture::xml::escape;
 
 /// Nothing where the process is alone.
 pub fn section(report: &Report) -> String {

@@ -1,12 +1,14 @@
-//! What a person reads first: verdict, facts, account of RSS, suspects. HTML without a script;
-//! called by `html`. Pure.
+//! What a person reads first: verdict, facts, account of RSS, suspects. HTML without a script. Pure.
 
 use std::fmt::Write;
 
-use crate::report::{Account, Estimate, Report, StackFrame, Suspect, Verdict, clock};
-use crate::units::Unit;
-use crate::view::amount::amount;
-use crate::view::xml::escape;
+use crate::analysis::suspects::Verdict;
+use crate::figures::Estimate;
+use crate::figures::amount::amount;
+use crate::figures::units::Unit;
+use crate::figures::words::clock;
+use crate::report::{Account, Report, StackFrame, Suspect};
+use crate::view::picture::xml::escape;
 
 /// The answer, in the words of the report.
 pub fn verdict(report: &Report) -> String {

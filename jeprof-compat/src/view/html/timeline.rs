@@ -1,12 +1,13 @@
-//! The timeline as SVG: RSS, live heap with its band, the limit, and a tick for each dump. Drawn
-//! twice, wide and narrow, and the style sheet picks one, so that letters never shrink. Called by
-//! `html`; the script only lays its brush over it. Pure.
+//! The timeline as SVG: RSS, live heap with its band, the limit, and a tick for each dump. Drawn twice,
+//! wide and narrow, and the style sheet picks one, so that letters never shrink. The script only lays
+//! its brush over it. Pure.
 
 use std::fmt::Write;
 
 use super::summary::bytes;
-use crate::report::{Point, Report, clock};
-use crate::view::xml::escape;
+use crate::figures::words::clock;
+use crate::report::{Point, Report};
+use crate::view::picture::xml::escape;
 
 /// Extent and margins of a drawing.
 struct Frame {

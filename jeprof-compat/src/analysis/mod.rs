@@ -1,0 +1,11 @@
+//! What profiles and series of them mean, in figures: `view::sentences` puts them into words. Pure, but
+//! for the reading of a series.
+//!
+//! `graph` is callers and what they call, trimmed to what can be drawn. `series` is the dumps of a
+//! process in the order of time, `suspects` the call paths of it that leak, `diff` what changed between
+//! two dumps.
+
+pub mod diff;
+pub mod graph;
+pub mod series;
+pub mod suspects;

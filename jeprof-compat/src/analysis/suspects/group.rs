@@ -1,0 +1,102 @@
+//! Paths that are judged together.
+//!
+//! One leak is often reached by many stacks, each with too few samples. So paths with the same
+//! culprit, at the same line, are one group. What then still has too few mature samples is rolled
+//! up on the call tree, root first: a child with enough of them is descended into, and the rest
+//! belongs to the node where the paths part. Thus a node that hands nearly all on to one child is
+//! passed by, and the group ends at the deepest frame that has its samples for itself (the
+//! accumulation point of Eclipse MAT, on the call tree).
+
+use std::collections::BTreeMap;
+
+use super::paths::Paths;
+use super::verdict::LEAST;
+use crate::stacks::culprit;
+use crate::stacks::naming::Frame;
+
+/// Paths and the frame to blame for them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Indexes into [`Paths::paths`].
+    pub members: Vec<usize>,
+    /// The frame to blame: index into [`Paths::frames`].
+    pub culprit: usize,
+    /// Made by rolling up.
+    pub is_sum: bool,
+}
+
+/// One group for each culprit and line.
+pub fn by_culprit(paths: &Paths<'_>) -> Vec<Group> {
+    let mut groups: BTreeMap<(&str, Option<&str>, Option<u32>), Group> = BTreeMap::new();
+    for (at, path) in paths.paths.iter().enumerate() {
+        let culprit = path.frames[path.culprit];
+        let frame = &paths.frames[culprit];
+        let key = (frame.name.as_str(), frame.file.as_deref(), frame.line);
+        let group = groups.entry(key).or_insert(Group {
+            members: Vec::new(),
+            culprit,
+            is_sum: false,
+        });
+        group.members.push(at);
+    }
+    groups.into_values().collect()
+}
+
+/// Groups of the call tree over the paths of groups that are too thin by themselves.
+pub fn rolled_up(paths: &Paths<'_>, groups: &[Group]) -> Vec<Group> {
+    let mature = |members: &[usize]| members.iter().map(|&m| paths.paths[m].mature).sum::<u64>();
+    let thin = groups
+        .iter()
+        .filter(|g| (mature(&g.members) as f64) < LEAST);
+    let members: Vec<usize> = thin
+        .flat_map(|g| g.members.iter().copied())
+        .filter(|&m| paths.paths[m].mature > 0)
+        .collect();
+    let mut out = Vec::new();
+    let mut open = vec![(members, 0)];
+    while let Some((members, depth)) = open.pop() {
+        if (mature(&members) as f64) < LEAST {
+            continue;
+        }
+        let mut children: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut rest = Vec::new();
+        for member in members {
+            match from_root(paths, member, depth) {
+                Some(frame) => children.entry(&frame.name).or_default().push(member),
+                None => rest.push(member),
+            }
+        }
+        for child in children.into_values() {
+            if mature(&child) as f64 >= LEAST {
+                open.push((child, depth + 1));
+            } else {
+                rest.extend(child);
+            }
+        }
+        if mature(&rest) as f64 >= LEAST && depth > 0 {
+            out.push(sum(paths, rest, depth));
+        }
+    }
+    out
+}
+
+fn from_root<'a>(paths: &'a Paths<'_>, path: usize, depth: usize) -> Option<&'a Frame> {
+    let frames = &paths.paths[path].frames;
+    let at = frames.len().checked_sub(depth + 1)?;
+    Some(paths.frame(path, at))
+}
+
+/// Paths that part below `depth` frames: the deepest of these that is not glue is to blame.
+fn sum(paths: &Paths<'_>, mut members: Vec<usize>, depth: usize) -> Group {
+    members.sort_unstable();
+    let frames = &paths.paths[members[0]].frames;
+    let shared = &frames[frames.len() - depth..];
+    let own = shared
+        .iter()
+        .find(|&&f| !culprit::is_glue(&paths.frames[f]));
+    Group {
+        culprit: *own.unwrap_or(&shared[0]),
+        members,
+        is_sum: true,
+    }
+}

@@ -1,0 +1,105 @@
+//! What earlier dumps add: how much was live, what survived.
+//!
+//! The samples of a path that are in two dumps are the same samples, so those born before the first
+//! one that are missing in the second have died, and nothing else has changed among them. Epochs
+//! nest, so a cohort of the earlier dump is found again in the later one when it is cut at an epoch
+//! of the later.
+
+use super::paths::Paths;
+use crate::profile::model::Sample;
+
+/// How the samples of one cohort fared from one dump to the last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Survivors {
+    /// Seconds at which the earlier dump was written.
+    pub at: f64,
+    /// Mature samples that were live then.
+    pub then: u64,
+    /// How many of these are live now.
+    pub now: u64,
+}
+
+/// A drop to less than this share, from no fewer than [`COLLAPSE_FROM`] samples, is a collapse.
+const COLLAPSE: f64 = 0.5;
+const COLLAPSE_FROM: u64 = 9;
+
+fn states<'a>(paths: &'a Paths<'_>, member: usize) -> impl Iterator<Item = (usize, &'a Sample)> {
+    let track = &paths.paths[member].track;
+    let last = paths.process.dumps.len() - 1;
+    let all = track.before.iter().copied().chain([(last, track.last)]);
+    all.map(|(dump, sample)| {
+        let profile = &paths.process.dumps[dump].profile;
+        (dump, &profile.samples_of(paths.kind)[sample])
+    })
+}
+
+/// Live bytes of some paths at each dump.
+pub fn live(paths: &Paths<'_>, members: &[usize]) -> Vec<f64> {
+    let mut live = vec![0.0; paths.process.dumps.len()];
+    for &member in members {
+        for (dump, sample) in states(paths, member) {
+            live[dump] += sample.values.inuse_space;
+        }
+    }
+    live
+}
+
+/// How often some paths gave back most of what they had from one dump to the next.
+pub fn collapses(paths: &Paths<'_>, members: &[usize]) -> usize {
+    let mut samples = vec![0; paths.process.dumps.len()];
+    for &member in members {
+        for (dump, sample) in states(paths, member) {
+            samples[dump] += sample.facts.as_ref().map_or(0, |f| f.samples);
+        }
+    }
+    let falls = |w: &&[u64]| w[0] >= COLLAPSE_FROM && (w[1] as f64) < COLLAPSE * w[0] as f64;
+    samples.windows(2).filter(falls).count()
+}
+
+/// How the cohort fared that was born after the warm-up and mature at a dump in the middle of the
+/// run; `None` without such a dump or cohort.
+pub fn survivors(
+    paths: &Paths<'_>,
+    members: &[usize],
+    begin: usize,
+    age: f64,
+) -> Option<Survivors> {
+    let clock = &paths.clock;
+    let middle = (begin as f64 * clock.width + age + clock.now) / 2.0;
+    let dumps = &paths.process.dumps;
+    let earlier = dumps.iter().take(dumps.len() - 1).enumerate();
+    let off = |at: f64| (at - middle).abs();
+    let (dump, state) = earlier.min_by(|a, b| off(a.1.at).total_cmp(&off(b.1.at)))?;
+    let begin = begin as f64 * clock.width;
+    let end = ((state.at - age) / clock.width).floor() * clock.width;
+    let mut counts = [0; 2];
+    for &member in members {
+        for (at, sample) in states(paths, member) {
+            let counted = [dump, dumps.len() - 1].iter().position(|&d| d == at);
+            if let Some(counted) = counted {
+                let width = width(paths, at);
+                counts[counted] += born_between(sample, width, begin, end);
+            }
+        }
+    }
+    let [then, now] = counts;
+    (then > 0).then_some(Survivors {
+        at: state.at,
+        then,
+        now: now.min(then),
+    })
+}
+
+fn width(paths: &Paths<'_>, dump: usize) -> f64 {
+    let epochs = paths.process.dumps[dump].profile.process.epochs;
+    epochs.map_or(1.0, |(width, _)| width as f64 / 1000.0)
+}
+
+fn born_between(sample: &Sample, width: f64, begin: f64, end: f64) -> u64 {
+    let births = sample.facts.iter().flat_map(|f| &f.births);
+    let inside = births.filter(|(epoch, ..)| {
+        let start = f64::from(*epoch) * width;
+        start >= begin && start + width <= end
+    });
+    inside.map(|(_, samples, _)| samples).sum()
+}

@@ -1,0 +1,133 @@
+//! The stacks of the last dump by name, with the evidence of each.
+
+use super::cohort::Window;
+use super::evidence::{Clock, Evidence};
+use crate::analysis::series::{Process, Track};
+use crate::profile::model::JAVA_HEAP;
+use crate::stacks::Interner;
+use crate::stacks::culprit;
+use crate::stacks::filter;
+use crate::stacks::naming::{Frame, Namesakes};
+
+/// One stack.
+#[derive(Clone, Debug)]
+pub struct Path {
+    /// Indexes into [`Paths::frames`], leaf first, never empty.
+    pub frames: Vec<usize>,
+    /// Which of them is to blame.
+    pub culprit: usize,
+    /// Its states.
+    pub track: Track,
+    /// Live samples in the common window.
+    pub mature: u64,
+}
+
+/// All stacks of one kind of samples.
+#[derive(Clone, Debug)]
+pub struct Paths<'a> {
+    /// Whose they are.
+    pub process: &'a Process,
+    /// Which kind of samples, malloc's without one.
+    pub kind: Option<&'a str>,
+    /// Frames, each with its own place.
+    pub frames: Vec<Frame>,
+    /// Stacks with live samples.
+    pub paths: Vec<Path>,
+    /// Time.
+    pub clock: Clock,
+    /// Bytes between two samples.
+    pub period: f64,
+}
+
+impl<'a> Paths<'a> {
+    /// Names the stacks; the last dump is symbolized.
+    pub fn new(process: &'a Process, kind: Option<&'a str>) -> Paths<'a> {
+        let profile = process.last();
+        let mut paths = Paths {
+            process,
+            kind,
+            frames: Vec::new(),
+            paths: Vec::new(),
+            clock: clock(process),
+            period: profile.period_of(kind).max(1.0),
+        };
+        let namesakes = Namesakes::collect(std::iter::once(profile));
+        let mut interner = Interner::by_place(namesakes);
+        let window = Window::common(&paths.clock);
+        for track in process.tracks(kind) {
+            let sample = &profile.samples_of(kind)[track.last];
+            let sites = filter::outside_allocator(profile, sample);
+            let frames = interner.stack(profile, &sites);
+            let is_live = sample.facts.as_ref().is_none_or(|f| f.samples > 0);
+            if frames.is_empty() || !is_live {
+                continue;
+            }
+            let named: Vec<&Frame> = frames.iter().map(|&f| &interner.frames()[f]).collect();
+            let culprit = culprit::of_stack(&named, kind == Some(JAVA_HEAP));
+            let mut evidence = Evidence::default();
+            paths.add(&mut evidence, track.last);
+            let mature = evidence.born(window.epochs.clone()).samples;
+            paths.paths.push(Path {
+                frames,
+                culprit,
+                track,
+                mature,
+            });
+        }
+        paths.frames = interner.into_frames();
+        paths
+    }
+
+    /// Adds what the last dump says of a sample.
+    fn add(&self, evidence: &mut Evidence, at: usize) {
+        let sample = &self.process.last().samples_of(self.kind)[at];
+        if let Some(facts) = &sample.facts {
+            evidence.add(facts, sample.values.inuse_space, self.clock.count);
+        } else {
+            evidence.bytes += sample.values.inuse_space;
+        }
+    }
+
+    /// The evidence of some paths together.
+    pub fn evidence(&self, members: &[usize]) -> Evidence {
+        let mut evidence = Evidence::default();
+        for &member in members {
+            self.add(&mut evidence, self.paths[member].track.last);
+        }
+        evidence
+    }
+
+    /// Blocks of some paths that are live in the last dump.
+    pub fn objects(&self, members: &[usize]) -> f64 {
+        let samples = self.process.last().samples_of(self.kind);
+        let objects = |m: &usize| samples[self.paths[*m].track.last].values.inuse_objects;
+        members.iter().map(objects).sum()
+    }
+
+    /// The path among them with the most live bytes.
+    pub fn heaviest(&self, members: &[usize]) -> usize {
+        let samples = self.process.last().samples_of(self.kind);
+        let bytes = |m: usize| samples[self.paths[m].track.last].values.inuse_space;
+        let most = members
+            .iter()
+            .copied()
+            .max_by(|&a, &b| bytes(a).total_cmp(&bytes(b)));
+        most.unwrap_or(0)
+    }
+
+    /// The frame of a path, leaf first.
+    pub fn frame(&self, path: usize, at: usize) -> &Frame {
+        &self.frames[self.paths[path].frames[at]]
+    }
+}
+
+fn clock(process: &Process) -> Clock {
+    let profile = process.last();
+    let now = process.dumps.last().map_or(0.0, |dump| dump.at);
+    let (width, count) = profile.process.epochs.unwrap_or((1000, 1));
+    Clock {
+        now,
+        width: (width as f64 / 1000.0).max(0.001),
+        count: count.clamp(1, 1024) as usize,
+    }
+}

@@ -1,0 +1,84 @@
+//! What a run could have seen, and what would see more. Pure.
+//!
+//! # Derivation
+//! A leak of r bytes a second puts a Poisson count of mean r L / w into the window of length L, w
+//! being what a sample stands for: the period, or the block if that is larger. Found is what has
+//! n >= 9, which the mean that is a gamma quantile gives with 95 % probability, and what passes the
+//! test of survival against m paths: with no deaths p = exp(-E/T), E the time the samples were
+//! watched beyond the maturing age, so E/T >= c = ln(m / 0.05). Each sample of the cohort was
+//! watched for an even share of L, so with a mean of x samples and l = L/T, E/T has mean x l/2 and
+//! variance x l^2/3 (a compound Poisson sum), and is c with 95 % probability when
+//! x/2 - 1.645 sqrt(x/3) = c/l, a square equation in sqrt(x). The larger x times w/L is the floor.
+//!
+//! That is for a path whose window is the common one. A path that churns, too, has a later one.
+
+use super::cohort::Window;
+use super::evidence::Clock;
+use super::poisson;
+use super::verdict::{LEAST, LEVEL};
+
+/// With what probability the floor is seen.
+pub const POWER: f64 = 0.95;
+
+/// The normal distribution's quantile of it.
+const QUANTILE: f64 = 1.645;
+
+/// Mature samples that must be expected for a verdict, when `tests` paths are tested.
+fn expected(clock: &Clock, window: &Window, tests: usize) -> f64 {
+    let certain = tests.max(1) as f64 / LEVEL;
+    let share = window.length / clock.run();
+    let spread = QUANTILE / 3f64.sqrt();
+    let root = spread + (spread * spread + 2.0 * certain.ln() / share).sqrt();
+    poisson::mean_for(LEAST, POWER).max(root * root)
+}
+
+/// The smallest rate in bytes a second of one path that this run shows with 95 % probability;
+/// `None` when it is too short to show any.
+pub fn floor(clock: &Clock, weight: f64, tests: usize) -> Option<f64> {
+    let window = Window::common(clock);
+    let enough = window.epochs.len() >= 3;
+    enough.then(|| expected(clock, &window, tests) * weight / window.length)
+}
+
+/// After how many seconds in all a leak of this rate would have its verdict at this period.
+pub fn time_needed(rate: f64, period: f64, clock: &Clock) -> Option<f64> {
+    let floor = floor(clock, period, 1)?;
+    // Window and run grow alike, and the floor falls with them.
+    (rate > 0.0).then(|| clock.run() * floor / rate)
+}
+
+/// The binary logarithm of the period that would give a verdict after the same time.
+pub fn period_needed(rate: f64, period: f64, clock: &Clock) -> Option<u32> {
+    let floor = floor(clock, period, 1)?;
+    let lg = (period * rate / floor).log2().floor();
+    (lg >= 1.0).then_some(lg as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::evidence::sample::CLOCK;
+    use super::*;
+
+    const MB: f64 = 1_048_576.0;
+
+    #[test]
+    fn the_floor_of_two_hours_at_the_default() {
+        // 5120 s of window: 16.0 samples expected.
+        let floor = floor(&CLOCK, MB / 2.0, 1).unwrap() * 3600.0 / MB;
+        assert!((floor - 5.64).abs() < 0.05, "{floor}");
+    }
+
+    #[test]
+    fn slower_leaks_need_more_time_or_more_samples() {
+        let rate = 1.0 * MB / 3600.0;
+        let hours = time_needed(rate, MB / 2.0, &CLOCK).unwrap() / 3600.0;
+        assert!((hours - 11.3).abs() < 0.2, "{hours}");
+        assert_eq!(period_needed(rate, MB / 2.0, &CLOCK), Some(16));
+        let early = Clock {
+            now: 3.0,
+            width: 1.0,
+            count: 4,
+        };
+        assert_eq!(floor(&early, MB, 1), None);
+    }
+}

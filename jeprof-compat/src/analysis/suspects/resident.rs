@@ -1,0 +1,79 @@
+//! Resident memory beside the live heap: whether it grows with it, where it grows otherwise, and
+//! when it reaches a limit. Pure.
+
+use super::history;
+use super::paths::Paths;
+use super::slope::slope;
+use crate::analysis::series::Dump;
+use crate::profile::account::{Account, Part};
+
+/// RSS that grows less than this from the warm-up on is not talked of.
+const RSS_GROWTH: f64 = 8.0 * 1_048_576.0;
+
+/// What is worth saying of RSS.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Resident {
+    /// It grows: bytes a second.
+    Grows {
+        /// RSS.
+        rss: f64,
+        /// The live heap.
+        heap: f64,
+    },
+    /// It does not, but is far more than the live heap: bytes.
+    Exceeds {
+        /// Private memory that is resident.
+        anonymous: f64,
+        /// What is live.
+        live: f64,
+    },
+}
+
+impl Resident {
+    /// Of malloc's samples; nothing where there is nothing to say.
+    pub fn of(paths: &Paths<'_>) -> Option<Resident> {
+        if paths.kind.is_some() {
+            return None;
+        }
+        let all: Vec<usize> = (0..paths.paths.len()).collect();
+        let live = history::live(paths, &all);
+        let dumps = paths.process.dumps.iter().enumerate();
+        let rss: Vec<(f64, f64)> = dumps
+            .filter_map(|(at, d)| Some((d.at, fact(paths, at, "rss_bytes")?)))
+            .collect();
+        let times = paths.process.dumps.iter().map(|d| d.at);
+        let heap: Vec<(f64, f64)> = times.zip(live.iter().copied()).collect();
+        if let (Some(rss), Some(heap)) = (slope(&rss), slope(&heap))
+            && rss * paths.clock.run() > RSS_GROWTH
+        {
+            return Some(Resident::Grows { rss, heap });
+        }
+        let anonymous = fact(paths, paths.process.dumps.len() - 1, "rss_anonymous_bytes")?;
+        let live = *live.last()?;
+        let gap = anonymous - live;
+        let exceeds = gap > 4.0 * RSS_GROWTH && gap > live;
+        exceeds.then_some(Resident::Exceeds { anonymous, live })
+    }
+}
+
+/// The part of RSS that grew most from the first dump to the last, and by how much.
+pub fn most_grown(paths: &Paths<'_>) -> Option<(Part, f64)> {
+    let account = |dump: &Dump| Account::of(&dump.profile);
+    let dumps = &paths.process.dumps;
+    let first = dumps.first().and_then(account)?;
+    let last = dumps.last().and_then(account)?;
+    last.most_grown(&first)
+}
+
+/// The memory limit in bytes, and the seconds until a growth of `rate` bytes a second reaches it.
+pub fn time_to_limit(paths: &Paths<'_>, rate: f64) -> Option<(f64, f64)> {
+    let last = paths.process.dumps.len() - 1;
+    let limit = fact(paths, last, "cgroup_limit_bytes")?;
+    let rss = fact(paths, last, "rss_bytes")?;
+    (limit > rss && rate > 0.0).then(|| (limit, (limit - rss) / rate))
+}
+
+fn fact(paths: &Paths<'_>, dump: usize, key: &str) -> Option<f64> {
+    let process = &paths.process.dumps[dump].profile.process;
+    process.get(key)?.parse().ok()
+}

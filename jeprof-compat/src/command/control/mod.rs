@@ -1,0 +1,173 @@
+//! `malloscope dump`, `start`, `stop`, `reset`, `rate` and `status`: a program that runs is asked
+//! through its control socket.
+
+pub mod socket;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::figures::quantity;
+use crate::figures::words;
+
+/// Which program.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Process {
+    /// Its process, started with `prof:true,prof_control:true`
+    pub pid: u32,
+}
+
+/// Write a dump of a program that runs, now
+#[derive(clap::Args, Clone, Debug)]
+pub struct DumpArgs {
+    #[command(flatten)]
+    process: Process,
+    /// Take the dump through the socket and write it here
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Change the mean distance between the samples of a program that runs
+#[derive(clap::Args, Clone, Debug)]
+pub struct RateArgs {
+    #[command(flatten)]
+    process: Process,
+    /// Bytes, as in 512k or 2m; the nearest power of two is taken
+    #[arg(value_parser = quantity::lg_bytes)]
+    rate: u32,
+}
+
+/// Say what the profiler of a program that runs is doing
+#[derive(clap::Args, Clone, Debug)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    process: Process,
+    /// One line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// A dump.
+    Dump(DumpArgs),
+    /// Sampling on.
+    Start(Process),
+    /// Sampling off.
+    Stop(Process),
+    /// All samples forgotten.
+    Reset(Process),
+    /// Another rate.
+    Rate(RateArgs),
+    /// What it is doing.
+    Status(StatusArgs),
+}
+
+/// Asks, prints the answer, and says how it went: the exit status.
+pub fn control(request: &Request) -> u8 {
+    match answer(request) {
+        Ok(text) => {
+            if !text.is_empty() {
+                println!("{text}");
+            }
+            0
+        }
+        Err(error) => {
+            eprintln!("malloscope: {error:#}");
+            1
+        }
+    }
+}
+
+fn answer(request: &Request) -> Result<String> {
+    let simple = |process: &Process, line: &str| {
+        let answer = socket::ask(process.pid, line)?;
+        let text = String::from_utf8_lossy(&answer);
+        let said = text.strip_prefix("ok").map(str::trim);
+        said.map(str::to_owned).context("an answer that is none")
+    };
+    match request {
+        Request::Dump(args) => match &args.output {
+            None => simple(&args.process, "dump"),
+            Some(file) => {
+                let profile = socket::ask(args.process.pid, "profile")?;
+                if !profile.ends_with(b"\n# end\n") {
+                    bail!("process {}: the profile was cut off", args.process.pid);
+                }
+                std::fs::write(file, profile).with_context(|| file.display().to_string())?;
+                Ok(file.display().to_string())
+            }
+        },
+        Request::Start(process) => simple(process, "start"),
+        Request::Stop(process) => simple(process, "stop"),
+        Request::Reset(process) => simple(process, "reset"),
+        Request::Rate(args) => simple(&args.process, &format!("rate {}", args.rate)),
+        Request::Status(args) => {
+            let answer = socket::ask(args.process.pid, "status")?;
+            let text = String::from_utf8_lossy(&answer).trim_end().to_owned();
+            if args.json {
+                return Ok(text);
+            }
+            Ok(describe(&serde_json::from_str(&text)?))
+        }
+    }
+}
+
+/// The status for a person.
+fn describe(status: &Value) -> String {
+    let number = |key: &str| status[key].as_u64().unwrap_or(0);
+    let bytes = |key: &str| words::bytes(number(key) as f64);
+    let mut lines = vec![
+        format!(
+            "sampling {}, once in {} KiB; {} s since the start, {}",
+            status["sampling"].as_str().unwrap_or("?"),
+            number("period_bytes") / 1024,
+            number("uptime_ms") / 1000,
+            words::count(number("dumps"), "dump")
+        ),
+        format!(
+            "live {} by {} of {}; RSS {} (at most {}), of it the profiler's {}",
+            bytes("live_bytes"),
+            words::count(number("live_samples"), "sample"),
+            words::count(number("stacks"), "stack"),
+            bytes("rss_bytes"),
+            bytes("rss_peak_bytes"),
+            bytes("profiler_bytes")
+        ),
+    ];
+    let counters = status["counters"].as_object().into_iter().flatten();
+    let failures: Vec<_> = counters
+        .filter(|(_, count)| count.as_u64() != Some(0))
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    if !failures.is_empty() {
+        lines.push(format!("not done: {}", failures.join(", ")));
+    }
+    let remarks = status["remarks"].as_array().into_iter().flatten();
+    lines.extend(remarks.filter_map(Value::as_str).map(str::to_owned));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_reads_like_a_sentence() {
+        let status = serde_json::json!({
+            "sampling": "on", "period_bytes": 524288, "uptime_ms": 61_000, "dumps": 2,
+            "live_bytes": 10 << 20, "live_samples": 40, "stacks": 7, "rss_bytes": 30 << 20,
+            "rss_peak_bytes": 31 << 20, "profiler_bytes": 1 << 20,
+            "counters": {"reentered": 0, "unwind_no_info": 3},
+            "remarks": ["no thread can be started"]
+        });
+        assert_eq!(
+            describe(&status),
+            "sampling on, once in 512 KiB; 61 s since the start, 2 dumps\n\
+             live 10.0 MB by 40 samples of 7 stacks; RSS 30.0 MB (at most 31.0 MB), of it the \
+             profiler's 1.0 MB\nnot done: unwind_no_info 3\nno thread can be started"
+        );
+    }
+}

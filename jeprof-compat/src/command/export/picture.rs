@@ -1,0 +1,134 @@
+//! `malloscope table`, `flame`, `graph`: a dump as a person looks at it.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use super::{Choice, Shown, deliver};
+use crate::analysis::graph::{Graph, Trim};
+use crate::command::console::warn;
+use crate::figures::amount::amount;
+use crate::figures::units::Unit;
+use crate::profile::model::ValueKind;
+use crate::stacks::NamedProfile;
+use crate::view::picture::layout::Layered;
+use crate::view::picture::svg::Caption;
+use crate::view::picture::{dot, flame_file, svg};
+use crate::view::terminal::text;
+
+/// Print the functions that hold the most of a dump
+#[derive(Clone, Debug, clap::Args)]
+pub struct TableArgs {
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    shown: Shown,
+    /// Sort by what passes a function instead of what it asked for itself
+    #[arg(long)]
+    cum: bool,
+    /// Plain bytes instead of MB
+    #[arg(long)]
+    show_bytes: bool,
+    /// Where to write instead of the standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Draw the call paths of a dump as an icicle (a flame graph, root at the top), in SVG
+#[derive(Clone, Debug, clap::Args)]
+pub struct FlameArgs {
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    shown: Shown,
+    /// Where to write instead of the standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Draw the call graph of a dump, in SVG; as text for Graphviz if the output ends in `.dot`
+#[derive(Clone, Debug, clap::Args)]
+pub struct GraphArgs {
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    shown: Shown,
+    /// At most so many boxes
+    #[arg(long, value_name = "N", default_value_t = Trim::default().node_count)]
+    nodes: usize,
+    /// Where to write instead of the standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Prints; the answer is the exit code.
+pub fn table(args: &TableArgs) -> Result<u8> {
+    let (named, _) = args.shown.named(&args.choice)?;
+    let options = text::Options {
+        unit: Unit::new(args.shown.value(), args.show_bytes),
+        by_cumulative: args.cum,
+    };
+    let mut out = Vec::new();
+    text::write(&named, options, &mut out)?;
+    deliver(args.output.as_deref(), &out)?;
+    Ok(0)
+}
+
+/// Draws; the answer is the exit code.
+pub fn flame(args: &FlameArgs) -> Result<u8> {
+    let (named, program) = args.shown.named(&args.choice)?;
+    let unit = Unit::new(args.shown.value(), false);
+    let title = title(&named, &program, &args.choice.kind, unit);
+    let Some(picture) = flame_file::render(&named, &title, unit) else {
+        bail!("nothing to draw: no stack that was asked for holds anything");
+    };
+    let hidden: f64 = named.stacks.iter().map(|s| s.value.min(0.0)).sum();
+    if hidden < 0.0 {
+        warn(&[format!(
+            "{} that the base has more of cannot be drawn as widths; malloscope diff tells them",
+            amount(-hidden, unit)
+        )]);
+    }
+    deliver(args.output.as_deref(), picture.as_bytes())?;
+    Ok(0)
+}
+
+/// Draws; the answer is the exit code.
+pub fn graph(args: &GraphArgs) -> Result<u8> {
+    let (named, program) = args.shown.named(&args.choice)?;
+    let trim = Trim {
+        node_count: args.nodes,
+        ..Trim::default()
+    };
+    let graph = Graph::build(&named, &trim);
+    if graph.nodes.is_empty() {
+        bail!("nothing to draw: no stack that was asked for holds anything");
+    }
+    let caption = Caption {
+        program: &program,
+        unit: Unit::new(args.shown.value(), false),
+        kind: named.kind.as_ref(),
+    };
+    let output = args.output.as_deref();
+    let picture = match output.and_then(|file| file.extension()) {
+        Some(end) if end == "dot" || end == "gv" => dot::render(&graph, &caption),
+        _ => svg::render(&graph, &caption, &Layered),
+    };
+    deliver(output, picture.as_bytes())?;
+    Ok(0)
+}
+
+/// `java: 384.3 MB live, malloc`.
+fn title(named: &NamedProfile, program: &str, kind: &str, unit: Unit) -> String {
+    let what = match unit {
+        Unit::Objects => " blocks",
+        _ => "",
+    };
+    let state = match named.value {
+        ValueKind::AllocSpace | ValueKind::AllocObjects => "allocated",
+        _ => "live",
+    };
+    let program = if program.is_empty() { "heap" } else { program };
+    let shown: f64 = named.stacks.iter().map(|s| s.value.max(0.0)).sum();
+    format!("{program}: {}{what} {state} ({kind})", amount(shown, unit))
+}

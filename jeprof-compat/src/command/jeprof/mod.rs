@@ -1,0 +1,4 @@
+//! The command line of `jeprof-compat`: the same as of jemalloc's `jeprof`.
+
+mod argv;
+pub mod options;

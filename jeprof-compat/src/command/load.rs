@@ -1,0 +1,146 @@
+//! From file names to symbolized profiles: what both binaries do before they draw. Reads files,
+//! warns about sums that mislead, and asks `symbolize` for names.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::profile::identity::DumpName;
+use crate::profile::model::{MALLOC, Profile};
+use crate::profile::read;
+use crate::stacks::{NamedProfile, Part, Selection};
+use crate::symbolize::{Locator, symbolize};
+
+/// Profiles with names, ready to be selected from.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The profiles to add, then those of the base.
+    profiles: Vec<Profile>,
+    /// How many of them are to be added.
+    added: usize,
+    /// What the user should know, one line each.
+    pub warnings: Vec<String>,
+}
+
+impl Loaded {
+    /// Reads and symbolizes `files`, and `base` to be subtracted from them.
+    pub fn load(files: &[PathBuf], base: Option<&Path>, locator: &Locator) -> Result<Loaded> {
+        let mut loaded = Loaded {
+            added: files.len(),
+            ..Loaded::default()
+        };
+        for file in files.iter().map(PathBuf::as_path).chain(base) {
+            let (profile, warnings) = read::read(file)?;
+            loaded.profiles.push(profile);
+            loaded.warnings.extend(warnings);
+        }
+        loaded
+            .warnings
+            .extend(summed_twice(files, &loaded.profiles));
+        loaded
+            .warnings
+            .extend(symbolize(&mut loaded.profiles, locator));
+        Ok(loaded)
+    }
+
+    /// The kind of samples that `name` asks for, `None` for malloc's; an error when none of the
+    /// profiles has it.
+    pub fn kind(&self, name: &str) -> Result<Option<String>> {
+        let others: BTreeSet<&str> = self
+            .profiles()
+            .iter()
+            .flat_map(|profile| profile.other_kinds.keys().map(String::as_str))
+            .collect();
+        if name == MALLOC {
+            Ok(None)
+        } else if others.contains(name) {
+            Ok(Some(name.to_owned()))
+        } else {
+            let all: Vec<&str> = [MALLOC].into_iter().chain(others).collect();
+            bail!(
+                "there are no samples of the kind {name}, only of: {}",
+                all.join(", ")
+            )
+        }
+    }
+
+    /// Sums what is to be added and subtracts the base.
+    pub fn select(&self, selection: &Selection) -> NamedProfile {
+        let parts = self.profiles.iter().enumerate().map(|(index, profile)| {
+            let sign = if index < self.added { 1.0 } else { -1.0 };
+            Part { profile, sign }
+        });
+        let parts: Vec<Part<'_>> = parts.collect();
+        NamedProfile::build(&parts, selection)
+    }
+
+    /// The profiles to add, without those of the base.
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles[..self.added]
+    }
+}
+
+/// Dumps of one process are states of the same heap: their sum counts what lived through both
+/// twice. `jeprof` adds them in silence.
+fn summed_twice(files: &[PathBuf], profiles: &[Profile]) -> Option<String> {
+    let mut dumps: HashMap<String, usize> = HashMap::new();
+    for (file, profile) in files.iter().zip(profiles) {
+        if let Some(process) = process(file, profile) {
+            *dumps.entry(process).or_default() += 1;
+        }
+    }
+    let (process, count) = dumps.into_iter().filter(|d| d.1 > 1).max()?;
+    Some(format!(
+        "{count} of these profiles are dumps of one process ({process}): their sum counts what \
+         is live in several of them several times; give the last one alone, or --base"
+    ))
+}
+
+/// What tells processes apart: the recorded facts, else the name of the dump.
+fn process(file: &Path, profile: &Profile) -> Option<String> {
+    let fact = |key| profile.process.get(key);
+    if let Some(pid) = fact("pid") {
+        let parts = [fact("host"), fact("start_unix_ms")].into_iter().flatten();
+        return Some(parts.fold(format!("pid {pid}"), |all, part| format!("{all}, {part}")));
+    }
+    let name = DumpName::of(file)?;
+    Some(format!("{}.{}", name.prefix, name.pid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::model::ProcessFacts;
+
+    fn named(names: &[&str]) -> Option<String> {
+        let files: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
+        summed_twice(&files, &vec![Profile::default(); files.len()])
+    }
+
+    #[test]
+    fn dumps_of_one_process_are_known_by_their_names() {
+        let warning = named(&["d/jeprof.12.0.i0.heap", "d/jeprof.12.10.f.heap.gz"]).unwrap();
+        assert!(warning.starts_with("2 of these profiles are dumps of one process (jeprof.12)"));
+        assert_eq!(named(&["jeprof.12.0.f.heap", "jeprof.13.0.f.heap"]), None);
+        assert_eq!(named(&["a.heap", "a.heap"]), None);
+        assert_eq!(named(&["x.1.2.backup.heap", "x.1.3.backup.heap"]), None);
+    }
+
+    #[test]
+    fn facts_go_before_names() {
+        let profile = |start: &str| Profile {
+            process: ProcessFacts {
+                entries: vec![
+                    ("pid".into(), "1".into()),
+                    ("start_unix_ms".into(), start.into()),
+                ],
+                epochs: None,
+            },
+            ..Profile::default()
+        };
+        let files = [PathBuf::from("x.1.0.f.heap"), PathBuf::from("x.1.1.f.heap")];
+        assert!(summed_twice(&files, &[profile("5"), profile("5")]).is_some());
+        assert_eq!(summed_twice(&files, &[profile("5"), profile("6")]), None);
+    }
+}

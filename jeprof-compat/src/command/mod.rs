@@ -1,0 +1,20 @@
+//! The commands, a file or a folder each, named as they are typed. They choose and call; what is found
+//! and how it looks is decided below.
+//!
+//! `control` has `dump`, `start`, `stop`, `reset`, `rate` and `status`, `export` has `table`, `flame`, `graph`
+//! and `convert`, `jeprof` the options of `jeprof-compat`. `launch` is what a start under the profiler
+//! needs, `load` how dumps are read for a picture, `console` how a command talks.
+
+mod console;
+pub mod control;
+pub mod diff;
+pub mod doctor;
+pub mod env;
+pub mod export;
+pub mod jeprof;
+mod launch;
+pub mod load;
+pub mod report;
+pub mod run;
+pub mod suspects;
+pub mod top;

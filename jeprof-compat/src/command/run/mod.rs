@@ -1,0 +1,210 @@
+//! `malloscope run`: starts a program under the profiler, waits for it, and says what was found.
+//! Everything it says goes to stderr; stdout belongs to the program.
+//!
+//! ```text
+//! program (what will run) + library (what is preloaded) + directory -> plan -> child -> summary
+//! ```
+
+mod call_sites;
+mod child;
+mod family;
+mod progress;
+mod remarks;
+mod summary;
+mod verdict;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+
+use crate::command::doctor;
+use crate::command::launch::environment::{Configuration, Inherited, Wishes};
+use crate::command::launch::library;
+use crate::command::launch::program::{self, Program};
+use crate::figures::{date, quantity};
+use remarks::Remarks;
+
+/// Exit code for what goes wrong before the program starts, as in `env` and `timeout`.
+const FAILED: u8 = 125;
+
+/// Run a program under the profiler and name what it does not give back
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        help = "Where the dumps go; made when it is not there [default: malloscope-COMMAND-TIME]"
+    )]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    wishes: Wishes,
+    #[arg(
+        long,
+        value_name = "RATE",
+        value_parser = quantity::rate,
+        help = "Exit with 3 when at least so much certainly leaks, as in 10MB/h or 512k/min; for CI"
+    )]
+    fail_if_leak: Option<f64>,
+    #[arg(long, help = "Do not write report.html beside the dumps")]
+    no_report: bool,
+    /// The program and its arguments
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    command: Vec<OsString>,
+}
+
+/// Runs the program; the answer is the exit code to pass on: the program's, 128 and the signal
+/// that killed it, 3 when it leaks more than it may, 127 when it was not found, 126 when it could not be run, 125 for our own
+/// failures.
+pub fn run(args: &Args) -> u8 {
+    match prepare(args) {
+        Ok(Ok(plan)) => start(&plan),
+        Ok(Err(missing)) => {
+            say(&missing);
+            missing.exit_code()
+        }
+        Err(error) => {
+            say(&format_args!("{error:#}"));
+            FAILED
+        }
+    }
+}
+
+/// Everything that is known before the start.
+struct Plan {
+    program: Program,
+    arguments: Vec<OsString>,
+    library: PathBuf,
+    configuration: Configuration,
+    /// Between two lines about how it is doing, where there is no terminal.
+    interval: Duration,
+    /// What may leak, in bytes an hour.
+    tolerated: Option<f64>,
+    /// Whether a page is written.
+    page: bool,
+}
+
+/// The inner error is the program's, and so is its exit code.
+fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
+    let (name, arguments) = args.command.split_first().context("no command")?;
+    let program = match Program::find(name) {
+        Ok(program) => program,
+        Err(missing) => return Ok(Err(missing)),
+    };
+    let library = library::find()?;
+    let directory = match &args.output {
+        Some(directory) => directory.clone(),
+        None => default_directory(&program),
+    };
+    let directory = absolute(&directory)?;
+    let configuration = Configuration::new(&directory, &Inherited::read(), &args.wishes)?;
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+    Ok(Ok(Plan {
+        program,
+        arguments: arguments.to_vec(),
+        library,
+        configuration,
+        interval: interval(args.wishes.every),
+        tolerated: args.fail_if_leak,
+        page: !args.no_report,
+    }))
+}
+
+/// That of the dumps; a minute when there are none by the clock.
+fn interval(every: Option<u64>) -> Duration {
+    Duration::from_secs(every.filter(|every| *every > 0).unwrap_or(60))
+}
+
+fn start(plan: &Plan) -> u8 {
+    for problem in doctor::problems(&plan.program.path, &plan.library) {
+        say(&problem);
+    }
+    say(&format_args!(
+        "running {} with {}; dumps go to {}.*",
+        plan.program.name(),
+        plan.library.display(),
+        shown(&plan.configuration.prefix).display(),
+    ));
+    // In a directory that was used before, other runs' dumps are not ours.
+    let before = summary::dumps(&plan.configuration.prefix);
+    let remarks = Remarks::begin(&plan.configuration.prefix);
+    let ended = match child::run(plan, &before) {
+        Ok(ended) => ended,
+        Err(error) => {
+            say(&format_args!("{}: {error}", plan.program.name()));
+            return program::start_error(&error);
+        }
+    };
+    remarks.print();
+    summary::print(plan, &before, ended.at);
+    let leaks = verdict::print(plan, &before);
+    let own = child::exit_code(ended.status);
+    match plan.tolerated {
+        Some(tolerated) => verdict::exit_code(leaks, tolerated, own),
+        None => own,
+    }
+}
+
+/// One line of ours between those of the program.
+fn say(line: &dyn fmt::Display) {
+    write(&format_args!("malloscope: {line}"));
+}
+
+/// A line to stderr. The reader may have gone (`2>&1 | head`), or its disk may be full: that is
+/// no reason to lose the program's exit code, as a panic of `eprintln` would.
+fn write(line: &dyn fmt::Display) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Names are hostile input, and a terminal obeys control characters.
+fn printable(name: &str) -> String {
+    const MOST: usize = 160;
+    let mut text: String = name
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .take(MOST)
+        .collect();
+    if name.chars().count() > MOST {
+        text.push('…');
+    }
+    text
+}
+
+/// The dumps' prefix must hold wherever the program changes its directory to.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("no such directory: {}", path.display()))
+}
+
+/// A path as the user would type it here.
+fn shown(path: &Path) -> &Path {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path)
+}
+
+/// `malloscope-java-20261121-093005`, with a number behind it when that is taken.
+fn default_directory(program: &Program) -> PathBuf {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let stamp = date::stamp(now.map_or(0, |d| d.as_secs() as i64));
+    // What the grammar of the configuration cannot carry does not get into a name of ours.
+    let name: String = program
+        .name()
+        .chars()
+        .map(|c| if c == ',' || c.is_control() { '_' } else { c })
+        .collect();
+    let base = format!("malloscope-{name}-{stamp}");
+    let taken = (2..).map(|n| format!("{base}-{n}"));
+    let mut names = std::iter::once(base.clone()).chain(taken);
+    let free = names.find(|name| !Path::new(name).exists());
+    PathBuf::from(free.unwrap_or(base))
+}

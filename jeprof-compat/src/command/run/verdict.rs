@@ -1,0 +1,71 @@
+//! Whether the program leaks, by the dumps of its run: said in words, shown on a page, and told by the
+//! exit code where that was asked for.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Plan, say, shown, summary};
+use crate::analysis::series::Series;
+use crate::command::report;
+use crate::figures::words;
+use crate::symbolize::Locator;
+use crate::view::html;
+
+/// What the run exits with when more leaks than it may.
+pub(super) const LEAKS: u8 = 3;
+
+/// The page, beside the dumps.
+const PAGE: &str = "report.html";
+
+/// Says what the dumps that were not there `before` tell; the answer is how many bytes an hour leak
+/// for certain, in the process and the kind of samples that leak most.
+pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>) -> f64 {
+    let now = summary::dumps(&plan.configuration.prefix);
+    let new: Vec<PathBuf> = now.difference(before).cloned().collect();
+    let locator = Locator {
+        program: Some(plan.program.path.clone()),
+        ..Locator::default()
+    };
+    let series = Series::read(&new).ok();
+    let Some(judged) = series.and_then(|series| report::of_series(series, &locator)) else {
+        return 0.0;
+    };
+    let conclusion = &judged.report.conclusion;
+    say(&printable(&conclusion.headline));
+    for sentence in &conclusion.sentences {
+        say(&printable(sentence));
+    }
+    let dumps = plan.configuration.prefix.parent().unwrap_or(Path::new("."));
+    if plan.page {
+        let page = dumps.join(PAGE);
+        match fs::write(&page, html::render(&judged.report)) {
+            Ok(()) => say(&format_args!("report: {}", shown(&page).display())),
+            Err(error) => say(&format_args!("{}: {error}", shown(&page).display())),
+        }
+    }
+    say(&format_args!(
+        "who leaks, and why: malloscope suspects {}",
+        summary::quoted(shown(dumps))
+    ));
+    judged.leak_lower
+}
+
+/// The exit code where a leak of more than `tolerated` fails the run; `own` is the program's.
+pub(super) fn exit_code(leaks: f64, tolerated: f64, own: u8) -> u8 {
+    if leaks <= 0.0 || leaks < tolerated {
+        return own;
+    }
+    let rate = |bytes: f64| words::rate(bytes / 3600.0, 3600.0);
+    say(&format_args!(
+        "exit {LEAKS}, for --fail-if-leak {}: at least {} leak for certain (the program's own exit \
+         code was {own})",
+        rate(tolerated),
+        rate(leaks)
+    ));
+    LEAKS
+}
+
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}

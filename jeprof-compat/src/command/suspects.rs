@@ -1,0 +1,163 @@
+//! `malloscope suspects`: reads a series of dumps and names who leaks. Data goes to stdout, talk to
+//! stderr.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::analysis::series::{Process, Series};
+use crate::analysis::suspects;
+use crate::command::console::warn;
+use crate::figures::{quantity, words};
+use crate::profile::model::MALLOC;
+use crate::report::{Conclusion, Findings, Suspect};
+use crate::symbolize::Locator;
+use crate::view;
+
+/// What `--fail-if-leak` exits with.
+const LEAKS: u8 = 3;
+
+/// Say whether a program leaks, how fast, and where, from its dumps
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Directories with dumps, or dumps
+    #[arg(value_name = "DIR", required = true)]
+    dumps: Vec<PathBuf>,
+    /// Machine-readable output
+    #[arg(long)]
+    json: bool,
+    #[arg(
+        long,
+        value_name = "RATE",
+        value_parser = quantity::rate,
+        help = "Exit with 3 when at least so much certainly leaks, as in 10MB/h or 512k/min; for CI"
+    )]
+    fail_if_leak: Option<f64>,
+}
+
+/// The findings of one kind of samples of one process, in JSON.
+#[derive(Serialize)]
+struct Answer<'a> {
+    process: &'a str,
+    kind: &'a str,
+    seconds: f64,
+    dumps: usize,
+    conclusion: &'a Conclusion,
+    detection_floor_bytes_per_hour: Option<f64>,
+    leak_lower_bytes_per_hour: f64,
+    suspects: &'a [Suspect],
+}
+
+/// Findings with whose they are.
+struct Found<'a> {
+    process: &'a Process,
+    kind: Option<String>,
+    findings: Findings,
+}
+
+/// Runs; the answer is the exit code.
+pub fn suspects(args: &Args) -> Result<u8> {
+    let mut series = Series::read(&args.dumps)?;
+    series.symbolize(&Locator::default());
+    warn(&series.notes);
+    let mut found = Vec::new();
+    for process in &series.processes {
+        for kind in process.kinds() {
+            let case = suspects::find(process, kind.as_deref());
+            let findings = view::sentences::findings(&case);
+            found.push(Found {
+                process,
+                kind,
+                findings,
+            });
+        }
+    }
+    found.sort_by(|a, b| b.findings.leak_lower.total_cmp(&a.findings.leak_lower));
+    let mut out = BufWriter::new(io::stdout().lock());
+    if args.json {
+        let told: Vec<Answer<'_>> = found.iter().map(Found::told).collect();
+        serde_json::to_writer_pretty(&mut out, &told)?;
+        writeln!(out)?;
+    } else {
+        print(&found, &mut out)?;
+    }
+    out.flush()?;
+    let lower = found
+        .iter()
+        .map(|f| f.findings.leak_lower)
+        .fold(0.0, f64::max);
+    let limit = args.fail_if_leak;
+    Ok(
+        if limit.is_some_and(|limit| lower > 0.0 && lower >= limit) {
+            LEAKS
+        } else {
+            0
+        },
+    )
+}
+
+/// All of the first process, and of the others the verdict: they are mostly its equals.
+fn print(found: &[Found<'_>], out: &mut dyn Write) -> Result<()> {
+    let Some(first) = found.first() else {
+        return Ok(());
+    };
+    let (own, others): (Vec<_>, Vec<_>) = found
+        .iter()
+        .partition(|f| std::ptr::eq(f.process, first.process));
+    for (number, found) in own.iter().enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
+        view::terminal::suspects::write(&found.title(), &found.findings, found.seconds(), out)?;
+    }
+    for found in others {
+        let headline = &found.findings.conclusion.headline;
+        writeln!(out, "\n{}\n{headline}.", found.title())?;
+    }
+    Ok(())
+}
+
+impl Found<'_> {
+    fn seconds(&self) -> f64 {
+        self.process.dumps.last().map_or(0.0, |dump| dump.at)
+    }
+
+    fn title(&self) -> String {
+        let command = self
+            .process
+            .last()
+            .process
+            .get("command")
+            .unwrap_or_default();
+        let program = command.split(' ').next().unwrap_or_default();
+        let program = program.rsplit('/').next().unwrap_or_default();
+        let count = self.process.dumps.len();
+        let kind = self
+            .kind
+            .as_ref()
+            .map_or(String::new(), |kind| format!(", {kind}"));
+        format!(
+            "{program} {}, {count} {} in {}{kind}",
+            self.process.name,
+            if count == 1 { "dump" } else { "dumps" },
+            words::duration(self.seconds()),
+        )
+        .trim_start()
+        .to_owned()
+    }
+
+    fn told(&self) -> Answer<'_> {
+        Answer {
+            process: &self.process.name,
+            kind: self.kind.as_deref().unwrap_or(MALLOC),
+            seconds: self.seconds(),
+            dumps: self.process.dumps.len(),
+            conclusion: &self.findings.conclusion,
+            detection_floor_bytes_per_hour: self.findings.floor,
+            leak_lower_bytes_per_hour: self.findings.leak_lower,
+            suspects: &self.findings.suspects,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The account of RSS at one dump: what the resident memory is used for, as far as the dump tells. Pure.
+//!
+//! The parts add up to RSS: each is cut to what is left of its kind of memory, since the live
+//! heap is an estimate and the kernel counts a moment later.
+
+use crate::profile::model::Profile;
+
+/// A use of resident memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Live blocks of malloc, by estimate.
+    LiveHeap,
+    /// Objects of a JVM.
+    JavaHeap,
+    /// Stacks of threads.
+    Stacks,
+    /// Code made at run time.
+    Code,
+    /// Pages of libraries that were written to.
+    Data,
+    /// What the profiler takes itself.
+    Profiler,
+    /// Private memory that is none of these.
+    Rest,
+    /// Pages of files.
+    Files,
+    /// Memory that other processes may share.
+    Shared,
+}
+
+impl Part {
+    /// In a word or two.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::LiveHeap => "live heap",
+            Part::JavaHeap => "Java heap",
+            Part::Stacks => "thread stacks",
+            Part::Code => "JIT code",
+            Part::Data => "library data",
+            Part::Profiler => "profiler",
+            Part::Rest => "other private memory",
+            Part::Files => "mapped files",
+            Part::Shared => "shared memory",
+        }
+    }
+
+    /// What it is, and what growth there means.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Part::LiveHeap => {
+                "What the program holds by malloc, by estimate: growth here has its suspects."
+            }
+            Part::JavaHeap => {
+                "Objects of the JVM, live and dead: prof_java_heap:true says which classes and lines."
+            }
+            Part::Stacks => "Stacks of threads that were seen to allocate: growth here is threads.",
+            Part::Code => "Code that a JIT made: it has a ceiling in every runtime.",
+            Part::Data => "Pages of the program and its libraries that were written to.",
+            Part::Profiler => "What malloscope itself uses.",
+            Part::Rest => {
+                "What the allocator keeps beyond the live heap, heaps of runtimes, other mappings: \
+                 growth here is fragmentation or not malloc's; prof_mmap:true says who maps."
+            }
+            Part::Files => "Code and data files; the kernel can drop them.",
+            Part::Shared => "Memory shared with other processes, and tmpfs.",
+        }
+    }
+}
+
+/// The account.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    /// Resident bytes in all.
+    pub rss: f64,
+    /// Its parts, in the order in which they are shown.
+    pub parts: Vec<(Part, f64)>,
+    /// Bytes of the live heap that are not in it.
+    pub not_resident: f64,
+}
+
+impl Account {
+    /// That of a dump; `None` when it does not say how much is resident.
+    pub fn of(profile: &Profile) -> Option<Account> {
+        // A dump may say anything; a part is no less than nothing.
+        let number = |key: &str| {
+            let number = profile.process.get(key)?.parse::<f64>().ok()?;
+            (number.is_finite() && number >= 0.0).then_some(number)
+        };
+        let told = |key: &str| number(key).unwrap_or(0.0);
+        let rss = number("rss_bytes")?;
+        let mut private = number("rss_anonymous_bytes")?;
+        let mut shared = told("rss_shared_bytes");
+        let all_live: f64 = profile.samples.iter().map(|s| s.values.inuse_space).sum();
+        let take = |from: &mut f64, bytes: f64| {
+            let part = bytes.clamp(0.0, *from);
+            *from -= part;
+            part
+        };
+        let java_shared = take(&mut shared, told("rss_java_heap_shared_bytes"));
+        let java = take(&mut private, told("rss_java_heap_bytes"));
+        let stacks = take(&mut private, told("rss_stacks_bytes"));
+        let code = take(&mut private, told("rss_code_bytes"));
+        let data = take(&mut private, told("rss_data_bytes"));
+        let own = take(&mut private, told("profiler_bytes"));
+        let live = take(&mut private, all_live);
+        let parts = vec![
+            (Part::LiveHeap, live),
+            (Part::JavaHeap, java + java_shared),
+            (Part::Rest, private),
+            (Part::Stacks, stacks),
+            (Part::Code, code),
+            (Part::Data, data),
+            (Part::Profiler, own),
+            (Part::Files, told("rss_file_bytes")),
+            (Part::Shared, shared),
+        ];
+        Some(Account {
+            rss,
+            parts,
+            not_resident: (all_live - live).max(0.0),
+        })
+    }
+
+    /// Bytes of a part.
+    pub fn get(&self, part: Part) -> f64 {
+        let found = self.parts.iter().find(|(other, _)| *other == part);
+        found.map_or(0.0, |(_, bytes)| *bytes)
+    }
+
+    /// The part that grew most since `before`, and by how much.
+    pub fn most_grown(&self, before: &Account) -> Option<(Part, f64)> {
+        let grown = self
+            .parts
+            .iter()
+            .map(|(part, bytes)| (*part, bytes - before.get(*part)));
+        grown
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .filter(|(_, bytes)| *bytes > 0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::model::{ProcessFacts, Sample, Values};
+
+    fn account(live: f64, facts: &[(&str, &str)]) -> Account {
+        let entries = facts
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let values = Values {
+            inuse_space: live,
+            ..Values::default()
+        };
+        let profile = Profile {
+            samples: vec![Sample {
+                values,
+                ..Sample::default()
+            }],
+            process: ProcessFacts {
+                entries: entries.collect(),
+                ..ProcessFacts::default()
+            },
+            ..Profile::default()
+        };
+        Account::of(&profile).expect("an account")
+    }
+
+    const FACTS: [(&str, &str); 8] = [
+        ("rss_bytes", "1000"),
+        ("rss_anonymous_bytes", "700"),
+        ("rss_file_bytes", "200"),
+        ("rss_shared_bytes", "100"),
+        ("rss_java_heap_bytes", "150"),
+        ("rss_java_heap_shared_bytes", "60"),
+        ("rss_stacks_bytes", "20"),
+        ("rss_code_bytes", "30"),
+    ];
+
+    #[test]
+    fn parts_add_up_to_the_whole() {
+        let account = account(400.0, &FACTS);
+        assert_eq!(
+            account.parts.iter().map(|(_, b)| b).sum::<f64>(),
+            account.rss
+        );
+        assert_eq!(account.get(Part::JavaHeap), 210.0);
+        assert_eq!(account.get(Part::Rest), 100.0);
+        assert_eq!(account.get(Part::Shared), 40.0);
+    }
+
+    #[test]
+    fn an_estimate_above_what_is_resident_is_cut() {
+        let account = account(9000.0, &FACTS);
+        assert_eq!(account.get(Part::LiveHeap), 500.0);
+        assert_eq!(account.not_resident, 8500.0);
+        assert_eq!(account.get(Part::Rest), 0.0);
+    }
+
+    #[test]
+    fn dumps_of_before_the_parts_were_told_have_the_rest_in_one() {
+        let account = account(400.0, &FACTS[..3]);
+        assert_eq!(account.get(Part::Rest), 300.0);
+    }
+
+    #[test]
+    fn what_grew_most() {
+        let before = account(400.0, &FACTS);
+        let mut facts = FACTS;
+        facts[0].1 = "1500";
+        facts[1].1 = "1200";
+        facts[4].1 = "600";
+        let after = account(420.0, &facts);
+        assert_eq!(after.most_grown(&before), Some((Part::JavaHeap, 450.0)));
+        assert_eq!(before.most_grown(&before), None);
+    }
+}

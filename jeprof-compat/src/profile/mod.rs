@@ -1,0 +1,7 @@
+//! What a dump says: the model of a profile, which process wrote it, what its resident memory is used
+//! for. `read` makes it of a file, whatever the format; all else here is pure.
+
+pub mod account;
+pub mod identity;
+pub mod model;
+pub mod read;

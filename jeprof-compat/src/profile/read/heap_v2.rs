@@ -1,0 +1,287 @@
+//! The `heap_v2` text in its threaded and its one-line layout, jemalloc's and our own. The grammar is
+//! `profile-format`'s.
+//!
+//! Counts become estimates here. Where our own lines state the true sums those are taken, since
+//! the counts are only integers from which other readers find the same bytes.
+
+use anyhow::{Result, anyhow, bail};
+use profile_format::escape::Text;
+use profile_format::heap_v2::{
+    Counts, Event, Frames, ManagedFrame, PSEUDO_FRAMES, ParseError, Problem, Reader, StackLine,
+};
+use profile_format::maps;
+use profile_format::unbias::Sampling;
+
+use super::assembly::Assembly;
+use super::losses::losses;
+use crate::profile::model::{Line, Mapping, Profile, Sample, StackFacts, Values};
+
+/// Reads a whole file that errors and warnings call `name`.
+pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
+    let reader = Reader::new(bytes).map_err(|e| anyhow!("{name}: {e}"))?;
+    let sampling = reader.header().sampling;
+    let mut text = HeapText::new(sampling);
+    for event in reader {
+        match event {
+            Ok(event) => text.event(event),
+            Err(error) => text.trouble(error),
+        }
+    }
+    text.finish(name)
+}
+
+struct HeapText {
+    sampling: Sampling,
+    out: Assembly,
+    /// The stack whose counts are being read.
+    open: Option<Sample>,
+    /// They were read already.
+    counted: bool,
+    /// Counts before the first stack are those of the whole process.
+    in_head: bool,
+    /// Our own lines are in the file, so pseudo-addresses are what they seem.
+    ours: bool,
+    warnings: Vec<String>,
+    troubles: Vec<ParseError>,
+}
+
+impl HeapText {
+    fn new(sampling: Sampling) -> HeapText {
+        let mut out = Assembly::default();
+        out.profile.period = match sampling {
+            Sampling::None => 0,
+            Sampling::Poisson(period) => period,
+            Sampling::Linear(period) => period as u64,
+        };
+        HeapText {
+            sampling,
+            out,
+            open: None,
+            counted: false,
+            in_head: true,
+            ours: false,
+            warnings: Vec::new(),
+            troubles: Vec::new(),
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        let profile = &mut self.out.profile;
+        match event {
+            Event::Percent(text) => self.percent(&string(text)),
+            Event::Version(version) => self.version(version),
+            Event::Fact { key, value } => {
+                profile
+                    .process
+                    .entries
+                    .push((key.to_owned(), string(value)));
+            }
+            Event::Epochs { width_ms, count } => profile.process.epochs = Some((width_ms, count)),
+            Event::Stack(frames) => self.stack(frames),
+            Event::Counts {
+                thread,
+                counts,
+                name,
+            } => self.counts(thread, counts, name),
+            Event::StackFacts(line) => self.stack_facts(&line),
+            Event::Frame(frame) => self.out.name_managed(frame.address, managed_line(&frame)),
+            Event::BuildId(id) => self.out.build_id(id.start, id.hex, &string(id.path)),
+            Event::Mapping(mapping) => profile.mappings.push(model_mapping(&mapping)),
+            Event::KindFact { kind, key, value } => {
+                let fact = (key.to_owned(), string(value));
+                self.out.kind(string(kind)).facts.push(fact);
+            }
+            Event::KindStack { kind, line } => self.kind_stack(string(kind), &line),
+            Event::Live { .. } | Event::End => {}
+        }
+    }
+
+    /// gperftools puts `%` lines before the header; `jeprof` shows them like this.
+    fn percent(&mut self, text: &str) {
+        self.warnings.push(match text.strip_prefix("warn") {
+            Some(warning) => format!("WARNING: {}", warning.trim()),
+            None => format!("Ignoring unknown command from profile header: %{text}"),
+        });
+    }
+
+    fn version(&mut self, version: u64) {
+        self.ours = true;
+        self.out.profile.leaf_is_hook = true;
+        let known = profile_format::heap_v2::VERSION;
+        if version > known {
+            self.warnings.push(format!(
+                "the dump is of version {version}, this program knows version {known}"
+            ));
+        }
+    }
+
+    fn stack(&mut self, frames: Frames<'_>) {
+        self.close();
+        self.in_head = false;
+        self.open = Some(self.sample(frames));
+    }
+
+    fn sample(&mut self, frames: Frames<'_>) -> Sample {
+        let frames: Vec<u64> = frames.collect();
+        let ours = self.ours;
+        let is_managed = |address| ours && (PSEUDO_FRAMES..1 << 63).contains(&address);
+        Sample {
+            stack: self.out.stack(&frames, is_managed),
+            ..Sample::default()
+        }
+    }
+
+    fn counts(&mut self, thread: Option<u64>, counts: Counts, name: Text<'_>) {
+        let values = self.values(counts);
+        self.counted |= thread.is_none();
+        match (&mut self.open, thread) {
+            (Some(sample), None) => sample.values += values,
+            (Some(sample), Some(uid)) => sample.threads.push((uid, values)),
+            (None, Some(uid)) if self.in_head && !name.is_empty() => {
+                self.out.profile.threads.push((uid, string(name)));
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn values(&self, counts: Counts) -> Values {
+        let (inuse_objects, inuse_space) = self.sampling.scale(counts.objects, counts.bytes);
+        let (alloc_objects, alloc_space) = self
+            .sampling
+            .scale(counts.accumulated_objects, counts.accumulated_bytes);
+        Values {
+            inuse_objects,
+            inuse_space,
+            alloc_objects,
+            alloc_space,
+        }
+    }
+
+    fn stack_facts(&mut self, line: &StackLine<'_>) {
+        if let Some(frames) = line.frames {
+            self.close();
+            self.open = Some(self.sample(frames));
+        }
+        let Some(sample) = &mut self.open else {
+            return;
+        };
+        describe(sample, line);
+        self.counted = true;
+        if line.frames.is_some() {
+            self.close();
+        }
+    }
+
+    /// It stands for itself: the stack of malloc before it may still go on.
+    fn kind_stack(&mut self, kind: String, line: &StackLine<'_>) {
+        let mut sample = self.sample(line.frames.unwrap_or_default());
+        describe(&mut sample, line);
+        self.out.kind(kind).samples.push(sample);
+    }
+
+    /// A line that cannot be read ends its stack: what follows may belong to another one.
+    fn trouble(&mut self, error: ParseError) {
+        self.close();
+        self.troubles.push(error);
+    }
+
+    /// A stack whose counts never came is not one of nothing, it is one that was lost.
+    fn close(&mut self) {
+        let counted = std::mem::take(&mut self.counted);
+        if let Some(sample) = self.open.take().filter(|_| counted) {
+            self.out.push(sample);
+        }
+    }
+
+    fn finish(mut self, name: &str) -> Result<(Profile, Vec<String>)> {
+        self.close();
+        let mut profile = self.out.finish();
+        profile.cut_off = self.troubles.iter().any(is_cut);
+        if let Some(first) = self.troubles.first() {
+            if profile.samples.is_empty() && profile.other_kinds.is_empty() {
+                bail!("{name}: {first}");
+            }
+            self.warnings.push(spoiled(&self.troubles));
+        }
+        self.warnings.extend(losses(&profile.process));
+        let warnings = self.warnings.into_iter().map(|w| format!("{name}: {w}"));
+        Ok((profile, warnings.collect()))
+    }
+}
+
+fn is_cut(error: &ParseError) -> bool {
+    matches!(error.problem, Problem::CutOff(_))
+}
+
+/// One line for all that could not be read; that the file was cut off goes before the rest.
+fn spoiled(troubles: &[ParseError]) -> String {
+    let cut = troubles.iter().rfind(|error| is_cut(error));
+    let shown = cut.or(troubles.first());
+    let shown = shown.map_or_else(String::new, ParseError::to_string);
+    match troubles.len().saturating_sub(1) {
+        0 => format!("{shown}; the rest is read"),
+        1 => format!("{shown}, and 1 more line; the rest is read"),
+        more => format!("{shown}, and {more} more lines; the rest is read"),
+    }
+}
+
+fn string(text: Text<'_>) -> String {
+    let bytes: Vec<u8> = text.bytes().collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn model_mapping(mapping: &maps::Mapping<'_>) -> Mapping {
+    Mapping {
+        start: mapping.start,
+        end: mapping.end,
+        offset: mapping.offset,
+        executable: mapping.execute,
+        path: String::from_utf8_lossy(mapping.path).into_owned(),
+        deleted: mapping.deleted,
+        ..Mapping::default()
+    }
+}
+
+fn describe(sample: &mut Sample, line: &StackLine<'_>) {
+    sample.values = Values {
+        inuse_objects: line.live.objects(),
+        inuse_space: line.live.bytes as f64,
+        alloc_objects: line.accumulated.objects(),
+        alloc_space: line.accumulated.bytes as f64,
+    };
+    sample.facts = Some(model_facts(line));
+}
+
+fn model_facts(line: &StackLine<'_>) -> StackFacts {
+    let epoch =
+        |(epoch, samples, bytes)| (u32::try_from(epoch).unwrap_or(u32::MAX), samples, bytes);
+    StackFacts {
+        id: line.id,
+        samples: line.live.samples,
+        variance: line.variance as f64,
+        births: line.births.map(epoch).collect(),
+        alloc_samples: line.accumulated.samples,
+        sizes: line.sizes,
+        lives: line.lifetimes.collect(),
+    }
+}
+
+/// `java.util.zip.Deflater.init`; Ruby writes `Zlib::Deflate#deflate`.
+fn managed_line(frame: &ManagedFrame<'_>) -> Line {
+    let (kind, class, name) = (string(frame.kind), string(frame.class), string(frame.name));
+    let is_class = name.is_empty();
+    let function = match (class.is_empty(), name.is_empty(), kind.as_str()) {
+        (true, _, _) => name,
+        // What was allocated, not who did: a class alone.
+        (false, true, _) => class,
+        (false, false, "ruby") => format!("{class}#{name}"),
+        (false, false, _) => format!("{class}.{name}"),
+    };
+    Line {
+        function,
+        file: Some(string(frame.file)).filter(|f| !f.is_empty()),
+        line: u32::try_from(frame.line).ok().filter(|&l| l != 0),
+        is_class,
+        ..Line::default()
+    }
+}

@@ -1,0 +1,291 @@
+//! Which frame of a stack is to blame: the first that a person can act on, going from malloc outwards.
+//! Pure.
+//!
+//! Passed over are wrappers around malloc, the C library, and a managed runtime's own code: in a
+//! stack with managed frames all that lies in the runtime's modules, the classes of its standard
+//! library, and the markers that stand where a frame is missing (`[deopt]`). A native library of the
+//! user's own, called from managed code, is to blame itself.
+
+use crate::stacks::naming::{Frame, FrameKind};
+
+/// Modules of which no function is ever the culprit.
+const GLUE_MODULES: [&str; 10] = [
+    "libc.so",
+    "libc-",
+    "ld-linux",
+    "ld-",
+    "libstdc++.so",
+    "libc++.so",
+    "libc++abi.so",
+    "libm.so",
+    "libpthread",
+    "libgcc_s.so",
+];
+
+/// Wrappers around malloc inside the runtimes and libraries that everybody uses.
+const WRAPPERS: [&str; 33] = [
+    "__rust_alloc",
+    "__rdl_alloc",
+    "alloc::alloc::",
+    "alloc::raw_vec::",
+    "<alloc::alloc::Global",
+    "<alloc::raw_vec::",
+    "std::sys::alloc::",
+    "os::malloc",
+    "os::realloc",
+    "AllocateHeap",
+    "ReallocateHeap",
+    "Chunk::operator new",
+    "Arena::grow",
+    "ruby_xmalloc",
+    "ruby_xcalloc",
+    "ruby_xrealloc",
+    "rb_xmalloc",
+    "rb_xcalloc",
+    "rb_xrealloc",
+    "objspace_x",
+    "PyMem_",
+    "PyObject_Malloc",
+    "_PyObject_Malloc",
+    "_PyObject_Realloc",
+    "pymalloc_alloc",
+    "new_arena",
+    "allocate_from_new_pool",
+    "_PyMem_",
+    "CRYPTO_malloc",
+    "CRYPTO_zalloc",
+    "CRYPTO_realloc",
+    "g_malloc",
+    "g_realloc",
+];
+
+/// Names that many programs give to a malloc of their own, beside all that end in `alloc`.
+const OWN_WRAPPERS: [&str; 6] = [
+    "xmalloc", "xcalloc", "xrealloc", "xstrdup", "zmalloc", "zcalloc",
+];
+
+/// Modules of the runtimes, and of libraries that these call for a managed frame.
+const RUNTIME_MODULES: [&str; 22] = [
+    "libjvm.so",
+    "libjava.so",
+    "libjli.so",
+    "libzip.so",
+    "libz.so",
+    "libnio.so",
+    "libnet.so",
+    "libextnet.so",
+    "libjimage.so",
+    "libverify.so",
+    "libinstrument.so",
+    "libmanagement",
+    "libawt",
+    "libfontmanager.so",
+    "libfreetype.so",
+    "libjavajpeg.so",
+    "libmlib_image.so",
+    "liblcms.so",
+    "libprefs.so",
+    "libruby",
+    "libpython",
+    "libnode.so",
+];
+
+/// Standard libraries of managed languages.
+const RUNTIME_CLASSES: [&str; 13] = [
+    "$Proxy",
+    "java.",
+    "javax.",
+    "jdk.",
+    "sun.",
+    "com.sun.",
+    "clojure.lang.",
+    "clojure.core",
+    "kotlin.",
+    "kotlinx.",
+    "scala.",
+    "groovy.lang.",
+    "org.codehaus.groovy.",
+];
+
+/// What a language compiles into every program.
+const STANDARD_LIBRARIES: [&str; 9] = [
+    "std::",
+    "<std::",
+    "__gnu_cxx::",
+    "void std::",
+    "core::",
+    "<core::",
+    "alloc::",
+    "<alloc::",
+    "hashbrown::",
+];
+
+/// Executables that run other people's programs.
+const INTERPRETERS: [&str; 6] = ["ruby", "python", "node", "perl", "php", "java"];
+
+/// The place of the culprit in a stack, leaf first. In the order of preference: code of the program
+/// itself rather than of the system's libraries; a frame that is nobody's glue and has a name; a
+/// managed frame; one that is not glue; the leaf.
+pub fn position(frames: &[&Frame]) -> usize {
+    let managed = frames.iter().position(|f| f.kind == FrameKind::Managed);
+    let is_glue = |frame: &Frame| {
+        is_glue(frame) || (managed.is_some() && in_modules(frame, &RUNTIME_MODULES))
+    };
+    let first = |wanted: &dyn Fn(&Frame) -> bool| frames.iter().position(|frame| wanted(frame));
+    first(&|frame| !is_glue(frame) && is_own(frame))
+        .or_else(|| first(&|frame| !is_glue(frame) && frame.kind != FrameKind::Unresolved))
+        .or(managed)
+        .or_else(|| first(&|frame| !is_glue(frame)))
+        .unwrap_or(0)
+}
+
+/// The place of the culprit in a stack, leaf first; 0 without frames. The leaf of a stack of objects
+/// is their class: what is held, not who asked for it.
+pub fn of_stack(frames: &[&Frame], is_objects: bool) -> usize {
+    let code = usize::from(is_objects && frames.len() > 1);
+    code + position(&frames[code..])
+}
+
+/// Written for this program: its own modules, or managed code.
+fn is_own(frame: &Frame) -> bool {
+    match frame.kind {
+        FrameKind::Managed => true,
+        FrameKind::Unresolved => false,
+        FrameKind::Native => {
+            !frame.system
+                && !in_modules(frame, &INTERPRETERS)
+                && !starts_with_any(&frame.name, &STANDARD_LIBRARIES)
+        }
+    }
+}
+
+/// True for a function that asks for memory on behalf of others.
+pub fn is_glue(frame: &Frame) -> bool {
+    if frame.kind == FrameKind::Managed {
+        return frame.name.starts_with('[') || starts_with_any(&frame.name, &RUNTIME_CLASSES);
+    }
+    in_modules(frame, &GLUE_MODULES)
+        || starts_with_any(&frame.name, &WRAPPERS)
+        || OWN_WRAPPERS.contains(&frame.name.as_str())
+        || frame.name.ends_with("alloc")
+}
+
+fn in_modules(frame: &Frame, modules: &[&str]) -> bool {
+    let module = frame.module.as_deref().unwrap_or_default();
+    starts_with_any(module, modules)
+}
+
+fn starts_with_any(text: &str, beginnings: &[&str]) -> bool {
+    beginnings
+        .iter()
+        .any(|beginning| text.starts_with(beginning))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Leaf first, parted by ` < `; `module:name`, `java:name` for a managed frame, a bare name
+    /// for the program's own.
+    fn culprit(stack: &str) -> String {
+        let frame = |text: &str| {
+            let (module, name) = text.split_once(':').unwrap_or(("app", text));
+            let kind = match module {
+                "java" => FrameKind::Managed,
+                _ if name.contains("+0x") => FrameKind::Unresolved,
+                _ => FrameKind::Native,
+            };
+            Frame {
+                name: name.to_owned(),
+                module: (kind != FrameKind::Managed).then(|| module.to_owned()),
+                system: module.ends_with("(system)"),
+                kind,
+                ..Frame::default()
+            }
+        };
+        let frames: Vec<Frame> = stack.split(" < ").map(frame).collect();
+        let frames: Vec<&Frame> = frames.iter().collect();
+        frames[position(&frames)].name.clone()
+    }
+
+    #[test]
+    fn a_name_tells_more_than_an_address() {
+        assert_eq!(
+            culprit("libruby.so.3:libruby.so.3+0xd8460 < deflateInit2_ < main"),
+            "deflateInit2_"
+        );
+        assert_eq!(
+            culprit("libfoo.so:libfoo.so+0x10 < libc.so.6:start"),
+            "libfoo.so+0x10"
+        );
+    }
+
+    #[test]
+    fn a_stack_of_glue_alone_blames_its_leaf() {
+        assert_eq!(culprit("xmalloc < libc.so.6:start"), "xmalloc");
+        assert_eq!(culprit("pool_alloc < load < main"), "load");
+    }
+
+    #[test]
+    fn the_line_of_java_is_to_blame_for_what_the_jdk_does_for_it() {
+        let zip = "libz.so.1:deflateInit2_ < libzip.so:Java_java_util_zip_Deflater_init < \
+                   java:java.util.zip.Deflater.init < java:java.util.zip.Deflater.<init>";
+        assert_eq!(
+            culprit(&format!(
+                "{zip} < java:shop.ExceptionLogger.log < java:shop.Main.main"
+            )),
+            "shop.ExceptionLogger.log"
+        );
+        let jdk_alone = culprit(&format!("{zip} < java:java.lang.Thread.run"));
+        assert_eq!(jdk_alone, "java.util.zip.Deflater.init");
+        let thread = "libjvm.so:thread_native_entry < app:start";
+        let no_user_code = culprit(&format!("{zip} < java:[continuation] < {thread}"));
+        assert_eq!(no_user_code, "start", "the program that made the JVM");
+        let no_user_code = culprit(&format!(
+            "{zip} < java:[continuation] < libjvm.so:thread_native_entry < libc.so.6:clone3"
+        ));
+        assert_eq!(no_user_code, "java.util.zip.Deflater.init");
+        let compiler = "libjvm.so:Compile::Compile < java:[jit compiler thread]";
+        assert_eq!(culprit(compiler), "[jit compiler thread]");
+    }
+
+    #[test]
+    fn code_of_the_program_goes_before_libraries() {
+        assert_eq!(
+            culprit(
+                "libz.so(system):deflateInit2_ < app:std::vector<int>::f < app:store < app:main"
+            ),
+            "store"
+        );
+        assert_eq!(
+            culprit("libz.so(system):deflateInit2_ < libc.so.6:start"),
+            "deflateInit2_"
+        );
+        assert_eq!(
+            culprit("libz.so(system):deflateInit2_ < ruby:main"),
+            "deflateInit2_"
+        );
+    }
+
+    #[test]
+    fn a_native_library_of_the_users_is_to_blame_itself() {
+        assert_eq!(
+            culprit(
+                "libimage.so:decode < libimage.so:Java_shop_Image_decode < java:shop.Image.decode"
+            ),
+            "decode"
+        );
+        assert_eq!(
+            culprit("libimage.so:libimage.so+0x77 < java:shop.Image.decode"),
+            "shop.Image.decode"
+        );
+    }
+
+    #[test]
+    fn without_managed_frames_the_runtime_itself_is_to_blame() {
+        assert_eq!(
+            culprit("libjvm.so:os::malloc < libjvm.so:G1Service::run"),
+            "G1Service::run"
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! From the addresses of a stack to its names. Pure.
+//!
+//! ```text
+//! filter -> naming -> interner -> named, and the analyses
+//!             `-> culprit
+//! ```
+//! `filter` says which frames and stacks take part, `naming` what a frame is called, `interner` is the
+//! one builder behind all named stacks, `named` has the sums of them that views draw, and `culprit`
+//! says which frame of a stack is to blame.
+
+pub mod culprit;
+pub mod filter;
+mod interner;
+mod named;
+pub mod naming;
+
+pub use interner::Interner;
+pub use named::{FrameId, KindTitle, NamedProfile, NamedStack, Part, Selection};

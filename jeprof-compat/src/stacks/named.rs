@@ -1,0 +1,345 @@
+//! Stacks of names with one value each: what `graph`, text and folded draw. Made from symbolized
+//! profiles by [`NamedProfile::build`]. Granularity, the allocator's own frames, `--focus`,
+//! `--ignore` and the subtraction of `--base` are dealt with here, so that no view knows of them.
+//!
+//! Stacks keep recursion as it was: a cumulative sum counts a frame once a stack.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::Interner;
+use crate::profile::model::{Profile, ValueKind};
+use crate::stacks::filter::{self, Filter};
+use crate::stacks::naming::{Frame, Granularity, Namesakes};
+
+/// Index into [`NamedProfile::frames`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FrameId(pub u32);
+
+/// One stack of names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedStack {
+    /// Leaf first, never empty, recursion kept.
+    pub frames: Vec<FrameId>,
+    /// Bytes or blocks; negative where the base had more.
+    pub value: f64,
+    /// Real samples behind the value, when every dump that took part said so.
+    pub samples: Option<u64>,
+}
+
+/// What a view draws.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NamedProfile {
+    /// Every frame that occurs in a stack, no two with the same name.
+    pub frames: Vec<Frame>,
+    /// No two with the same frames, none with a value of zero, in order of first appearance.
+    pub stacks: Vec<NamedStack>,
+    /// The whole profile, before `--focus` and `--ignore`: the `Total:` line.
+    pub total: f64,
+    /// Which heap value the stacks carry.
+    pub value: ValueKind,
+    /// What is to be said beside the figures where they are not malloc's.
+    pub kind: Option<KindTitle>,
+}
+
+/// Of which kind samples are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KindTitle {
+    /// The kind.
+    pub name: String,
+    /// What a reader of its figures should know.
+    pub note: Option<String>,
+}
+
+impl fmt::Display for KindTitle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.note {
+            Some(note) => write!(f, "{}: {note}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// What to make of profiles.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Which kind of samples, malloc's without one.
+    pub kind: Option<String>,
+    /// Which heap value.
+    pub value: ValueKind,
+    /// What makes a frame.
+    pub granularity: Granularity,
+    /// Which stacks take part.
+    pub filter: Filter,
+    /// What was inlined has ` (inline)` behind its name, and a frame of its own, as in `jeprof`.
+    pub marks_inlined: bool,
+}
+
+/// A profile and how it counts: 1 when added, -1 as a base.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// Symbolized.
+    pub profile: &'a Profile,
+    /// Factor of all its values.
+    pub sign: f64,
+}
+
+impl NamedProfile {
+    /// Adds the parts up, stack by stack of names, whatever addresses each had.
+    pub fn build(parts: &[Part<'_>], selection: &Selection) -> NamedProfile {
+        let mut builder = Builder::new(parts, selection);
+        for part in parts {
+            builder.add(part);
+        }
+        builder.finish()
+    }
+
+    /// The frame behind an id.
+    pub fn frame(&self, id: FrameId) -> &Frame {
+        &self.frames[id.0 as usize]
+    }
+
+    /// Sum over the stacks that are shown: the hundred percent of every row.
+    pub fn shown(&self) -> f64 {
+        self.stacks.iter().map(|s| s.value).sum()
+    }
+
+    /// `(flat, cumulative)` of every frame, by frame id; a frame counts once a stack.
+    pub fn sums(&self) -> Vec<(f64, f64)> {
+        let mut sums = vec![(0.0, 0.0); self.frames.len()];
+        let mut seen_in = vec![usize::MAX; self.frames.len()];
+        for (index, stack) in self.stacks.iter().enumerate() {
+            for (depth, frame) in stack.frames.iter().enumerate() {
+                let at = frame.0 as usize;
+                if depth == 0 {
+                    sums[at].0 += stack.value;
+                }
+                if seen_in[at] != index {
+                    seen_in[at] = index;
+                    sums[at].1 += stack.value;
+                }
+            }
+        }
+        sums
+    }
+}
+
+struct Builder<'a> {
+    selection: &'a Selection,
+    interner: Interner<String>,
+    by_stack: HashMap<Vec<FrameId>, usize>,
+    /// Sum of the sizes of everything that went into each stack.
+    gross: Vec<f64>,
+    /// The same for each line of each frame.
+    lines: HashMap<(FrameId, u32), f64>,
+    out: NamedProfile,
+}
+
+impl<'a> Builder<'a> {
+    fn new(parts: &[Part<'_>], selection: &'a Selection) -> Self {
+        let profiles = parts.iter().map(|p| p.profile);
+        let namesakes = Namesakes::collect(profiles).marking_inlined(selection.marks_inlined);
+        let by_name = |frame: &Frame| Some(frame.name.clone());
+        Builder {
+            selection,
+            interner: Interner::new(namesakes, selection.granularity, by_name),
+            by_stack: HashMap::new(),
+            gross: Vec::new(),
+            lines: HashMap::new(),
+            out: NamedProfile {
+                value: selection.value,
+                kind: title(parts, selection),
+                ..NamedProfile::default()
+            },
+        }
+    }
+
+    fn add(&mut self, part: &Part<'_>) {
+        for sample in part.profile.samples_of(self.selection.kind.as_deref()) {
+            let value = part.sign * sample.values.get(self.selection.value);
+            self.out.total += value;
+            let sites = filter::outside_allocator(part.profile, sample);
+            if value == 0.0 || sites.is_empty() || !self.selection.filter.keeps(&sites) {
+                continue;
+            }
+            let frames = self.interner.stack(part.profile, &sites).into_iter();
+            let frames: Vec<_> = frames.map(|at| FrameId(at as u32)).collect();
+            for (site, frame) in sites.iter().zip(&frames) {
+                if let Some(line) = site.line.and_then(|l| l.line) {
+                    *self.lines.entry((*frame, line)).or_default() += value.abs();
+                }
+            }
+            let samples = sample.facts.as_ref().map(|f| f.samples);
+            self.add_stack(frames, value, samples);
+        }
+    }
+
+    fn add_stack(&mut self, frames: Vec<FrameId>, value: f64, samples: Option<u64>) {
+        let Some(&at) = self.by_stack.get(&frames) else {
+            self.by_stack.insert(frames.clone(), self.out.stacks.len());
+            self.gross.push(value.abs());
+            self.out.stacks.push(NamedStack {
+                frames,
+                value,
+                samples,
+            });
+            return;
+        };
+        self.gross[at] += value.abs();
+        let stack = &mut self.out.stacks[at];
+        stack.value += value;
+        stack.samples = stack.samples.zip(samples).map(|(a, b)| a + b);
+    }
+
+    /// What a base cancels leaves a rest behind the last digit: that is nothing too.
+    fn finish(mut self) -> NamedProfile {
+        let mut gross = self.gross.into_iter();
+        let stacks = &mut self.out.stacks;
+        stacks.retain(|s| gross.next().is_some_and(|g| s.value.abs() > 1e-9 * g));
+        let mut lines: Vec<_> = self.lines.into_iter().collect();
+        // Of equals the smaller number stands last, and holds.
+        lines.sort_by(|(a, x), (b, y)| x.total_cmp(y).then(b.cmp(a)));
+        self.out.frames = self.interner.into_frames();
+        for ((frame, line), _) in lines {
+            self.out.frames[frame.0 as usize].line = Some(line);
+        }
+        self.out
+    }
+}
+
+fn title(parts: &[Part<'_>], selection: &Selection) -> Option<KindTitle> {
+    let name = selection.kind.clone()?;
+    let kinds = parts
+        .iter()
+        .filter_map(|p| p.profile.other_kinds.get(&name));
+    let note = kinds.filter_map(|kind| kind.get("note")).next();
+    let note = note.map(str::to_owned);
+    Some(KindTitle { name, note })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::model::{Line, Location, LocationId, Sample, StackFacts, Values};
+
+    /// Stacks as `leaf<caller<root` with a value and a number of samples.
+    fn profile(stacks: &[(&str, f64, u64)]) -> Profile {
+        let mut profile = Profile::default();
+        for &(stack, value, samples) in stacks {
+            let mut sample = Sample {
+                values: Values {
+                    inuse_space: value,
+                    ..Values::default()
+                },
+                facts: (samples > 0).then(|| StackFacts {
+                    samples,
+                    ..StackFacts::default()
+                }),
+                ..Sample::default()
+            };
+            for name in stack.split('<').filter(|n| !n.is_empty()) {
+                sample
+                    .stack
+                    .push(LocationId(profile.locations.len() as u32));
+                let line = Line {
+                    function: name.into(),
+                    ..Line::default()
+                };
+                let address = profile.locations.len() as u64;
+                profile.locations.push(Location {
+                    address,
+                    lines: vec![line],
+                    ..Location::default()
+                });
+            }
+            profile.samples.push(sample);
+        }
+        profile
+    }
+
+    fn build(parts: &[(&Profile, f64)]) -> NamedProfile {
+        let parts: Vec<_> = parts
+            .iter()
+            .map(|&(profile, sign)| Part { profile, sign })
+            .collect();
+        NamedProfile::build(&parts, &Selection::default())
+    }
+
+    fn sums<'a>(profile: &'a NamedProfile, name: &str) -> (f64, f64) {
+        let at = profile
+            .frames
+            .iter()
+            .position(|f: &'a Frame| f.name == name)
+            .unwrap();
+        profile.sums()[at]
+    }
+
+    #[test]
+    fn equal_names_are_one_stack() {
+        let one = profile(&[("f<main", 10.0, 1), ("f<main", 5.0, 2), ("g<main", 1.0, 1)]);
+        let named = build(&[(&one, 1.0)]);
+        assert_eq!(named.stacks.len(), 2);
+        assert_eq!(
+            (named.stacks[0].value, named.stacks[0].samples),
+            (15.0, Some(3))
+        );
+        assert_eq!(sums(&named, "main"), (0.0, 16.0));
+    }
+
+    #[test]
+    fn recursion_counts_once_a_stack() {
+        let named = build(&[(&profile(&[("f<g<f<main", 8.0, 0)]), 1.0)]);
+        assert_eq!(sums(&named, "f"), (8.0, 8.0));
+        assert_eq!(named.stacks[0].frames.len(), 4);
+        assert_eq!(named.stacks[0].samples, None);
+    }
+
+    #[test]
+    fn the_line_of_a_frame_is_where_most_comes_from() {
+        let mut one = profile(&[("f<main", 10.0, 1), ("f<main", 5.0, 2), ("f<main", 6.0, 1)]);
+        for (location, line) in [(0, 7), (2, 9), (4, 9), (1, 2), (3, 1)] {
+            one.locations[location].lines[0].line = Some(line);
+        }
+        let lines: Vec<_> = build(&[(&one, 1.0)])
+            .frames
+            .iter()
+            .map(|f| f.line)
+            .collect();
+        assert_eq!(lines, [Some(9), Some(2)]);
+    }
+
+    #[test]
+    fn what_is_also_called_is_inlined_nowhere() {
+        let mut one = profile(&[("f<main", 10.0, 1), ("f<main", 5.0, 1)]);
+        one.locations[0].lines[0].inlined = true;
+        let merged = build(&[(&one, 1.0)]);
+        assert_eq!((merged.stacks.len(), merged.frames[0].inlined), (1, false));
+        let part = Part {
+            profile: &one,
+            sign: 1.0,
+        };
+        let selection = Selection {
+            marks_inlined: true,
+            ..Selection::default()
+        };
+        let marked = NamedProfile::build(&[part], &selection);
+        assert_eq!(sums(&marked, "f (inline)"), (10.0, 10.0));
+        assert_eq!(sums(&marked, "f"), (5.0, 5.0));
+    }
+
+    #[test]
+    fn a_base_cancels_by_name() {
+        let before = profile(&[("f<main", 0.3, 1), ("gone<main", 2.0, 1)]);
+        let after = profile(&[("f<main", 0.1, 1), ("f<main", 0.2, 1), ("new<main", 4.0, 1)]);
+        let named = build(&[(&after, 1.0), (&before, -1.0)]);
+        let values: Vec<f64> = named.stacks.iter().map(|s| s.value).collect();
+        assert_eq!(values, [4.0, -2.0]);
+        assert!((named.total - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_only_the_allocator_did_is_in_the_total_alone() {
+        let named = build(&[(&profile(&[("malloc", 8.0, 0), ("malloc<f", 2.0, 0)]), 1.0)]);
+        assert_eq!((named.total, named.shown()), (10.0, 2.0));
+    }
+}

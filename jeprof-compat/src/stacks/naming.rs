@@ -1,0 +1,370 @@
+//! What a frame is called at each granularity.
+//!
+//! Functions go by their name without parameters, as in `jeprof`, but with their template
+//! arguments and whole Rust paths. Where two functions would share such a name they keep their
+//! parameters, and where that is not enough they get `@start`, as in `jeprof`.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::profile::model::{Line, Location, Mapping, Profile};
+use crate::stacks::filter::{Site, place};
+
+/// What makes a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Granularity {
+    /// A function.
+    #[default]
+    Functions,
+    /// A function and a source line.
+    Lines,
+    /// A code address.
+    Addresses,
+    /// A source file.
+    Files,
+}
+
+/// Where a frame's name comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FrameKind {
+    /// Machine code with a symbol.
+    #[default]
+    Native,
+    /// A managed runtime's frame, named by the dump.
+    Managed,
+    /// No name was found: module and offset, or the bare address, stand in its place.
+    Unresolved,
+}
+
+/// One node of the picture: a function, a line, a file or an address, as the granularity says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Frame {
+    /// What is printed and what tells frames apart.
+    pub name: String,
+    /// The function alone, whole, parameters included: for tooltips and folded stacks.
+    pub full: String,
+    /// File name of the module, without its directory.
+    pub module: Option<String>,
+    /// The module is one of the system's libraries.
+    pub system: bool,
+    /// Source file of the first occurrence.
+    pub file: Option<String>,
+    /// Line number there: that of the occurrences with the largest value.
+    pub line: Option<u32>,
+    /// Inlined into its caller, wherever it occurs.
+    pub inlined: bool,
+    /// A class: what was allocated, not who did.
+    pub is_class: bool,
+    /// Where the name comes from.
+    pub kind: FrameKind,
+}
+
+/// A body of code: module path, its build id, start address.
+type Body = (String, Option<String>, u64);
+
+#[derive(Default)]
+struct Holders {
+    fulls: BTreeSet<String>,
+    bodies: BTreeSet<Body>,
+}
+
+/// The functions that share a name with another one.
+#[derive(Default)]
+pub struct Namesakes {
+    by_short: HashMap<String, Holders>,
+    /// Names end in ` (inline)` where `jeprof`'s do: then a function that is also called has two.
+    marks_inlined: bool,
+}
+
+impl Namesakes {
+    /// Looks at every named location of every profile.
+    pub fn collect<'a>(profiles: impl Iterator<Item = &'a Profile>) -> Namesakes {
+        let mut namesakes = Namesakes::default();
+        for profile in profiles {
+            for location in profile.locations.iter().filter(|l| !l.managed) {
+                for line in &location.lines {
+                    namesakes.note(profile, location, line);
+                }
+            }
+        }
+        namesakes
+            .by_short
+            .retain(|_, h| h.fulls.len() > 1 || h.bodies.len() > 1);
+        namesakes
+    }
+
+    /// The same, with ` (inline)` behind the names of what was inlined, or without.
+    pub fn marking_inlined(self, marks_inlined: bool) -> Namesakes {
+        Namesakes {
+            marks_inlined,
+            ..self
+        }
+    }
+
+    fn note(&mut self, profile: &Profile, location: &Location, line: &Line) {
+        let holders = match self.by_short.get_mut(line.short()) {
+            Some(holders) => holders,
+            None => self.by_short.entry(line.short().to_owned()).or_default(),
+        };
+        if !holders.fulls.contains(&line.function) {
+            holders.fulls.insert(line.function.clone());
+        }
+        let mapping = location.mapping.and_then(|m| profile.mappings.get(m));
+        if let (Some(start), Some(m)) = (line.start, mapping) {
+            holders
+                .bodies
+                .insert((m.path.clone(), m.build_id.clone(), start));
+        }
+    }
+
+    /// The frame of a site.
+    pub fn frame(&self, site: &Site<'_>, granularity: Granularity) -> Frame {
+        let mut frame = match site.line {
+            Some(line) => self.named(site, line, granularity),
+            None => unresolved(site, granularity),
+        };
+        frame.module = site.mapping.map(|m| m.file_name().to_owned());
+        frame.system = site.mapping.is_some_and(Mapping::is_system_library);
+        frame
+    }
+
+    fn named(&self, site: &Site<'_>, line: &Line, granularity: Granularity) -> Frame {
+        let mut name = self.function(site, line);
+        if line.inlined && self.marks_inlined {
+            name.push_str(" (inline)");
+        }
+        let file = line.file.as_deref();
+        let at = file.map_or("??:?".to_owned(), |f| place(f, line.line));
+        let address = site.location.address;
+        let name = match granularity {
+            Granularity::Functions => name,
+            Granularity::Lines => format!("{name} {at}"),
+            Granularity::Addresses => format!("{address:016x} {name} {at}"),
+            Granularity::Files => match file {
+                Some(file) => file.to_owned(),
+                // A pseudo-address would tell nobody anything.
+                None if site.location.managed => name,
+                None => bare(site, address),
+            },
+        };
+        let managed = site.location.managed;
+        Frame {
+            name,
+            full: line.function.clone(),
+            module: None,
+            system: false,
+            file: line.file.clone(),
+            line: line.line,
+            inlined: line.inlined,
+            is_class: line.is_class,
+            kind: if managed {
+                FrameKind::Managed
+            } else {
+                FrameKind::Native
+            },
+        }
+    }
+
+    fn function(&self, site: &Site<'_>, line: &Line) -> String {
+        let Some(holders) = self
+            .by_short
+            .get(line.short())
+            .filter(|_| !site.location.managed)
+        else {
+            return line.short().to_owned();
+        };
+        if holders.fulls.len() > 1 && line.short.is_some() {
+            return line.function.clone();
+        }
+        match line.start {
+            Some(start) if is_shared(&holders.bodies) => format!("{}@{start:x}", line.short()),
+            _ => line.short().to_owned(),
+        }
+    }
+}
+
+/// Two bodies are two functions when they lie in different files, or apart in one build of a
+/// file. The same path with another build is the same function built again.
+fn is_shared(bodies: &BTreeSet<Body>) -> bool {
+    let mut pairs = bodies.iter().zip(bodies.iter().skip(1));
+    pairs.any(|(a, b)| a.0 != b.0 || (a.1 == b.1 && a.2 != b.2))
+}
+
+fn unresolved(site: &Site<'_>, granularity: Granularity) -> Frame {
+    let address = site.location.address;
+    let function = bare(site, site.location.function_start.unwrap_or(address));
+    let name = match granularity {
+        Granularity::Addresses => format!("{address:016x} {}", bare(site, address)),
+        _ => function.clone(),
+    };
+    Frame {
+        name,
+        full: function,
+        kind: FrameKind::Unresolved,
+        ..Frame::default()
+    }
+}
+
+/// `libfoo.so+0x1234` counts from where the file is loaded, so that it is the same in every run;
+/// memory without a file has only its address.
+fn bare(site: &Site<'_>, address: u64) -> String {
+    match site.mapping {
+        Some(m) if m.path.starts_with('/') || m.path == "[vdso]" => {
+            let deleted = if m.deleted { " (deleted)" } else { "" };
+            format!(
+                "{}{deleted}+{:#x}",
+                m.file_name(),
+                address.wrapping_sub(m.base)
+            )
+        }
+        Some(m) if m.path.is_empty() => format!("[anon] {address:#018x}"),
+        Some(m) => format!("{} {address:#018x}", m.path),
+        None => format!("{address:#018x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(full: &str, short: &str, start: u64) -> Line {
+        let short = (short != full).then(|| short.to_owned());
+        Line {
+            function: full.into(),
+            short,
+            start: Some(start),
+            ..Line::default()
+        }
+    }
+
+    /// One mapping a module, one location a line.
+    fn profile(build_id: &str, lines: &[(&str, Line)]) -> Profile {
+        let mut profile = Profile::default();
+        for (at, (module, line)) in lines.iter().enumerate() {
+            profile.mappings.push(Mapping {
+                path: (*module).to_owned(),
+                build_id: Some(build_id.into()),
+                ..Mapping::default()
+            });
+            profile.locations.push(Location {
+                address: 0x10 + at as u64,
+                mapping: Some(at),
+                lines: vec![line.clone()],
+                ..Location::default()
+            });
+        }
+        profile
+    }
+
+    fn names(profiles: &[&Profile]) -> Vec<String> {
+        let namesakes = Namesakes::collect(profiles.iter().copied());
+        let locations = profiles.iter().flat_map(|p| p.locations.iter());
+        let site = |location| Site {
+            id: crate::profile::model::LocationId(0),
+            depth: 0,
+            location,
+            line: location.lines.first(),
+            mapping: None,
+        };
+        let frame = |location| {
+            namesakes
+                .frame(&site(location), Granularity::Functions)
+                .name
+        };
+        locations.map(frame).collect()
+    }
+
+    #[test]
+    fn one_function_at_two_addresses_is_no_namesake() {
+        let f = line("f(int)", "f", 0x100);
+        assert_eq!(
+            names(&[&profile("1", &[("/a", f.clone()), ("/a", f)])]),
+            ["f", "f"]
+        );
+    }
+
+    #[test]
+    fn inlining_makes_another_function_only_where_it_was_asked_for() {
+        let inlined = Line {
+            inlined: true,
+            ..line("f", "f", 0x100)
+        };
+        let location = Location {
+            lines: vec![inlined],
+            ..Location::default()
+        };
+        let site = Site {
+            id: crate::profile::model::LocationId(0),
+            depth: 0,
+            location: &location,
+            line: location.lines.first(),
+            mapping: None,
+        };
+        let name = |marks_inlined| {
+            let namesakes = Namesakes::default().marking_inlined(marks_inlined);
+            namesakes.frame(&site, Granularity::Functions).name
+        };
+        assert_eq!((name(false), name(true)), ("f".into(), "f (inline)".into()));
+    }
+
+    #[test]
+    fn overloads_keep_their_parameters() {
+        let (a, b) = (line("f(int)", "f", 0x100), line("f(long)", "f", 0x200));
+        assert_eq!(
+            names(&[&profile("1", &[("/a", a), ("/a", b)])]),
+            ["f(int)", "f(long)"]
+        );
+    }
+
+    #[test]
+    fn statics_of_one_name_get_their_address() {
+        let (a, b) = (line("init", "init", 0x100), line("init", "init", 0x200));
+        let two_files = profile(
+            "1",
+            &[("/a", a.clone()), ("/b", a.clone()), ("/c", b.clone())],
+        );
+        assert_eq!(names(&[&two_files]), ["init@100", "init@100", "init@200"]);
+        assert_eq!(
+            names(&[&profile("1", &[("/a", a), ("/a", b)])]),
+            ["init@100", "init@200"]
+        );
+    }
+
+    #[test]
+    fn another_build_is_the_same_function() {
+        let before = profile("1", &[("/a", line("f", "f", 0x100))]);
+        let after = profile("2", &[("/a", line("f", "f", 0x180))]);
+        assert_eq!(names(&[&before, &after]), ["f", "f"]);
+    }
+
+    #[test]
+    fn what_has_no_name_says_where_it_is() {
+        let location = Location {
+            address: 0x7f10,
+            ..Location::default()
+        };
+        let bare = |path: &str, deleted| {
+            let mapping = Mapping {
+                start: 0x7f00,
+                base: 0x6f00,
+                path: path.into(),
+                deleted,
+                ..Mapping::default()
+            };
+            let id = crate::profile::model::LocationId(0);
+            let site = Site {
+                id,
+                depth: 0,
+                location: &location,
+                line: None,
+                mapping: Some(&mapping),
+            };
+            Namesakes::default()
+                .frame(&site, Granularity::Functions)
+                .name
+        };
+        assert_eq!(bare("/lib/libfoo.so", false), "libfoo.so+0x1010");
+        assert_eq!(bare("/lib/a b.so", true), "a b.so (deleted)+0x1010");
+        assert_eq!(bare("", false), "[anon] 0x0000000000007f10");
+        assert_eq!(bare("[heap]", false), "[heap] 0x0000000000007f10");
+    }
+}

@@ -1,0 +1,213 @@
+//! The icicle: stacks from the root downwards, as wide as what they hold. The script of the page draws
+//! the same look from the same classes. Pure; the same stacks give the same bytes.
+//!
+//! What is too narrow to see is left out, so a picture stays small however many stacks there are.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+
+use crate::figures::amount::{amount, percent};
+use crate::figures::units::Unit;
+use crate::view::picture::text_width::{self, FONT_FAMILY};
+use crate::view::picture::xml;
+
+/// Height of a row, and what is left between two.
+pub const ROW: f64 = 19.0;
+/// Size of the letters.
+pub const FONT: f64 = 11.5;
+/// Narrower frames are left out: twice what the script draws, for this picture is not packed.
+const NARROWEST: f64 = 3.0;
+/// Rows at the end without a frame as wide as this go, all but one: nothing can be read there, and
+/// they would be most of the picture of a deep stack.
+const ROW_WORTH: f64 = 20.0;
+
+/// A stack to be drawn, root first: name and class of every frame.
+#[derive(Clone, Debug)]
+pub struct Path<'a> {
+    /// Names and hues, root first.
+    pub frames: Vec<(&'a str, usize)>,
+    /// Bytes or blocks; what is not positive has no width and is left out.
+    pub value: f64,
+}
+
+#[derive(Default)]
+struct Node<'a> {
+    value: f64,
+    hue: usize,
+    children: BTreeMap<&'a str, Node<'a>>,
+}
+
+impl Node<'_> {
+    /// Rows with frames of that part of the whole, at least.
+    fn depth(&self, least: f64) -> usize {
+        let wide = self.children.values().filter(|n| n.value >= least);
+        1 + wide.map(|n| n.depth(least)).max().unwrap_or(0)
+    }
+}
+
+/// The `svg` element, `width` wide; empty text when nothing is to be drawn.
+pub fn svg(paths: &[Path<'_>], title: &str, width: f64, unit: Unit) -> String {
+    let mut root = Node::default();
+    for path in paths.iter().filter(|p| p.value > 0.0) {
+        root.value += path.value;
+        let mut node = &mut root;
+        for &(name, hue) in &path.frames {
+            node = node.children.entry(name).or_default();
+            node.value += path.value;
+            node.hue = hue;
+        }
+    }
+    if root.value <= 0.0 {
+        return String::new();
+    }
+    let scale = width / root.value;
+    let rows = root.depth(ROW_WORTH / scale) + 1;
+    let picture = Picture {
+        total: root.value,
+        scale,
+        unit,
+        rows: rows.min(root.depth(NARROWEST / scale)),
+    };
+    let height = picture.rows as f64 * ROW;
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    let _ = writeln!(
+        out,
+        "<svg class=\"flame\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
+         font-family=\"{FONT_FAMILY}\" font-size=\"{FONT}\"><title>{}</title>",
+        xml::escape(title)
+    );
+    root.hue = crate::view::picture::hue::rest();
+    let _ = picture.write(&mut out, "all", &root, 0.0, 0);
+    out.push_str("</svg>\n");
+    out
+}
+
+struct Picture {
+    total: f64,
+    scale: f64,
+    unit: Unit,
+    rows: usize,
+}
+
+impl Picture {
+    fn write(
+        &self,
+        out: &mut String,
+        name: &str,
+        node: &Node<'_>,
+        x: f64,
+        row: usize,
+    ) -> fmt::Result {
+        let width = node.value * self.scale;
+        if width < NARROWEST || row >= self.rows {
+            return Ok(());
+        }
+        let y = row as f64 * ROW;
+        let value = amount(node.value, self.unit);
+        let share = percent(node.value, self.total);
+        write!(
+            out,
+            "<g class=\"frame m{}\"><title>{}\n{value} ({share})</title>\
+             <rect x=\"{x:.1}\" y=\"{y:.0}\" width=\"{:.1}\" height=\"{:.0}\"/>",
+            node.hue,
+            xml::escape(name),
+            (width - 0.6).max(0.4),
+            ROW - 1.0
+        )?;
+        let label = fit(name, width - 8.0);
+        if !label.is_empty() {
+            let baseline = y + ROW * 0.68;
+            let label = xml::escape(&label);
+            write!(
+                out,
+                "<text x=\"{:.1}\" y=\"{baseline:.1}\">{label}</text>",
+                x + 4.0
+            )?;
+        }
+        out.push_str("</g>\n");
+        let mut children: Vec<(&&str, &Node<'_>)> = node.children.iter().collect();
+        children.sort_by(|a, b| b.1.value.total_cmp(&a.1.value).then(a.0.cmp(b.0)));
+        let mut x = x;
+        for (name, child) in children {
+            self.write(out, name, child, x, row + 1)?;
+            x += child.value * self.scale;
+        }
+        Ok(())
+    }
+}
+
+/// As much of a name as has room: its end says more than its beginning.
+fn fit(name: &str, room: f64) -> String {
+    if text_width::width(name, FONT) <= room {
+        return name.to_owned();
+    }
+    let mut left = room - text_width::width("…", FONT);
+    let fits = |c: &char| {
+        left -= text_width::width(c.encode_utf8(&mut [0; 4]), FONT);
+        left >= 0.0
+    };
+    let end: String = name.chars().rev().take_while(fits).collect();
+    if end.chars().count() < 2 {
+        return String::new();
+    }
+    let end: String = end.chars().rev().collect();
+    format!("…{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(paths: &[(&[&'static str], f64)]) -> String {
+        let paths: Vec<Path<'_>> = paths
+            .iter()
+            .map(|(names, value)| Path {
+                frames: names.iter().map(|name| (*name, 1)).collect(),
+                value: *value,
+            })
+            .collect();
+        svg(&paths, "flame", 1000.0, Unit::Megabytes)
+    }
+
+    #[test]
+    fn widths_are_values_and_nothing_is_negative() {
+        let picture = draw(&[
+            (&["main", "a"], 3.0),
+            (&["main", "b"], 1.0),
+            (&["main", "c"], -4.0),
+        ]);
+        let document = roxmltree::Document::parse(&picture).unwrap();
+        let widths: Vec<f64> = document
+            .descendants()
+            .filter(|n| n.has_tag_name("rect"))
+            .map(|n| n.attribute("width").unwrap().parse().unwrap())
+            .collect();
+        assert_eq!(widths, [999.4, 999.4, 749.4, 249.4]);
+    }
+
+    #[test]
+    fn a_deep_and_narrow_stack_does_not_make_the_picture_tall() {
+        let deep = ["f"; 90];
+        let rows = |value: f64| {
+            let picture = draw(&[(&["main", "a"], 1000.0 - value), (&deep, value)]);
+            picture.matches("<rect ").count()
+        };
+        assert_eq!((rows(30.0), rows(5.0)), (93, 6));
+    }
+
+    #[test]
+    fn nothing_is_drawn_of_nothing() {
+        assert_eq!(draw(&[(&["main"], 0.0)]), "");
+    }
+
+    #[test]
+    fn long_names_keep_their_end() {
+        let fitted = fit("com.example.shop.Basket.add", 80.0);
+        assert!(
+            fitted.starts_with('…') && fitted.ends_with("Basket.add"),
+            "{fitted}"
+        );
+        assert_eq!(fit("main", 3.0), "");
+    }
+}

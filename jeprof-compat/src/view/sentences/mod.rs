@@ -1,0 +1,24 @@
+//! What was found, in sentences: the only place where figures of an analysis become words. Pure.
+//!
+//! `conclusion` answers whether a process leaks, `card` tells of one suspect, `place` where it is,
+//! `reason` why its verdict is what it is, and `diff` what changed between two dumps.
+
+mod card;
+mod conclusion;
+pub mod diff;
+mod place;
+mod reason;
+
+use crate::analysis::suspects::Case;
+use crate::report::Findings;
+
+/// All that is said of one kind of samples of a process.
+pub fn findings(case: &Case<'_>) -> Findings {
+    let suspects = case.suspects().into_iter();
+    Findings {
+        conclusion: conclusion::conclusion(case),
+        suspects: suspects.map(|judged| card::suspect(case, judged)).collect(),
+        leak_lower: case.leak_lower(),
+        floor: case.floor.map(|floor| floor * 3600.0),
+    }
+}

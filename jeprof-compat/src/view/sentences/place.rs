@@ -1,0 +1,48 @@
+//! Where a suspect is: its culprit, the file and line, the class of its objects. Pure.
+
+use crate::analysis::suspects::{Case, Judged};
+use crate::profile::model::JAVA_HEAP;
+use crate::stacks::naming::Frame;
+
+/// The culprit, and of which class its objects are, if they are objects.
+pub fn who(case: &Case<'_>, judged: &Judged) -> String {
+    let called = called(&case.paths.frames[judged.group.culprit]);
+    match class(case, judged) {
+        Some(class) => format!("{called}, by {class}"),
+        None => called,
+    }
+}
+
+/// `objects of byte[]`: the class that has most of the group.
+pub fn class(case: &Case<'_>, judged: &Judged) -> Option<String> {
+    let paths = &case.paths;
+    let heaviest = paths.heaviest(&judged.group.members);
+    let leaf = *paths.paths.get(heaviest)?.frames.first()?;
+    (paths.kind == Some(JAVA_HEAP)).then(|| format!("objects of {}", paths.frames[leaf].name))
+}
+
+fn called(frame: &Frame) -> String {
+    match place(frame) {
+        place if place.is_empty() => frame.name.clone(),
+        place => format!("{} ({place})", frame.name),
+    }
+}
+
+/// `deflate.c:302 in libz.so.1`.
+pub fn place(frame: &Frame) -> String {
+    let module = frame.module.as_deref();
+    match (file(frame), module) {
+        (Some(file), Some(module)) => format!("{file} in {module}"),
+        (Some(file), None) => file,
+        (None, module) => module.unwrap_or_default().to_owned(),
+    }
+}
+
+/// `deflate.c:302`.
+pub fn file(frame: &Frame) -> Option<String> {
+    let file = frame.file.as_deref()?;
+    Some(match frame.line {
+        Some(line) => format!("{file}:{line}"),
+        None => file.to_owned(),
+    })
+}

@@ -1,0 +1,116 @@
+//! Why a verdict is what it is, as the half of a sentence behind "because". Pure.
+
+use crate::analysis::suspects::{Born, Judgement, Reason};
+use crate::figures::words;
+
+/// The reason of a judgement.
+pub fn reason(judgement: &Judgement) -> String {
+    let text = of(&judgement.reason);
+    match judgement.chance_among {
+        Some(tested) => format!("{text}; among {tested} paths tested this may be chance"),
+        None => text,
+    }
+}
+
+fn of(reason: &Reason) -> String {
+    match *reason {
+        Reason::FewLive { all } => format!("only {} live", words::count(all, "sample")),
+        Reason::Old { old, all, warm_up } => format!(
+            "{old} of {} come from the first {}, and few were added later",
+            words::count(all, "live sample"),
+            words::duration(warm_up)
+        ),
+        Reason::Young {
+            young,
+            all,
+            deaths,
+            age,
+        } => format!(
+            "{} were freed, and {young} of {} are younger than {}",
+            words::count(deaths, "sample"),
+            words::count(all, "live one"),
+            words::duration(age)
+        ),
+        Reason::FewMature { mature, age } => format!(
+            "only {} from after the warm-up older than {}",
+            words::count(mature, "sample"),
+            words::duration(age)
+        ),
+        Reason::Bursts { mature, events } => format!(
+            "its {} came in bursts, worth {events:.0} independent events: too few to say that it goes on",
+            words::count(mature, "mature sample")
+        ),
+        Reason::Dying {
+            age,
+            life,
+            deaths,
+            collapses,
+        } => dying(age, life, deaths, collapses),
+        Reason::Falling { plateau, has_ended } => falling(plateau, has_ended),
+        Reason::Staying {
+            born,
+            is_rising,
+            age,
+            deaths,
+        } => staying(&born, is_rising, age, deaths),
+        Reason::Open { born, deaths } => open(&born, deaths),
+    }
+}
+
+fn dying(age: f64, life: f64, deaths: u64, collapses: usize) -> String {
+    let how = match collapses {
+        0 => String::new(),
+        1 => ", once most of it at one time".to_owned(),
+        n => format!(", {n} times most of it at one time"),
+    };
+    format!(
+        "what is older than {} is freed too, after another {} on average ({}){how}",
+        words::duration(age),
+        words::duration(life),
+        words::count(deaths, "death"),
+    )
+}
+
+fn falling(plateau: f64, has_ended: bool) -> String {
+    let how = match has_ended {
+        true => "has all but stopped",
+        false => "is slowing down",
+    };
+    format!(
+        "growth {how}: fewer and fewer of the live blocks are recent; would level off at about {}",
+        words::bytes(plateau)
+    )
+}
+
+fn born(born: &Born) -> String {
+    format!(
+        "{} born between {} and {}",
+        words::count(born.samples, "sample"),
+        words::duration(born.from),
+        words::duration(born.to)
+    )
+}
+
+fn staying(of: &Born, is_rising: bool, age: f64, deaths: u64) -> String {
+    let spread = match is_rising {
+        true => "they come faster and faster",
+        false => "they came evenly",
+    };
+    let age = words::duration(age);
+    let deaths = match deaths {
+        0 => format!("none that grew older than {age} was ever freed"),
+        1 => format!("only one that grew older than {age} was freed"),
+        n => format!("only {n} that grew older than {age} were freed"),
+    };
+    format!("{} are live, {spread}, and {deaths}", born(of))
+}
+
+fn open(of: &Born, deaths: Option<u64>) -> String {
+    match deaths {
+        Some(deaths) => format!(
+            "{} are live, but {deaths} older ones were freed: it may level off",
+            born(of)
+        ),
+        None => format!("{} are live, too few yet to know that they stay", born(of)),
+    }
+}

@@ -1,0 +1,85 @@
+//! The table that `jeprof --text` prints: flat, share, running share, cumulative, share, name.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::io::{self, Write};
+
+use crate::figures::units::{Unit, percent};
+use crate::stacks::NamedProfile;
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// What the numbers count.
+    pub unit: Unit,
+    /// Sort by the cumulative value instead of the flat one.
+    pub by_cumulative: bool,
+}
+
+/// Writes the total and one row for each frame that has any value.
+pub fn write(profile: &NamedProfile, options: Options, out: &mut impl Write) -> io::Result<()> {
+    let unit = options.unit;
+    if let Some(kind) = &profile.kind {
+        writeln!(out, "Kind: {}", printable(&kind.to_string()))?;
+    }
+    if profile.total != 0.0 {
+        writeln!(out, "Total: {} {}", unit.format(profile.total), unit.name())?;
+    }
+    let shown = profile.shown();
+    let mut running = 0.0;
+    for row in rows(profile, options.by_cumulative) {
+        running += row.flat;
+        if row.flat != 0.0 || row.cumulative != 0.0 {
+            writeln!(
+                out,
+                "{:>8} {:>6} {:>6} {:>8} {:>6} {}",
+                unit.format(row.flat),
+                percent(row.flat, shown),
+                percent(running, shown),
+                unit.format(row.cumulative),
+                percent(row.cumulative, shown),
+                printable(row.name),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// A row stays one, and a symbol does not talk to the terminal.
+fn printable(name: &str) -> Cow<'_, str> {
+    if name.chars().any(char::is_control) {
+        name.replace(char::is_control, "\u{fffd}").into()
+    } else {
+        name.into()
+    }
+}
+
+struct Row<'a> {
+    flat: f64,
+    cumulative: f64,
+    name: &'a str,
+}
+
+fn rows(profile: &NamedProfile, by_cumulative: bool) -> Vec<Row<'_>> {
+    let sums = profile.sums();
+    let frames = profile.frames.iter().zip(sums);
+    let mut rows: Vec<Row<'_>> = frames
+        .map(|(frame, (flat, cumulative))| Row {
+            flat,
+            cumulative,
+            name: &frame.name,
+        })
+        .collect();
+    let key = |row: &Row<'_>| {
+        if by_cumulative {
+            row.cumulative
+        } else {
+            row.flat
+        }
+    };
+    rows.sort_by(|a, b| {
+        let by_value = key(b).partial_cmp(&key(a)).unwrap_or(Ordering::Equal);
+        by_value.then_with(|| a.name.cmp(b.name))
+    });
+    rows
+}
