@@ -1,5 +1,5 @@
 //! What the user asked for: one table of options, from which the struct, the parser, the help text
-//! and the README's table are made. Called by `boot` at start, read by every cold room.
+//! and the table in `docs/options.md` are made. Called by `boot` at start, read by every cold room.
 //!
 //! The grammar is that of jemalloc's `MALLOC_CONF`, and so are the messages: `key:value` pairs
 //! between commas, keys of letters, digits and `_`, later pairs win, what cannot be read is said in

@@ -1,4 +1,4 @@
-//! The arithmetic of `benches/ratio.sh`, whose tables the README quotes: intervals, verdicts, who is divided by whom.
+//! The arithmetic of `benches/ratio.sh`, whose tables `docs/costs.md` quotes: intervals, verdicts, who is divided by whom.
 
 use std::path::Path;
 use std::process::Command;

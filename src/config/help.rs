@@ -1,4 +1,4 @@
-//! The table of options as text: for `malloscope help` and the README. Called by tools and tests,
+//! The table of options as text: for `malloscope help` and `docs/options.md`. Called by tools and tests,
 //! never by the preloaded library.
 #![deny(
     clippy::indexing_slicing,
@@ -24,7 +24,7 @@ impl Opt {
     }
 }
 
-/// The README's table.
+/// The table in `docs/options.md`.
 pub fn table_markdown(out: &mut dyn Write) -> Result {
     out.write_str("| Option | Default | Values | Meaning |\n|---|---|---|---|\n")?;
     for option in OPTIONS {

@@ -297,6 +297,6 @@ fn what_a_watcher_forbids_is_known() {
     let run = program(&["namespace"], "prof_timer:60").succeeded();
     let with = run.truth("errno");
     let without = program(&["namespace"], "").succeeded().truth("errno");
-    // A process of several threads may not enter a user namespace; README, "Limits".
+    // A process of several threads may not enter a user namespace; docs/limits.md, "Threads and signals".
     assert!(with == 22 || with == without, "{with}, {without}");
 }
