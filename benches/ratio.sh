@@ -58,7 +58,7 @@ fi
 if have "${CC:-cc}"; then
     compile ring "$loads/ring.c" && add ring.c other holds "$work/ring"
     compile loop "$loads/loop.c" && add loop.c loop holds "$work/loop"
-    compile leak "$examples/native-leak/leak.c" && add leak.c other - "$work/leak" 1600000
+    compile leak "$examples/native-leak/leak.c" && add leak.c loop - "$work/leak" 1600000
 fi
 if have g++; then
     g++ -std=c++17 -O2 -g -pthread -o "$work/server" "$loads/server.cpp"
