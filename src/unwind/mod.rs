@@ -196,7 +196,8 @@ impl Walk<'_> {
         let end = self.memory.end() as u64;
         let rules = self.rules;
         let mut registers = self.registers;
-        if !registers.sp.is_multiple_of(8) {
+        // Below the end of known memory, so that no offset leads over the end of the address space.
+        if registers.sp >= end || !registers.sp.is_multiple_of(8) {
             return;
         }
         let mut room = self

@@ -111,7 +111,7 @@ impl Registers {
 /// ordinary, which [`step`] then tells.
 ///
 /// # Safety
-/// Everything from `registers.sp`, a multiple of eight, to `end` can be read.
+/// Everything from `registers.sp`, a multiple of eight, to `end`, which is in the lower half of the address space, can be read.
 #[inline(always)]
 pub unsafe fn plain_step(registers: &mut Registers, rule: Rule, end: u64) -> Option<()> {
     if let Some(offset) = rule.bare() {
@@ -119,7 +119,8 @@ pub unsafe fn plain_step(registers: &mut Registers, rule: Rule, end: u64) -> Opt
         if at >= end {
             return None;
         }
-        // SAFETY: aligned, as the offset is; not below the stack pointer, since an address and 32 bits cannot overflow; below `end`.
+        // SAFETY: aligned, as the offset is; not below the stack pointer, since an address below `end` and 32 bits cannot overflow;
+        // below `end`.
         registers.pc = unsafe { read_volatile(at as *const u64) };
         registers.sp = at.wrapping_add(WORD);
         return Some(());
