@@ -135,9 +135,13 @@ impl LiveTable {
             return Insert::Full;
         };
         match &old {
-            None => self.len.fetch_add(1, Relaxed) as u64,
-            Some(old) => self.weighted_bytes.fetch_sub(old.weighted_bytes, Relaxed),
-        };
+            None => {
+                self.len.fetch_add(1, Relaxed);
+            }
+            Some(old) => {
+                self.weighted_bytes.fetch_sub(old.weighted_bytes, Relaxed);
+            }
+        }
         self.weighted_bytes
             .fetch_add(sample.weighted_bytes, Relaxed);
         old.map_or(Insert::New, Insert::Replaced)

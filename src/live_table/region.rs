@@ -300,7 +300,7 @@ impl Map {
     }
 
     /// Gives the pages of a region back that nobody but late readers looks at.
-    pub(super) fn retire(&self, outgrown: Option<NonNull<Region>>) {
+    pub(super) fn retire(outgrown: Option<NonNull<Region>>) {
         let Some(region) = outgrown else {
             return;
         };

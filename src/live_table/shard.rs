@@ -120,7 +120,7 @@ impl Shard {
                 self.region.store(map.region(), Release);
                 drop(moving);
                 // Readers that come from now on look at the new one.
-                map.retire(outgrown);
+                Map::retire(outgrown);
             }
             let old = map.insert(sample)?;
             if let (None, Some(pages)) = (&old, pages) {
