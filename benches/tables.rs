@@ -4,10 +4,10 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 
-use malloscope::live_table::pages::PageFilter;
-use malloscope::live_table::{LiveTable, Sample};
 use malloscope::sampler::{Sampler, weight};
-use malloscope::stack_table::{StackId, StackTable};
+use malloscope::table::live_table::pages::PageFilter;
+use malloscope::table::live_table::{LiveTable, Sample};
+use malloscope::table::stack_table::{StackId, StackTable};
 
 const DEPTH: u64 = 36;
 

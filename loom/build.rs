@@ -9,38 +9,38 @@ use std::{env, fs};
 /// Files below `src/`, and what makes each small.
 const SOURCES: &[(&str, &[(&str, &str)])] = &[
     (
-        "sync",
+        "table/sync",
         &[
             ("SPINS: u32 = 100", "SPINS: u32 = 1"),
             ("core::hint::spin_loop", "loom::hint::spin_loop"),
         ],
     ),
     (
-        "gate",
+        "table/fork_gate",
         &[
-            ("pub static TABLES: Gate = Gate::new();", ""),
+            ("pub static TABLES: ForkGate = ForkGate::new();", ""),
             ("    fn new", "    pub fn new"),
         ],
     ),
-    ("stack_table", &[]),
+    ("table/stack_table/mod", &[]),
     (
-        "stack_table/directory",
+        "table/stack_table/directory",
         &[("LG_FIRST: u32 = 10", "LG_FIRST: u32 = 1")],
     ),
     (
-        "stack_table/index",
+        "table/stack_table/index",
         &[("LG_FIRST: u32 = 8", "LG_FIRST: u32 = 1")],
     ),
     (
-        "stack_table/record",
+        "table/stack_table/record",
         &[("LIFETIMES: usize = 32", "LIFETIMES: usize = 2")],
     ),
     (
-        "live_table",
+        "table/live_table/mod",
         &[("LG_SHARDS: u32 = 6", "LG_SHARDS: u32 = 1")],
     ),
     (
-        "live_table/pages",
+        "table/live_table/pages",
         &[
             ("u32::BITS - LG_PAGE", "1"),
             ("FULL as usize + 1", "1"),
@@ -54,11 +54,11 @@ const SOURCES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
-        "live_table/shard",
+        "table/live_table/shard",
         &[("RECOUNT: u32 = 64", "RECOUNT: u32 = 1")],
     ),
     (
-        "live_table/region",
+        "table/live_table/region",
         &[
             ("LG_FIRST: u32 = 4", "LG_FIRST: u32 = 1"),
             ("LG_LEAVE: u32 = 6", "LG_LEAVE: u32 = 0"),
@@ -97,7 +97,7 @@ fn under_loom(text: &str) -> String {
         let module = private.strip_prefix("mod ").and_then(|line| line.strip_suffix(';'));
         let parent = if text.contains("struct LiveTable") { "live_table" } else { "stack_table" };
         module.map_or(line.to_owned(), |module| {
-            format!("pub mod {module} {{ include!(concat!(env!(\"OUT_DIR\"), \"/{parent}/{module}.rs\")); }}")
+            format!("pub mod {module} {{ include!(concat!(env!(\"OUT_DIR\"), \"/table/{parent}/{module}.rs\")); }}")
         })
     });
     lines.collect::<Vec<_>>().join("\n")

@@ -24,18 +24,12 @@
 //! # Safety
 //! Words are written with the address of a function of the same prototype, by one store.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::elf::{self, Kind, Object, Slot};
-use crate::sys::{self, PAGE};
+use crate::platform::elf::{self, Kind, Object, Slot};
+use crate::platform::sys::{self, PAGE};
 
 /// A hook of a function that only some allocators have.
 pub struct Extension {

@@ -15,11 +15,17 @@ use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use crate::binding::{self, Extension};
 use crate::config::{self, Config};
 use crate::hooks::{forward, mapping, sandbox};
-use crate::process::lineage;
+use crate::platform::process::lineage;
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::runtime::jvm::{self, Detection};
 use crate::trigger::{self, exit};
-use crate::{arena, diag, elf, java_heap, next, remark, sys, unwind};
+use crate::{
+    diag, java_heap, next,
+    platform::{elf, sys},
+    remark,
+    table::arena,
+    unwind,
+};
 
 /// The configuration in force; null while there is none. Written by [`start`].
 static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());

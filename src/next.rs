@@ -25,8 +25,8 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use crate::elf::{self, Name, Object, Symbol};
-use crate::sys;
+use crate::platform::elf::{self, Name, Object, Symbol};
+use crate::platform::sys;
 
 /// A function pointer of any type, kept untyped.
 pub type Entry = AtomicPtr<c_void>;
@@ -152,6 +152,7 @@ fn bit(entry: &Entry) -> u64 {
 const COUNT: usize = size_of::<Functions>() / size_of::<Entry>();
 
 /// Where in [`SYMBOLS`] each ends, and its hash.
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
 static HASHED: [(u16, u32); COUNT] = {
     let mut all = [(0, 0); COUNT];
     let (mut rest, mut at, mut start, mut end) = (SYMBOLS, 0, 0, 0);

@@ -6,18 +6,15 @@
 //! `malloscope run` learns by it of processes that write no dump. Called by cold rooms, by any
 //! thread, also before the program runs. Takes no lock: a slot is taken once and never given back, so
 //! a child may inherit half a remark, which is never shown.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32};
 
 use crate::config::Config;
-use crate::{diag, process, sys};
+use crate::{
+    diag,
+    platform::{process, sys},
+};
 
 /// Longest remark; the rest is cut off.
 pub const LONGEST: usize = 200;
@@ -172,7 +169,7 @@ fn append_to(path: &core::ffi::CStr, text: &[u8]) {
     };
     let mut name = [0; 32];
     let name = process::read(c"/proc/self/comm", &mut name).unwrap_or_default();
-    let pid = diag::Decimal::new(u64::from(sys::getpid().unsigned_abs()));
+    let pid = crate::platform::decimal::Decimal::new(u64::from(sys::getpid().unsigned_abs()));
     let line = [
         pid.as_str().as_bytes(),
         b" ",

@@ -5,11 +5,11 @@
 
 #![allow(unsafe_code)]
 
+use malloscope::platform::sys;
 use malloscope::runtime::jvm::layout::{Constants, Fields, Layout, Sizes};
 use malloscope::runtime::jvm::walk::{Exit, Frame, Walk};
 use malloscope::runtime::jvm::{Names, structs::Place};
 use malloscope::runtime::memory::Memory;
-use malloscope::sys;
 use proptest::prelude::*;
 
 const WORDS: usize = 4096;

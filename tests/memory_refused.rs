@@ -1,8 +1,8 @@
 //! The kernel refuses memory for a moment: no more is lost than what was sampled then. A process of
 //! its own, for the arena is one for all of it.
 
-use malloscope::arena;
 use malloscope::diag::{Counter, counted};
+use malloscope::table::arena;
 
 #[test]
 fn what_the_kernel_refuses_is_asked_for_again() {

@@ -2,11 +2,11 @@
 //! ceiling holds for all of it.
 #![allow(unsafe_code)]
 
-use malloscope::arena;
 use malloscope::diag::{Counter, counted};
-use malloscope::live_table::pages::PageFilter;
-use malloscope::live_table::{Insert, LiveTable, Sample};
-use malloscope::stack_table::{StackId, StackTable};
+use malloscope::table::arena;
+use malloscope::table::live_table::pages::PageFilter;
+use malloscope::table::live_table::{Insert, LiveTable, Sample};
+use malloscope::table::stack_table::{StackId, StackTable};
 
 static STACKS: StackTable = StackTable::new();
 static LIVE: LiveTable = LiveTable::new(Some(&PAGES));

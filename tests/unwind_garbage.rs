@@ -1,7 +1,7 @@
 //! The unwinder among garbage: tables of random bytes, real ones with errors, any registers at all. No panic, no fault, whatever the
 //! answer. Apart from the other tests, because it fills the process' table of rules with nonsense.
 
-use malloscope::elf;
+use malloscope::platform::elf;
 use malloscope::unwind::eh_frame::find_rule;
 use malloscope::unwind::modules::{self, Module, Tables};
 use malloscope::unwind::rule::{Base, Cfa, Saved, Step};

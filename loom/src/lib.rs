@@ -7,20 +7,33 @@
 //! Not here, and why: `arena` (its state is in statics, which loom cannot have), and the place of
 //! the dumper's thread, whose other side is the kernel.
 
-pub mod arena;
 pub mod atomic;
-pub mod sys;
+
+/// What the machine is.
+pub mod platform {
+    pub mod sys;
+}
 
 macro_rules! sources {
-    ($($module:ident),*) => { $(
+    ($($module:ident = $file:literal),*) => { $(
         #[allow(missing_docs, clippy::all)]
         pub mod $module {
-            include!(concat!(env!("OUT_DIR"), "/", stringify!($module), ".rs"));
+            include!(concat!(env!("OUT_DIR"), "/table/", $file));
         }
     )* };
 }
 
-sources!(sync, gate, stack_table, live_table);
+/// The tables and locks.
+pub mod table {
+    pub mod arena;
+
+    sources!(
+        sync = "sync.rs",
+        fork_gate = "fork_gate.rs",
+        stack_table = "stack_table/mod.rs",
+        live_table = "live_table/mod.rs"
+    );
+}
 
 /// What a sample stands for, as `sampler` has it.
 pub mod sampler {

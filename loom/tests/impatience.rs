@@ -4,14 +4,14 @@ use std::sync::atomic::Ordering;
 
 use loom::sync::Arc;
 use loom::thread;
-use malloscope_loom::gate::Gate;
-use malloscope_loom::sys::TIME_IS_UP;
+use malloscope_loom::platform::sys::TIME_IS_UP;
+use malloscope_loom::table::fork_gate::ForkGate;
 
 #[test]
 fn nobody_waits_for_ever() {
     TIME_IS_UP.store(true, Ordering::Relaxed);
     loom::model(|| {
-        let gate = Arc::new(Gate::new());
+        let gate = Arc::new(ForkGate::new());
         let other = {
             let gate = Arc::clone(&gate);
             thread::spawn(move || drop(gate.enter()))

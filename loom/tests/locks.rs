@@ -3,8 +3,8 @@
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
-use malloscope_loom::gate::Gate;
-use malloscope_loom::sync::SpinLock;
+use malloscope_loom::table::fork_gate::ForkGate;
+use malloscope_loom::table::sync::SpinLock;
 
 fn check(threads: usize, test: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
@@ -62,7 +62,7 @@ fn the_lock_wakes_each_of_two_sleepers() {
 }
 
 struct House {
-    gate: Gate,
+    gate: ForkGate,
     inside: UnsafeCell<u32>,
 }
 
@@ -72,7 +72,7 @@ unsafe impl Sync for House {}
 fn forking(threads: usize) {
     check(threads, move || {
         let house = Arc::new(House {
-            gate: Gate::new(),
+            gate: ForkGate::new(),
             inside: UnsafeCell::new(0),
         });
         let visit = |house: Arc<House>| {

@@ -6,11 +6,11 @@
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
-use malloscope_loom::arena;
-use malloscope_loom::live_table::pages::PageFilter;
-use malloscope_loom::live_table::{Insert, LiveTable, Sample};
 use malloscope_loom::sampler::Weight;
-use malloscope_loom::stack_table::{StackId, StackTable};
+use malloscope_loom::table::arena;
+use malloscope_loom::table::live_table::pages::PageFilter;
+use malloscope_loom::table::live_table::{Insert, LiveTable, Sample};
+use malloscope_loom::table::stack_table::{StackId, StackTable};
 
 fn check(bound: usize, test: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();

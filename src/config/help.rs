@@ -1,11 +1,5 @@
 //! The table of options as text: for `malloscope help` and `docs/options.md`. Called by tools and tests,
 //! never by the preloaded library.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::fmt::{Result, Write};
 

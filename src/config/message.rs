@@ -1,14 +1,8 @@
 //! What reading the configuration may have to say, in jemalloc's words with our prefix. Called by
 //! `config` and its tests.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use super::Source;
-use crate::{diag, sys};
+use crate::{diag, platform::sys};
 
 /// One line to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

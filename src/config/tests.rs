@@ -54,7 +54,10 @@ fn defaults_are_jemallocs() {
         ),
         (19, 128, None)
     );
-    assert_eq!(config.prof_mem_max as usize, crate::arena::DEFAULT_CEILING);
+    assert_eq!(
+        config.prof_mem_max as usize,
+        crate::table::arena::DEFAULT_CEILING
+    );
     assert_eq!(ours("").0, config);
     assert_eq!(config.prof_prefix.as_bytes(), b"malloscope");
 }

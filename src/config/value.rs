@@ -2,16 +2,10 @@
 //!
 //! Booleans are exactly `true` and `false`; numbers are decimal, 0x hexadecimal or 0 octal, and
 //! nothing may follow them. Source: `CONF_HANDLE_*` and `malloc_strtoumax` of jemalloc 5.3.0.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::alloc::Layout;
 
-use crate::arena;
+use crate::table::arena;
 
 /// The longest text, as Linux's PATH_MAX with its terminator.
 const MOST: usize = 4096;

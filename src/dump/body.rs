@@ -1,12 +1,6 @@
 //! The lines of a dump, in order.
 //!
 //! Called by `dump` with a snapshot and an open file.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::ffi::CStr;
 
@@ -18,11 +12,16 @@ use super::file::{Errno, Writer as File};
 use super::managed::Referred;
 use super::snapshot::{self, Snapshot, Sums};
 use crate::config::CommandLine;
-use crate::live_table::Sample;
-use crate::process::command_line;
+use crate::platform::process::command_line;
 use crate::sampler::ONE_OBJECT;
-use crate::stack_table::{StackId, StackTotals};
-use crate::{arena, diag, process, remark, sys};
+use crate::table::live_table::Sample;
+use crate::table::stack_table::{StackId, StackTotals};
+use crate::{
+    diag,
+    platform::{process, sys},
+    remark,
+    table::arena,
+};
 
 const MAPS: &CStr = c"/proc/self/maps";
 

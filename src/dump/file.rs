@@ -13,12 +13,6 @@
 //! the directory is written, and nothing that was there is changed, whatever somebody plants.
 //!
 //! Names follow jemalloc (`src/prof_sys.c`): `<prefix>[.<pid namespace>].<pid>.<seq>.<letter><n>.heap`.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::ffi::CStr;
 
@@ -26,8 +20,8 @@ use profile_format::sink::Sink;
 
 use super::peer::Peer;
 use crate::config::FileMode;
-use crate::diag::Decimal;
-use crate::{process, sys};
+use crate::platform::decimal::Decimal;
+use crate::platform::{process, sys};
 
 /// Longest path, with its NUL.
 pub const PATH: usize = 4096;

@@ -13,19 +13,13 @@
 //! # Safety
 //! The list is mapped for good, zeroed; zero is a valid value of all that it holds.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
 use super::file::{Name, Path};
 use crate::config::Config;
-use crate::{process, sys};
+use crate::platform::{process, sys};
 
 /// Dumps that can be kept in mind. A greater `prof_keep` means all; `prof_keep_bytes` alone keeps
 /// no more than these.

@@ -1,20 +1,14 @@
 //! The lines of another kind of samples than malloc's: `#@ KIND ...`, which no reader adds to the rest.
 //!
 //! Called by `body`. Takes its own snapshot, one kind at a time, as `dump` does for malloc.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use profile_format::heap_v2::StackFacts;
 
 use super::body::{Result, Writer, estimate};
 use super::managed::Referred;
 use super::snapshot::{self, Samples, Snapshot, Sums};
-use crate::gate;
-use crate::stack_table::{StackId, StackTable};
+use crate::table::fork_gate;
+use crate::table::stack_table::{StackId, StackTable};
 
 /// Samples of another kind.
 pub struct Kind<'a> {
@@ -52,7 +46,7 @@ impl Kind<'_> {
                 out.kind_number(self.name, key, *number)?;
             }
         }
-        let Some(pass) = gate::TABLES.enter() else {
+        let Some(pass) = fork_gate::TABLES.enter() else {
             return out.kind_fact(self.name, "missing", b"a fork took too long");
         };
         let snapshot = Snapshot::take(self.live);

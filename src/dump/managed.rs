@@ -2,19 +2,13 @@
 //!
 //! Called by `body`: each stack that is written is noted, of whatever kind its samples are, and the
 //! names come behind the stacks.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use profile_format::escape::Text;
 use profile_format::heap_v2::ManagedFrame;
 
 use super::body::{Result, Writer};
 use super::snapshot::Scratch;
-use crate::frame_table::{FRAMES, Frame, number_of};
+use crate::table::frame_table::{FRAMES, Frame, number_of};
 
 /// A bit for each managed frame.
 pub struct Referred(Option<Scratch>);

@@ -2,14 +2,8 @@
 //!
 //! Called by `dump`'s writer and by `trigger`'s control, on the watcher's thread. A peer that does
 //! not read is given up at its deadline.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
-use crate::sys;
+use crate::platform::sys;
 
 /// Who takes a profile from a socket, and until when.
 #[derive(Clone, Copy)]

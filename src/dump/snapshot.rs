@@ -9,22 +9,16 @@
 //! # Safety
 //! The region holds plain `Sample`s, written before they are read.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::ptr::NonNull;
 
 use profile_format::epochs;
 
-use crate::live_table::{LiveTable, Sample};
-use crate::range_table::RangeTable;
+use crate::platform::sys;
 use crate::sampler;
-use crate::stack_table::StackId;
-use crate::sys;
+use crate::table::live_table::{LiveTable, Sample};
+use crate::table::range_table::RangeTable;
+use crate::table::stack_table::StackId;
 
 /// Births are told apart by at most this many epochs.
 pub const EPOCHS: usize = epochs::MOST as usize;

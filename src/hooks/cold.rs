@@ -19,7 +19,7 @@ use super::release::free_pending;
 use super::resize::reallocate;
 use crate::next::{self, Block};
 use crate::recorder::{self, Hook, Sampling};
-use crate::{runtime, sys, trigger, unwind};
+use crate::{platform::sys, runtime, trigger, unwind};
 
 /// An allocation of `size` bytes whose countdown ran out; `plain` is the program's call.
 #[inline]

@@ -16,12 +16,6 @@
 //! # Safety
 //! As `cold`: the pointers are the program's, under the contracts of malloc(3).
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::arch::asm;
 use core::cell::UnsafeCell;
@@ -29,7 +23,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::cold::plain_call;
 use crate::next::{self, Block};
-use crate::{recorder, tls};
+use crate::{platform::tls, recorder};
 
 const PAGE: usize = 4096;
 const PAGES: usize = 64;

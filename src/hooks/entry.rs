@@ -14,7 +14,7 @@ use core::arch::naked_asm;
 use super::forward::{self, FORWARD, Forward};
 use super::{cold, extended, mapping};
 use crate::next::{Functions, REAL};
-use crate::tls::COUNTDOWN;
+use crate::platform::tls::COUNTDOWN;
 use crate::unwind::Registers;
 
 /// What an entry leaves on the stack, lowest address first; the caller's stack begins behind it.

@@ -14,9 +14,9 @@ use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::{entry, release};
-use crate::live_table::pages::PageFilter;
 use crate::next::{self, Entry, REAL};
 use crate::recorder::PAGES;
+use crate::table::live_table::pages::PageFilter;
 
 /// Where a free begins: null until [`install`], then the page filter. Written by it.
 pub static FREES: AtomicPtr<PageFilter> = AtomicPtr::new(core::ptr::null_mut());

@@ -22,7 +22,7 @@ use super::early;
 use crate::next::{self, REAL};
 use crate::recorder;
 use crate::runtime::jvm;
-use crate::{elf, java_heap, next::Entry};
+use crate::{java_heap, next::Entry, platform::elf};
 
 /// Saves the arguments, asks `answer`, and goes on to the real `dlsym` if that has none.
 ///

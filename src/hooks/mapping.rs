@@ -16,12 +16,6 @@
 //! The arguments are the program's own, under the contracts of those calls; they are passed on as
 //! they are.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_void};
@@ -31,9 +25,9 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::early;
 use super::entry::{self, Context};
 use crate::next::Entry;
-use crate::range_table::Removed;
+use crate::platform::{elf, sys};
 use crate::recorder::{Hook, mapping};
-use crate::{elf, sys};
+use crate::table::range_table::Removed;
 
 macro_rules! functions {
     ($($field:ident($symbol:literal): $boot:ident, $twin:ident;)+) => {

@@ -219,7 +219,7 @@ macro_rules! export_hooks {
             }
             [$($crate::binding::Extension {
                 name: stringify!($name),
-                hash: const { $crate::elf::gnu_hash(stringify!($name).as_bytes()) },
+                hash: const { $crate::platform::elf::gnu_hash(stringify!($name).as_bytes()) },
                 veil: $veil,
                 hook: $name,
             }),+]
@@ -282,7 +282,7 @@ macro_rules! export_hooks {
             "jbe {event}",
             "jmp qword ptr [rip + {forward} + {target}]",
             ".cfi_endproc",
-            countdown = const $crate::tls::COUNTDOWN,
+            countdown = const $crate::platform::tls::COUNTDOWN,
             event = sym $crate::hooks::entry::$event,
             forward = sym $crate::hooks::forward::FORWARD,
             target = const core::mem::offset_of!($crate::hooks::forward::Forward, $symbol),
@@ -299,7 +299,7 @@ macro_rules! export_hooks {
             "jbe {event}",
             "jmp qword ptr [rip + {forward} + {target}]",
             ".cfi_endproc",
-            countdown = const $crate::tls::COUNTDOWN,
+            countdown = const $crate::platform::tls::COUNTDOWN,
             event = sym $crate::hooks::entry::calloc_event,
             forward = sym $crate::hooks::forward::FORWARD,
             target = const core::mem::offset_of!($crate::hooks::forward::Forward, $symbol),
@@ -312,7 +312,7 @@ macro_rules! export_hooks {
             "jbe {event}",
             "jmp qword ptr [rip + {forward} + {target}]",
             ".cfi_endproc",
-            countdown = const $crate::tls::COUNTDOWN,
+            countdown = const $crate::platform::tls::COUNTDOWN,
             event = sym $crate::hooks::entry::realloc_event,
             forward = sym $crate::hooks::forward::FORWARD,
             target = const core::mem::offset_of!($crate::hooks::forward::Forward, $symbol),
@@ -327,7 +327,7 @@ macro_rules! export_hooks {
             "2: jmp {unready}",
             ".cfi_endproc",
             frees = sym $crate::hooks::forward::FREES,
-            target = const core::mem::offset_of!($crate::live_table::pages::PageFilter, entry),
+            target = const core::mem::offset_of!($crate::table::live_table::pages::PageFilter, entry),
             unready = sym $crate::hooks::release::free_unready,
         });
     };

@@ -13,10 +13,10 @@ use core::arch::naked_asm;
 
 use super::entry::realloc_sampled;
 use super::{early, forward};
-use crate::live_table::pages::{LG_PAGE, PageFilter};
 use crate::next::{self, Block, Functions, REAL};
+use crate::platform::tls;
 use crate::recorder::{self, PAGES};
-use crate::tls;
+use crate::table::live_table::pages::{LG_PAGE, PageFilter};
 
 /// Reads the count of the page in which the block in `rdi` begins, and says whether it is zero.
 macro_rules! test_page {

@@ -13,12 +13,6 @@
 //! The arguments are the program's own, under the contracts of those calls; they are passed on as
 //! they are.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_long, c_void};
@@ -28,8 +22,11 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::early;
 use crate::next::Entry;
-use crate::sys::Filter;
-use crate::{elf, recorder, sys, trigger};
+use crate::platform::sys::Filter;
+use crate::{
+    platform::{elf, sys},
+    recorder, trigger,
+};
 
 /// libc's functions; null before [`install`]. Written by it and by a call that comes before, the same
 /// values; relaxed, since each is complete in itself and libc was loaded before us.

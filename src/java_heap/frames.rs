@@ -13,7 +13,7 @@ use super::class_name::Name;
 use super::inside;
 use super::jni::{Jni, Object};
 use super::jvmti::{FrameInfo, Jvmti};
-use crate::frame_table::{FRAMES, Kind};
+use crate::table::frame_table::{FRAMES, Kind};
 
 const ENTRIES: usize = 1 << 13;
 

@@ -15,7 +15,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::LG_PERIOD;
 use super::jni::{Interface, Object};
-use crate::tls;
+use crate::platform::tls;
 
 /// What the JVM draws with until it is told otherwise: 512 KiB. Threads that were there before us
 /// are in such a gap.

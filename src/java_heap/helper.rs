@@ -18,7 +18,10 @@ use super::jni::{Jni, Vm};
 use super::jvmti::Jvmti;
 use super::sweep::{self, Turn};
 use super::{COLLECT_FIRST, FORCED, JVMTI, VM, is_open, is_over, is_waiting, seek, steer};
-use crate::{elf, recorder, sys};
+use crate::{
+    platform::{elf, sys},
+    recorder,
+};
 
 /// How often was asked, and the number that was answered last. Release by who counts up pairs with
 /// Acquire by who waits for it.

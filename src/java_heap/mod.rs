@@ -24,12 +24,6 @@
 //! Nothing of ours stays attached to the JVM: an attached thread that sleeps delays its end by
 //! 300 ms. Nothing here may be called in a fork's child (`is_open` sees to it).
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 mod class_name;
 mod frames;
@@ -49,9 +43,12 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence};
 
-use crate::live_table::LiveTable;
-use crate::stack_table::StackTable;
-use crate::{gate, recorder, remark, sys, tls};
+use crate::table::{live_table::LiveTable, stack_table::StackTable};
+use crate::{
+    platform::{sys, tls},
+    recorder, remark,
+    table::fork_gate,
+};
 use helper::Work;
 use jni::{Interface, Jni, Refusal, Vm};
 use jvmti::{Callbacks, Capability, Event, Jvmti};
@@ -259,7 +256,7 @@ fn has_ended() -> bool {
 /// Runs `work` on the tables: inside our code, and not while a fork copies them.
 fn inside<T>(work: impl FnOnce() -> T) -> Option<T> {
     let _guard = tls::current().enter()?;
-    let _pass = gate::TABLES.enter()?;
+    let _pass = fork_gate::TABLES.enter()?;
     Some(work())
 }
 

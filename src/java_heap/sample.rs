@@ -12,7 +12,7 @@ use super::jvmti::Jvmti;
 use super::scratch::{self, ROOMS, Room};
 use super::{DROPPED, LIVE, MOST_FRAMES, STACKS};
 use super::{frames, gap, inside, is_open, sweep};
-use crate::live_table::{Insert, Sample};
+use crate::table::live_table::{Insert, Sample};
 use crate::{recorder, sampler};
 
 /// See `jvmti::OnSample`.

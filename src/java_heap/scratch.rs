@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::jvmti::FrameInfo;
-use crate::pool::Pool;
+use crate::table::pool::Pool;
 
 /// Deepest Java stack that is kept.
 pub const MOST: usize = 512;

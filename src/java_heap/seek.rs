@@ -20,8 +20,8 @@ use core::sync::atomic::{AtomicU32, AtomicUsize};
 
 use super::jni::{Jni, Vm};
 use super::{begin_with, helper, is_waiting};
+use crate::platform::{elf, sys};
 use crate::unwind::modules;
-use crate::{elf, sys};
 
 /// An address in the libjvm that was noticed. Written by [`notice`] with Release, read by the
 /// helper with Acquire.

@@ -18,7 +18,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsiz
 use super::jni::{Jni, Object};
 use super::jvmti::Jvmti;
 use super::{COLLECTIONS, IS_TOLD, LIVE, STACKS, inside, thinning};
-use crate::{arena, recorder, sys};
+use crate::{platform::sys, recorder, table::arena};
 
 /// From so many references on, samples give way: each costs the collector a look at every
 /// collection.

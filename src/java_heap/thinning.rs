@@ -24,9 +24,9 @@ use super::jni::{Jni, Object};
 use super::jvmti::Jvmti;
 use super::sweep::Turn;
 use super::{LG_PERIOD, LIVE, MOST_LG_PERIOD, inside, interval};
-use crate::live_table::Sample;
+use crate::platform::sys;
 use crate::sampler::{probability, weight};
-use crate::sys;
+use crate::table::live_table::Sample;
 
 /// From exact samples (period 0) the first step goes here: below it next to nothing would go.
 const FIRST: u8 = 8;
@@ -93,7 +93,7 @@ fn renewed(sample: Sample, lg_period: u8) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack_table::StackId;
+    use crate::table::stack_table::StackId;
 
     /// Objects of one size, sampled with 2^10 and thinned step by step to 2^14: what the samples
     /// stand for stays the truth, within four deviations.

@@ -6,20 +6,19 @@
 //! # Safety
 //! See `recorder`; the child of a fork has one thread.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicPtr, AtomicU32};
 
 use super::{LIVE, STACKS, current_thread, mapping, reseed, thread};
 use crate::diag::{self, Counter};
-use crate::frame_table::FRAMES;
-use crate::{arena, gate, runtime, sys, tls, unwind};
+use crate::table::frame_table::FRAMES;
+use crate::{
+    platform::{sys, tls},
+    runtime,
+    table::{arena, fork_gate},
+    unwind,
+};
 
 /// The process whose samples these are. Written by [`watch`] and in a fork's child.
 static PID: AtomicU32 = AtomicU32::new(0);
@@ -68,7 +67,7 @@ const WHOLE: u32 = 2;
 pub fn before_fork() {
     let tls = tls::current();
     if tls.forks.fetch_add(1, Relaxed) == 0 {
-        let state = match tls.before_fork().then(|| gate::TABLES.close()) {
+        let state = match tls.before_fork().then(|| fork_gate::TABLES.close()) {
             None => INSIDE,
             Some(false) => CROWDED,
             Some(true) => WHOLE,
@@ -81,7 +80,7 @@ pub fn before_fork() {
 pub fn after_fork_in_parent() {
     let tls = tls::current();
     if tls.forks.fetch_sub(1, Relaxed) == 1 && tls.fork_state.load(Relaxed) != INSIDE {
-        gate::TABLES.open();
+        fork_gate::TABLES.open();
         tls.after_fork();
     }
 }
@@ -94,7 +93,7 @@ pub fn after_fork_in_child(seed: u64) {
     let state = tls.fork_state.load(Relaxed);
     reseed(seed);
     if is_last && state != INSIDE {
-        gate::TABLES.reset();
+        fork_gate::TABLES.reset();
         tls.after_fork();
         // The inherited countdown belongs to the parent; this thread draws its own.
         tls.countdown.store(0, Relaxed);
@@ -139,7 +138,7 @@ pub(super) fn abandon_if_wiped() -> bool {
         unwind::abandon();
     }
     thread::abandon();
-    gate::TABLES.reset();
+    fork_gate::TABLES.reset();
     PID.store(sys::getpid().unsigned_abs(), Relaxed);
     tls::current().thread.store(core::ptr::null_mut(), Relaxed);
     diag::count(Counter::ForkAbandoned);

@@ -8,24 +8,18 @@
 //! # Safety
 //! See `recorder`: the guard makes the caller the only user of its thread's block.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::thread::Thread;
 use super::{Hook, MOST_FRAMES, THREAD_NAMES, is_active, lg_period, thread_of, uptime_ms};
 use crate::diag::{self, Counter};
-use crate::live_table::Sample;
-use crate::range_table::{RangeTable, Removed};
-use crate::stack_table::StackTable;
-use crate::tls::{self, Guard};
+use crate::platform::tls::{self, Guard};
+use crate::table::live_table::Sample;
+use crate::table::range_table::{RangeTable, Removed};
+use crate::table::stack_table::StackTable;
 use crate::unwind::Registers;
-use crate::{gate, sampler};
+use crate::{sampler, table::fork_gate};
 
 /// The stacks that mapped.
 pub static MAP_STACKS: StackTable = StackTable::new();
@@ -73,7 +67,7 @@ pub fn mapped(address: usize, size: usize, hook: Hook, registers: Registers) {
     let most = MOST_FRAMES.load(Relaxed) as usize;
     let weight = sampler::weight(size, lg_period);
     // Before the walk: it interns the names of managed frames.
-    let Some(_pass) = gate::TABLES.enter() else {
+    let Some(_pass) = fork_gate::TABLES.enter() else {
         return diag::count(Counter::SampleNotStored);
     };
     let now_ms = uptime_ms();
@@ -108,7 +102,7 @@ pub fn unmapping(address: usize, size: usize) -> Removed {
 }
 
 fn take_out(inside: &mut Inside, address: usize, size: usize) -> Removed {
-    let Some(_pass) = gate::TABLES.enter() else {
+    let Some(_pass) = fork_gate::TABLES.enter() else {
         diag::count(Counter::SampleNotStored);
         return Removed::default();
     };
@@ -132,7 +126,7 @@ pub fn restore(removed: &Removed) {
         return;
     }
     let inside = Inside::enter();
-    let pass = inside.as_ref().and_then(|_| gate::TABLES.enter());
+    let pass = inside.as_ref().and_then(|_| fork_gate::TABLES.enter());
     let put_back = removed.iter().filter(|_| pass.is_some());
     let stored = put_back.filter(|part| RANGES.insert(part, &mut |_| true).is_ok());
     for _ in stored.count()..parts + removed.lost {

@@ -18,10 +18,13 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsiz
 
 use crate::diag::{self, Counter};
 use crate::sampler::Sampler;
-use crate::stack_table::MAX_FRAMES;
-use crate::sync::SpinLock;
+use crate::table::{stack_table::MAX_FRAMES, sync::SpinLock};
 use crate::unwind::{End, Registers, ThreadUnwinder};
-use crate::{arena, gate, runtime, sys, tls};
+use crate::{
+    platform::{sys, tls},
+    runtime,
+    table::{arena, fork_gate},
+};
 
 const BUCKETS: usize = 256;
 /// Frees that one stay in our tables can be interrupted by before they are lost.
@@ -135,7 +138,7 @@ fn heads() -> impl Iterator<Item = &'static AtomicPtr<Thread>> {
 
 /// Has a thread that lives, and has sampled, its TCB in this range?
 pub fn has_thread(range: Range<u64>) -> bool {
-    let Some(_pass) = gate::TABLES.enter() else {
+    let Some(_pass) = fork_gate::TABLES.enter() else {
         return false;
     };
     let _lock = THREADS_LOCK.lock();

@@ -9,16 +9,10 @@
 //! # Safety
 //! Plain bytes are read, volatile and aligned, from pages the kernel called readable.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::ptr::read_volatile;
 
-use crate::sys;
+use crate::platform::sys;
 
 /// Pages remembered; a walk of thirty frames touches about a hundred.
 const PAGES: usize = 256;

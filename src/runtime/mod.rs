@@ -1,7 +1,7 @@
 //! Managed frames: the stack of a sample with the methods of a language runtime in it, where the
 //! native walk alone would end at code nobody has a name for.
 //!
-//! `recorder` calls [`stack`] for each sample, inside `gate::TABLES` (names are interned); `boot`
+//! `recorder` calls [`stack`] for each sample, inside `fork_gate::TABLES` (names are interned); `boot`
 //! says what is to be looked for; `hooks` tells of a JVM that was created. A runtime is asked on the
 //! thread whose stack it is, synchronously, and nothing is called in it that allocates, locks or
 //! waits. What it cannot tell is left as the native walk had it.
@@ -14,7 +14,7 @@
 pub mod jvm;
 pub mod memory;
 
-use crate::pool::Pool;
+use crate::table::pool::Pool;
 use crate::unwind::{self, End, Registers, ThreadUnwinder};
 
 /// What a walk through managed frames needs, and knows from the last one.

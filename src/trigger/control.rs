@@ -18,18 +18,13 @@
 //! status           one line of JSON
 //! ```
 //! An answer begins with `ok` or `error`, but for that of `profile` and `status`.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use super::dumper::{self, Outcome};
-use crate::diag::{self, Decimal};
+use crate::diag;
 use crate::dump::{self, Peer, Reason};
-use crate::sys::{self, Event};
-use crate::{arena, java_heap, process, recorder, remark};
+use crate::platform::decimal::Decimal;
+use crate::platform::sys::{self, Event};
+use crate::{java_heap, platform::process, recorder, remark, table::arena};
 
 /// Longest line of a client.
 const LINE: usize = 64;

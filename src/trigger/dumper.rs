@@ -22,7 +22,11 @@ pub use crate::dump::Outcome;
 use crate::dump::{self, Peer, Reason};
 use crate::recorder::mapping;
 use crate::runtime::jvm;
-use crate::{java_heap, process, recorder, sys, unwind};
+use crate::{
+    java_heap,
+    platform::{process, sys},
+    recorder, unwind,
+};
 
 /// Is a dump being written? And the place of the thread that does.
 static WRITER: Place = Place::new();

@@ -7,9 +7,13 @@
 //! The words of the summary are those that jemalloc 5.3 prints.
 
 use crate::config::Config;
-use crate::diag::{self, Decimal};
+use crate::diag;
 use crate::dump::{self, Reason};
-use crate::{recorder, sys, tls};
+use crate::platform::decimal::Decimal;
+use crate::{
+    platform::{sys, tls},
+    recorder,
+};
 
 use super::dumper;
 

@@ -13,19 +13,13 @@
 //! everything in process 1 of a container, which the kernel does not let die of a default.
 //!
 //! Called by the watcher, which installs; by the kernel; and by who has written a dump.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::dumper;
 use crate::dump::Reason;
-use crate::{sys, tls};
+use crate::platform::{sys, tls};
 
 /// From the first sample to the handlers.
 pub const DELAY_MS: u64 = 1_000;

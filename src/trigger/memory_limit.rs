@@ -5,7 +5,7 @@
 //! makes another one, so a growth to the limit makes at most a score of them, and the last whole
 //! one is what stays after the OOM killer.
 
-use crate::process::pressure::Pressure;
+use crate::platform::process::pressure::Pressure;
 
 /// At the present pace the limit is so near that a dump must begin now.
 const MOMENTS_MS: u64 = 2_000;

@@ -26,9 +26,8 @@ use core::sync::atomic::{AtomicBool, AtomicU64};
 
 use crate::config::Config;
 use crate::dump::Reason;
+use crate::platform::{sys, tls::Guard};
 use crate::recorder::{self, LIVE};
-use crate::sys;
-use crate::tls::Guard;
 
 /// Bytes between two interval dumps; 0 is off. Written by [`start`].
 static INTERVAL: AtomicU64 = AtomicU64::new(0);

@@ -20,7 +20,10 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::{AtomicPtr, AtomicU32};
 
 use super::signals;
-use crate::{arena, sys, tls};
+use crate::{
+    platform::{sys, tls},
+    table::arena,
+};
 
 /// No thread has the place.
 pub const FREE: u32 = 0;

@@ -3,12 +3,6 @@
 //! Called by `hooks::sandbox`, on the thread that installs the filter, just before. A dump names what
 //! leaked so far, where the configuration has dumps written by themselves; handlers that would want to
 //! write go; threads of ours go, and are waited for where the filter will be theirs too.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
@@ -16,7 +10,10 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::{dumper, final_signal, watcher};
 use crate::config::Config;
 use crate::dump::Reason;
-use crate::{java_heap, process, sys, tls};
+use crate::{
+    java_heap,
+    platform::{process, sys, tls},
+};
 
 /// Are dumps written by themselves? Written by [`start`], before sampling begins.
 static WRITES: AtomicBool = AtomicBool::new(false);

@@ -5,7 +5,7 @@
 //! signals, 32 and 33, stay open: `setuid` in another thread waits for every thread to take one.
 //!
 
-use crate::sys;
+use crate::platform::sys;
 
 /// The kernel's sigset on a 64-bit machine: bit n-1 is signal n.
 type Set = u64;

@@ -7,9 +7,10 @@
 //! a thread (see `dumper`). On an alternate stack if the thread has one: Go's must.
 
 use super::dumper;
-use crate::diag::{self, Decimal};
+use crate::diag;
 use crate::dump::Reason;
-use crate::{remark, sys};
+use crate::platform::decimal::Decimal;
+use crate::{platform::sys, remark};
 
 /// Signals that cannot be caught, that say the program is broken, or that are glibc's own.
 const RESERVED: [i32; 10] = [

@@ -25,8 +25,8 @@ use crate::config::Config;
 use crate::diag::{self, Counter};
 use crate::dump::Reason;
 use crate::dump::Scratch;
-use crate::process::{self, Standing, pressure};
-use crate::{recorder, remark, sys};
+use crate::platform::process::{self, Standing, pressure};
+use crate::{platform::sys, recorder, remark};
 
 /// The watcher, and whether it is there.
 static WATCHER: Place = Place::new();

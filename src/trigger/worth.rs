@@ -6,21 +6,15 @@
 //! it did more than a little: what it sampled itself and kept, by its age. `prof_final_all` has all dump.
 //!
 //! Called by `dumper` at the end, and at each sample. Takes table locks, one at a time, at the end only.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::config::Config;
-use crate::process::lineage;
+use crate::platform::process::lineage;
 use crate::recorder::{self, LIVE, mapping};
-use crate::stack_table::StackTable;
-use crate::{gate, java_heap};
+use crate::table::stack_table::StackTable;
+use crate::{java_heap, table::fork_gate};
 
 /// Does every process dump at its end? Written by [`start`].
 static ALL: AtomicBool = AtomicBool::new(false);
@@ -89,12 +83,12 @@ fn is_much(age_ms: u64, has_sampled: bool, kept: &dyn Fn() -> u64) -> bool {
 
 /// The bytes that live of what this process itself allocated, as its samples have it.
 fn kept_since(born_ms: u64) -> u64 {
-    let Some(_pass) = gate::TABLES.enter() else {
+    let Some(_pass) = fork_gate::TABLES.enter() else {
         // A fork takes its time. To write is on the safe side.
         return u64::MAX;
     };
     let mut kept = java_heap::LIVE.total_weighted_bytes();
-    let mut add = |sample: &crate::live_table::Sample| {
+    let mut add = |sample: &crate::table::live_table::Sample| {
         if sample.birth_ms >= born_ms {
             kept = kept.saturating_add(sample.weighted_bytes);
         }

@@ -6,12 +6,6 @@
 //! Damaged tables lead to `None`, "no information": everything is read through slices that end with the segment.
 //!
 //! Sources: LSB core 5.0, 10.6 (`.eh_frame`, `.eh_frame_hdr`); DWARF 5, 6.4.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use gimli::{
     BaseAddresses, EhFrame, EhFrameOffset, EndianSlice, FrameDescriptionEntry, LittleEndian,

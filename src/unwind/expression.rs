@@ -5,12 +5,6 @@
 //! (`*(rsp + 40) + 8`). They are worked out symbolically; the answer is one of the forms of [`Value`], or none. Pure.
 //!
 //! Source: DWARF 5, 2.5.1; the expression of PLT stubs in `bfd/elfxx-x86.c` of binutils.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use gimli::{EndianSlice, Expression, LittleEndian, Operation};
 

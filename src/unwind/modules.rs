@@ -11,12 +11,6 @@
 //!
 //! Sources: `dlfcn.h` and `elf/dl-find_object.c` of glibc 2.36; LSB core 5.0, 10.6.2 (`.eh_frame_hdr`).
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::ffi::{c_int, c_void};
 use core::mem;
@@ -29,8 +23,8 @@ use core::sync::atomic::{AtomicUsize, fence};
 use libc::Elf64_Phdr;
 
 use crate::diag::{self, Counter};
-use crate::elf;
-use crate::sync::{LockGuard, SpinLock};
+use crate::platform::elf;
+use crate::table::sync::{LockGuard, SpinLock};
 
 /// `_dl_find_object`, or 0. Written once by `init`, before sampling begins; Relaxed, as code is there before its address is known.
 static FIND_OBJECT: AtomicUsize = AtomicUsize::new(0);

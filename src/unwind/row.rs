@@ -5,12 +5,6 @@
 //! other registers is passed over. Pure, in a few hundred bytes of stack.
 //!
 //! Source: DWARF 5, 6.4.2; `execute_cfa_program` in `unwind-dw2.c` of libgcc, where `restore_state` restores the CFA as well.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use gimli::{
     BaseAddresses, CallFrameInstruction, CallFrameInstructionIter, EhFrame, EndianSlice,

@@ -14,12 +14,6 @@
 //! ```
 //! Of a dereferencing rule the CFA field holds offset (16) and addend (8), of one by another register offset (20) and number (4).
 //! What does not fit is no rule, and the stack ends there.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 /// The registers that are followed from frame to frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,18 +11,12 @@
 //! # Safety
 //! A page that was found readable can only vanish under the walk if another thread unmaps a stack that is in use.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::ptr;
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::sys;
+use crate::platform::sys;
 use crate::unwind::arch;
 
 const PAGE: usize = 4096;

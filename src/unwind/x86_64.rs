@@ -6,17 +6,11 @@
 //! Sources: System V psABI for AMD64 3.4 and 6.2 (frames, DWARF register numbers), `arch/x86/include/uapi/asm/sigcontext.h` of Linux
 //! (layout of the signal frame), glibc `sysdeps/unix/sysv/linux/x86_64/ucontext_i.sym`.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::arch::asm;
 use core::ptr::read_volatile;
 
-use crate::sys;
+use crate::platform::sys;
 use crate::unwind::End;
 use crate::unwind::rule::{Base, Cfa, Plain, Rule, Saved, Step};
 use crate::unwind::stack_memory::StackMemory;

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use malloscope::config::{self, Config};
 use malloscope::dump::{self, Reason, Request};
-use malloscope::live_table::{LiveTable, Sample};
 use malloscope::sampler::weight;
-use malloscope::stack_table::{StackId, StackTable};
+use malloscope::table::live_table::{LiveTable, Sample};
+use malloscope::table::stack_table::{StackId, StackTable};
 
 use crate::seen::Seen;
 

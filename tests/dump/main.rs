@@ -11,9 +11,9 @@ use std::path::Path;
 use std::process::Command;
 
 use malloscope::dump::Reason;
-use malloscope::frame_table::{FRAMES, Kind};
 use malloscope::sampler::weight;
-use malloscope::stack_table::StackId;
+use malloscope::table::frame_table::{FRAMES, Kind};
+use malloscope::table::stack_table::StackId;
 
 use case::Case;
 use seen::Seen;
@@ -257,9 +257,9 @@ fn blocks_without_bytes_do_not_stop_the_real_jeprof() {
 #[test]
 fn a_dump_needs_nothing_of_the_arena() {
     let (case, _) = mixed("ceiling");
-    malloscope::arena::set_ceiling(0);
+    malloscope::table::arena::set_ceiling(0);
     let dumps = case.dump("", Reason::Final);
-    malloscope::arena::set_ceiling(malloscope::arena::DEFAULT_CEILING);
+    malloscope::table::arena::set_ceiling(malloscope::table::arena::DEFAULT_CEILING);
     assert_eq!(dumps.len(), 1);
-    assert!(!malloscope::arena::exhausted());
+    assert!(!malloscope::table::arena::exhausted());
 }

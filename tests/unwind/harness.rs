@@ -91,7 +91,7 @@ pub fn difference(ours: &Stack, libgcc: &[u64]) -> Option<String> {
 
 /// `pc` as a person can look it up.
 pub fn place(pc: u64) -> String {
-    match malloscope::elf::find_by_address(pc as usize) {
+    match malloscope::platform::elf::find_by_address(pc as usize) {
         Some(object) => {
             let name = String::from_utf8_lossy(object.name()).into_owned();
             format!("{name}+{:#x}", pc - object.base() as u64)

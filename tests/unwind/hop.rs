@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, MustNotAllocateDuringUnwind, Unwinder};
-use malloscope::elf;
+use malloscope::platform::elf;
 use malloscope::unwind::Registers;
 use malloscope::unwind::modules::Module;
 

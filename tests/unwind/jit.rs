@@ -65,7 +65,7 @@ fn frames_with_a_frame_pointer_are_followed() {
     let own = ours(Registers::here());
     assert_eq!(stack.frames[at + 2..], own.frames[1..]);
     assert!(
-        malloscope::elf::own()
+        malloscope::platform::elf::own()
             .expect("found")
             .contains(stack.frames[at + 1] as usize)
     );

@@ -148,7 +148,8 @@ fn handlers_on_the_interrupted_stack() {
     };
     assert!(
         has("vdso")
-            || !malloscope::elf::all().any(|object| object.name().starts_with(b"linux-vdso"))
+            || !malloscope::platform::elf::all()
+                .any(|object| object.name().starts_with(b"linux-vdso"))
     );
 }
 

@@ -13,12 +13,6 @@
 //!
 //! Source: `jvmti.h` (numbers and prototypes of the functions), `forte.cpp` of OpenJDK.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::alloc::Layout as Size;
 use core::ffi::{CStr, c_char, c_void};
@@ -29,12 +23,14 @@ use core::sync::atomic::{AtomicPtr, AtomicU64};
 
 use super::layout::Layout;
 use super::method::{are_versions, java_name};
-use crate::elf::Object;
-use crate::frame_table::{FRAMES, Kind};
+use crate::platform::elf::Object;
 use crate::runtime::memory::Memory;
-use crate::stack_table::MAX_FRAMES;
-use crate::sync::SpinLock;
-use crate::{arena, gate, tls};
+use crate::table::frame_table::{FRAMES, Kind};
+use crate::table::{stack_table::MAX_FRAMES, sync::SpinLock};
+use crate::{
+    platform::tls,
+    table::{arena, fork_gate},
+};
 
 /// Numbers of the functions of JVMTI.
 mod number {
@@ -256,7 +252,7 @@ fn frame_of(id: u64) -> Option<u64> {
 /// Keeps the name of a method.
 fn keep(id: u64, class: &[u8], name: &[u8]) -> Option<()> {
     let _inside = tls::current().enter()?;
-    let _pass = gate::TABLES.enter()?;
+    let _pass = fork_gate::TABLES.enter()?;
     let frame = FRAMES.intern(Kind::Java, class, name, b"", 0)?;
     let _held = NAMING.lock();
     let head = bucket(id)?;

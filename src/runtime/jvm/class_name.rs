@@ -3,12 +3,6 @@
 //! Called by `method` and by `java_heap`, so that both call a class the same. Pure. Seen in JDK 11 to
 //! 25: a hidden class is `NAME.0xADDRESS`, `NAME+0xADDRESS` or `NAME/0xADDRESS`; that of a lambda
 //! counts besides before JDK 22 (`Main$$Lambda$14`).
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 /// `class` without the address of a hidden class and the count of a lambda.
 pub fn without_numbers(class: &[u8]) -> &[u8] {

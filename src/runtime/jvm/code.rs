@@ -5,12 +5,6 @@
 //!
 //! Sources: OpenJDK `codeBlob.hpp`, `heap.cpp` (the segment map), `pcDesc.hpp`, `scopeDesc.cpp`,
 //! `compressedStream.hpp` and `unsigned5.hpp`.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use super::layout::{Layout, Parts, Within};
 use super::structs::Place;

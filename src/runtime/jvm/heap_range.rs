@@ -4,12 +4,6 @@
 //! that reserve otherwise (ZGC) say an empty range; their memory shows by its name.
 //!
 //! Source: `CollectedHeap::_reserved` in `vmStructs.cpp`, JDK 11 to 25.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::ops::Range;
 use core::sync::atomic::AtomicU64;

@@ -6,12 +6,6 @@
 //! Two things cannot be looked up and follow from what can: the method and the bytecode pointer of
 //! an interpreted frame lie below its `last_sp` (x86-64, `frame_x86.hpp`); what is found there is
 //! believed only when it fits the method's code.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use super::structs::{Place, Tables};
 

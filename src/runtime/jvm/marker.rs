@@ -2,15 +2,9 @@
 //!
 //! Called by `stack`. A thread of the JVM is known by the name it gives itself, which is asked only
 //! for samples without a Java frame.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
-use crate::frame_table::{FRAMES, Kind};
-use crate::sys;
+use crate::platform::sys;
+use crate::table::frame_table::{FRAMES, Kind};
 
 /// Java frames are there and could not be read.
 pub const JAVA: &[u8] = b"[java]";

@@ -6,18 +6,12 @@
 //!
 //! Sources: OpenJDK `constMethod.hpp` (the order of its variable parts), `method.cpp`
 //! (`line_number_from_bci`), `symbol.hpp`.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use super::class_name::without_numbers;
 use super::code::{Stream, bias, number};
 use super::layout::{Layout, Source};
-use crate::frame_table::{FRAMES, Kind};
 use crate::runtime::memory::Memory;
+use crate::table::frame_table::{FRAMES, Kind};
 
 /// Longest name that is kept.
 const LONGEST: usize = 512;

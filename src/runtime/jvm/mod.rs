@@ -13,12 +13,6 @@
 //! `GetEnv` is called while libjvm is loaded: samples count themselves in before they look at the
 //! JVM, and `dlclose` takes one that was destroyed away and waits for those inside before it goes on.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 mod asgct;
 pub mod class_name;
@@ -39,9 +33,9 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 
-use crate::elf::{self, Object};
+use crate::platform::elf::{self, Object};
 use crate::unwind::{self, modules};
-use crate::{arena, remark, sys};
+use crate::{platform::sys, remark, table::arena};
 pub use asgct::Room;
 use asgct::Traces;
 pub use heap_range::java_heap;

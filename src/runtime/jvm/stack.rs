@@ -2,12 +2,6 @@
 //! to where the thread began.
 //!
 //! Called by `runtime::stack` when the native walk has ended.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use super::layout::Layout;
 use super::thread::JavaThread;

@@ -3,14 +3,8 @@
 //! Called by `layout`, once per JVM. The tables (`gHotSpotVMStructs` and its like) are exported for
 //! the serviceability agent, and tell by further symbols how their own rows are laid out; so
 //! nothing here is assumed. Source: `vmStructs.hpp` of OpenJDK 11 to 25.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
-use crate::elf::Object;
+use crate::platform::elf::Object;
 use crate::runtime::memory::Memory;
 
 /// Longest name that is of interest.

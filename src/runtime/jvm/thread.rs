@@ -4,12 +4,6 @@
 //! `JavaThread`; at which offset is found out once, from the JVM's list of threads. It is believed
 //! only for a thread whose stack is the one we are on.
 #![allow(unsafe_code)]
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use core::ffi::c_void;
 use core::mem::transmute;

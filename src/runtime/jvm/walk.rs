@@ -8,12 +8,6 @@
 //!
 //! Source: OpenJDK `frame_x86.cpp`: `sender_for_entry_frame`, `_interpreter_frame`,
 //! `_compiled_frame`.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
 
 use super::asgct::Room;
 use super::code::{self, Blob, Kind};

@@ -1,0 +1,309 @@
+//! A snapshot of the tables becomes a file.
+//!
+//! Called by `trigger`, on the thread that crossed it or on a thread of ours, inside our guard and
+//! with signals blocked. Allocates nothing but a few regions of the arena, which it gives back;
+//! takes table locks only while the snapshot is copied; asks neither libc nor the loader for
+//! anything. A dump that fails is a remark and a counter, and the program goes on; one line on stderr
+//! is it only where `prof_prefix` names a place that takes no dumps at all.
+//!
+//! The layout is jemalloc's threaded `heap_v2` with our lines as comments: see `profile-format`.
+
+mod body;
+mod file;
+mod keep;
+mod kind;
+mod managed;
+mod peer;
+mod snapshot;
+
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64};
+
+use crate::config::Config;
+use crate::diag::{self, Counter};
+use crate::platform::process::lineage;
+pub use crate::platform::process::resident::Places;
+use crate::table::{live_table::LiveTable, stack_table::StackTable};
+use crate::{remark, table::fork_gate};
+use file::{Errno, Name, PATH, Path, Written};
+pub use kind::Kind;
+pub use peer::Peer;
+pub use snapshot::Scratch;
+use snapshot::{Snapshot, Sums};
+
+/// Why a dump is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// So many bytes were allocated.
+    Interval = 0,
+    /// A new maximum of live bytes.
+    HighWater = 1,
+    /// The process exits.
+    Final = 2,
+    /// So many seconds have passed.
+    Timer = 3,
+    /// The user's signal came.
+    Signal = 4,
+    /// The memory that the process may have comes to its end.
+    MemoryLimit = 5,
+    /// Somebody asked for it.
+    Demand = 6,
+    /// The program goes into its own sandbox, where no dump can be written.
+    Sandbox = 7,
+}
+
+const REASONS: [Reason; 8] = [
+    Reason::Interval,
+    Reason::HighWater,
+    Reason::Final,
+    Reason::Timer,
+    Reason::Signal,
+    Reason::MemoryLimit,
+    Reason::Demand,
+    Reason::Sandbox,
+];
+
+impl Reason {
+    /// The reason whose `as u8` is `code`.
+    pub fn from_code(code: u8) -> Option<Reason> {
+        REASONS.into_iter().find(|reason| *reason as u8 == code)
+    }
+
+    fn letter(self) -> u8 {
+        match self {
+            Reason::Interval => b'i',
+            Reason::HighWater => b'u',
+            Reason::Final => b'f',
+            Reason::Timer => b't',
+            Reason::Signal => b's',
+            Reason::MemoryLimit => b'l',
+            Reason::Demand => b'm',
+            Reason::Sandbox => b'b',
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Reason::Interval => "interval",
+            Reason::HighWater => "high_water",
+            Reason::Final => "final",
+            Reason::Timer => "timer",
+            Reason::Signal => "signal",
+            Reason::MemoryLimit => "memory_limit",
+            Reason::Demand => "demand",
+            Reason::Sandbox => "sandbox",
+        }
+    }
+}
+
+/// What a dump is made from.
+pub struct Request<'a> {
+    /// Why.
+    pub reason: Reason,
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// The stacks.
+    pub stacks: &'a StackTable,
+    /// The live samples.
+    pub live: &'a LiveTable,
+    /// What else is sampled, as kinds of their own.
+    pub kinds: &'a [Option<Kind<'a>>],
+    /// Since the profiler started.
+    pub uptime_ms: u64,
+    /// log2 of the mean bytes between samples, now.
+    pub lg_period: u8,
+    /// What is known of addresses, for the account of the resident memory.
+    pub places: &'a Places<'a>,
+    /// The name of a thread by its number, padded with NUL.
+    pub thread_name: &'a dyn Fn(u32) -> [u8; 16],
+}
+
+/// Dumps written so far by this process and those it was forked from, as jemalloc counts: one
+/// number for all, one for each trigger. Written by the one who writes a dump.
+static SEQ: AtomicU64 = AtomicU64::new(0);
+static NUMBERS: [AtomicU64; REASONS.len()] = [const { AtomicU64::new(0) }; REASONS.len()];
+
+/// The errno of the last failure, or 0: the same is said once, not at every interval.
+/// Written by the one who writes a dump.
+static FAILURE: AtomicI32 = AtomicI32::new(0);
+
+/// Was a dump ever written? By this process or one that it was forked from. Written by the one who
+/// writes a dump.
+static WRITTEN: AtomicBool = AtomicBool::new(false);
+
+/// Room for the paths, the lines read from `/proc`, and the bytes on their way to the file.
+const SCRATCH: usize = 2 * PATH + LINE + BUFFER;
+const LINE: usize = 16 << 10;
+const BUFFER: usize = 64 << 10;
+
+/// What became of a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is there.
+    Whole,
+    /// There was nothing to write, or nowhere.
+    Nothing,
+    /// Another dump, or a fork, was in the way.
+    Busy,
+    /// It could not be written; that is counted and said.
+    Failed,
+}
+
+/// Writes a dump; `done` gets its path. Nothing is written for a process without a single sample,
+/// nor without a prefix.
+pub fn write(request: &Request<'_>, done: &mut dyn FnMut(&[u8])) -> Outcome {
+    let is_empty = request.stacks.is_empty() && request.kinds.iter().flatten().all(Kind::is_empty);
+    if request.config.prof_prefix.as_bytes().is_empty() || is_empty {
+        return Outcome::Nothing;
+    }
+    let (Some(mut scratch), Some(snapshot)) = (Scratch::map(SCRATCH), snapshot(request)) else {
+        fail(request, &[], Errno(libc::ENOMEM));
+        return Outcome::Failed;
+    };
+    let Ok(mut snapshot) = snapshot else {
+        // A fork takes its time. As when another dump is being written: this one is dropped.
+        diag::count(Counter::DumpCoalesced);
+        return Outcome::Busy;
+    };
+    let (path, rest) = scratch
+        .bytes()
+        .split_at_mut_checked(PATH)
+        .unwrap_or_default();
+    let (temporary, rest) = rest.split_at_mut_checked(PATH).unwrap_or_default();
+    let (line, buffer) = rest.split_at_mut_checked(LINE).unwrap_or_default();
+    let mut path = Path::new(path);
+    let mut temporary = Path::new(temporary);
+    let name = next_name(request);
+    let manner = file::Manner {
+        mode: request.config.prof_mode,
+        // The process's own end takes nothing with it that the kernel has. Short of memory, the machine
+        // may be the next to go.
+        synced: request.reason == Reason::MemoryLimit,
+    };
+    let written = file::write(
+        name,
+        manner,
+        &mut path,
+        &mut temporary,
+        buffer,
+        &mut |file| body::write(request, &mut snapshot, line, file),
+    );
+    match written {
+        Ok(Written { seq, bytes }) => {
+            SEQ.fetch_max(seq + 1, Relaxed);
+            WRITTEN.store(true, Relaxed);
+            done(path.as_bytes());
+            let name = Name { seq, ..name };
+            keep::note(request.config, name, bytes, &mut path);
+            Outcome::Whole
+        }
+        Err(errno) => {
+            fail(request, path.as_bytes(), errno);
+            Outcome::Failed
+        }
+    }
+}
+
+/// Sends what a dump would hold to `peer`. False when there was nothing to send.
+pub fn send(request: &Request<'_>, peer: &Peer) -> bool {
+    if request.stacks.is_empty() {
+        return false;
+    }
+    let (Some(mut scratch), Some(Ok(mut snapshot))) = (Scratch::map(SCRATCH), snapshot(request))
+    else {
+        return false;
+    };
+    let bytes = scratch.bytes();
+    let (line, buffer) = bytes.split_at_mut_checked(LINE).unwrap_or_default();
+    let mut writer = file::Writer::to_peer(*peer, buffer);
+    // A peer that is gone, or too slow, has half a profile without an end.
+    let _gone =
+        body::write(request, &mut snapshot, line, &mut writer).and_then(|()| writer.flush());
+    true
+}
+
+/// The live samples; `None` when there is no memory, an error when a fork takes too long.
+fn snapshot(request: &Request<'_>) -> Option<Result<Snapshot, ()>> {
+    let Some(_pass) = fork_gate::TABLES.enter() else {
+        return Some(Err(()));
+    };
+    Snapshot::take(request.live).map(Ok)
+}
+
+/// Dumps written by this process and those it was forked from.
+pub fn count() -> u64 {
+    SEQ.load(Relaxed)
+}
+
+fn next_name<'a>(request: &Request<'a>) -> Name<'a> {
+    let number = NUMBERS
+        .get(request.reason as usize)
+        .filter(|_| request.reason != Reason::Final)
+        .map(|number| number.fetch_add(1, Relaxed));
+    Name {
+        prefix: request.config.prof_prefix.as_bytes(),
+        pid: crate::platform::sys::getpid().unsigned_abs(),
+        pid_namespace: request.config.prof_pid_namespace,
+        seq: SEQ.fetch_add(1, Relaxed),
+        letter: request.reason.letter(),
+        number,
+    }
+}
+
+fn fail(request: &Request<'_>, path: &[u8], errno: Errno) {
+    diag::count(Counter::DumpFailed);
+    // Who goes into a sandbox has mostly given up its rights, and its root, before.
+    if request.reason == Reason::Sandbox {
+        return;
+    }
+    let reason = file::describe(errno).as_bytes();
+    if FAILURE.swap(errno.0, Relaxed) != errno.0 {
+        // Who configured it wants to know. A child may have given away the rights that its parent writes by.
+        let is_misplaced = file::is_misplaced(errno) && !WRITTEN.load(Relaxed);
+        if is_misplaced && !lineage::is_child() {
+            diag::message_bytes(&[b"cannot write heap profile \"", path, b"\": ", reason]);
+        } else {
+            let prefix = request.config.prof_prefix.as_bytes();
+            remark::note_bytes(&[b"cannot write heap profile: ", reason, b": ", prefix]);
+        }
+    }
+    if request.config.abort {
+        crate::platform::sys::abort();
+    }
+}
+
+/// Makes ready what is needed from the beginning. Called before sampling begins.
+pub fn start(config: &Config) {
+    keep::start(config);
+}
+
+/// What is live, in all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Live {
+    /// Estimated bytes.
+    pub bytes: u64,
+    /// Estimated blocks.
+    pub objects: u64,
+    /// Stacks that own them.
+    pub stacks: u64,
+}
+
+/// Adds up what is live.
+pub fn estimate(live: &LiveTable) -> Live {
+    let pass = fork_gate::TABLES.enter();
+    let Some(mut snapshot) = pass.and_then(|_inside| Snapshot::take(live)) else {
+        return Live::default();
+    };
+    snapshot.sort_by_stack();
+    let sums = Sums::of(snapshot.samples());
+    let stacks = snapshot
+        .samples()
+        .chunk_by(|a, b| a.stack == b.stack)
+        .count();
+    Live {
+        bytes: sums.bytes,
+        objects: sums.objects_fx.div_ceil(crate::sampler::ONE_OBJECT),
+        stacks: stacks as u64,
+    }
+}

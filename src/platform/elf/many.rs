@@ -1,0 +1,66 @@
+//! Many symbols at once: the loader's list is walked once, and each object's dynamic section read once.
+//!
+//! Called by `next` and `binding` at the start of every process, small ones included, of which a shell
+//! starts hundreds.
+
+use super::{Object, Symbol, Tables, all, gnu_hash, own};
+
+/// The name of a symbol. Most objects do not have it, which its hash alone tells.
+#[derive(Clone, Copy)]
+pub struct Name<'n> {
+    text: &'n [u8],
+    hash: u32,
+}
+
+impl<'n> Name<'n> {
+    /// Its hash is best found by the compiler.
+    pub const fn new(text: &'n [u8]) -> Name<'n> {
+        Name {
+            text,
+            hash: gnu_hash(text),
+        }
+    }
+
+    /// A name whose hash is known.
+    pub const fn hashed(text: &'n [u8], hash: u32) -> Name<'n> {
+        Name { text, hash }
+    }
+
+    /// What it is.
+    pub const fn text(&self) -> &'n [u8] {
+        self.text
+    }
+}
+
+impl Object {
+    /// Looks `names` up, with the number that they have for the caller; `see` gets the number and the
+    /// definition of those that are here. As [`Object::symbol`] for each.
+    pub fn symbols<'n>(
+        &self,
+        names: impl Iterator<Item = (usize, Name<'n>)>,
+        see: &mut dyn FnMut(usize, Symbol),
+    ) {
+        let Some(tables) = Tables::read(self) else {
+            return;
+        };
+        for (number, name) in names {
+            if let Some(symbol) = self.symbol_in(&tables, name.text, name.hash) {
+                see(number, symbol);
+            }
+        }
+    }
+}
+
+/// Shows the objects in the order in which [`super::next_symbol`] asks them: those behind ourselves, then those
+/// before us.
+pub fn for_each_but_own(see: &mut dyn FnMut(&Object)) {
+    let own = own();
+    let is_own = |object: &Object| Some(*object) == own;
+    all()
+        .skip_while(|object| !is_own(object))
+        .skip(1)
+        .for_each(|object| see(&object));
+    all()
+        .take_while(|object| !is_own(object))
+        .for_each(|object| see(&object));
+}

@@ -1,0 +1,8 @@
+//! What the machine, the kernel and the loader are: system calls, ELF, thread-local words, the facts of
+//! the process. Nothing here knows of profiles.
+
+pub mod decimal;
+pub mod elf;
+pub mod process;
+pub mod sys;
+pub mod tls;

@@ -1,0 +1,165 @@
+//! Who started this process: a person, or another process under the profiler.
+//!
+//! Called by `boot` at the start and in a fork's child, and by `trigger` and `dump` at the end of a
+//! process, when somebody has to know whether it is the one that the user named or one of the many that
+//! a shell or a server starts. Nothing is put into the environment for it. A fork is known by its
+//! handler, or by another pid than at the start (`_Fork`, raw clone). A program that was executed looks at
+//! the environment that its parent was started with: who has the same preload and configuration there
+//! started it under the profiler. Where that cannot be read (no `/proc`, another user's process), or the
+//! parent is gone, it counts as named.
+//!
+//! Source: proc(5), `/proc/pid/environ`.
+
+use core::ffi::CStr;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+use crate::platform::{decimal::Decimal, sys};
+
+/// This process as of the start or the last fork. Written by [`begin`] and [`forked`].
+static PID: AtomicU32 = AtomicU32::new(0);
+
+/// The process that it was forked from; 0: none. Written by [`forked`].
+static FROM: AtomicU32 = AtomicU32::new(0);
+
+/// When it was forked, by the profiler's clock; 0: at its start. Written by [`forked`].
+static BORN_MS: AtomicU64 = AtomicU64::new(0);
+
+/// Digests of the entries of the environment that switched us on; 0: there is no such entry. Written by
+/// [`begin`].
+static ENTRIES: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// Keeps in mind what switched us on: the preload and the configuration, as `NAME=value`, in pieces.
+pub fn begin(entries: [Option<[&[u8]; 3]>; 2]) {
+    PID.store(sys::getpid().unsigned_abs(), Relaxed);
+    for (place, entry) in ENTRIES.iter().zip(entries) {
+        let digest = entry.map_or(0, |pieces| {
+            pieces
+                .into_iter()
+                .flatten()
+                .fold(EMPTY, |digest, byte| digested(digest, *byte))
+        });
+        place.store(digest, Relaxed);
+    }
+}
+
+/// In the child of a fork that ran our handlers, at `now_ms` by the profiler's clock.
+pub fn forked(now_ms: u64) {
+    let pid = sys::getpid().unsigned_abs();
+    FROM.store(PID.swap(pid, Relaxed), Relaxed);
+    BORN_MS.store(now_ms, Relaxed);
+}
+
+/// When this process began to do something of its own, by the profiler's clock.
+pub fn born_ms() -> u64 {
+    BORN_MS.load(Relaxed)
+}
+
+/// Was it forked, not executed?
+pub fn is_forked() -> bool {
+    FROM.load(Relaxed) != 0
+}
+
+/// Did another process under the profiler start this one, and is it there to be seen? A child that
+/// outlives who forked it is its heir (daemons do so), and the only one to tell of the samples.
+pub fn is_child() -> bool {
+    let from = match (FROM.load(Relaxed), PID.load(Relaxed)) {
+        // Forked without our handlers.
+        (_, was) if was != sys::getpid().unsigned_abs() => was,
+        (from, _) => from,
+    };
+    let parent = sys::getppid().unsigned_abs();
+    match from {
+        0 => is_profiled(parent),
+        from => from == parent,
+    }
+}
+
+/// The digest of nothing, by FNV-1a.
+const EMPTY: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn digested(digest: u64, byte: u8) -> u64 {
+    (digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+}
+
+/// Was the process started with the entries that switched us on?
+fn is_profiled(pid: u32) -> bool {
+    let wanted = ENTRIES.each_ref().map(|entry| entry.load(Relaxed));
+    let mut path = [0; 32];
+    let number = Decimal::new(u64::from(pid));
+    let parts = [&b"/proc/"[..], number.as_str().as_bytes(), b"/environ"];
+    for (place, byte) in path.iter_mut().zip(parts.into_iter().flatten()) {
+        *place = *byte;
+    }
+    let Ok(path) = CStr::from_bytes_until_nul(&path) else {
+        return false;
+    };
+    let mut seen = Seen {
+        wanted,
+        digest: EMPTY,
+    };
+    super::copy(path, &mut [0; 1024], &mut |piece| seen.read(piece));
+    wanted != [0; 2] && seen.wanted == [0; 2]
+}
+
+/// What of the wanted entries was not read yet.
+struct Seen {
+    wanted: [u64; 2],
+    digest: u64,
+}
+
+impl Seen {
+    fn read(&mut self, piece: &[u8]) {
+        for byte in piece {
+            self.digest = match byte {
+                0 => {
+                    for wanted in self
+                        .wanted
+                        .iter_mut()
+                        .filter(|wanted| **wanted == self.digest)
+                    {
+                        *wanted = 0;
+                    }
+                    EMPTY
+                }
+                byte => digested(self.digest, *byte),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn the_environment_of_another_process_is_compared_whole() {
+        let mut child = Command::new("sleep")
+            .arg("60")
+            .env("MALLOSCOPE_TEST", "prof:true")
+            .env("MALLOSCOPE_LIST", "/l.so")
+            .spawn()
+            .expect("a process");
+        let pid = child.id();
+        let starts = |first: &'static [u8], second: Option<&'static [u8]>| {
+            begin([
+                Some([b"MALLOSCOPE_TEST", b"=", first]),
+                second.map(|second| [&b"MALLOSCOPE_LIST"[..], b"=", second]),
+            ]);
+            is_profiled(pid)
+        };
+        // The environment is there when the program was executed.
+        while !starts(b"prof:true", None) {
+            std::thread::yield_now();
+        }
+        assert!(starts(b"prof:true", Some(b"/l.so")));
+        assert!(!starts(b"prof:true", Some(b"/l.s")));
+        assert!(!starts(b"prof:tru", Some(b"/l.so")));
+        begin([None, None]);
+        assert!(!is_profiled(pid));
+        child.kill().expect("ours");
+        child.wait().expect("ours");
+        assert!(!starts(b"prof:true", None), "nobody is there");
+    }
+}

@@ -1,0 +1,166 @@
+//! What the resident memory is used for, mapping by mapping, as far as a mapping shows it.
+//!
+//! Called by `dump`. The kernel walks the page tables for it under a lock that page faults share, a
+//! mapping at a time; nobody of the program waits but for calls that change mappings.
+//!
+//! glibc puts the thread pointer's block at the top of a thread's stack, by which the stack is
+//! known. Adjacent mappings of equal rights are one to the kernel, so a mapping far above the size
+//! of a stack is none, though it may hold one.
+//!
+//! Source: proc(5) on smaps; glibc `nptl/allocatestack.c`.
+
+use core::ops::Range;
+
+use profile_format::maps::{self, Mapping};
+
+use super::{lines, number};
+
+/// Largest mapping that may be a thread's stack.
+const LARGEST_STACK: u64 = 256 << 20;
+
+/// What others know of addresses.
+pub struct Places<'a> {
+    /// Where a JVM keeps its objects; empty where there is none.
+    pub java_heap: Range<u64>,
+    /// Where a JVM keeps the code it makes.
+    pub java_code: Range<u64>,
+    /// Has a thread that lives its TCB in this range?
+    pub has_thread: &'a dyn Fn(Range<u64>) -> bool,
+}
+
+/// Resident bytes by use. What is in none of them is the allocator's and whatever else is private.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resident {
+    /// Stacks of threads.
+    pub stacks: u64,
+    /// A JVM's objects, private.
+    pub java_heap: u64,
+    /// The same in shared memory, as ZGC has it.
+    pub java_heap_shared: u64,
+    /// Code made at run time.
+    pub code: u64,
+    /// Pages of files that the program has written to: data of libraries.
+    pub data: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Use {
+    Stack,
+    JavaHeap,
+    SharedJavaHeap,
+    Code,
+    Data,
+    Other,
+}
+
+/// Adds up `/proc/self/smaps`; `None` where it cannot be read.
+pub fn resident(places: &Places<'_>, buffer: &mut [u8]) -> Option<Resident> {
+    let mut sum = Resident::default();
+    let (mut here, mut rss) = (Use::Other, 0);
+    let read = lines(c"/proc/self/smaps", buffer, &mut |line| {
+        let bytes = |key: &[u8]| {
+            let kilobytes = line.strip_prefix(key).and_then(number)?;
+            Some(kilobytes.saturating_mul(1024))
+        };
+        if let Some(bytes) = bytes(b"Rss:") {
+            rss = bytes;
+        } else if let Some(anonymous) = bytes(b"Anonymous:") {
+            let (share, bytes) = match here {
+                Use::Stack => (&mut sum.stacks, anonymous),
+                Use::JavaHeap => (&mut sum.java_heap, anonymous),
+                Use::SharedJavaHeap => (&mut sum.java_heap_shared, rss),
+                Use::Code => (&mut sum.code, anonymous),
+                Use::Data => (&mut sum.data, anonymous),
+                Use::Other => return,
+            };
+            *share = share.saturating_add(bytes);
+        } else if let Some(mapping) = maps::parse(line) {
+            here = use_of(&mapping, places);
+        }
+    });
+    read.then_some(sum)
+}
+
+fn use_of(mapping: &Mapping<'_>, places: &Places<'_>) -> Use {
+    let range = mapping.start..mapping.end;
+    let within = |place: &Range<u64>| range.start < place.end && place.start < range.end;
+    let is_small = range.end - range.start <= LARGEST_STACK;
+    if mapping.path.starts_with(b"[stack") {
+        Use::Stack
+    } else if mapping.path.starts_with(b"/memfd:java_heap") {
+        Use::SharedJavaHeap
+    } else if within(&places.java_heap) {
+        Use::JavaHeap
+    } else if mapping.path.starts_with(b"/") {
+        Use::Data
+    } else if within(&places.java_code) || mapping.execute {
+        Use::Code
+    } else if mapping.path.is_empty() && is_small && (places.has_thread)(range) {
+        Use::Stack
+    } else {
+        Use::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_memory_is_told_apart() {
+        let touched = vec![1_u8; 8 << 20];
+        let at = touched.as_ptr() as u64;
+        let stack = std::thread::spawn(move || {
+            let local = [1_u8; 256 << 10];
+            let here = std::hint::black_box(&local).as_ptr() as u64;
+            let places = Places {
+                java_heap: at..at + 1,
+                java_code: 0..0,
+                has_thread: &|range| range.contains(&here),
+            };
+            resident(&places, &mut vec![0; 16 << 10])
+        });
+        let resident = stack.join().expect("a thread").expect("smaps");
+        assert!(resident.java_heap >= 8 << 20, "{resident:?}");
+        assert!(resident.stacks >= 256 << 10, "{resident:?}");
+        assert!(resident.data > 0, "{resident:?}");
+        assert_eq!(resident.java_heap_shared, 0);
+        drop(touched);
+    }
+
+    #[test]
+    fn uses_follow_name_rights_and_place() {
+        let places = Places {
+            java_heap: 0x1000..0x2000,
+            java_code: 0x5000..0x6000,
+            has_thread: &|range| range.contains(&0x7500),
+        };
+        let name = |line: &str| match use_of(&maps::parse(line.as_bytes()).expect(line), &places) {
+            Use::Stack => "stack",
+            Use::JavaHeap => "java heap",
+            Use::SharedJavaHeap => "shared java heap",
+            Use::Code => "code",
+            Use::Data => "data",
+            Use::Other => "other",
+        };
+        assert_eq!(name("1000-2000 rw-p 00000000 00:00 0"), "java heap");
+        assert_eq!(
+            name("9000-a000 rw-s 00000000 00:05 7   /memfd:java_heap (deleted)"),
+            "shared java heap"
+        );
+        assert_eq!(name("5000-6000 rwxp 00000000 00:00 0"), "code");
+        assert_eq!(name("3000-4000 r-xp 00000000 00:00 0"), "code");
+        assert_eq!(name("7000-8000 rw-p 00000000 00:00 0"), "stack");
+        assert_eq!(
+            name("7000-80000000 rw-p 00000000 00:00 0"),
+            "other",
+            "too large for a stack"
+        );
+        assert_eq!(name("8000-9000 rw-p 00000000 00:00 0   [stack]"), "stack");
+        assert_eq!(name("8000-9000 rw-p 00000000 00:00 0   [heap]"), "other");
+        assert_eq!(
+            name("8000-9000 rw-p 00000000 fe:00 9   /usr/lib/libc.so.6"),
+            "data"
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! The threads of this process: how many there are, and what the calling one may do beside the first.
+//!
+//! Source: proc(5), `/proc/pid/stat`, `/proc/pid/status`, `/proc/thread-self`.
+
+use core::ffi::CStr;
+
+use super::file::{lines, number, read};
+use crate::platform::sys;
+
+/// Threads of this process, at least 1. A thread of the program asks: even a descriptor of a
+/// moment in its table may be closed, reused, or inherited. So the links of the directory are counted: its own two, and one for each thread (Linux, `proc_task_getattr`).
+pub fn threads() -> u32 {
+    let directories = sys::links(c"/proc/self/task").and_then(|links| links.checked_sub(2));
+    if let Some(threads @ 1..) = directories {
+        return u32::try_from(threads).unwrap_or(u32::MAX);
+    }
+    threads_by_stat()
+}
+
+/// Where another kind of `/proc` counts no links.
+fn threads_by_stat() -> u32 {
+    let mut buffer = [0; 512];
+    read(c"/proc/self/stat", &mut buffer)
+        .and_then(threads_in_stat)
+        .unwrap_or(1)
+}
+
+/// The exit status of the program's first thread, if it ended and no other of its threads is left.
+/// A thread of ours then keeps the process, which glibc ends only when the last thread that it
+/// knows is gone.
+pub fn deserted_with() -> Option<i32> {
+    if threads() > 2 {
+        return None;
+    }
+    let mut buffer = [0; 1024];
+    read(c"/proc/self/stat", &mut buffer).and_then(status_of_zombie)
+}
+
+/// The state is the first field behind the command, what wait(2) will say the fiftieth.
+fn status_of_zombie(stat: &[u8]) -> Option<i32> {
+    let command_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = stat.get(command_end + 2..)?.split(|byte| *byte == b' ');
+    let is_zombie = fields.next()? == b"Z";
+    let status = fields.nth(48).and_then(number).unwrap_or(0);
+    is_zombie.then_some((status >> 8 & 0xff) as i32)
+}
+
+/// What the calling thread may, beside the program's first one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The same. So it is said before Linux 3.17, which has no `thread-self`.
+    Same,
+    /// It has another user, other groups or capabilities.
+    OtherRights,
+    /// One of them has a seccomp filter that the other has not.
+    OtherFilter,
+    /// There is no `/proc` (any more: chroot(2)).
+    Unknown,
+}
+
+/// How the calling thread stands to the program's first one.
+pub fn standing() -> Standing {
+    let Some(of_program) = credentials(c"/proc/self/status") else {
+        return Standing::Unknown;
+    };
+    match credentials(c"/proc/thread-self/status") {
+        Some(own) if own.rights != of_program.rights => Standing::OtherRights,
+        Some(own) if own.filters != of_program.filters => Standing::OtherFilter,
+        _ => Standing::Same,
+    }
+}
+
+/// Digests of what a status file says of a thread.
+#[derive(Debug, PartialEq, Eq)]
+struct Credentials {
+    rights: u64,
+    /// Mode and number of its filters.
+    filters: u64,
+}
+
+fn credentials(status: &CStr) -> Option<Credentials> {
+    const RIGHTS: [&[u8]; 4] = [b"Uid:", b"Gid:", b"Groups:", b"CapEff:"];
+    const START: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut found = Credentials {
+        rights: START,
+        filters: START,
+    };
+    let mut buffer = [0; 2048];
+    let is_read = lines(status, &mut buffer, &mut |line| {
+        let digest = match line {
+            _ if RIGHTS.iter().any(|key| line.starts_with(key)) => &mut found.rights,
+            _ if line.starts_with(b"Seccomp") => &mut found.filters,
+            _ => return,
+        };
+        // FNV-1a.
+        *digest = line.iter().fold(*digest, |digest, byte| {
+            (digest ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+        });
+    });
+    is_read.then_some(found)
+}
+
+/// `num_threads` is the eighteenth field behind the command, which may hold anything but ends at
+/// the last parenthesis. Source: proc(5), /proc/pid/stat.
+fn threads_in_stat(stat: &[u8]) -> Option<u32> {
+    let command_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = stat.get(command_end + 2..)?.split(|byte| *byte == b' ');
+    let threads = number(fields.nth(17)?)?;
+    u32::try_from(threads).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_counted() {
+        let (stop, wait) = std::sync::mpsc::channel::<()>();
+        let before = threads();
+        let thread = std::thread::spawn(move || wait.recv());
+        assert!(
+            threads() > before || before > 2,
+            "{before} then {}",
+            threads()
+        );
+        drop(stop);
+        assert!(thread.join().is_ok());
+        assert_eq!(
+            threads_in_stat(b"7 (a) b) S 1 7 7 0 -1 4 1 0 0 0 0 0 0 0 20 0 5 0 9"),
+            Some(5)
+        );
+        assert_eq!(threads_in_stat(b"7 (a"), None);
+    }
+
+    #[test]
+    fn a_process_that_runs_is_not_deserted() {
+        assert_eq!(deserted_with(), None);
+        let stat = |state: &str| {
+            let zeros = "0 ".repeat(48);
+            status_of_zombie(format!("7 (a) b) {state} {zeros}1280\n").as_bytes())
+        };
+        assert_eq!((stat("Z"), stat("S")), (Some(5), None));
+        assert_eq!(standing(), Standing::Same);
+        assert_ne!(credentials(c"/proc/self/status"), None);
+        assert_eq!(credentials(c"/nowhere"), None);
+    }
+}

@@ -1,0 +1,12 @@
+//! Memory of our own, and the tables that lie in it: what is live, which stacks and frames there are.
+//!
+//! Nothing here knows when or why a sample is taken. The locks are those of `sync`, never two at once.
+
+pub mod arena;
+pub mod fork_gate;
+pub mod frame_table;
+pub mod live_table;
+pub mod pool;
+pub mod range_table;
+pub mod stack_table;
+pub mod sync;

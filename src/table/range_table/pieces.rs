@@ -1,0 +1,245 @@
+//! Sorted, disjoint ranges in pieces of bounded length, so that one more costs the same whether
+//! there are ten or a million: a search over the pieces, and a move within one.
+//!
+//! Used by `range_table`, under its lock. A full piece is split in two, an empty one is given back.
+//! Sparse neighbours are not joined: the pieces stay as many as the most ranges needed. Calls the
+//! kernel for memory and for nothing else. Zero-initialised is empty.
+#![allow(unsafe_code)]
+
+use core::ptr::NonNull;
+
+use super::{Full, end_of};
+use crate::table::{arena, live_table::Sample};
+
+/// Bytes of a piece: what is moved at most.
+const PIECE_BYTES: usize = 16 << 10;
+/// Ranges of a piece.
+const PIECE: usize = PIECE_BYTES / size_of::<Sample>();
+/// Pieces that the first directory has room for: one page of them.
+const FIRST: usize = 4096 / size_of::<Piece>();
+
+/// A region of [`PIECE_BYTES`], of which the first `len` samples are there.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    region: *mut Sample,
+    len: usize,
+}
+
+impl Piece {
+    fn map() -> Result<Piece, Full> {
+        let region = arena::map(PIECE_BYTES).ok_or(Full)?.as_ptr().cast();
+        Ok(Piece { region, len: 0 })
+    }
+
+    fn unmap(self) {
+        if let Some(region) = NonNull::new(self.region) {
+            // SAFETY: mapped by `map` with this size, and forgotten by the caller.
+            unsafe { arena::unmap(region.cast(), PIECE_BYTES) };
+        }
+    }
+
+    fn slots(&mut self) -> &mut [Sample] {
+        // SAFETY: the region was mapped for so many samples, all bit patterns of zeroed memory are
+        // valid ones, and a piece is reached by `&mut Pieces` alone.
+        unsafe { core::slice::from_raw_parts_mut(self.region, PIECE) }
+    }
+
+    fn ranges(&self) -> &[Sample] {
+        // SAFETY: as in `slots`, with `&self` for as long as the slice lives.
+        let slots = unsafe { core::slice::from_raw_parts(self.region, PIECE) };
+        slots.get(..self.len).unwrap_or_default()
+    }
+
+    fn ends_by(&self, start: usize) -> bool {
+        let last = self.ranges().last();
+        last.is_none_or(|last| end_of(last) <= start)
+    }
+
+    fn position(&self, start: usize) -> usize {
+        self.ranges()
+            .partition_point(|range| end_of(range) <= start)
+    }
+
+    fn take(&mut self, at: usize) {
+        let len = self.len;
+        if let Some(ranges) = self.slots().get_mut(..len)
+            && at < len
+        {
+            ranges.copy_within(at + 1.., at);
+            self.len -= 1;
+        }
+    }
+
+    /// There must be room.
+    fn put(&mut self, range: Sample) {
+        let (at, len) = (self.position(range.addr), self.len);
+        let slots = self.slots();
+        if len < slots.len() {
+            slots.copy_within(at..len, at + 1);
+            if let Some(slot) = slots.get_mut(at) {
+                *slot = range;
+                self.len += 1;
+            }
+        }
+    }
+
+    /// Moves the upper half to a piece of its own.
+    fn split(&mut self) -> Result<Piece, Full> {
+        let mut upper = Piece::map()?;
+        let middle = self.len / 2;
+        for (to, from) in upper
+            .slots()
+            .iter_mut()
+            .zip(self.ranges().iter().skip(middle))
+        {
+            *to = *from;
+        }
+        upper.len = self.len - middle;
+        self.len = middle;
+        Ok(upper)
+    }
+}
+
+/// The ranges, by address. No piece is empty but a single one.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    directory: Option<NonNull<Piece>>,
+    room: usize,
+    count: usize,
+    ranges: usize,
+}
+
+impl Pieces {
+    pub(super) const EMPTY: Pieces = Pieces {
+        directory: None,
+        room: 0,
+        count: 0,
+        ranges: 0,
+    };
+
+    pub(super) fn len(&self) -> usize {
+        self.ranges
+    }
+
+    pub(super) fn for_each(&mut self, f: &mut dyn FnMut(&Sample)) {
+        for piece in self.pieces() {
+            piece.ranges().iter().for_each(&mut *f);
+        }
+    }
+
+    /// Takes out the first range that ends behind `start`, if it begins before `end`.
+    pub(super) fn take_first(&mut self, start: usize, end: usize) -> Option<Sample> {
+        let at = self.position(start);
+        let piece = self.pieces().get_mut(at)?;
+        let within = piece.position(start);
+        let range = *piece.ranges().get(within)?;
+        if range.addr >= end {
+            return None;
+        }
+        piece.take(within);
+        let is_empty = piece.len == 0;
+        self.ranges -= 1;
+        if is_empty && self.count > 1 {
+            self.drop_piece(at);
+        }
+        Some(range)
+    }
+
+    /// Adds a range that overlaps none.
+    pub(super) fn put(&mut self, range: Sample) -> Result<(), Full> {
+        if self.count == self.room {
+            self.grow()?;
+        }
+        if self.count == 0 {
+            self.insert_piece(0, Piece::map()?);
+        }
+        let mut at = self.position_for(range.addr);
+        let piece = self.pieces().get_mut(at).ok_or(Full)?;
+        if piece.len == PIECE {
+            let upper = piece.split()?;
+            self.insert_piece(at + 1, upper);
+            at = self.position_for(range.addr);
+        }
+        self.pieces().get_mut(at).ok_or(Full)?.put(range);
+        self.ranges += 1;
+        Ok(())
+    }
+
+    /// Gives all memory back.
+    pub(super) fn clear(&mut self) {
+        for piece in self.pieces() {
+            piece.unmap();
+        }
+        self.unmap_directory();
+        *self = Pieces::EMPTY;
+    }
+
+    fn unmap_directory(&mut self) {
+        if let Some(directory) = self.directory.take() {
+            // SAFETY: mapped by `grow` with this size; the only pointer to it is gone.
+            unsafe { arena::unmap(directory.cast(), self.room * size_of::<Piece>()) };
+        }
+    }
+
+    fn grow(&mut self) -> Result<(), Full> {
+        let room = (self.room * 2).max(FIRST);
+        let fresh = arena::map(room * size_of::<Piece>()).ok_or(Full)?;
+        let mut grown = Pieces {
+            directory: Some(fresh.cast()),
+            room,
+            ..*self
+        };
+        for (to, from) in grown.slots().iter_mut().zip(self.pieces()) {
+            *to = *from;
+        }
+        self.unmap_directory();
+        *self = grown;
+        Ok(())
+    }
+
+    /// There must be room.
+    fn insert_piece(&mut self, at: usize, piece: Piece) {
+        let count = self.count;
+        let slots = self.slots();
+        if count < slots.len() {
+            slots.copy_within(at..count, at + 1);
+            if let Some(slot) = slots.get_mut(at) {
+                *slot = piece;
+                self.count += 1;
+            }
+        }
+    }
+
+    fn drop_piece(&mut self, at: usize) {
+        let pieces = self.pieces();
+        if let Some(piece) = pieces.get(at).copied() {
+            pieces.copy_within(at + 1.., at);
+            self.count -= 1;
+            piece.unmap();
+        }
+    }
+
+    fn slots(&mut self) -> &mut [Piece] {
+        match self.directory {
+            None => &mut [],
+            // SAFETY: the region was mapped for `room` pieces, all bit patterns of zeroed memory are
+            // valid ones, and `&mut self` is the only way to it.
+            Some(first) => unsafe { core::slice::from_raw_parts_mut(first.as_ptr(), self.room) },
+        }
+    }
+
+    fn pieces(&mut self) -> &mut [Piece] {
+        let count = self.count;
+        self.slots().get_mut(..count).unwrap_or_default()
+    }
+
+    /// The first piece with a range that ends behind `start`.
+    fn position(&mut self, start: usize) -> usize {
+        self.pieces().partition_point(|piece| piece.ends_by(start))
+    }
+
+    /// The piece that a range at `start` belongs to: the last one takes what lies behind all.
+    fn position_for(&mut self, start: usize) -> usize {
+        self.position(start).min(self.count.saturating_sub(1))
+    }
+}
