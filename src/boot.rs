@@ -10,7 +10,6 @@
 #![allow(unsafe_code)]
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use crate::binding::{self, Extension};
 use crate::config::{self, Config};
@@ -26,9 +25,6 @@ use crate::{
     table::arena,
     unwind,
 };
-
-/// The configuration in force; null while there is none. Written by [`start`].
-static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
 
 unsafe extern "C" {
     fn __register_atfork(
@@ -69,7 +65,6 @@ pub unsafe fn start<const N: usize>(
         remark::note(&["malloc is defined before this library: nothing can be sampled"]);
         return;
     }
-    CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
     arena::set_ceiling(usize::try_from(config.prof_mem_max).unwrap_or(usize::MAX));
     unwind::init();
     recorder::reseed(seed());
@@ -132,7 +127,7 @@ unsafe fn configure(environment: *const *const c_char) -> Option<&'static Config
     config::load(config, own, jemalloc);
     config.anchor_prefix();
     let config: &'static Config = config;
-    remark::configure(config);
+    config::set_current(config);
     if own.is_none() && config.prof && next::has_own_profiler() {
         remark::note(&[
             "MALLOC_CONF configures the jemalloc of this program; MALLOSCOPE_CONF would configure us",
@@ -195,8 +190,7 @@ fn register_handlers(config: &'static Config) {
 }
 
 unsafe extern "C" fn at_exit(_argument: *mut c_void) {
-    // SAFETY: null, or a reference to a configuration that is never freed.
-    if let Some(config) = unsafe { CONFIG.load(Relaxed).as_ref() } {
+    if let Some(config) = config::current() {
         exit::at_exit(config);
     }
 }

@@ -34,6 +34,8 @@
 //! recorder
 //! java_heap
 //! dump
+//! dumper
+//! watcher
 //! trigger
 //! hooks
 //! boot
@@ -58,6 +60,7 @@ pub mod boot;
 pub mod config;
 pub mod diag;
 pub mod dump;
+pub mod dumper;
 pub mod hooks;
 pub mod java_heap;
 pub mod next;
@@ -69,3 +72,4 @@ pub mod sampler;
 pub mod table;
 pub mod trigger;
 pub mod unwind;
+pub mod watcher;

@@ -8,9 +8,9 @@
 //! a child may inherit half a remark, which is never shown.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32};
+use core::sync::atomic::{AtomicU8, AtomicU32};
 
-use crate::config::Config;
+use crate::config;
 use crate::{
     diag,
     platform::{process, sys},
@@ -43,23 +43,6 @@ static REMARKS: [Slot; MOST] = [const {
     }
 }; MOST];
 
-/// The configuration, which says where remarks go beside the dump; null: nowhere. Written by
-/// [`configure`], before the program runs.
-static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
-
-/// Where remarks go beside the dump.
-pub fn configure(config: &'static Config) {
-    CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
-}
-
-fn config() -> Option<&'static Config> {
-    // SAFETY: null, or a reference to a configuration that is never freed.
-    #[allow(unsafe_code)]
-    unsafe {
-        CONFIG.load(Relaxed).as_ref()
-    }
-}
-
 /// Keeps what `parts` say together, once.
 pub fn note(parts: &[&str]) {
     let mut bytes: [&[u8]; diag::MESSAGE_PARTS] = [b""; diag::MESSAGE_PARTS];
@@ -79,7 +62,7 @@ pub fn note_bytes(parts: &[&[u8]]) {
     }
     let text = text.get(..length).unwrap_or_default();
     let is_new = keep(text);
-    if let Some(config) = config().filter(|_| is_new) {
+    if let Some(config) = config::current().filter(|_| is_new) {
         if config.confirm_conf {
             diag::message_bytes(&[text]);
         }

@@ -11,11 +11,27 @@ mod help;
 mod message;
 mod value;
 
+use once_cell::race::OnceRef;
+
 use crate::platform::sys;
 pub use help::{help, table_markdown};
 pub use message::Message;
 use value::{Clip, Count, Detection, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Within};
 pub use value::{CommandLine, FileMode, Text};
+
+/// The configuration in force. Written once by [`set_current`], before sampling begins; never freed.
+static CURRENT: OnceRef<'static, Config> = OnceRef::new();
+
+/// Makes `config` that in force, for the life of the process.
+pub fn set_current(config: &'static Config) {
+    // Who comes second has the same one: the constructor runs once.
+    let _ = CURRENT.set(config);
+}
+
+/// The configuration in force; `None` while there is none.
+pub fn current() -> Option<&'static Config> {
+    CURRENT.get()
+}
 
 /// Where a conf string came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use profile_format::heap_v2::{self, Counts, Estimate, StackFacts};
 use profile_format::{epochs, maps, unbias};
 
 use super::Request;
-use super::file::{Errno, Writer as File};
 use super::managed::Referred;
 use super::snapshot::{self, Snapshot, Sums};
+use super::writer::{Profile, Result, Writer};
 use crate::config::CommandLine;
 use crate::platform::process::command_line;
 use crate::sampler::ONE_OBJECT;
@@ -25,15 +25,12 @@ use crate::{
 
 const MAPS: &CStr = c"/proc/self/maps";
 
-pub(super) type Writer<'a, 'b> = heap_v2::Writer<&'a mut File<'b>>;
-pub(super) type Result = core::result::Result<(), Errno>;
-
 /// Writes the whole dump. `line` is room for what is read from `/proc`.
 pub fn write(
     request: &Request<'_>,
     snapshot: &mut Snapshot,
     line: &mut [u8],
-    file: &mut File<'_>,
+    file: &mut Writer<'_>,
 ) -> Result {
     let lg_period = snapshot.least_lg_period().unwrap_or(request.lg_period);
     let counting = Counting {
@@ -101,7 +98,7 @@ impl Counting {
     }
 }
 
-fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Writer<'_, '_>) -> Result {
+fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Profile<'_, '_>) -> Result {
     out.number("pid", u64::from(sys::getpid().unsigned_abs()))?;
     command(request.config.prof_cmdline, line, out)?;
     out.fact("host", process::host(line))?;
@@ -151,7 +148,7 @@ fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Writer<'_, '_>) -> Re
     out.epochs(epochs::width_ms(elapsed), epochs::count(elapsed))
 }
 
-fn command(shown: CommandLine, line: &mut [u8], out: &mut Writer<'_, '_>) -> Result {
+fn command(shown: CommandLine, line: &mut [u8], out: &mut Profile<'_, '_>) -> Result {
     if shown == CommandLine::Hidden {
         return Ok(());
     }
@@ -169,7 +166,7 @@ fn head(
     request: &Request<'_>,
     snapshot: &mut Snapshot,
     counting: &Counting,
-    out: &mut Writer<'_, '_>,
+    out: &mut Profile<'_, '_>,
 ) -> Result {
     let grand = (0..request.stacks.len()).fold(StackTotals::default(), |sum, id| {
         let totals = request.stacks.totals(StackId(id));
@@ -195,7 +192,7 @@ fn stack(
     own: &[Sample],
     counting: &Counting,
     managed: &mut Referred,
-    out: &mut Writer<'_, '_>,
+    out: &mut Profile<'_, '_>,
 ) -> Result {
     let totals = request.stacks.totals(id);
     let frames = request.stacks.frames(id);
@@ -241,7 +238,7 @@ pub(super) fn estimate(samples: u64, objects_fx: u64, bytes: u64) -> Estimate {
 }
 
 /// The build id of every file whose first page is mapped.
-fn build_ids(line: &mut [u8], out: &mut Writer<'_, '_>) -> Result {
+fn build_ids(line: &mut [u8], out: &mut Profile<'_, '_>) -> Result {
     let Some(memory) = process::SelfMemory::open() else {
         return Ok(());
     };
@@ -263,7 +260,7 @@ fn build_ids(line: &mut [u8], out: &mut Writer<'_, '_>) -> Result {
     result
 }
 
-fn copy_maps(line: &mut [u8], out: &mut Writer<'_, '_>) -> Result {
+fn copy_maps(line: &mut [u8], out: &mut Profile<'_, '_>) -> Result {
     let mut result = Ok(());
     process::copy(MAPS, line, &mut |piece| {
         if result.is_ok() {

@@ -12,193 +12,18 @@
 //! temporary file is made by O_EXCL, and link and rename take names as they are. So nothing outside
 //! the directory is written, and nothing that was there is changed, whatever somebody plants.
 //!
-//! Names follow jemalloc (`src/prof_sys.c`): `<prefix>[.<pid namespace>].<pid>.<seq>.<letter><n>.heap`.
+//! Source: open(2) on O_TMPFILE, linkat(2), renameat2(2).
 
 use core::ffi::CStr;
 
-use profile_format::sink::Sink;
-
-use super::peer::Peer;
+use super::errno::{Errno, check};
+use super::name::{Name, Path};
+use super::writer::Writer;
 use crate::config::FileMode;
-use crate::platform::decimal::Decimal;
-use crate::platform::{process, sys};
-
-/// Longest path, with its NUL.
-pub const PATH: usize = 4096;
+use crate::platform::sys;
 
 /// Names tried until one is free.
 const ATTEMPTS: u64 = 10_000;
-
-/// `-errno` of a call that failed, positive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Errno(pub i32);
-
-fn check(result: isize) -> Result<isize, Errno> {
-    if result < 0 {
-        return Err(Errno(i32::try_from(-result).unwrap_or(libc::EIO)));
-    }
-    Ok(result)
-}
-
-/// A path under construction, NUL-terminated.
-pub struct Path<'a> {
-    bytes: &'a mut [u8],
-    len: usize,
-}
-
-impl<'a> Path<'a> {
-    /// An empty path in `bytes`.
-    pub fn new(bytes: &'a mut [u8]) -> Path<'a> {
-        Path { bytes, len: 0 }
-    }
-
-    fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    fn push(&mut self, part: &[u8]) -> Result<(), Errno> {
-        let end = self.len + part.len();
-        // One byte stays for the NUL.
-        let room = self.bytes.len().saturating_sub(1);
-        let place = self.bytes.get_mut(self.len..end).filter(|_| end <= room);
-        place
-            .ok_or(Errno(libc::ENAMETOOLONG))?
-            .copy_from_slice(part);
-        self.len = end;
-        Ok(())
-    }
-
-    fn push_number(&mut self, number: u64) -> Result<(), Errno> {
-        self.push(Decimal::new(number).as_str().as_bytes())
-    }
-
-    /// The path so far.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-
-    fn as_c_str(&mut self) -> Result<&CStr, Errno> {
-        let end = self
-            .bytes
-            .get_mut(self.len)
-            .ok_or(Errno(libc::ENAMETOOLONG))?;
-        *end = 0;
-        let whole = self.bytes.get(..=self.len).unwrap_or_default();
-        CStr::from_bytes_with_nul(whole).map_err(|_| Errno(libc::EINVAL))
-    }
-}
-
-/// What a dump is called.
-#[derive(Clone, Copy)]
-pub struct Name<'a> {
-    /// With its directory.
-    pub prefix: &'a [u8],
-    /// Of the process that writes it.
-    pub pid: u32,
-    /// Put the pid namespace's number into the name.
-    pub pid_namespace: bool,
-    /// Of all dumps of this process.
-    pub seq: u64,
-    /// Of the trigger.
-    pub letter: u8,
-    /// Of the dumps of this trigger; the final one has none.
-    pub number: Option<u64>,
-}
-
-impl Name<'_> {
-    /// Writes the name into `path`.
-    fn write(&self, path: &mut Path<'_>) -> Result<(), Errno> {
-        path.clear();
-        path.push(self.prefix)?;
-        if let Some(namespace) = self.pid_namespace.then(process::pid_namespace).flatten() {
-            path.push(b".")?;
-            path.push_number(namespace)?;
-        }
-        path.push(b".")?;
-        path.push_number(u64::from(self.pid))?;
-        path.push(b".")?;
-        path.push_number(self.seq)?;
-        path.push(&[b'.', self.letter])?;
-        if let Some(number) = self.number {
-            path.push_number(number)?;
-        }
-        path.push(b".heap")
-    }
-
-    /// Writes the name of the temporary file. Two containers that share a directory may both be
-    /// pid 1: what tells them apart while they run is the pid namespace.
-    fn write_temporary(&self, path: &mut Path<'_>) -> Result<(), Errno> {
-        self.write(path)?;
-        path.push(b".")?;
-        path.push_number(process::pid_namespace().unwrap_or(0))?;
-        path.push(b".tmp")
-    }
-
-    /// Removes the dump of this name.
-    pub fn remove(&self, path: &mut Path<'_>) -> Result<(), Errno> {
-        self.write(path)?;
-        check(sys::unlink(path.as_c_str()?)).map(|_| ())
-    }
-}
-
-/// Where a profile goes.
-enum Target {
-    File(i32),
-    Peer(Peer),
-}
-
-/// An open temporary file, or a socket, with a buffer in front of it.
-pub struct Writer<'a> {
-    target: Target,
-    buffer: &'a mut [u8],
-    filled: usize,
-    flushed: u64,
-}
-
-impl<'a> Writer<'a> {
-    /// A writer to `peer`; `buffer` is what is sent at a time.
-    pub fn to_peer(peer: Peer, buffer: &'a mut [u8]) -> Writer<'a> {
-        Writer {
-            target: Target::Peer(peer),
-            buffer,
-            filled: 0,
-            flushed: 0,
-        }
-    }
-
-    /// Hands on what the buffer holds.
-    pub fn flush(&mut self) -> Result<(), Errno> {
-        let filled = core::mem::take(&mut self.filled);
-        let bytes = self.buffer.get(..filled).unwrap_or_default();
-        check(match &self.target {
-            Target::File(fd) => sys::write_all(*fd, bytes),
-            Target::Peer(peer) => peer.send(bytes),
-        })?;
-        self.flushed += filled as u64;
-        Ok(())
-    }
-}
-
-impl Sink for Writer<'_> {
-    type Error = Errno;
-
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Errno> {
-        while !bytes.is_empty() {
-            if self.filled == self.buffer.len() {
-                self.flush()?;
-            }
-            let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
-            let length = room.len().min(bytes.len());
-            let (now, later) = bytes.split_at(length);
-            room.get_mut(..length)
-                .unwrap_or_default()
-                .copy_from_slice(now);
-            self.filled += length;
-            bytes = later;
-        }
-        Ok(())
-    }
-}
 
 /// A file that is there now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,15 +158,10 @@ fn settle(
 
 /// Writes all of it; how many bytes that were.
 fn fill(fd: i32, manner: Manner, buffer: &mut [u8], body: &mut Body<'_>) -> Result<u64, Errno> {
-    let mut writer = Writer {
-        target: Target::File(fd),
-        buffer,
-        filled: 0,
-        flushed: 0,
-    };
+    let mut writer = Writer::to_file(fd, buffer);
     body(&mut writer)?;
     writer.flush()?;
-    let bytes = writer.flushed;
+    let bytes = writer.flushed();
     // open(2) made it for the owner at most; a file system without modes leaves it at that.
     sys::fchmod(fd, manner.mode.0);
     if !manner.synced {
@@ -354,45 +174,11 @@ fn fill(fd: i32, manner: Manner, buffer: &mut [u8], body: &mut Body<'_>) -> Resu
     }
 }
 
-/// Does an errno say that there can be no dump at such a place, whatever it holds?
-pub fn is_misplaced(errno: Errno) -> bool {
-    let errnos = [
-        libc::ENOENT,
-        libc::ENOTDIR,
-        libc::EACCES,
-        libc::EPERM,
-        libc::EROFS,
-        libc::ENAMETOOLONG,
-        libc::ELOOP,
-    ];
-    errnos.contains(&errno.0)
-}
-
-/// What an errno means, in strerror's words for those that a dump meets.
-pub fn describe(errno: Errno) -> &'static str {
-    match errno.0 {
-        libc::ENOENT => "No such file or directory",
-        libc::EACCES => "Permission denied",
-        libc::EPERM => "Operation not permitted",
-        libc::ENOSPC => "No space left on device",
-        libc::EDQUOT => "Disk quota exceeded",
-        libc::EFBIG => "File too large",
-        libc::EROFS => "Read-only file system",
-        libc::ENOTDIR => "Not a directory",
-        libc::EMFILE => "Too many open files",
-        libc::ENFILE => "Too many open files in system",
-        libc::ENAMETOOLONG => "File name too long",
-        libc::ELOOP => "Too many levels of symbolic links",
-        libc::EEXIST => "File exists",
-        libc::EIO => "Input/output error",
-        libc::ENOMEM => "Cannot allocate memory",
-        _ => "the kernel refused",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::name::PATH;
     use super::*;
+    use profile_format::sink::Sink;
     use std::fs;
 
     const MANNER: Manner = Manner {

@@ -17,7 +17,7 @@
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
-use super::file::{Name, Path};
+use super::name::{Name, Path};
 use crate::config::Config;
 use crate::platform::{process, sys};
 

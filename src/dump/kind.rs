@@ -4,9 +4,10 @@
 
 use profile_format::heap_v2::StackFacts;
 
-use super::body::{Result, Writer, estimate};
+use super::body::estimate;
 use super::managed::Referred;
 use super::snapshot::{self, Samples, Snapshot, Sums};
+use super::writer::{Profile, Result};
 use crate::table::fork_gate;
 use crate::table::stack_table::{StackId, StackTable};
 
@@ -37,7 +38,7 @@ impl Kind<'_> {
         &self,
         uptime_ms: u64,
         managed: &mut Referred,
-        out: &mut Writer<'_, '_>,
+        out: &mut Profile<'_, '_>,
     ) -> Result {
         out.kind_number(self.name, "period", self.period)?;
         out.kind_fact(self.name, "note", self.note.as_bytes())?;

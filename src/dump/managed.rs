@@ -6,8 +6,8 @@
 use profile_format::escape::Text;
 use profile_format::heap_v2::ManagedFrame;
 
-use super::body::{Result, Writer};
-use super::snapshot::Scratch;
+use super::writer::{Profile, Result};
+use crate::platform::scratch::Scratch;
 use crate::table::frame_table::{FRAMES, Frame, number_of};
 
 /// A bit for each managed frame.
@@ -42,7 +42,7 @@ impl Referred {
     }
 
     /// Names all that were noted.
-    pub fn write(&mut self, out: &mut Writer<'_, '_>) -> Result {
+    pub fn write(&mut self, out: &mut Profile<'_, '_>) -> Result {
         let mut result = Ok(());
         FRAMES.for_each(&mut |address, frame| {
             if result.is_ok() && self.holds(address) {

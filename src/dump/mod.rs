@@ -9,27 +9,32 @@
 //! The layout is jemalloc's threaded `heap_v2` with our lines as comments: see `profile-format`.
 
 mod body;
+mod errno;
 mod file;
 mod keep;
 mod kind;
 mod managed;
+mod name;
 mod peer;
 mod snapshot;
+mod writer;
 
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64};
 
 use crate::config::Config;
 use crate::diag::{self, Counter};
-use crate::platform::process::lineage;
 pub use crate::platform::process::resident::Places;
+use crate::platform::{process::lineage, scratch::Scratch};
 use crate::table::{live_table::LiveTable, stack_table::StackTable};
 use crate::{remark, table::fork_gate};
-use file::{Errno, Name, PATH, Path, Written};
+use errno::Errno;
+use file::Written;
 pub use kind::Kind;
+use name::{Name, PATH, Path};
 pub use peer::Peer;
-pub use snapshot::Scratch;
 use snapshot::{Snapshot, Sums};
+use writer::Writer;
 
 /// Why a dump is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,7 +221,7 @@ pub fn send(request: &Request<'_>, peer: &Peer) -> bool {
     };
     let bytes = scratch.bytes();
     let (line, buffer) = bytes.split_at_mut_checked(LINE).unwrap_or_default();
-    let mut writer = file::Writer::to_peer(*peer, buffer);
+    let mut writer = Writer::to_peer(*peer, buffer);
     // A peer that is gone, or too slow, has half a profile without an end.
     let _gone =
         body::write(request, &mut snapshot, line, &mut writer).and_then(|()| writer.flush());
@@ -257,10 +262,10 @@ fn fail(request: &Request<'_>, path: &[u8], errno: Errno) {
     if request.reason == Reason::Sandbox {
         return;
     }
-    let reason = file::describe(errno).as_bytes();
+    let reason = errno::describe(errno).as_bytes();
     if FAILURE.swap(errno.0, Relaxed) != errno.0 {
         // Who configured it wants to know. A child may have given away the rights that its parent writes by.
-        let is_misplaced = file::is_misplaced(errno) && !WRITTEN.load(Relaxed);
+        let is_misplaced = errno::is_misplaced(errno) && !WRITTEN.load(Relaxed);
         if is_misplaced && !lineage::is_child() {
             diag::message_bytes(&[b"cannot write heap profile \"", path, b"\": ", reason]);
         } else {

@@ -10,51 +10,18 @@
 //! The region holds plain `Sample`s, written before they are read.
 #![allow(unsafe_code)]
 
-use core::ptr::NonNull;
-
 use profile_format::epochs;
 
-use crate::platform::sys;
+use crate::platform::scratch::Scratch;
 use crate::sampler;
 use crate::table::live_table::{LiveTable, Sample};
-use crate::table::range_table::RangeTable;
-use crate::table::stack_table::StackId;
+use crate::table::{range_table::RangeTable, stack_table::StackId};
 
 /// Births are told apart by at most this many epochs.
 pub const EPOCHS: usize = epochs::MOST as usize;
 
 /// Samples that may come up while the table is being copied.
 const SLACK: usize = 1024;
-
-/// Memory for the duration of one dump.
-pub struct Scratch {
-    region: NonNull<u8>,
-    bytes: usize,
-}
-
-impl Scratch {
-    /// `bytes` zeroed bytes, in whole pages.
-    pub fn map(bytes: usize) -> Option<Scratch> {
-        let bytes = bytes.next_multiple_of(sys::PAGE);
-        Some(Scratch {
-            region: sys::mmap_anon(bytes)?,
-            bytes,
-        })
-    }
-
-    /// The memory.
-    pub fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: mapped by `map` with this length, and borrowed mutably.
-        unsafe { core::slice::from_raw_parts_mut(self.region.as_ptr(), self.bytes) }
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `map` with this length; what was handed out borrows from `self`.
-        unsafe { sys::munmap(self.region, self.bytes) };
-    }
-}
 
 /// A table of samples that live.
 pub trait Samples {
@@ -97,7 +64,7 @@ impl Snapshot {
         let expected = live.len();
         let room = expected + expected / 8 + SLACK;
         let memory = Scratch::map(room * size_of::<Sample>())?;
-        let first = memory.region.cast::<Sample>();
+        let first = memory.start().cast::<Sample>();
         let (mut len, mut missed) = (0, 0);
         live.for_each(&mut |sample| {
             if len < room {
@@ -123,12 +90,12 @@ impl Snapshot {
     /// The samples, in the order last sorted by.
     pub fn samples(&self) -> &[Sample] {
         // SAFETY: `len` samples were written by `take`.
-        unsafe { core::slice::from_raw_parts(self.memory.region.cast().as_ptr(), self.len) }
+        unsafe { core::slice::from_raw_parts(self.memory.start().cast().as_ptr(), self.len) }
     }
 
     fn samples_mut(&mut self) -> &mut [Sample] {
         // SAFETY: as above, and the snapshot is borrowed mutably.
-        unsafe { core::slice::from_raw_parts_mut(self.memory.region.cast().as_ptr(), self.len) }
+        unsafe { core::slice::from_raw_parts_mut(self.memory.start().cast().as_ptr(), self.len) }
     }
 
     /// Samples of one thread stand together.

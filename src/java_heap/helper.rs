@@ -1,7 +1,7 @@
 //! A thread that does what needs the JVM: learns what lives before a dump is written, and passes on
 //! what the control asks for.
 //!
-//! [`ask`] is called by threads of ours that are unknown to libc and may not enter the JVM. So
+//! Threads of ours are unknown to libc and may not enter the JVM; they ask here (`ask`). So
 //! there is an ordinary thread, made when the JVM is found (a process with a JVM has many), which
 //! sleeps in the kernel and belongs to no JVM; when asked it attaches itself, works, and detaches
 //! itself. Where the JVM's creation was not seen it looks for the JVM first. All signals but
@@ -12,58 +12,50 @@ use core::ffi::{c_int, c_void};
 use core::mem::transmute;
 use core::ptr::{null, null_mut};
 use core::sync::atomic::AtomicU32;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
+use super::ask::{self, Work};
 use super::jni::{Jni, Vm};
 use super::jvmti::Jvmti;
-use super::sweep::{self, Turn};
+use super::sweep;
+use super::turn::Turn;
 use super::{COLLECT_FIRST, FORCED, JVMTI, VM, is_open, is_over, is_waiting, seek, steer};
+use crate::unwind::modules;
 use crate::{
-    platform::{elf, sys},
+    platform::{
+        elf,
+        sys::{self, SignalSet},
+    },
     recorder,
 };
-
-/// How often was asked, and the number that was answered last. Release by who counts up pairs with
-/// Acquire by who waits for it.
-static ASKED: AtomicU32 = AtomicU32::new(0);
-static ANSWERED: AtomicU32 = AtomicU32::new(0);
-
-/// What is to be done, a bit for each [`Work`]. Set by who asks, with Release, before [`ASKED`];
-/// taken by the helper with Acquire.
-static WORK: AtomicU32 = AtomicU32::new(0);
 
 /// The process in which the thread runs; 0: none does. Taken by who makes the thread, given back by
 /// the thread; SeqCst, for it and the state are each other's signal (see [`run`]).
 static RUNS_IN: AtomicU32 = AtomicU32::new(0);
 
-/// Longest that an asker waits, as a rule and when a collection was asked for: a thread that wants in
-/// waits for a collection under way.
-const PATIENCE_MS: u64 = 2_000;
-const PATIENCE_COLLECTING_MS: u64 = 8_000;
-
-/// After so long an asker looks whether the JVM is still there.
-const SLICE_MS: u64 = 50;
-
 /// All signals but glibc's own two, which `setuid` in another thread waits for, and those of faults: the
 /// JVM reads through pointers that may be wild (`SafeFetch`, in its native memory tracking on every frame
 /// pointer of ours), and takes the SIGSEGV; blocked it is the end of the process.
-const ALMOST_ALL: u64 = !(1 << 31 | 1 << 32 | FAULTS);
-const FAULTS: u64 = 1 << (libc::SIGILL - 1)
+const ALMOST_ALL: SignalSet = !(sys::GLIBC | FAULTS);
+const FAULTS: SignalSet = 1 << (libc::SIGILL - 1)
     | 1 << (libc::SIGTRAP - 1)
     | 1 << (libc::SIGBUS - 1)
     | 1 << (libc::SIGFPE - 1)
     | 1 << (libc::SIGSEGV - 1);
 
-/// What the thread can do.
-#[derive(Clone, Copy)]
-#[repr(u32)]
-pub enum Work {
-    /// Learn what lives, after a collection if the configuration wants one.
-    Sweep = 1,
-    /// Have the JVM sample as the control wants.
-    Settle = 2,
-    /// Forget all samples.
-    Forget = 4,
+/// A symbol is looked up by code at `caller`: if that is libjvm's, the helper begins to seek. While a JVM
+/// is made it looks up functions of its libraries, on a thread that is not in malloc, so the helper can
+/// be made there. Not in a creation that is seen.
+pub fn notice(caller: usize) {
+    if !is_waiting() {
+        return;
+    }
+    let caller_is_jvm =
+        modules::object(caller as u64).is_some_and(|object| object.name().ends_with(b"/libjvm.so"));
+    if caller_is_jvm {
+        seek::note(caller);
+        start();
+    }
 }
 
 /// Makes the thread, if this process has none. Without it, dumps say what is known.
@@ -115,16 +107,7 @@ extern "C" fn run(_argument: *mut c_void) -> *mut c_void {
 
 fn serve_while_open() {
     while !is_over() && !is_waiting() {
-        // Acquire: pairs with Release in `ask`.
-        let asked = ASKED.load(Acquire);
-        if asked == ANSWERED.load(Relaxed) {
-            sys::futex_wait(&ASKED, asked);
-            continue;
-        }
-        serve(WORK.swap(0, AcqRel));
-        // Release: pairs with Acquire in `ask`.
-        ANSWERED.store(asked, Release);
-        sys::futex_wake(&ANSWERED, u32::MAX >> 1);
+        ask::answer(serve);
     }
 }
 
@@ -151,42 +134,5 @@ fn attached(work: u32, jvmti: Jvmti, jni: Jni) {
             FORCED.fetch_add(1, Relaxed);
         }
         sweep::sweep(jni);
-    }
-}
-
-/// The JVM is gone: lets those who wait look again, and the thread end, so that it is not the last
-/// one of a program whose own threads end.
-pub fn release() {
-    sys::futex_wake(&ANSWERED, u32::MAX >> 1);
-    ASKED.fetch_add(1, Release);
-    sys::futex_wake(&ASKED, 1);
-}
-
-/// Has `work` done, and returns when it is, the JVM is gone, or patience is at its end. For a thread
-/// that holds no lock of anybody's.
-pub fn ask(work: Work) {
-    if !is_open() {
-        return;
-    }
-    let collects = matches!(work, Work::Sweep) && COLLECT_FIRST.load(Relaxed);
-    let patience = if collects {
-        PATIENCE_COLLECTING_MS
-    } else {
-        PATIENCE_MS
-    };
-    let deadline = sys::monotonic_ms() + patience;
-    // Release, both: pair with Acquire in `serve_while_open`.
-    WORK.fetch_or(work as u32, Release);
-    let asked = ASKED.fetch_add(1, Release).wrapping_add(1);
-    sys::futex_wake(&ASKED, 1);
-    while is_open() {
-        // Acquire: pairs with Release in `serve_while_open`.
-        let answered = ANSWERED.load(Acquire);
-        let left = deadline.saturating_sub(sys::monotonic_ms());
-        // A later answer, to one who asked meanwhile, does for this one too.
-        if answered.wrapping_sub(asked).cast_signed() >= 0 || left == 0 {
-            return;
-        }
-        sys::futex_wait_for(&ANSWERED, answered, left.min(SLICE_MS));
     }
 }

@@ -25,18 +25,20 @@
 //! 300 ms. Nothing here may be called in a fork's child (`is_open` sees to it).
 #![allow(unsafe_code)]
 
+mod ask;
 mod class_name;
 mod frames;
 mod gap;
 mod helper;
 mod jni;
 mod jvmti;
+mod room;
 mod sample;
-mod scratch;
 mod seek;
 mod steer;
 mod sweep;
 mod thinning;
+mod turn;
 
 use core::ffi::c_void;
 use core::ptr::null_mut;
@@ -49,12 +51,12 @@ use crate::{
     recorder, remark,
     table::fork_gate,
 };
-use helper::Work;
+use ask::Work;
+pub use helper::notice;
 use jni::{Interface, Jni, Refusal, Vm};
 use jvmti::{Callbacks, Capability, Event, Jvmti};
-pub use seek::notice;
 pub use steer::{follow, reset, set_lg_period};
-use sweep::Turn;
+use turn::Turn;
 
 /// The stacks of sampled objects, the object's class as leaf. Lives as long as the process.
 pub static STACKS: StackTable = StackTable::new();
@@ -218,7 +220,7 @@ fn prepare(jvmti: Jvmti) -> bool {
 
 /// Learns what lives, for a dump. For a thread that holds no lock of anybody's.
 pub fn refresh() {
-    helper::ask(Work::Sweep);
+    ask::ask(Work::Sweep);
 }
 
 /// The interval as JVMTI takes it: 0 samples every object.
@@ -281,7 +283,7 @@ pub fn stop() {
 /// No more samples; the helper's thread ends.
 fn close() {
     STATE.store(CLOSED, Release);
-    helper::release();
+    ask::release();
 }
 
 /// A pause for collection ends. On a thread of the JVM that may call nothing of it.

@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::jni::{Interface, Jni, Object};
 use super::jvmti::Jvmti;
-use super::scratch::{self, ROOMS, Room};
+use super::room::{self, ROOMS, Room};
 use super::{DROPPED, LIVE, MOST_FRAMES, STACKS};
 use super::{frames, gap, inside, is_open, sweep};
 use crate::table::live_table::{Insert, Sample};
@@ -58,7 +58,7 @@ fn take(jvmti: Jvmti, jni: Jni, object: Object, class: Object, drawn: Drawn) -> 
 
 /// The class, then the Java frames, leaf first.
 fn stack(jvmti: Jvmti, jni: Jni, class: Object, room: &mut Room) -> Option<&[u64]> {
-    let most = (MOST_FRAMES.load(Relaxed) as usize).min(scratch::MOST);
+    let most = (MOST_FRAMES.load(Relaxed) as usize).min(room::MOST);
     let depth = jvmti.stack_trace(room.infos.get_mut(..most)?);
     let (leaf, rest) = room.frames.split_first_mut()?;
     *leaf = frames::class(jvmti, class)?;

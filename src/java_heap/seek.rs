@@ -1,9 +1,7 @@
 //! Finds a JVM whose creation nobody sees: one that the program is linked to, or any JVM with
 //! `prof_java:poll`.
 //!
-//! While a JVM is made it looks up functions of its libraries by `dlsym`, whose hook calls
-//! [`notice`]: on a thread that is not in malloc, so the helper's thread can be made there. That one
-//! calls [`seek`], attached to nothing, until there is a JVM to begin with.
+//! The helper's thread seeks, attached to nothing, until there is a JVM to begin with.
 //!
 //! A JVM before 21 may say that it is there when it has only begun (JDK-8308341), and it is no good
 //! to attach to such a one. So it is not asked before two threads run that it makes late, which is
@@ -19,11 +17,10 @@ use core::sync::atomic::Ordering::{Acquire, Release};
 use core::sync::atomic::{AtomicU32, AtomicUsize};
 
 use super::jni::{Jni, Vm};
-use super::{begin_with, helper, is_waiting};
+use super::{begin_with, is_waiting};
 use crate::platform::{elf, sys};
-use crate::unwind::modules;
 
-/// An address in the libjvm that was noticed. Written by [`notice`] with Release, read by the
+/// An address in the libjvm that was noticed. Written by [`note`] with Release, read by the
 /// helper with Acquire.
 static LIBRARY: AtomicUsize = AtomicUsize::new(0);
 
@@ -40,18 +37,9 @@ const SETTLE_MS: u64 = 100;
 /// Threads that every HotSpot has, one made at the begin and one when Java code runs.
 const LATE_THREADS: [&[u8]; 2] = [b"VM Thread\n", b"Service Thread\n"];
 
-/// A symbol is looked up by code at `caller`: if that is libjvm's, the helper begins to seek. Not
-/// in malloc, and not in a creation that is seen.
-pub fn notice(caller: usize) {
-    if !is_waiting() {
-        return;
-    }
-    let caller_is_jvm =
-        modules::object(caller as u64).is_some_and(|object| object.name().ends_with(b"/libjvm.so"));
-    if caller_is_jvm {
-        LIBRARY.store(caller, Release);
-        helper::start();
-    }
+/// The library to look for it in has an address at `caller`.
+pub fn note(caller: usize) {
+    LIBRARY.store(caller, Release);
 }
 
 /// Looks for a JVM until one is sampled, by us or by who saw its creation, or patience ends. On the

@@ -8,10 +8,10 @@
 use core::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
 use core::sync::atomic::{AtomicU8, fence};
 
-use super::helper::{self, Work};
+use super::ask::{self, Work};
 use super::jni::{Jni, Object};
 use super::jvmti::{Event, Jvmti};
-use super::sweep::Turn;
+use super::turn::Turn;
 use super::{LIVE, MOST_LG_PERIOD, STACKS, has_ended, inside, is_open, thinning};
 use crate::recorder;
 
@@ -29,13 +29,13 @@ pub fn set_lg_period(lg_period: u8) {
 pub fn follow() {
     // Pairs with the fence in `begin`: it meets what was asked for, or we see the JVM open.
     fence(SeqCst);
-    helper::ask(Work::Settle);
+    ask::ask(Work::Settle);
 }
 
 /// Forgets all samples. The objects live on, unsampled.
 pub fn reset() {
     if is_open() {
-        helper::ask(Work::Forget);
+        ask::ask(Work::Forget);
     } else if has_ended() {
         // The references went with the JVM.
         inside(|| LIVE.clear());

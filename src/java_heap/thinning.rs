@@ -22,7 +22,7 @@ use rand::{Rng, SeedableRng};
 
 use super::jni::{Jni, Object};
 use super::jvmti::Jvmti;
-use super::sweep::Turn;
+use super::turn::Turn;
 use super::{LG_PERIOD, LIVE, MOST_LG_PERIOD, inside, interval};
 use crate::platform::sys;
 use crate::sampler::{probability, weight};

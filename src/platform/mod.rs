@@ -4,5 +4,6 @@
 pub mod decimal;
 pub mod elf;
 pub mod process;
+pub mod scratch;
 pub mod sys;
 pub mod tls;

@@ -20,7 +20,9 @@ pub mod mapping;
 mod thread;
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
+
+use once_cell::race::OnceRef;
 
 use crate::diag::{self, Counter};
 use crate::platform::tls::{self, Guard, Tls};
@@ -70,8 +72,11 @@ static THREAD_NAMES: AtomicBool = AtomicBool::new(false);
 /// Start of our clock. Written by `boot` before [`ACTIVE`].
 static START_MS: AtomicU64 = AtomicU64::new(0);
 
-/// The exported hooks, for frame 0. Written by `boot` before [`ACTIVE`]; static data, so relaxed.
-static HOOKS: AtomicPtr<HookAddresses> = AtomicPtr::new(core::ptr::null_mut());
+/// The exported hooks, for frame 0. Set by [`start`] before [`ACTIVE`].
+static HOOKS: OnceRef<'static, HookAddresses> = OnceRef::new();
+
+/// How often all samples were forgotten. Any thread that does so adds.
+static RESETS: AtomicU32 = AtomicU32::new(0);
 
 /// The addresses of the exported hooks. A pointer into a hook is frame 0 of the stacks sampled
 /// there: the profile's readers drop everything up to a function of such a name.
@@ -142,8 +147,7 @@ impl Hook {
     /// An address inside the exported function: one past its first byte, so that a reader that
     /// subtracts one from every frame stays inside it.
     fn address(self) -> u64 {
-        // SAFETY: `boot` stored a reference to a static.
-        let Some(hooks) = (unsafe { HOOKS.load(Relaxed).as_ref() }) else {
+        let Some(hooks) = HOOKS.get() else {
             return 0;
         };
         let hook = match self {
@@ -178,7 +182,8 @@ pub fn start(settings: &Settings) {
     MOST_FRAMES.store(settings.most_frames, Relaxed);
     THREAD_NAMES.store(settings.thread_names, Relaxed);
     START_MS.store(sys::monotonic_ms(), Relaxed);
-    HOOKS.store(core::ptr::from_ref(settings.hooks).cast_mut(), Relaxed);
+    // Who comes second has the same ones.
+    let _ = HOOKS.set(settings.hooks);
     fork::watch();
     // Release: pairs with `is_active`.
     ACTIVE.store(settings.active, Release);
@@ -221,12 +226,18 @@ pub fn reset() -> bool {
     LIVE.clear();
     STACKS.clear_totals();
     mapping::clear();
+    RESETS.fetch_add(1, Relaxed);
     true
+}
+
+/// How often all samples were forgotten.
+pub fn resets() -> u32 {
+    RESETS.load(Relaxed)
 }
 
 /// Did [`start`] run: can anything have been sampled?
 pub fn has_started() -> bool {
-    !HOOKS.load(Relaxed).is_null()
+    HOOKS.get().is_some()
 }
 
 /// Milliseconds since [`start`].
@@ -236,8 +247,7 @@ pub fn uptime_ms() -> u64 {
 
 /// The exported hooks, once there is sampling.
 pub fn hooks() -> Option<&'static HookAddresses> {
-    // SAFETY: null, or a reference to a static that `boot` stored.
-    unsafe { HOOKS.load(Relaxed).as_ref() }
+    HOOKS.get()
 }
 
 /// log2 of the mean bytes between samples.

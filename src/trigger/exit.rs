@@ -15,7 +15,7 @@ use crate::{
     recorder,
 };
 
-use super::dumper;
+use crate::dumper;
 
 /// The process exits.
 pub fn at_exit(config: &Config) {

@@ -7,9 +7,10 @@
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::{dumper, final_signal, watcher};
 use crate::config::Config;
 use crate::dump::Reason;
+use crate::dumper::{self, final_signal};
+use crate::watcher;
 use crate::{
     java_heap,
     platform::{process, sys, tls},

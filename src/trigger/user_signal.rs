@@ -6,9 +6,9 @@
 //! anything, our own code included: it takes no lock, touches no table, and has the dump written by
 //! a thread (see `dumper`). On an alternate stack if the thread has one: Go's must.
 
-use super::dumper;
 use crate::diag;
 use crate::dump::Reason;
+use crate::dumper;
 use crate::platform::decimal::Decimal;
 use crate::{platform::sys, remark};
 

@@ -9,7 +9,7 @@
 use core::ffi::CStr;
 
 use super::syscall;
-use super::{as_arg, consume_signal, pending_signals, set_signal_mask};
+use super::{GLIBC, as_arg, consume_signal, pending_signals, set_signal_mask};
 
 /// open(2), always close-on-exec: a descriptor of ours never leaks into the host's children.
 pub fn open(path: &CStr, flags: i32, mode: u32) -> isize {
@@ -123,8 +123,6 @@ pub fn write_quietly(fd: i32, parts: &[&[u8]]) -> isize {
 fn without_its_signals(write: impl FnOnce() -> isize) -> isize {
     const SIGPIPE: u64 = 1 << (libc::SIGPIPE - 1);
     const SIGXFSZ: u64 = 1 << (libc::SIGXFSZ - 1);
-    /// 32 and 33, which glibc needs to reach every thread (setuid, cancellation).
-    const GLIBC: u64 = 0b11 << 31;
     let before = set_signal_mask(!GLIBC);
     let waited_before = pending_signals();
     let written = write();

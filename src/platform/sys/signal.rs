@@ -6,6 +6,13 @@
 
 use super::{SIGSET_BYTES, as_arg, syscall};
 
+/// A set of signals as the kernel has it on a 64-bit machine: bit n-1 is signal n.
+pub type SignalSet = u64;
+
+/// 32 and 33, which glibc needs to reach every thread (setuid, cancellation). Nothing of ours blocks them
+/// for longer than it takes to start a thread.
+pub const GLIBC: SignalSet = 0b11 << 31;
+
 /// Sets the mask; what it was before.
 pub fn set_signal_mask(set: u64) -> u64 {
     let mut before = 0u64;
@@ -82,7 +89,6 @@ impl Action {
 #[cfg(target_arch = "x86_64")]
 pub fn handle_if_default(signal: i32, handler: extern "C" fn(i32)) -> bool {
     const SA_RESTORER: u64 = 0x0400_0000;
-    const GLIBC: u64 = 0b11 << 31;
     if handler_of(signal) != Some(libc::SIG_DFL) {
         return false;
     }

@@ -21,8 +21,7 @@ use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::sampler;
-use crate::table::live_table::Sample;
-use crate::table::sync::SpinLock;
+use crate::table::{live_table::Sample, sync::SpinLock};
 use pieces::Pieces;
 
 /// Parts that one call takes out and can be asked to put back.

@@ -1,7 +1,5 @@
 //! A thread that glibc does not know: where it has its stack and TLS, and how it begins.
 //!
-//! Used by `dumper` for the length of one dump, and by `watcher` for as long as the process lives.
-//!
 //! The thread is made by clone(2) itself, not by pthread_create. That takes no lock of glibc and
 //! allocates nothing, so it may be done inside malloc. glibc does not know the thread: its
 //! single-thread fast paths stay, `pthread_exit` of the last real thread still ends the process,
@@ -19,7 +17,7 @@ use core::ffi::CStr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::{AtomicPtr, AtomicU32};
 
-use super::signals;
+use super::signal_mask;
 use crate::{
     platform::{sys, tls},
     table::arena,
@@ -78,7 +76,7 @@ impl Place {
             // The x86-64 TLS ABI: the word at the thread pointer holds the thread pointer.
             tcb.cast::<*mut u8>().write(tcb);
             tcb.cast::<*mut u8>().add(2).write(tcb);
-            let thread = signals::all_blocked(|| sys::spawn(stack_top, tcb, &self.word, entry));
+            let thread = signal_mask::all_blocked(|| sys::spawn(stack_top, tcb, &self.word, entry));
             (thread > 0).then_some(())
         }
     }

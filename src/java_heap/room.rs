@@ -1,4 +1,4 @@
-//! Room for one stack while it is put together. Taken by `sample`.
+//! Room for one stack while it is put together.
 #![allow(unsafe_code)]
 
 use super::jvmti::FrameInfo;

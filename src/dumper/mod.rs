@@ -1,22 +1,21 @@
 //! Who writes a dump: the thread that crossed the trigger while the process has one thread; else a
 //! thread of ours that lives for this one dump.
 //!
-//! Called by the triggers, inside malloc. One dump is written at a time; a trigger that fires
-//! meanwhile is dropped and counted (jemalloc's coalesce too).
+//! A dump may be asked for inside malloc. One is written at a time; a trigger that fires meanwhile is
+//! dropped and counted (jemalloc's coalesce too).
 //!
 //! What kind of thread that is, and why, says `own_thread`.
-//!
-//! # Safety
-//! The configuration is never freed.
-#![allow(unsafe_code)]
+
+mod due_signal;
+pub mod final_signal;
+pub mod own_thread;
+mod signal_mask;
+pub mod worth;
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32};
+use core::sync::atomic::{AtomicU8, AtomicU32};
 
-use super::final_signal;
-use super::own_thread::{self, FREE, Place, TAKEN};
-use super::{signals, worth};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::diag::{self, Counter};
 pub use crate::dump::Outcome;
 use crate::dump::{self, Peer, Reason};
@@ -27,6 +26,7 @@ use crate::{
     platform::{process, sys},
     recorder, unwind,
 };
+use own_thread::{FREE, Place, TAKEN};
 
 /// Is a dump being written? And the place of the thread that does.
 static WRITER: Place = Place::new();
@@ -38,9 +38,6 @@ static DEFERRED: AtomicU8 = AtomicU8::new(0);
 /// What the thread of ours shall write. Written by who holds [`WRITER`], before the thread starts.
 static REASON: AtomicU8 = AtomicU8::new(0);
 
-/// The configuration. Written by [`start`], before sampling begins.
-static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
-
 /// The process that [`WRITER`] was last used in: after a fork the word may stand for a thread that
 /// did not come along. Written by who finds it to be another, when all is put away.
 static PID: AtomicU32 = AtomicU32::new(0);
@@ -51,10 +48,10 @@ static CLEANER: AtomicU32 = AtomicU32::new(0);
 /// Longest wait of an exiting process for a dump that is being written.
 const PATIENCE_MS: u64 = 10_000;
 
-/// Keeps the configuration for the dumps to come.
-pub fn start(config: &'static Config) {
-    CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
+/// Prepares for the dumps to come.
+pub fn start(config: &Config) {
     dump::start(config);
+    worth::start(config);
     let pid = sys::getpid().unsigned_abs();
     CLEANER.store(pid, Relaxed);
     PID.store(pid, Relaxed);
@@ -129,7 +126,7 @@ fn begin(reason: Reason) {
     if process::threads() > 1 && WRITER.start(run).is_some() {
         return;
     }
-    signals::blocked(|| write(reason));
+    signal_mask::blocked(|| write(reason));
     finish();
 }
 
@@ -209,7 +206,7 @@ pub fn send(peer: &Peer) -> bool {
 
 /// On a thread of ours, which may wait: asks the JVM what lives, unless there is no time to lose.
 fn refresh(reason: Reason) {
-    if reason != Reason::MemoryLimit && !final_signal::has_come() {
+    if reason != Reason::MemoryLimit && !due_signal::has_come() {
         java_heap::refresh();
     }
 }
@@ -220,8 +217,7 @@ fn write(reason: Reason) {
 
 /// Runs `work` with all that a dump is made from.
 fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -> Option<T> {
-    // SAFETY: null, or a reference to a configuration that is never freed.
-    let config = unsafe { CONFIG.load(Relaxed).as_ref() }?;
+    let config = config::current()?;
     let mappings = config.prof_mmap.then(|| dump::Kind {
         name: "mmap",
         note: "whole mappings by who asked for them, touched or not; what libc maps for itself is not among them",
@@ -263,12 +259,12 @@ extern "C" fn run() {
     own_thread::settle(3, c"malloscope");
     match Reason::from_code(REASON.load(Relaxed)) {
         // At exit that was asked before there was a thread.
-        Some(Reason::Final) if final_signal::has_come() && !worth::has_something_to_tell() => {}
+        Some(Reason::Final) if due_signal::has_come() && !worth::has_something_to_tell() => {}
         Some(reason) => {
             refresh(reason);
             write(reason);
         }
         None => diag::count(Counter::DumpFailed),
     }
-    final_signal::carry_out();
+    due_signal::carry_out();
 }

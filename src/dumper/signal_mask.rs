@@ -1,17 +1,12 @@
 //! Signals kept away from a thread while it writes a dump.
 //!
-//! Used by `dumper` and `exit`. A dump may cross RLIMIT_FSIZE, which sends SIGXFSZ to the writer;
+//! A dump may cross RLIMIT_FSIZE, which sends SIGXFSZ to the writer;
 //! and a handler of the program that interrupted us would run on top of our locks. glibc's own two
 //! signals, 32 and 33, stay open: `setuid` in another thread waits for every thread to take one.
-//!
 
-use crate::platform::sys;
+use crate::platform::sys::{self, GLIBC, SignalSet};
 
-/// The kernel's sigset on a 64-bit machine: bit n-1 is signal n.
-type Set = u64;
-
-const SIGXFSZ: Set = 1 << (libc::SIGXFSZ - 1);
-const GLIBC: Set = 1 << 31 | 1 << 32;
+const SIGXFSZ: SignalSet = 1 << (libc::SIGXFSZ - 1);
 
 /// Runs `work` with every signal blocked but glibc's own; SIGXFSZ that `work` drew is taken away.
 pub fn blocked(work: impl FnOnce()) {

@@ -12,12 +12,9 @@
 //! installs later replaces ours. SIGQUIT stays as it is: who sends it wants the end at once. So does
 //! everything in process 1 of a container, which the kernel does not let die of a default.
 //!
-//! Called by the watcher, which installs; by the kernel; and by who has written a dump.
+//! Source: signal(7), sigaction(2).
 
-use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::Relaxed;
-
-use super::dumper;
+use super::due_signal;
 use crate::dump::Reason;
 use crate::platform::{sys, tls};
 
@@ -29,10 +26,6 @@ const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
 /// How long the program's end may be held back.
 const PATIENCE_MS: u64 = 2_000;
-
-/// The signal that shall end the program once a dump is written, below the number of its process: a
-/// child forked meanwhile lives on. 0: none. Written by the handler, taken by who sends it again.
-static DUE: AtomicU64 = AtomicU64::new(0);
 
 /// Installs the handlers.
 pub fn start() {
@@ -51,53 +44,33 @@ pub fn withdraw() {
     }
 }
 
-fn due(signal: i32) -> u64 {
-    u64::from(sys::getpid().unsigned_abs()) << 32 | u64::from(signal.unsigned_abs())
-}
-
-/// Does the program end by a signal?
-pub fn has_come() -> bool {
-    DUE.load(Relaxed) != 0
-}
-
-/// Ends the program if a signal is to do that. The dump is written.
-pub fn carry_out() {
-    if !has_come() {
-        return;
-    }
-    let taken = DUE.swap(0, Relaxed);
-    let signal = (taken & 0xff) as i32;
-    if taken == due(signal) {
-        sys::raise_without(signal, on_signal);
-    }
-}
-
-/// As [`carry_out`], for the watcher: the writer may have been just done when the signal came.
+/// Ends the program if a signal is to do that and no dump is being written: the writer may have been just
+/// done when the signal came.
 pub fn carry_out_late() {
-    if has_come() && !dumper::is_writing() {
-        carry_out();
+    if due_signal::has_come() && !super::is_writing() {
+        due_signal::carry_out();
     }
 }
 
 extern "C" fn on_signal(signal: i32) {
     // A child of vfork has our memory, and is another process.
-    if !dumper::is_ours() {
+    if !super::is_ours() {
         return sys::raise_without(signal, on_signal);
     }
     // Who was interrupted inside our tables may hold what a writer waits for. He goes on, and the
     // writer ends the program, be it the one who is at it already.
     let is_busy = tls::current().is_busy();
     let deadline = sys::monotonic_ms() + PATIENCE_MS;
-    if !is_busy && !dumper::wait_for_writer(deadline) {
+    if !is_busy && !super::wait_for_writer(deadline) {
         return sys::raise_without(signal, on_signal);
     }
-    DUE.store(due(signal), Relaxed);
-    let has_writer = dumper::begin_from_handler(Reason::Final);
+    due_signal::note(signal, on_signal);
+    let has_writer = super::begin_from_handler(Reason::Final);
     if !is_busy {
-        dumper::wait_for_writer(deadline);
+        super::wait_for_writer(deadline);
     }
     // Where there can be no thread of ours, the dumps that are there must do.
     if !is_busy || !has_writer {
-        carry_out();
+        due_signal::carry_out();
     }
 }

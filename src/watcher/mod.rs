@@ -13,20 +13,22 @@
 //! cannot be seen, for want of `/proc` (a daemon's chroot), it goes for good. It holds
 //! no descriptor of the program's, not even 0 to 2: who waits for their end would wait for us.
 
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
+mod control;
+mod memory_limit;
 
-use super::control::Server;
-use super::dumper::{self, Outcome};
-use super::final_signal;
-use super::memory_limit::Watch;
-use super::own_thread::{self, FREE, Place};
-use crate::config::Config;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+
+use crate::config::{self, Config};
 use crate::diag::{self, Counter};
 use crate::dump::Reason;
-use crate::dump::Scratch;
+use crate::dumper::own_thread::{self, FREE, Place};
+use crate::dumper::{self, Outcome, final_signal};
 use crate::platform::process::{self, Standing, pressure};
+use crate::platform::scratch::Scratch;
 use crate::{platform::sys, recorder, remark};
+use control::Server;
+use memory_limit::Watch;
 
 /// The watcher, and whether it is there.
 static WATCHER: Place = Place::new();
@@ -41,9 +43,6 @@ static PID: AtomicU32 = AtomicU32::new(0);
 /// When the next attempt to start one may be made, by the monotonic clock; 0: at once. Written by who
 /// could not.
 static NOT_BEFORE: AtomicU64 = AtomicU64::new(0);
-
-/// The configuration. Written by [`arm`], before sampling begins.
-static CONFIG: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
 
 /// What the watcher sleeps on: how often one was told to go. Written by [`leave`].
 static SLEEP: AtomicU32 = AtomicU32::new(0);
@@ -64,8 +63,7 @@ const WITHOUT_PROC: &str = "there is no /proc here";
 const BUFFER: usize = 16 << 10;
 
 /// Notes whether a watcher is wanted.
-pub fn arm(config: &'static Config) {
-    CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
+pub fn arm(config: &Config) {
     let by_clock = config.prof_timer != 0 || config.prof_memory_limit != 0;
     let wanted = by_clock || config.prof_control || config.prof_final_signal;
     WANTED.store(wanted, Relaxed);
@@ -95,16 +93,8 @@ pub fn wait_until_gone(deadline_ms: u64) -> bool {
 
 /// As [`ensure`], where only control can wake the profiler.
 pub fn ensure_control() {
-    if config().is_some_and(|config| config.prof_control) {
+    if config::current().is_some_and(|config| config.prof_control) {
         ensure();
-    }
-}
-
-fn config() -> Option<&'static Config> {
-    // SAFETY: null, or a reference to a configuration that is never freed.
-    #[allow(unsafe_code)]
-    unsafe {
-        CONFIG.load(Relaxed).as_ref()
     }
 }
 
@@ -162,7 +152,7 @@ fn give_up(reason: &str) {
 extern "C" fn run() {
     let turn = SLEEP.load(Relaxed);
     own_thread::settle(3, c"malloscope");
-    let (Some(config), Some(mut buffer)) = (config(), Scratch::map(BUFFER)) else {
+    let (Some(config), Some(mut buffer)) = (config::current(), Scratch::map(BUFFER)) else {
         return diag::count(Counter::WatcherRefused);
     };
     if process::standing() == Standing::Unknown {

@@ -19,9 +19,9 @@
 //! ```
 //! An answer begins with `ok` or `error`, but for that of `profile` and `status`.
 
-use super::dumper::{self, Outcome};
 use crate::diag;
 use crate::dump::{self, Peer, Reason};
+use crate::dumper::{self, Outcome};
 use crate::platform::decimal::Decimal;
 use crate::platform::sys::{self, Event};
 use crate::{java_heap, platform::process, recorder, remark, table::arena};
@@ -133,7 +133,6 @@ fn obey(line: &[u8], peer: &Peer, answer: &mut Answer) {
             answer.push(b"ok\n");
         }
         b"reset" if recorder::reset() => {
-            super::forget();
             java_heap::reset();
             answer.push(b"ok\n");
         }

@@ -1,0 +1,48 @@
+//! The signal that shall end the program once a dump is written.
+//!
+//! Source: sigaction(2), kill(2).
+#![allow(unsafe_code)]
+
+use core::mem::transmute;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU64, AtomicUsize};
+
+use crate::platform::sys;
+
+/// The signal, below the number of its process: a child forked meanwhile lives on. 0: none. Written by
+/// the handler, taken by who sends it again.
+static DUE: AtomicU64 = AtomicU64::new(0);
+
+/// Our handler, an `extern "C" fn(i32)`, which makes room for the default. Written before [`DUE`], always
+/// with the same function.
+static HANDLER: AtomicUsize = AtomicUsize::new(0);
+
+fn word(signal: i32) -> u64 {
+    u64::from(sys::getpid().unsigned_abs()) << 32 | u64::from(signal.unsigned_abs())
+}
+
+/// `signal` shall end the program; `handler` has it.
+pub fn note(signal: i32, handler: extern "C" fn(i32)) {
+    HANDLER.store(handler as usize, Relaxed);
+    DUE.store(word(signal), Relaxed);
+}
+
+/// Does the program end by a signal?
+pub fn has_come() -> bool {
+    DUE.load(Relaxed) != 0
+}
+
+/// Ends the program if a signal is to do that. The dump is written.
+pub fn carry_out() {
+    if !has_come() {
+        return;
+    }
+    let taken = DUE.swap(0, Relaxed);
+    let signal = (taken & 0xff) as i32;
+    let handler = HANDLER.load(Relaxed);
+    if taken == word(signal) && handler != 0 {
+        // SAFETY: `note` stored a function of this type, and stores no other.
+        let handler = unsafe { transmute::<usize, extern "C" fn(i32)>(handler) };
+        sys::raise_without(signal, handler);
+    }
+}

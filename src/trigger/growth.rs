@@ -1,0 +1,110 @@
+//! Dumps by what the program has allocated (`lg_prof_interval`) and by what is live (`prof_gdump`).
+//!
+//! `interval` follows jemalloc: bytes are added up at samples only, each thread's since its last
+//! one, and several intervals crossed at once make one dump. `high water` here is a new maximum of
+//! the estimated live bytes, by at least a twentieth, so that growth to any size makes a bounded
+//! number of dumps.
+
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+
+use crate::config::Config;
+use crate::dump::Reason;
+use crate::dumper;
+use crate::recorder::{self, LIVE};
+
+/// Bytes between two interval dumps; 0 is off. Written by [`start`].
+static INTERVAL: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes allocated since the last interval dump. Any sampling thread adds.
+static ALLOCATED: AtomicU64 = AtomicU64::new(0);
+
+/// Dump on a new maximum? Written by [`start`].
+static HIGH_WATER: AtomicBool = AtomicBool::new(false);
+
+/// The maximum that was last dumped, in bytes. The thread that raises it makes the dump.
+static PEAK: AtomicU64 = AtomicU64::new(0);
+
+/// A maximum below this makes no dump: one sample would.
+const LEAST_PEAK: u64 = 1 << 20;
+
+/// How often all samples had been forgotten when the bytes above began to count. Written by the thread
+/// that finds it to be more.
+static FORGOTTEN: AtomicU32 = AtomicU32::new(0);
+
+/// Notes what the configuration asks for.
+pub fn start(config: &Config) {
+    INTERVAL.store(config.interval_bytes().unwrap_or(0), Relaxed);
+    HIGH_WATER.store(config.prof_gdump, Relaxed);
+}
+
+/// A sample was recorded, `bytes` after the thread's last one.
+pub fn after_sample(bytes: u64) {
+    let interval = INTERVAL.load(Relaxed);
+    let by_peak = HIGH_WATER.load(Relaxed);
+    if interval == 0 && !by_peak {
+        return;
+    }
+    begin_anew(recorder::resets());
+    if interval != 0 && crosses(interval, bytes) {
+        dumper::request(Reason::Interval);
+    }
+    if by_peak && is_new_peak(LIVE.total_weighted_bytes()) {
+        dumper::request(Reason::HighWater);
+    }
+}
+
+/// Maxima and intervals count anew after all samples were forgotten.
+fn begin_anew(resets: u32) {
+    if FORGOTTEN.load(Relaxed) != resets && FORGOTTEN.swap(resets, Relaxed) != resets {
+        PEAK.store(0, Relaxed);
+        ALLOCATED.store(0, Relaxed);
+    }
+}
+
+fn crosses(interval: u64, bytes: u64) -> bool {
+    let now = ALLOCATED.fetch_add(bytes, Relaxed).wrapping_add(bytes);
+    if now < interval {
+        return false;
+    }
+    // Of the threads that cross together, the one that takes the intervals out makes the dump.
+    ALLOCATED
+        .compare_exchange(now, now % interval, Relaxed, Relaxed)
+        .is_ok()
+}
+
+fn is_new_peak(live: u64) -> bool {
+    let peak = PEAK.load(Relaxed);
+    live >= LEAST_PEAK
+        && live > peak.saturating_add(peak / 20)
+        && PEAK.compare_exchange(peak, live, Relaxed, Relaxed).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_crossed_together_make_one_dump() {
+        ALLOCATED.store(0, Relaxed);
+        assert!(!crosses(1000, 999));
+        assert!(crosses(1000, 1));
+        assert!(!crosses(1000, 500));
+        assert!(crosses(1000, 2700), "three intervals at once");
+        assert_eq!(
+            ALLOCATED.load(Relaxed),
+            200,
+            "what is beyond counts for the next"
+        );
+    }
+
+    #[test]
+    fn a_peak_is_new_by_a_twentieth() {
+        PEAK.store(0, Relaxed);
+        assert!(!is_new_peak(LEAST_PEAK - 1));
+        assert!(is_new_peak(LEAST_PEAK));
+        assert!(!is_new_peak(LEAST_PEAK + LEAST_PEAK / 20));
+        assert!(is_new_peak(LEAST_PEAK + LEAST_PEAK / 20 + 1));
+        assert!(!is_new_peak(LEAST_PEAK), "falling is no maximum");
+    }
+}
