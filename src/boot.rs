@@ -11,8 +11,8 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 
-use crate::binding::{self, Extension};
 use crate::config::{self, Config};
+use crate::hooks::unveil::{self, Extension};
 use crate::hooks::{forward, mapping, sandbox};
 use crate::platform::process::lineage;
 use crate::recorder::{self, HookAddresses, Settings};
@@ -71,7 +71,7 @@ pub unsafe fn start<const N: usize>(
     if config.prof_mmap {
         mapping::record();
     }
-    binding::bind(&extensions());
+    unveil::bind(&extensions());
     trigger::start(config);
     register_handlers(config);
     let detection = match config.prof_java {

@@ -27,7 +27,7 @@
 //! ```text
 //! platform
 //! diag sampler
-//! table next binding
+//! table next
 //! config unwind
 //! remark
 //! runtime
@@ -55,7 +55,6 @@
     )
 )]
 
-pub mod binding;
 pub mod boot;
 pub mod config;
 pub mod diag;

@@ -344,3 +344,13 @@ impl Functions {
     call!(/// dlclose(3)
         dlclose(handle: *mut c_void) -> c_int);
 }
+
+/// Makes the program's own call of the next allocator; null where that has no such function.
+macro_rules! plain_call {
+    ($name:ident($($arg:expr),*)) => {
+        // SAFETY: the program's own arguments, for the function the program called.
+        unsafe { $crate::next::allocator().$name($($arg),*) }.unwrap_or(core::ptr::null_mut())
+    };
+}
+
+pub(crate) use plain_call;

@@ -120,7 +120,7 @@ pub fn for_each(f: &mut dyn FnMut(&[u8])) {
 /// A line to the file of `prof_remarks`: the process, its program, the remark. One write, so that
 /// the lines of processes stay whole; a file that cannot be written is no reason for a word. The stack
 /// may be the program's, and little: the path gets pages of its own.
-fn append(config: &Config, text: &[u8]) {
+fn append(config: &config::Config, text: &[u8]) {
     let prefix = config.prof_prefix.as_bytes();
     let length = prefix.len() + NAME.len();
     if !config.prof_remarks || prefix.is_empty() {

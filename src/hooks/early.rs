@@ -6,7 +6,7 @@
 //! our own, known again by their address for ever: they are never given to another allocator, and
 //! never given out twice.
 //!
-//! Called by `cold`. Nothing here may read a pointer that the loader has to relocate, nor call
+//! Nothing here may read a pointer that the loader has to relocate, nor call
 //! another object: no `memcpy`, no formatting, no panic. The program has one thread then; later
 //! calls only read. The page filter holds their pages, so that every hook that frees takes its
 //! sampled path.
@@ -14,18 +14,18 @@
 //! Sources: glibc 2.36 `elf/rtld.c` (order of relocation), `elf/do-rel.h` (IFUNCs come last).
 //!
 //! # Safety
-//! As `cold`: the pointers are the program's, under the contracts of malloc(3).
+//! The pointers are the program's, under the contracts of malloc(3).
 #![allow(unsafe_code)]
 
 use core::arch::asm;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::cold::plain_call;
-use crate::next::{self, Block};
-use crate::{platform::tls, recorder};
+use crate::next::{Block, plain_call};
+use crate::platform::sys::PAGE;
+use crate::platform::tls;
+use crate::recorder;
 
-const PAGE: usize = 4096;
 const PAGES: usize = 64;
 
 #[repr(C, align(4096))]

@@ -1,21 +1,26 @@
 //! What the hooks jump to when nothing is to be sampled.
 //!
 //! Every pointer starts at a bootstrap entry, or at null, and is replaced by [`install`]: by
-//! `bootstrap` when the first call comes before our constructor, else by `boot`. From then on they
+//! [`bootstrap`] when the first call comes before our constructor, else by `boot`. From then on they
 //! point into objects that the program started with, which are never closed. A C++ operator that
 //! nobody defines by then can only come from a library opened later, which may be closed again; it
-//! gets a twin of ours that leads to malloc. [`watch`] replaces the targets of what frees, once, when
+//! gets a twin of ours that leads to malloc. `begin_to_watch` replaces the targets of what frees, once, when
 //! the first sample is taken: until then a free goes straight on. Each store is complete in itself,
 //! so relaxed atomics do where nothing else is said: a thread that still sees the old pointer
 //! resolves once more, or frees a block that it had before there were samples.
+//!
+//! # Safety
+//! Naked functions with the System V calling convention; each balances the stack and its CFI.
+#![allow(unsafe_code)]
 
+use core::arch::naked_asm;
 use core::ffi::c_void;
 use core::sync::atomic::AtomicPtr;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::{Relaxed, Release};
 
-use super::{entry, release};
-use crate::next::{self, Entry, REAL};
-use crate::recorder::PAGES;
+use super::{early, operators, release};
+use crate::next::{self, Block, Entry, REAL};
+use crate::recorder::{self, PAGES};
 use crate::table::live_table::pages::PageFilter;
 
 /// Where a free begins: null until [`install`], then the page filter. Written by it.
@@ -46,15 +51,15 @@ macro_rules! forward {
 
         /// The targets in force; see the head of the file for who writes them.
         pub static FORWARD: Forward = Forward {
-            $($plain: entry(entry::$boot_plain),)+
+            $($plain: entry($boot_plain),)+
             $($extended: Entry::new(core::ptr::null_mut()),)+
-            $($new: entry(entry::$boot_new),)+
-            $($delete: entry(entry::$boot_delete),)+
+            $($new: entry($boot_new),)+
+            $($delete: entry($boot_delete),)+
         };
 
         fn install_operators() {
-            $(install_operator(&FORWARD.$new, entry::$boot_new, &REAL.$new, entry::$late as *mut c_void, Some(entry::$count));)+
-            $(install_operator(&FORWARD.$delete, entry::$boot_delete, &REAL.$delete, release::late_delete as *mut c_void, None);)+
+            $(install_operator(&FORWARD.$new, $boot_new, &REAL.$new, operators::entries::$late as *mut c_void, Some(operators::$count));)+
+            $(install_operator(&FORWARD.$delete, $boot_delete, &REAL.$delete, release::late_delete as *mut c_void, None);)+
         }
 
         fn watch_operators() {
@@ -114,47 +119,41 @@ pub fn install() {
     let null = core::ptr::null_mut();
     settle(
         &FORWARD.malloc,
-        entry::boot_malloc as *mut c_void,
+        boot_malloc as *mut c_void,
         real.malloc.load(Relaxed),
     );
     settle(
         &FORWARD.calloc,
-        entry::boot_calloc as *mut c_void,
+        boot_calloc as *mut c_void,
         real.calloc.load(Relaxed),
     );
     settle(
         &FORWARD.realloc,
-        entry::boot_realloc as *mut c_void,
+        boot_realloc as *mut c_void,
         real.realloc.load(Relaxed),
     );
-    // jemalloc's, which nobody calls before `binding` shows them.
+    // jemalloc's, which nobody calls before `unveil` shows them.
     settle(&FORWARD.mallocx, null, real.mallocx.load(Relaxed));
     settle(&FORWARD.dallocx, null, real.dallocx.load(Relaxed));
     settle(&FORWARD.sdallocx, null, real.sdallocx.load(Relaxed));
     install_operators();
     settle(&PAGES.entry, null, real.free.load(Relaxed));
+    recorder::set_watch(&BEGIN_TO_WATCH);
     if PAGES.holds_any() {
-        watch();
+        recorder::watch_frees();
     }
     FREES.store(core::ptr::from_ref(&PAGES).cast_mut(), Relaxed);
 }
 
 /// Gives a target its first value. A thread that was held up in [`install`] must not undo what
-/// [`watch`] did meanwhile.
+/// `begin_to_watch` did meanwhile.
 fn settle(target: &Entry, initial: *mut c_void, value: *mut c_void) {
     // An Err says that it has been done.
     let _ = target.compare_exchange(initial, value, Relaxed, Relaxed);
 }
 
-/// From now on whatever frees asks the page filter first. Called before a sample is recorded.
-#[inline]
-pub fn watch() {
-    // Acquire: pairs with the release in `begin_to_watch`, so that whoever gets a sampled block
-    // from this thread sees the other targets too.
-    if PAGES.entry.load(Acquire) != release::watched_free as *mut c_void {
-        begin_to_watch();
-    }
-}
+/// From now on whatever frees asks the page filter first. Called before the first sample is recorded.
+static BEGIN_TO_WATCH: fn() = begin_to_watch;
 
 #[cold]
 fn begin_to_watch() {
@@ -174,8 +173,7 @@ fn begin_to_watch() {
         .sdallocx
         .store(release::check_sdallocx as *mut c_void, Relaxed);
     watch_operators();
-    // Release: pairs with the acquire in `watch`, and with the hook's load of the address, whose
-    // routes must be there.
+    // Release: pairs with the hook's load of the address, whose routes must be there.
     PAGES
         .entry
         .store(release::watched_free as *mut c_void, Release);
@@ -204,4 +202,76 @@ fn install_operator(
         (false, None) => operator,
     };
     settle(target, boot as *mut c_void, chosen);
+}
+
+/// free before the hooks were given their targets.
+///
+/// # Safety
+/// As free(3).
+pub unsafe extern "C" fn free_unready(block: Block) {
+    if early::is_now() {
+        return;
+    }
+    bootstrap();
+    // SAFETY: as promised by the caller.
+    unsafe { release::late_delete(block) };
+}
+
+macro_rules! bootstrap {
+    ($($name:ident: $field:ident;)+) => {$(
+        #[doc = concat!("Resolves the next allocator, then goes where `", stringify!($field), "` goes from now on.")]
+        ///
+        /// # Safety
+        /// Jumped to from the hook.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            naked_asm!(
+                ".cfi_startproc",
+                "push rdi",
+                ".cfi_adjust_cfa_offset 8",
+                "push rsi",
+                ".cfi_adjust_cfa_offset 8",
+                "push rdx",
+                ".cfi_adjust_cfa_offset 8",
+                "call {resolve}",
+                "pop rdx",
+                ".cfi_adjust_cfa_offset -8",
+                "pop rsi",
+                ".cfi_adjust_cfa_offset -8",
+                "pop rdi",
+                ".cfi_adjust_cfa_offset -8",
+                "jmp qword ptr [rip + {forward} + {target}]",
+                ".cfi_endproc",
+                resolve = sym bootstrap,
+                forward = sym FORWARD,
+                target = const core::mem::offset_of!(Forward, $field),
+            )
+        }
+    )+};
+}
+
+bootstrap! {
+    boot_malloc: malloc;
+    boot_calloc: calloc;
+    boot_realloc: realloc;
+    boot_new: new;
+    boot_new_array: new_array;
+    boot_new_nothrow: new_nothrow;
+    boot_new_array_nothrow: new_array_nothrow;
+    boot_new_aligned: new_aligned;
+    boot_new_array_aligned: new_array_aligned;
+    boot_new_aligned_nothrow: new_aligned_nothrow;
+    boot_new_array_aligned_nothrow: new_array_aligned_nothrow;
+    boot_delete: delete;
+    boot_delete_array: delete_array;
+    boot_delete_sized: delete_sized;
+    boot_delete_array_sized: delete_array_sized;
+    boot_delete_nothrow: delete_nothrow;
+    boot_delete_array_nothrow: delete_array_nothrow;
+    boot_delete_aligned: delete_aligned;
+    boot_delete_array_aligned: delete_array_aligned;
+    boot_delete_sized_aligned: delete_sized_aligned;
+    boot_delete_array_sized_aligned: delete_array_sized_aligned;
+    boot_delete_aligned_nothrow: delete_aligned_nothrow;
+    boot_delete_array_aligned_nothrow: delete_array_aligned_nothrow;
 }

@@ -1,7 +1,7 @@
 //! mmap(2), munmap(2), mremap(2) and brk(2): passed on, and with `prof_mmap` sampled as a kind of
 //! their own.
 //!
-//! Called by the exported hooks, which jump through [`TARGETS`]: to libc's function, or to the
+//! The exported hooks jump through [`TARGETS`]: to libc's function, or to the
 //! recording twins here. A target that is still null leads to a bootstrap entry. Allocators behind
 //! us map through these hooks too, so nothing here may allocate, and the thread may be inside us
 //! already. errno is the next function's; nothing of ours sets it. What libc maps for itself (its
@@ -23,11 +23,27 @@ use core::mem::transmute;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::early;
-use super::entry::{self, Context};
+use super::entry::Context;
 use crate::next::Entry;
 use crate::platform::{elf, sys};
 use crate::recorder::{Hook, mapping};
 use crate::table::range_table::Removed;
+
+/// The entries of these functions. The register named is the one behind the function's own arguments.
+#[allow(unsafe_code)]
+pub mod entries {
+    use crate::hooks::entry::entries;
+
+    entries! {
+        munmap("rdx") => super::munmap;
+        mremap("r9") => super::mremap;
+        brk("rsi") => super::brk;
+        sbrk("rsi") => super::sbrk;
+        // Six arguments fill the registers: the seventh is what the entry pushes.
+        mmap("rax") => super::mmap;
+        mmap64("rax") => super::mmap64;
+    }
+}
 
 macro_rules! functions {
     ($($field:ident($symbol:literal): $boot:ident, $twin:ident;)+) => {
@@ -61,16 +77,15 @@ macro_rules! functions {
             });
         }
 
-        /// Looks the functions up and leads the hooks to them. Called by `boot`, before the program's
-        /// first thread.
+        /// Looks the functions up and leads the hooks to them. Before the program's first thread.
         pub fn install() {
             resolve();
         }
 
-        /// Leads the hooks to the recording twins. Called by `boot` after [`install`].
+        /// Leads the hooks to the recording twins. After [`install`].
         pub fn record() {
             $(if !REAL.$field.load(Relaxed).is_null() {
-                TARGETS.$field.store(entry::$twin as *mut c_void, Relaxed);
+                TARGETS.$field.store(entries::$twin as *mut c_void, Relaxed);
             })+
         }
 
@@ -247,8 +262,8 @@ pub(super) extern "C" fn mremap(
     };
     let at = real!(mremap(old, old_length, length, flags, address) as Mremap);
     settle(&removed, at != FAILED);
-    // What was no sample may be one now: only a reservation, which we did not see, is not. It is
-    // told by nothing, and rare.
+    // What was no sample may be one now. A reservation that we did not see is taken for memory: it
+    // cannot be known, and is rare.
     if at != FAILED {
         mapping::mapped(at, pages(length), Hook::Mremap, context.registers());
     }

@@ -1,8 +1,7 @@
 //! What frees while there are samples: the twins that read the count of the block's page, and what
 //! is done when a sample begins there.
 //!
-//! The record goes first, then the block, or another thread would get the address and lose its new
-//! record to our removal. The program's own call is made, with its own arguments, by a jump.
+//! The program's own call is made, with its own arguments, by a jump.
 //!
 //! # Safety
 //! Naked functions with the System V calling convention; each balances the stack and its CFI. The
@@ -11,11 +10,10 @@
 
 use core::arch::naked_asm;
 
-use super::entry::realloc_sampled;
-use super::{early, forward};
+use super::malloc::entries::realloc_sampled;
+use super::pending::let_go;
 use crate::next::{self, Block, Functions, REAL};
-use crate::platform::tls;
-use crate::recorder::{self, PAGES};
+use crate::recorder::PAGES;
 use crate::table::live_table::pages::{LG_PAGE, PageFilter};
 
 /// Reads the count of the page in which the block in `rdi` begins, and says whether it is zero.
@@ -154,19 +152,6 @@ checked! {
     check_sdallocx: sdallocx;
 }
 
-/// free before the hooks were given their targets.
-///
-/// # Safety
-/// As free(3).
-pub unsafe extern "C" fn free_unready(block: Block) {
-    if early::is_now() {
-        return;
-    }
-    forward::bootstrap();
-    // SAFETY: as promised by the caller.
-    unsafe { late_delete(block) };
-}
-
 /// A C++ operator delete that nobody defines: its block came from malloc.
 ///
 /// # Safety
@@ -175,52 +160,5 @@ pub unsafe extern "C" fn late_delete(block: Block) {
     if let_go(block) {
         // SAFETY: as promised by the caller; the record of the block is gone.
         unsafe { next::allocator().free(block) };
-    }
-}
-
-/// Takes the record of a block away that is about to be freed. False: the block is not to be freed
-/// now. For any pointer.
-pub extern "C" fn let_go(block: Block) -> bool {
-    if early::owns(block) {
-        return false;
-    }
-    block.is_null() || !recorder::may_be_sampled(block as usize) || let_sample_go(block as usize)
-}
-
-#[cold]
-#[inline(never)]
-fn let_sample_go(address: usize) -> bool {
-    let Ok(sample) = recorder::detach(address) else {
-        return !recorder::free_later(address);
-    };
-    if let Some(sample) = &sample {
-        recorder::forget(sample);
-    }
-    free_pending();
-    true
-}
-
-/// Frees what was put off: by signal handlers of this thread while it was inside our tables, or
-/// because of a fork.
-#[inline(always)]
-pub(super) fn free_pending() {
-    if recorder::has_pending() {
-        free_all_pending();
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn free_all_pending() {
-    while !tls::current().is_busy()
-        && let Some(address) = recorder::next_pending()
-    {
-        match recorder::detach(address) {
-            Ok(sample) => sample.iter().for_each(recorder::forget),
-            Err(_) if recorder::free_later(address) => return,
-            Err(_) => {}
-        }
-        // SAFETY: the program freed this block before; its record is gone, or cannot be had.
-        unsafe { next::allocator().free(address as Block) };
     }
 }

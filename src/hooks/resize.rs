@@ -4,11 +4,12 @@
 //! the old address loses its record to us.
 //!
 //! # Safety
-//! As `cold`.
+//! The pointers are the program's, under the contract of realloc(3).
 #![allow(unsafe_code)]
 
-use super::cold::{record, sample};
+use super::early;
 use super::entry::Context;
+use super::sample::{record, sample};
 use crate::next::{self, Block};
 use crate::recorder::{self, Hook};
 
@@ -71,4 +72,18 @@ fn reallocate_elsewhere(block: Block, size: usize, plain: &dyn Fn(Block) -> Bloc
         }
     }
     fresh
+}
+
+/// Counts a block that changes its size, and gives it that size; `plain` as [`reallocate`] has it.
+pub(super) fn resize(
+    block: Block,
+    size: usize,
+    context: &Context,
+    plain: &dyn Fn(Block) -> Block,
+) -> Block {
+    if early::owns(block) {
+        return early::reallocate(block, size);
+    }
+    let due = recorder::count_down(size);
+    reallocate(block, size, Hook::Realloc, context, due, plain)
 }

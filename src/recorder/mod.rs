@@ -45,6 +45,36 @@ pub static STACKS: StackTable = StackTable::new();
 /// How many of them begin in each page; the hooks look here.
 pub static PAGES: PageFilter = PageFilter::new();
 
+/// Leads what frees to [`PAGES`]. Set by the hooks before anything can be sampled.
+static WATCH: OnceRef<'static, fn()> = OnceRef::new();
+
+/// Does what frees look at [`PAGES`]? Written by the thread that leads it there, with Release.
+static WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Keeps what leads frees to the page filter.
+pub fn set_watch(watch: &'static fn()) {
+    // Who comes second has the same one.
+    let _ = WATCH.set(watch);
+}
+
+/// From now on whatever frees asks the page filter first. Called before a sample is recorded.
+#[inline]
+pub fn watch_frees() {
+    // Acquire: pairs with the release in `begin_to_watch`, so that a thread that gets a sampled block
+    // from this one sees where frees lead now.
+    if !WATCHED.load(Acquire) {
+        begin_to_watch();
+    }
+}
+
+#[cold]
+fn begin_to_watch() {
+    if let Some(watch) = WATCH.get() {
+        watch();
+        WATCHED.store(true, Release);
+    }
+}
+
 /// The samples that are live.
 pub static LIVE: LiveTable = LiveTable::new(Some(&PAGES));
 

@@ -1,112 +1,56 @@
-//! The functions that jemalloc, tcmalloc and mimalloc offer beside the family of malloc, where they
-//! are no mere other names of it.
+//! The functions that mimalloc offers beside the family of malloc, where they are no other names of it.
 //!
-//! Called by `entry`, through hooks that `binding` shows to the program only when the next
-//! allocator has the functions itself: so what `next` calls here is always there. As in `cold`,
-//! whose rules hold here too, every call is made exactly as the program made it.
+//! The program sees their hooks only when the next allocator has the functions itself (`unveil`).
 //!
 //! Not covered, and so neither sampled nor hooked: mimalloc's heaps (`mi_heap_*`), whose blocks may
-//! go all at once with their heap, its blocks aligned at an offset (`*_at`), `mi_expand`, which never moves a block nor takes more memory, and the rarer functions
-//! that make strings (`mi_realpath`, `mi_dupenv_s`, `mi_mbsdup`, `mi_wcsdup`).
+//! go all at once with their heap, its blocks aligned at an offset (`*_at`), `mi_expand`, which never
+//! moves a block nor takes more memory, and the rarer functions that make strings (`mi_realpath`,
+//! `mi_dupenv_s`, `mi_mbsdup`, `mi_wcsdup`).
 //!
-//! Sources: jemalloc(3) of 5.3, `gperftools/tcmalloc.h` 2.10, `mimalloc.h` 2.0.
+//! Source: `mimalloc.h` 2.0.
 //!
 //! # Safety
-//! As `cold`: the arguments are the program's, under the contracts of these functions.
+//! The arguments are the program's, under the contracts of these functions.
 #![allow(unsafe_code)]
 
 use core::ffi::{c_char, c_int};
 use core::ptr::null_mut;
 
-use super::cold::{count, plain_call, record, sample};
 use super::entry::Context;
-use super::resize::reallocate;
-use super::{early, release};
-use crate::next::{self, Block};
-use crate::recorder::{self, Hook};
+use super::release;
+use super::resize::resize;
+use super::sample::count;
+use crate::next::{self, Block, plain_call};
+use crate::recorder::Hook;
 
-/// jemalloc's mallocx when the countdown ran out, or in exact mode.
-pub(crate) extern "C" fn mallocx_event(size: usize, flags: c_int, context: &Context) -> Block {
-    let plain = || plain_call!(mallocx(size, flags));
-    sample(Hook::Malloc, context, size, plain)
-}
+/// The entries of these functions. The register named is the one behind the function's own arguments.
+#[allow(unsafe_code)]
+pub mod entries {
+    use crate::hooks::entry::{entries, operator_entries};
 
-/// jemalloc's rallocx, which takes no null.
-pub(crate) extern "C" fn rallocx(
-    block: Block,
-    size: usize,
-    flags: c_int,
-    context: &Context,
-) -> Block {
-    let plain = |block: Block| match block.is_null() {
-        true => plain_call!(mallocx(size, flags)),
-        false => plain_call!(rallocx(block, size, flags)),
-    };
-    resize(block, size, context, &plain)
-}
-
-/// jemalloc's xallocx, which never moves a block, and may refuse.
-///
-/// A block that grows is a free and a new allocation, as with realloc. One that is made smaller, or
-/// is left as it is, stays what it is, sampled with the size it had or not. In exact mode every
-/// call that gives what was asked for is a new allocation.
-pub(crate) extern "C" fn xallocx(
-    block: Block,
-    size: usize,
-    extra: usize,
-    flags: c_int,
-    context: &Context,
-) -> usize {
-    let next = next::allocator();
-    // SAFETY: the program's block.
-    let held = unsafe { next.sallocx(block, flags) }.unwrap_or(0);
-    let before = match recorder::may_be_sampled(block as usize) {
-        true => recorder::detach(block as usize),
-        false => Ok(None),
-    };
-    let Ok(before) = before else {
-        return held;
-    };
-    let may_be_new = size > held || recorder::is_exact();
-    let due = may_be_new && recorder::count_down(size) && !next::is_shadowed();
-    let sampling = due.then(|| recorder::enter_event(size)).flatten();
-    // SAFETY: the program's own arguments.
-    let got = unsafe { next.xallocx(block, size, extra, flags) }.unwrap_or(0);
-    let is_new = may_be_new && got >= size;
-    match before {
-        Some(before) if is_new => recorder::forget(&before),
-        Some(before) => {
-            drop(sampling);
-            recorder::attach(before);
-            return got;
-        }
-        None => {}
+    entries! {
+        mi_zalloc("rsi") => super::mi_zalloc;
+        mi_mallocn("rdx") => super::mi_mallocn;
+        mi_malloc_aligned("rdx") => super::mi_malloc_aligned;
+        mi_zalloc_aligned("rdx") => super::mi_zalloc_aligned;
+        mi_calloc_aligned("rcx") => super::mi_calloc_aligned;
+        mi_reallocn("rcx") => super::mi_reallocn;
+        mi_reallocf("rdx") => super::mi_reallocf;
+        mi_reallocarr("rcx") => super::mi_reallocarr;
+        mi_rezalloc("rdx") => super::mi_rezalloc;
+        mi_recalloc("rcx") => super::mi_recalloc;
+        mi_realloc_aligned("rcx") => super::mi_realloc_aligned;
+        mi_rezalloc_aligned("rcx") => super::mi_rezalloc_aligned;
+        mi_recalloc_aligned("r8") => super::mi_recalloc_aligned;
+        mi_strdup("rsi") => super::mi_strdup;
+        mi_strndup("rdx") => super::mi_strndup;
     }
-    if let Some(sampling) = sampling.filter(|_| is_new) {
-        record(
-            sampling,
-            block,
-            got.min(size.saturating_add(extra)),
-            Hook::Realloc,
-            context,
-        );
-    }
-    got
-}
 
-/// tcmalloc's tc_malloc_skip_new_handler
-pub(crate) extern "C" fn tc_malloc_skip_new_handler(size: usize, context: &Context) -> Block {
-    let plain = || plain_call!(tc_malloc_skip_new_handler(size));
-    count(Hook::Malloc, context, size, plain)
-}
-
-/// Counts a block that changes its size, and gives it that; `plain` as `reallocate` has it.
-fn resize(block: Block, size: usize, context: &Context, plain: &dyn Fn(Block) -> Block) -> Block {
-    if early::owns(block) {
-        return early::reallocate(block, size);
+    operator_entries! {
+        mi_new_n("rdx"): mi_new_n after super::mi_new_n;
+        mi_new_realloc("rdx"): mi_new_realloc after super::mi_new_realloc;
+        mi_new_reallocn("rcx"): mi_new_reallocn after super::mi_new_reallocn;
     }
-    let due = recorder::count_down(size);
-    reallocate(block, size, Hook::Realloc, context, due, plain)
 }
 
 /// The sizes of arrays: without an overflow they are counted, with one the program's call is made.

@@ -1,0 +1,146 @@
+//! The functions that jemalloc offers beside the family of malloc.
+//!
+//! The program sees their hooks only when the next allocator has the functions itself (`unveil`): so what
+//! `next` calls here is always there. Every call is made exactly as the program made it.
+//!
+//! Source: jemalloc(3) of 5.3.
+//!
+//! # Safety
+//! The arguments are the program's, under the contracts of these functions.
+#![allow(unsafe_code)]
+
+use core::arch::naked_asm;
+use core::ffi::c_int;
+
+use super::entry::Context;
+use super::forward::{FORWARD, Forward};
+use super::resize::resize;
+use super::sample::{record, sample};
+use crate::next::{self, Block, plain_call};
+use crate::platform::tls::COUNTDOWN;
+use crate::recorder::{self, Hook};
+
+/// The entries of these functions. The register named is the one behind the function's own arguments.
+#[allow(unsafe_code)]
+pub mod entries {
+    use crate::hooks::entry::entries;
+
+    entries! {
+        mallocx_event("rdx") => super::mallocx_event;
+        rallocx("rcx") => super::rallocx;
+        xallocx("r8") => super::xallocx;
+    }
+}
+
+/// jemalloc's mallocx when the countdown ran out, or in exact mode.
+pub(crate) extern "C" fn mallocx_event(size: usize, flags: c_int, context: &Context) -> Block {
+    let plain = || plain_call!(mallocx(size, flags));
+    sample(Hook::Malloc, context, size, plain)
+}
+
+/// jemalloc's rallocx, which takes no null.
+pub(crate) extern "C" fn rallocx(
+    block: Block,
+    size: usize,
+    flags: c_int,
+    context: &Context,
+) -> Block {
+    let plain = |block: Block| match block.is_null() {
+        true => plain_call!(mallocx(size, flags)),
+        false => plain_call!(rallocx(block, size, flags)),
+    };
+    resize(block, size, context, &plain)
+}
+
+/// jemalloc's xallocx, which never moves a block, and may refuse.
+///
+/// A block that grows is a free and a new allocation, as with realloc. One that is made smaller, or
+/// is left as it is, stays what it is, sampled with the size it had or not. In exact mode every
+/// call that gives what was asked for is a new allocation.
+pub(crate) extern "C" fn xallocx(
+    block: Block,
+    size: usize,
+    extra: usize,
+    flags: c_int,
+    context: &Context,
+) -> usize {
+    let next = next::allocator();
+    // SAFETY: the program's block.
+    let held = unsafe { next.sallocx(block, flags) }.unwrap_or(0);
+    let before = match recorder::may_be_sampled(block as usize) {
+        true => recorder::detach(block as usize),
+        false => Ok(None),
+    };
+    let Ok(before) = before else {
+        return held;
+    };
+    let may_be_new = size > held || recorder::is_exact();
+    let due = may_be_new && recorder::count_down(size) && !next::is_shadowed();
+    let sampling = due.then(|| recorder::enter_event(size)).flatten();
+    // SAFETY: the program's own arguments.
+    let got = unsafe { next.xallocx(block, size, extra, flags) }.unwrap_or(0);
+    let is_new = may_be_new && got >= size;
+    match before {
+        Some(before) if is_new => recorder::forget(&before),
+        Some(before) => {
+            drop(sampling);
+            recorder::attach(before);
+            return got;
+        }
+        None => {}
+    }
+    if let Some(sampling) = sampling.filter(|_| is_new) {
+        record(
+            sampling,
+            block,
+            got.min(size.saturating_add(extra)),
+            Hook::Realloc,
+            context,
+        );
+    }
+    got
+}
+
+/// The hot twin of jemalloc's mallocx.
+///
+/// # Safety
+/// As that function.
+#[unsafe(naked)]
+pub unsafe extern "C" fn mallocx() {
+    naked_asm!(
+        ".cfi_startproc",
+        "mov rax, qword ptr [rip + malloscope_tls@gottpoff]",
+        "sub qword ptr fs:[rax + {countdown}], rdi",
+        "jbe {event}",
+        "jmp qword ptr [rip + {forward} + {target}]",
+        ".cfi_endproc",
+        countdown = const COUNTDOWN,
+        event = sym entries::mallocx_event,
+        forward = sym FORWARD,
+        target = const core::mem::offset_of!(Forward, mallocx),
+    )
+}
+
+macro_rules! forwarded {
+    ($($name:ident;)+) => {$(
+        #[doc = concat!("The hot twin of jemalloc's `", stringify!($name), "`.")]
+        ///
+        /// # Safety
+        /// As that function.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            naked_asm!(
+                ".cfi_startproc",
+                "jmp qword ptr [rip + {forward} + {target}]",
+                ".cfi_endproc",
+                forward = sym FORWARD,
+                target = const core::mem::offset_of!(Forward, $name),
+            )
+        }
+    )+};
+}
+
+forwarded! {
+    dallocx;
+    sdallocx;
+}
