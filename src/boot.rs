@@ -11,17 +11,16 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Detection};
 use crate::hooks::unveil::{self, Extension};
 use crate::hooks::{forward, mapping, sandbox};
 use crate::platform::process::lineage;
 use crate::recorder::{self, HookAddresses, Settings};
-use crate::runtime::jvm::{self, Detection};
 use crate::trigger::{self, exit};
 use crate::{
     diag, java_heap, next,
     platform::{elf, sys},
-    remark,
+    remark, runtime,
     table::arena,
     unwind,
 };
@@ -74,13 +73,8 @@ pub unsafe fn start<const N: usize>(
     unveil::bind(&extensions());
     trigger::start(config);
     register_handlers(config);
-    let detection = match config.prof_java {
-        "auto" => Detection::Auto,
-        "poll" => Detection::Poll,
-        _ => Detection::Off,
-    };
-    jvm::start(detection, config.prof_java_check);
-    if config.prof_java_heap && detection != Detection::Off {
+    runtime::start(config);
+    if config.prof_java_heap && config.prof_java != Detection::Off {
         java_heap::configure(&java_heap::Settings {
             lg_period: config.lg_prof_sample,
             most_frames: config.prof_bt_max,

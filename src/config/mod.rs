@@ -16,8 +16,8 @@ use once_cell::race::OnceRef;
 use crate::platform::sys;
 pub use help::{help, table_markdown};
 pub use message::Message;
-use value::{Clip, Count, Detection, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Within};
-pub use value::{CommandLine, FileMode, Text};
+use value::{Clip, Count, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Within};
+pub use value::{CommandLine, Detection, FileMode, Text};
 
 /// The configuration in force. Written once by [`set_current`], before sampling begins; never freed.
 static CURRENT: OnceRef<'static, Config> = OnceRef::new();
@@ -68,7 +68,7 @@ macro_rules! values {
     (Resolution) => {
         "`default`, `high`"
     };
-    (Detection) => {
+    (Detected) => {
         "`auto`, `poll`, `off`"
     };
     (Count) => {
@@ -92,6 +92,9 @@ macro_rules! initial {
     };
     (Shown $default:literal) => {
         CommandLine::Whole
+    };
+    (Detected $default:literal) => {
+        Detection::Auto
     };
     ($rule:ident $default:literal) => {
         $default
@@ -225,7 +228,7 @@ options! {
         prof_cmdline: CommandLine = "true", Shown;
         /// Names of Java methods in the stacks. How a JVM is found: as it is created (`auto`), by
         /// samples in it (`poll`), not at all.
-        prof_java: &'static str = "auto", Detection;
+        prof_java: Detection = "auto", Detected;
         /// Compare every Java stack with what the JVM's own `AsyncGetCallTrace` says; the counters
         /// `java_checked` and `java_differs` in the dumps tell. For tests: it makes classes costlier.
         prof_java_check: bool = false, Flag;

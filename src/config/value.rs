@@ -52,7 +52,7 @@ pub(crate) struct Mode;
 pub(crate) struct Shown;
 
 /// How a JVM is found.
-pub(crate) struct Detection;
+pub(crate) struct Detected;
 
 /// jemalloc's two clocks.
 pub(crate) struct Resolution;
@@ -69,19 +69,17 @@ impl Rule for Flag {
     }
 }
 
-impl Rule for Detection {
-    type Value = &'static str;
+impl Rule for Detected {
+    type Value = Detection;
 
-    fn read(&self, text: &[u8]) -> Result<&'static str, Fault> {
-        one_of(["auto", "poll", "off"], text)
+    fn read(&self, text: &[u8]) -> Result<Detection, Fault> {
+        match text {
+            b"auto" => Ok(Detection::Auto),
+            b"poll" => Ok(Detection::Poll),
+            b"off" => Ok(Detection::Off),
+            _ => Err(Fault::Invalid),
+        }
     }
-}
-
-fn one_of<const N: usize>(names: [&'static str; N], text: &[u8]) -> Result<&'static str, Fault> {
-    let mut names = names.into_iter();
-    names
-        .find(|name| name.as_bytes() == text)
-        .ok_or(Fault::Invalid)
 }
 
 impl<T: Copy + Into<i128> + TryFrom<i128>> Rule for Clip<T> {
@@ -157,7 +155,11 @@ impl Rule for Resolution {
     type Value = &'static str;
 
     fn read(&self, text: &[u8]) -> Result<&'static str, Fault> {
-        one_of(["default", "high"], text)
+        match text {
+            b"default" => Ok("default"),
+            b"high" => Ok("high"),
+            _ => Err(Fault::Invalid),
+        }
     }
 }
 
@@ -197,6 +199,17 @@ impl FileMode {
     const MOST: u32 = 0o777;
     /// The owner reads and writes.
     pub const OWNER: FileMode = FileMode(0o600);
+}
+
+/// How JVMs are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detection {
+    /// By the hook of `dlsym`, and by samples.
+    Auto,
+    /// By samples alone.
+    Poll,
+    /// Not at all.
+    Off,
 }
 
 /// How much of the command line is shown.

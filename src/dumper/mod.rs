@@ -19,12 +19,12 @@ use crate::config::{self, Config};
 use crate::diag::{self, Counter};
 pub use crate::dump::Outcome;
 use crate::dump::{self, Peer, Reason};
-use crate::recorder::mapping;
+use crate::recorder::mmap;
 use crate::runtime::jvm;
 use crate::{
     java_heap,
     platform::{process, sys},
-    recorder, unwind,
+    recorder,
 };
 use own_thread::{FREE, Place, TAKEN};
 
@@ -225,8 +225,8 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
             .checked_shl(u32::from(recorder::lg_period()))
             .unwrap_or(u64::MAX),
         numbers: &[],
-        stacks: &mapping::MAP_STACKS,
-        live: &mapping::RANGES,
+        stacks: &mmap::MAP_STACKS,
+        live: &mmap::RANGES,
     });
     let facts = java_heap::facts();
     let java_heap = facts.as_ref().map(|facts| dump::Kind {
@@ -247,7 +247,7 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
         lg_period: recorder::lg_period(),
         places: &dump::Places {
             java_heap: jvm::java_heap(),
-            java_code: unwind::managed(),
+            java_code: jvm::java_code(),
             has_thread: &recorder::has_thread,
         },
         thread_name: &recorder::name_of,

@@ -26,7 +26,7 @@ use super::early;
 use super::entry::Context;
 use crate::next::Entry;
 use crate::platform::{elf, sys};
-use crate::recorder::{Hook, mapping};
+use crate::recorder::{Hook, mmap};
 use crate::table::range_table::Removed;
 
 /// The entries of these functions. The register named is the one behind the function's own arguments.
@@ -219,8 +219,8 @@ macro_rules! mmap_twins {
                 return at;
             }
             match access {
-                libc::PROT_NONE => mapping::gone(&mapping::unmapping(at, pages(length))),
-                _ => mapping::mapped(at, pages(length), Hook::$hook, context.registers()),
+                libc::PROT_NONE => mmap::gone(&mmap::unmapping(at, pages(length))),
+                _ => mmap::mapped(at, pages(length), Hook::$hook, context.registers()),
             }
             at
         }
@@ -240,7 +240,7 @@ pub(super) extern "C" fn munmap(address: usize, length: usize, _context: &Contex
     } else {
         0
     };
-    let removed = mapping::unmapping(address, length_there);
+    let removed = mmap::unmapping(address, length_there);
     let result = real!(munmap(address, length) as Munmap);
     settle(&removed, result == 0);
     result
@@ -258,14 +258,14 @@ pub(super) extern "C" fn mremap(
     let stays = flags & libc::MREMAP_DONTUNMAP != 0;
     let removed = match stays {
         true => Removed::default(),
-        false => mapping::unmapping(old, pages(old_length)),
+        false => mmap::unmapping(old, pages(old_length)),
     };
     let at = real!(mremap(old, old_length, length, flags, address) as Mremap);
     settle(&removed, at != FAILED);
     // What was no sample may be one now. A reservation that we did not see is taken for memory: it
     // cannot be known, and is rare.
     if at != FAILED {
-        mapping::mapped(at, pages(length), Hook::Mremap, context.registers());
+        mmap::mapped(at, pages(length), Hook::Mremap, context.registers());
     }
     at
 }
@@ -276,11 +276,11 @@ pub(super) extern "C" fn brk(end: usize, context: &Context) -> c_int {
         return real!(brk(end) as Brk);
     }
     let before = sys::program_break();
-    let removed = mapping::unmapping(end, before.saturating_sub(end));
+    let removed = mmap::unmapping(end, before.saturating_sub(end));
     let result = real!(brk(end) as Brk);
     settle(&removed, result == 0);
     if result == 0 {
-        mapping::mapped(
+        mmap::mapped(
             before,
             end.saturating_sub(before),
             Hook::Brk,
@@ -302,12 +302,12 @@ pub(super) extern "C" fn sbrk(increment: isize, context: &Context) -> usize {
     };
     let removed = match less {
         0 => Removed::default(),
-        less => mapping::unmapping(sys::program_break().saturating_sub(less), less),
+        less => mmap::unmapping(sys::program_break().saturating_sub(less), less),
     };
     let before = real!(sbrk(increment) as Sbrk);
     settle(&removed, before != FAILED);
     if before != FAILED && increment > 0 {
-        mapping::mapped(
+        mmap::mapped(
             before,
             increment.unsigned_abs(),
             Hook::Sbrk,
@@ -320,7 +320,7 @@ pub(super) extern "C" fn sbrk(increment: isize, context: &Context) -> usize {
 /// What was taken out is gone, or still there.
 fn settle(removed: &Removed, gone: bool) {
     match gone {
-        true => mapping::gone(removed),
-        false => mapping::restore(removed),
+        true => mmap::gone(removed),
+        false => mmap::restore(removed),
     }
 }

@@ -12,7 +12,6 @@ use super::jvmti::Jvmti;
 use super::room::{self, ROOMS, Room};
 use super::{DROPPED, LIVE, MOST_FRAMES, STACKS};
 use super::{frames, gap, inside, is_open, sweep};
-use crate::table::live_table::{Insert, Sample};
 use crate::{recorder, sampler};
 
 /// See `jvmti::OnSample`.
@@ -75,21 +74,14 @@ fn stack(jvmti: Jvmti, jni: Jni, class: Object, room: &mut Room) -> Option<&[u64
 }
 
 fn record(weak: usize, drawn: Drawn, frames: &[u64]) -> Option<()> {
-    let Drawn { size, lg_period } = drawn;
-    let stack = STACKS.intern(frames)?;
-    let weight = sampler::weight(size, lg_period);
-    let sample = Sample {
-        addr: weak,
-        size,
-        weighted_bytes: weight.bytes,
+    let sample = recorder::Drawn {
+        address: weak,
+        size: drawn.size,
+        lg_period: drawn.lg_period,
+        weight: sampler::weight(drawn.size, drawn.lg_period),
         birth_ms: recorder::uptime_ms(),
-        lg_period,
-        stack,
         thread: 0,
     };
-    if LIVE.insert(sample) == Insert::Full {
-        return None;
-    }
-    STACKS.note_alloc(stack, &weight);
-    Some(())
+    let kept = sample.keep(&STACKS, STACKS.intern(frames), |sample| LIVE.insert(sample));
+    kept.ok()
 }

@@ -10,7 +10,8 @@
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicPtr, AtomicU32};
 
-use super::{LIVE, STACKS, current_thread, mapping, reseed, thread};
+use super::thread::{self, current_thread};
+use super::{LIVE, STACKS, mmap, reseed};
 use crate::diag::{self, Counter};
 use crate::table::frame_table::FRAMES;
 use crate::{
@@ -133,7 +134,7 @@ pub(super) fn abandon_if_wiped() -> bool {
         STACKS.abandon();
         FRAMES.abandon();
         LIVE.abandon();
-        mapping::abandon();
+        mmap::abandon();
         runtime::abandon();
         unwind::abandon();
     }

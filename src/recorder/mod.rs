@@ -15,65 +15,42 @@
 //! [`Tls::enter`](crate::platform::tls::Tls::enter) and the drop of the guard, so at most once at a time.
 #![allow(unsafe_code)]
 
+mod drawn;
 mod fork;
-pub mod mapping;
+mod free;
+mod hook;
+pub mod mmap;
+mod sampling;
 mod thread;
+mod thread_name;
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 
-use once_cell::race::OnceRef;
-
-use crate::diag::{self, Counter};
-use crate::platform::tls::{self, Guard, Tls};
+use crate::platform::tls;
 use crate::sampler;
+use crate::table::live_table::LiveTable;
 use crate::table::live_table::pages::PageFilter;
-use crate::table::live_table::{Insert, LiveTable, Sample};
 use crate::table::stack_table::StackTable;
-use crate::unwind::Registers;
 use crate::{
     platform::sys,
     table::{arena, fork_gate},
 };
 
+pub use drawn::Drawn;
 pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid};
-pub use thread::{Thread, has_thread, name_of, reseed};
+pub use free::{Refused, attach, detach, forget, free_later, has_pending, next_pending};
+pub use free::{set_watch, watch_frees};
+pub use hook::{Hook, HookAddresses, hooks};
+pub use sampling::{Sampling, enter_event};
+pub use thread::{Thread, has_thread, reseed};
+pub use thread_name::name_of;
 
 /// The stacks seen. Lives as long as the process.
 pub static STACKS: StackTable = StackTable::new();
 
 /// How many of them begin in each page; the hooks look here.
 pub static PAGES: PageFilter = PageFilter::new();
-
-/// Leads what frees to [`PAGES`]. Set by the hooks before anything can be sampled.
-static WATCH: OnceRef<'static, fn()> = OnceRef::new();
-
-/// Does what frees look at [`PAGES`]? Written by the thread that leads it there, with Release.
-static WATCHED: AtomicBool = AtomicBool::new(false);
-
-/// Keeps what leads frees to the page filter.
-pub fn set_watch(watch: &'static fn()) {
-    // Who comes second has the same one.
-    let _ = WATCH.set(watch);
-}
-
-/// From now on whatever frees asks the page filter first. Called before a sample is recorded.
-#[inline]
-pub fn watch_frees() {
-    // Acquire: pairs with the release in `begin_to_watch`, so that a thread that gets a sampled block
-    // from this one sees where frees lead now.
-    if !WATCHED.load(Acquire) {
-        begin_to_watch();
-    }
-}
-
-#[cold]
-fn begin_to_watch() {
-    if let Some(watch) = WATCH.get() {
-        watch();
-        WATCHED.store(true, Release);
-    }
-}
 
 /// The samples that are live.
 pub static LIVE: LiveTable = LiveTable::new(Some(&PAGES));
@@ -102,38 +79,8 @@ static THREAD_NAMES: AtomicBool = AtomicBool::new(false);
 /// Start of our clock. Written by `boot` before [`ACTIVE`].
 static START_MS: AtomicU64 = AtomicU64::new(0);
 
-/// The exported hooks, for frame 0. Set by [`start`] before [`ACTIVE`].
-static HOOKS: OnceRef<'static, HookAddresses> = OnceRef::new();
-
 /// How often all samples were forgotten. Any thread that does so adds.
 static RESETS: AtomicU32 = AtomicU32::new(0);
-
-/// The addresses of the exported hooks. A pointer into a hook is frame 0 of the stacks sampled
-/// there: the profile's readers drop everything up to a function of such a name.
-#[allow(missing_docs, reason = "each field is the symbol of its name")]
-pub struct HookAddresses {
-    pub malloc: *const (),
-    pub calloc: *const (),
-    pub realloc: *const (),
-    pub free: *const (),
-    pub malloc_usable_size: *const (),
-    pub reallocarray: *const (),
-    pub posix_memalign: *const (),
-    pub aligned_alloc: *const (),
-    pub memalign: *const (),
-    pub valloc: *const (),
-    pub pvalloc: *const (),
-    pub new: *const (),
-    pub new_array: *const (),
-    pub mmap: *const (),
-    pub mmap64: *const (),
-    pub mremap: *const (),
-    pub brk: *const (),
-    pub sbrk: *const (),
-}
-
-// SAFETY: addresses of code, never written, never dereferenced.
-unsafe impl Sync for HookAddresses {}
 
 /// What `boot` found in the configuration.
 pub struct Settings {
@@ -151,57 +98,6 @@ pub struct Settings {
     pub hooks: &'static HookAddresses,
 }
 
-/// The hook a block was asked at.
-#[derive(Clone, Copy)]
-#[allow(missing_docs, reason = "each is the function of its name")]
-pub enum Hook {
-    Malloc,
-    Calloc,
-    Realloc,
-    Reallocarray,
-    PosixMemalign,
-    AlignedAlloc,
-    Memalign,
-    Valloc,
-    Pvalloc,
-    New,
-    NewArray,
-    Mmap,
-    Mmap64,
-    Mremap,
-    Brk,
-    Sbrk,
-}
-
-impl Hook {
-    /// An address inside the exported function: one past its first byte, so that a reader that
-    /// subtracts one from every frame stays inside it.
-    fn address(self) -> u64 {
-        let Some(hooks) = HOOKS.get() else {
-            return 0;
-        };
-        let hook = match self {
-            Hook::Malloc => hooks.malloc,
-            Hook::Calloc => hooks.calloc,
-            Hook::Realloc => hooks.realloc,
-            Hook::Reallocarray => hooks.reallocarray,
-            Hook::PosixMemalign => hooks.posix_memalign,
-            Hook::AlignedAlloc => hooks.aligned_alloc,
-            Hook::Memalign => hooks.memalign,
-            Hook::Valloc => hooks.valloc,
-            Hook::Pvalloc => hooks.pvalloc,
-            Hook::New => hooks.new,
-            Hook::NewArray => hooks.new_array,
-            Hook::Mmap => hooks.mmap,
-            Hook::Mmap64 => hooks.mmap64,
-            Hook::Mremap => hooks.mremap,
-            Hook::Brk => hooks.brk,
-            Hook::Sbrk => hooks.sbrk,
-        };
-        hook as u64 + 1
-    }
-}
-
 /// Stores the settings, then switches sampling on. Called once by `boot`, before the program's
 /// first thread.
 pub fn start(settings: &Settings) {
@@ -212,8 +108,7 @@ pub fn start(settings: &Settings) {
     MOST_FRAMES.store(settings.most_frames, Relaxed);
     THREAD_NAMES.store(settings.thread_names, Relaxed);
     START_MS.store(sys::monotonic_ms(), Relaxed);
-    // Who comes second has the same ones.
-    let _ = HOOKS.set(settings.hooks);
+    hook::set(settings.hooks);
     fork::watch();
     // Release: pairs with `is_active`.
     ACTIVE.store(settings.active, Release);
@@ -255,7 +150,7 @@ pub fn reset() -> bool {
     };
     LIVE.clear();
     STACKS.clear_totals();
-    mapping::clear();
+    mmap::clear();
     RESETS.fetch_add(1, Relaxed);
     true
 }
@@ -267,17 +162,12 @@ pub fn resets() -> u32 {
 
 /// Did [`start`] run: can anything have been sampled?
 pub fn has_started() -> bool {
-    HOOKS.get().is_some()
+    hooks().is_some()
 }
 
 /// Milliseconds since [`start`].
 pub fn uptime_ms() -> u64 {
     sys::monotonic_ms().saturating_sub(START_MS.load(Relaxed))
-}
-
-/// The exported hooks, once there is sampling.
-pub fn hooks() -> Option<&'static HookAddresses> {
-    HOOKS.get()
 }
 
 /// log2 of the mean bytes between samples.
@@ -304,168 +194,4 @@ pub fn count_down(size: usize) -> bool {
 #[inline]
 pub fn may_be_sampled(address: usize) -> bool {
     PAGES.may_begin_in_page_of(address) && LIVE.may_contain(address)
-}
-
-/// A sample in the making: the thread is inside our code until it is recorded or dropped.
-pub struct Sampling {
-    thread: *mut Thread,
-    guard: Guard,
-}
-
-/// The countdown ran out at an allocation of `size` bytes. `None`: not to be sampled, for this
-/// thread is only looking (dormant, first allocation, inside us already).
-pub fn enter_event(size: usize) -> Option<Sampling> {
-    let tls = tls::current();
-    let Some(mut guard) = tls.enter() else {
-        // Only an absurd size gets here: a busy thread's countdown is parked.
-        tls.countdown.store(tls::PARKED, Relaxed);
-        diag::count(Counter::Reentered);
-        return None;
-    };
-    // Who may be switched on again shall miss no call of the exact mode.
-    guard.rearm(match is_exact() && !arena::exhausted() {
-        true => 0,
-        false => DORMANT.load(Relaxed),
-    });
-    if !is_active() {
-        // SAFETY: null, or the block of this very thread, with the guard held.
-        if let Some(thread) = unsafe { current_thread().as_mut() } {
-            thread.disarm();
-        }
-        return None;
-    }
-    let thread = thread_of(tls)?;
-    // SAFETY: the guard makes us the only user of this thread's block.
-    let (due, countdown) = unsafe { (*thread).draw(size as u64, lg_period()) };
-    guard.rearm(countdown);
-    due.then_some(Sampling { thread, guard })
-}
-
-fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
-    fork::abandon_if_wiped();
-    let known = tls.thread.load(Relaxed).cast::<Thread>();
-    if !known.is_null() {
-        return Some(known);
-    }
-    let _pass = fork_gate::TABLES.enter()?;
-    let found = thread::find_or_make();
-    match found {
-        Some(thread) => tls.thread.store(thread.cast(), Relaxed),
-        None => diag::count(Counter::ThreadNotTracked),
-    }
-    found
-}
-
-impl Sampling {
-    /// Records the block that was made. Returns the bytes it stands for.
-    pub fn record(&self, address: usize, size: usize, hook: Hook, registers: Registers) -> u64 {
-        // SAFETY: the guard inside `self` makes us the only user of this thread's block.
-        let thread = unsafe { &mut *self.thread };
-        let lg_period = thread.lg_period();
-        let most = MOST_FRAMES.load(Relaxed) as usize;
-        let weight = sampler::weight(size, lg_period);
-        let Some(_pass) = fork_gate::TABLES.enter() else {
-            diag::count(Counter::SampleNotStored);
-            return weight.bytes;
-        };
-        // Inside the gate: the names of managed frames are interned.
-        let now_ms = uptime_ms();
-        let frames = thread.unwind(hook.address(), registers, most, now_ms);
-        let Some(stack) = frames.and_then(|frames| STACKS.intern(frames)) else {
-            diag::count(Counter::StackNotStored);
-            return weight.bytes;
-        };
-        let sample = Sample {
-            addr: address,
-            size,
-            weighted_bytes: weight.bytes,
-            birth_ms: now_ms,
-            lg_period,
-            stack,
-            thread: thread.uid(THREAD_NAMES.load(Relaxed)),
-        };
-        match LIVE.insert(sample) {
-            Insert::New => STACKS.note_alloc(stack, &weight),
-            Insert::Replaced(stale) => {
-                diag::count(Counter::StaleReplaced);
-                STACKS.note_alloc(stack, &weight);
-                forget(&stale);
-            }
-            Insert::Full => diag::count(Counter::SampleNotStored),
-        }
-        weight.bytes
-    }
-
-    /// The proof that the thread is inside our code, for whoever goes on from here.
-    pub fn guard(&self) -> &Guard {
-        &self.guard
-    }
-}
-
-/// The tables cannot be used now: a signal handler interrupted this thread inside them, or a fork
-/// takes too long. What is to be freed must wait.
-#[derive(Debug)]
-pub struct Refused;
-
-/// Takes the record of `address` away, if there is one.
-pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
-    let _guard = tls::current().enter().ok_or(Refused)?;
-    if fork::abandon_if_wiped() {
-        return Ok(None);
-    }
-    let _pass = fork_gate::TABLES.enter().ok_or(Refused)?;
-    Ok(LIVE.remove(address))
-}
-
-/// Puts a detached record back: its block was not freed after all.
-pub fn attach(sample: Sample) {
-    let guard = tls::current().enter();
-    let pass = guard.as_ref().and_then(|_| fork_gate::TABLES.enter());
-    if pass.is_none() || matches!(LIVE.insert(sample), Insert::Full) {
-        diag::count(Counter::SampleNotStored);
-    }
-}
-
-/// The block of a detached record is free: notes how long it lived.
-pub fn forget(sample: &Sample) {
-    STACKS.note_free(sample.stack, uptime_ms().saturating_sub(sample.birth_ms));
-}
-
-/// A signal handler frees a sampled block while its thread is inside our tables: record and block
-/// go when the thread leaves them. False: there is no room to remember it, so the block is to be
-/// freed now, and its record stays until the address is used again.
-#[must_use]
-pub fn free_later(address: usize) -> bool {
-    let thread = current_thread();
-    // SAFETY: the block of this very thread; the pending list is made for being filled from
-    // handlers, see `thread`.
-    let kept = !thread.is_null() && unsafe { Thread::pend(thread, address) };
-    diag::count(if kept {
-        Counter::FreeDeferred
-    } else {
-        Counter::FreeLost
-    });
-    kept
-}
-
-/// Did handlers leave blocks behind on this thread?
-#[inline(always)]
-pub fn has_pending() -> bool {
-    let thread = current_thread();
-    // SAFETY: null, or the block of this very thread.
-    !thread.is_null() && unsafe { Thread::has_pending(thread) }
-}
-
-/// Blocks that handlers left behind on this thread, to be freed by the caller one by one.
-pub fn next_pending() -> Option<usize> {
-    let thread = current_thread();
-    if thread.is_null() {
-        return None;
-    }
-    // SAFETY: the block of this very thread.
-    unsafe { Thread::take_pending(thread) }
-}
-
-fn current_thread() -> *mut Thread {
-    tls::current().thread.load(Relaxed).cast()
 }

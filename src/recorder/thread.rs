@@ -13,9 +13,10 @@
 use core::alloc::Layout;
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 
+use super::thread_name;
 use crate::diag::{self, Counter};
 use crate::sampler::Sampler;
 use crate::table::{stack_table::MAX_FRAMES, sync::SpinLock};
@@ -59,6 +60,11 @@ static SEEDING: AtomicU32 = AtomicU32::new(0);
 
 /// What the next sampler adds to it. Any thread adds.
 static NEXT_SEED: AtomicU64 = AtomicU64::new(0);
+
+/// The block of the calling thread; null while it has none.
+pub(super) fn current_thread() -> *mut Thread {
+    tls::current().thread.load(Relaxed).cast()
+}
 
 /// The block of one thread.
 pub struct Thread {
@@ -299,7 +305,7 @@ impl Thread {
             self.has_uid = true;
         }
         if named {
-            names::note(self.uid);
+            thread_name::note(self.uid);
         }
         self.uid
     }
@@ -330,7 +336,7 @@ impl Thread {
         let rest = rest.get_mut(..room)?;
         let (depth, end) = runtime::stack(&mut self.unwinder, registers, rest, now_ms);
         match end {
-            End::Complete | End::Managed(_) => {}
+            End::Complete | End::Managed(..) => {}
             End::Truncated => diag::count(Counter::UnwindTruncated),
             End::NoInfo => diag::count(Counter::UnwindNoInfo),
             End::BadMemory => diag::count(Counter::UnwindBadMemory),
@@ -379,65 +385,5 @@ impl Thread {
             any.store(false, Relaxed);
         }
         taken
-    }
-}
-
-pub use names::name_of;
-
-/// Thread names, kept by number for as long as the process lives: a thread that ended keeps its
-/// line in the dump while it owns live blocks.
-mod names {
-    use super::{Acquire, AtomicPtr, AtomicU64, Layout, Relaxed, Release, arena, sys};
-
-    /// Names a block holds, and blocks.
-    const CHUNK: usize = 1024;
-    const CHUNKS: usize = 256;
-
-    type Name = [AtomicU64; 2];
-
-    /// Blocks of names. Made by the first thread with a number in it, published with release.
-    static NAMES: [AtomicPtr<Name>; CHUNKS] =
-        [const { AtomicPtr::new(core::ptr::null_mut()) }; CHUNKS];
-
-    fn slot(uid: u32, make: bool) -> Option<&'static Name> {
-        let head = NAMES.get(uid as usize / CHUNK)?;
-        // Acquire: pairs with the release below.
-        let mut chunk = head.load(Acquire);
-        if chunk.is_null() && make {
-            let fresh = arena::alloc(Layout::new::<[Name; CHUNK]>())?
-                .cast::<Name>()
-                .as_ptr();
-            chunk = match head.compare_exchange(chunk, fresh, Release, Acquire) {
-                Ok(_) => fresh,
-                Err(winner) => winner,
-            };
-        }
-        // SAFETY: a block holds CHUNK names, zeroed by the arena, never freed.
-        (!chunk.is_null()).then(|| unsafe { &*chunk.add(uid as usize % CHUNK) })
-    }
-
-    /// Keeps the calling thread's present name under `uid`.
-    pub fn note(uid: u32) {
-        let Some([first, second]) = slot(uid, true) else {
-            return;
-        };
-        let mut name = [0; 16];
-        sys::thread_name(&mut name);
-        let (words, _) = name.as_chunks::<8>();
-        if let [low, high] = words {
-            first.store(u64::from_le_bytes(*low), Relaxed);
-            second.store(u64::from_le_bytes(*high), Relaxed);
-        }
-    }
-
-    /// The name kept under `uid`, padded with NUL; all NUL when there is none.
-    pub fn name_of(uid: u32) -> [u8; 16] {
-        let mut name = [0; 16];
-        if let Some([first, second]) = slot(uid, false) {
-            let (low, high) = name.split_at_mut(8);
-            low.copy_from_slice(&first.load(Relaxed).to_le_bytes());
-            high.copy_from_slice(&second.load(Relaxed).to_le_bytes());
-        }
-        name
     }
 }

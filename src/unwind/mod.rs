@@ -18,6 +18,7 @@
 mod arch;
 pub mod eh_frame;
 pub mod expression;
+pub mod managed;
 pub mod modules;
 pub mod row;
 pub mod rule;
@@ -26,10 +27,8 @@ pub mod stack_memory;
 
 pub use arch::Registers;
 
-use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::Relaxed;
-
 use arch::Left;
+use managed::Owner;
 use rule::{Rule, Step};
 use rule_cache::{ADDRESS_BITS, INTERRUPTED, RuleCache};
 use stack_memory::{StackBounds, StackMemory};
@@ -48,33 +47,8 @@ pub enum End {
     NoInfo,
     /// The next frame would lie outside the stack, or on a page that cannot be read.
     BadMemory,
-    /// At code that a runtime answers for ([`set_managed`]). The registers are those of that frame, which is not recorded.
-    Managed(Registers),
-}
-
-/// Code that is not ours to step over: `[low, high)`, empty while there is no such runtime. Written by [`set_managed`]. Relaxed: the
-/// generation that is bumped behind them keeps old rules away, and a walk that sees one bound only finds the range empty or too wide by code
-/// it could not unwind either.
-static MANAGED: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
-
-/// Walks shall end at code of `[low, high)` from now on.
-pub fn set_managed(low: u64, high: u64) {
-    let [from, to] = &MANAGED;
-    to.store(0, Relaxed);
-    from.store(low, Relaxed);
-    to.store(high, Relaxed);
-    bump_generation();
-}
-
-/// The code that a runtime answers for.
-pub fn managed() -> core::ops::Range<u64> {
-    let [from, to] = &MANAGED;
-    from.load(Relaxed)..to.load(Relaxed)
-}
-
-/// Does a runtime answer for the code at `pc`?
-fn is_managed(pc: u64) -> bool {
-    managed().contains(&pc)
+    /// At code that a runtime answers for ([`managed`]). The registers are those of that frame, which is not recorded.
+    Managed(Owner, Registers),
 }
 
 /// What a thread keeps from one unwind to the next: what is known of its stack. Zeroed memory is a valid one, and what a new thread must
@@ -274,9 +248,9 @@ impl Walk<'_> {
     #[cold]
     #[inline(never)]
     fn work_out(&mut self, place: u64, pc: u64, is_interrupted: bool) -> Result<Rule, End> {
-        if is_managed(pc) {
+        if let Some(owner) = managed::owner(pc) {
             self.length -= 1;
-            return Err(End::Managed(self.registers));
+            return Err(End::Managed(owner, self.registers));
         }
         let is_address = (LOWEST_CODE..1 << ADDRESS_BITS).contains(&pc);
         // A call may be the last instruction of its function: look the call up, not what follows it.

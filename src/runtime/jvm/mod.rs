@@ -33,28 +33,59 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 
+use crate::config::{Config, Detection};
 use crate::platform::elf::{self, Object};
-use crate::unwind::{self, modules};
+use crate::unwind::{managed, modules};
 use crate::{platform::sys, remark, table::arena};
 pub use asgct::Room;
 use asgct::Traces;
 pub use heap_range::java_heap;
 use layout::Layout;
 pub use method::Names;
-pub use stack::complete;
 use structs::Tables;
 
-use super::STATES;
+use super::{ROOMS, Runtime};
 
-/// How JVMs are looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detection {
-    /// By the hook of `dlsym`, and by samples.
-    Auto,
-    /// By samples alone.
-    Poll,
-    /// Not at all.
-    Off,
+/// The JVM of OpenJDK and what is made of it.
+pub struct HotSpot;
+
+/// What a walk knows from the last one.
+pub struct State {
+    names: Names,
+    traces: Room,
+}
+
+// SAFETY: zeroed memory is empty names and no room made.
+unsafe impl Runtime for HotSpot {
+    const NAME: &'static str = "JVM";
+
+    type State = State;
+
+    fn start(config: &Config) {
+        CHECKED.store(config.prof_java_check, Relaxed);
+        WATCHED.store(config.prof_java == Detection::Auto, Relaxed);
+        WANTED.store(config.prof_java != Detection::Off, Relaxed);
+    }
+
+    /// While no JVM is known and the time of the next look has not come a sample need not count itself in:
+    /// a word that all threads write.
+    #[inline]
+    fn is_wanted(now_ms: u64) -> bool {
+        let is_due = || now_ms >= NEXT_LOOK.load(Relaxed);
+        WANTED.load(Relaxed) && (!CURRENT.load(Relaxed).is_null() || is_due())
+    }
+
+    fn complete(stack: &mut super::Stack<'_>) {
+        stack::complete(stack);
+    }
+
+    fn before_close() {
+        before_close();
+    }
+
+    fn after_close() {
+        after_close();
+    }
 }
 
 /// A JVM.
@@ -73,13 +104,13 @@ pub struct Jvm {
     created: usize,
 }
 
-/// Samples look for and at JVMs. Written by [`start`], before sampling begins.
+/// Samples look for and at JVMs. Written by [`HotSpot`], before sampling begins.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
-/// The hook of `dlsym` looks for their creation. Written by [`start`].
+/// The hook of `dlsym` looks for their creation. Written by [`HotSpot`].
 static WATCHED: AtomicBool = AtomicBool::new(false);
 
-/// Compare each stack with what `AsyncGetCallTrace` says. Written by [`start`].
+/// Compare each stack with what `AsyncGetCallTrace` says. Written by [`HotSpot`].
 static CHECKED: AtomicBool = AtomicBool::new(false);
 
 /// The JVM, or null. Published with SeqCst by whoever learns of it, taken away by [`before_close`];
@@ -108,21 +139,6 @@ const LOOK_MS: u64 = 50;
 
 /// Longest wait of a `dlclose` for samples inside: each needs microseconds.
 const PATIENCE_MS: u64 = 100;
-
-/// Says what is to be looked for. Called by `boot`.
-pub fn start(detection: Detection, is_checked: bool) {
-    CHECKED.store(is_checked, Relaxed);
-    WATCHED.store(detection == Detection::Auto, Relaxed);
-    WANTED.store(detection != Detection::Off, Relaxed);
-}
-
-/// Shall a sample ask for Java frames? While no JVM is known and the time of the next look has not
-/// come it need not count itself in: a word that all threads write.
-#[inline]
-pub fn is_wanted(now_ms: u64) -> bool {
-    let is_due = || now_ms >= NEXT_LOOK.load(Relaxed);
-    WANTED.load(Relaxed) && (!CURRENT.load(Relaxed).is_null() || is_due())
-}
 
 /// Shall the hook of `dlsym` look for a JVM's creation?
 pub fn is_watched() -> bool {
@@ -198,10 +214,10 @@ unsafe fn living(created: usize) -> Option<*mut c_void> {
 
 /// `env` is null where the calling thread may be anywhere in the JVM: nothing is called in it then.
 fn publish(library: Object, vm: *mut c_void, env: *mut c_void) {
-    let Some(mut state) = STATES.take() else {
+    let Some(mut room) = ROOMS.take() else {
         return;
     };
-    let memory = &mut state.memory;
+    let memory = &mut room.memory;
     memory.forget();
     let layout = Tables::of(library, memory)
         .ok_or("gHotSpotVMStructs")
@@ -215,7 +231,7 @@ fn publish(library: Object, vm: *mut c_void, env: *mut c_void) {
             Some(_) => ": Java frames come from AsyncGetCallTrace",
             None => ": Java frames have no names",
         };
-        remark::note(&["this JVM does not tell ", missing, instead]);
+        remark::note(&["this ", HotSpot::NAME, " does not tell ", missing, instead]);
     }
     let range = layout.as_ref().ok().and_then(|layout| {
         let low = memory.word(layout.low_bound)?;
@@ -241,7 +257,7 @@ fn publish(library: Object, vm: *mut c_void, env: *mut c_void) {
         });
     }
     if let Some((low, high)) = range {
-        unwind::set_managed(low, high);
+        managed::set(HotSpot::OWNER, &(low..high));
     }
     CURRENT.store(place, SeqCst);
 }
@@ -269,7 +285,7 @@ impl Drop for Inside {
 
 /// Before a library is closed, which may be libjvm. Not while its JVM lives: that has threads of its
 /// own in there, and whoever closes it then needs no harm from us.
-pub(super) fn before_close() {
+fn before_close() {
     let jvm = CURRENT.load(SeqCst);
     // SAFETY: null, or a JVM that was published whole and is never freed.
     let known = unsafe { jvm.as_ref() };
@@ -289,7 +305,7 @@ pub(super) fn before_close() {
 
 /// After it: the JVM is there again if its library is. A thread that closes meanwhile finds nothing
 /// to take away, and the last one puts it back.
-pub(super) fn after_close() {
+fn after_close() {
     let jvm = CLOSING.swap(null_mut(), SeqCst);
     // SAFETY: null, or a JVM that was published whole and is never freed.
     let is_loaded =
@@ -298,6 +314,11 @@ pub(super) fn after_close() {
         // One that was created meanwhile stays.
         let _ = CURRENT.compare_exchange(null_mut(), jvm, SeqCst, Acquire);
     } else if !jvm.is_null() {
-        unwind::set_managed(0, 0);
+        managed::set(HotSpot::OWNER, &(0..0));
     }
+}
+
+/// The code that the JVM generates.
+pub fn java_code() -> core::ops::Range<u64> {
+    managed::range(HotSpot::OWNER)
 }

@@ -1,75 +1,71 @@
 //! One sample's stack with its Java frames: runs of native and of Java frames in turn, from the leaf
 //! to where the thread began.
 //!
-//! Called by `runtime::stack` when the native walk has ended.
+//! The native walk has ended by then.
 
 use super::layout::Layout;
 use super::thread::JavaThread;
 use super::walk::{Exit, Frame, Walk};
-use super::{Inside, Jvm, look, marker};
+use super::{HotSpot, Inside, Jvm, look, marker};
 use crate::diag::{self, Counter};
-use crate::runtime::{STATES, State};
+use crate::runtime::{ROOMS, Room, Stack as Sample};
 use crate::unwind::{self, End, Registers, ThreadUnwinder, modules};
 
 /// Runs of either kind that one stack may have.
 const MOST_RUNS: usize = 256;
 
-/// Completes a stack whose native walk ended so. `sp` is where it began.
+/// Completes a stack whose native walk ended so.
 #[inline(never)]
-pub fn complete(
-    unwinder: &mut ThreadUnwinder,
-    out: &mut [u64],
-    (length, end): (usize, End),
-    sp: u64,
-    now_ms: u64,
-) -> (usize, End) {
+pub fn complete(sample: &mut Sample<'_>) {
     let inside = Inside::enter();
     let Some(jvm) = inside.jvm() else {
-        let frames = out.get(..length).unwrap_or_default();
-        look(frames, now_ms);
-        return (length, end);
+        let frames = sample.frames.get(..sample.length).unwrap_or_default();
+        return look(frames, sample.now_ms);
     };
-    let is_checked = jvm.layout.is_some() && jvm.traces.is_some();
+    if sample.end == End::Truncated {
+        return;
+    }
+    let Some(mut room) = ROOMS.take() else {
+        return;
+    };
+    (sample.length, sample.end) = completed(jvm, &mut room, sample);
+}
+
+fn completed(jvm: &Jvm, room: &mut Room, sample: &mut Sample<'_>) -> (usize, End) {
+    let end = sample.end;
     let mut stack = Stack {
-        out,
-        length,
-        is_checked,
+        out: sample.frames,
+        length: sample.length,
+        is_checked: jvm.layout.is_some() && jvm.traces.is_some(),
         is_whole: true,
     };
-    if end == End::Truncated {
-        return (length, end);
-    }
-    let Some(mut state) = STATES.take() else {
-        return (length, end);
-    };
-    let state = &mut *state;
-    state.memory.begin(now_ms);
-    let Some(env) = jvm.env(&mut state.memory) else {
+    room.memory.begin(sample.now_ms);
+    let Some(env) = jvm.env(&mut room.memory) else {
         stack.mark_thread(end);
         return (stack.length, end);
     };
     let Some(layout) = &jvm.layout else {
-        stack.by_traces(jvm, env, state, end);
+        stack.by_traces(jvm, env, room, end);
         return (stack.length, End::Complete);
     };
-    let Some(thread) = jvm.thread(layout, &mut state.memory, env, sp) else {
+    let Some(thread) = jvm.thread(layout, &mut room.memory, env, sample.sp) else {
         stack.mark_thread(end);
         return (stack.length, end);
     };
-    state.traces.begin();
-    let walked = stack.walk(layout, thread, state, unwinder, end, sp);
+    room.jvm.traces.begin();
+    let walked = stack.walk(layout, thread, room, sample.unwinder, end, sample.sp);
     if stack.is_checked && stack.is_whole && walked.1 == End::Complete {
-        check(jvm, layout, env, state);
+        check(jvm, layout, env, room);
     }
     walked
 }
 
 /// Counts whether the JVM itself tells the same frames.
-fn check(jvm: &Jvm, layout: &Layout, env: u64, state: &mut State) {
+fn check(jvm: &Jvm, layout: &Layout, env: u64, room: &mut Room) {
     let agreed = jvm
         .traces
         .as_ref()
-        .and_then(|traces| traces.agrees(layout, env, &mut state.traces, &mut state.memory));
+        .and_then(|traces| traces.agrees(layout, env, &mut room.jvm.traces, &mut room.memory));
     if let Some(agreed) = agreed {
         diag::count(Counter::JavaChecked);
         if !agreed {
@@ -100,13 +96,13 @@ impl Stack<'_> {
     fn mark_thread(&mut self, end: End) {
         if let Some(name) = marker::of_thread() {
             self.push(name);
-        } else if matches!(end, End::Managed(_)) {
+        } else if matches!(end, End::Managed(HotSpot::OWNER, _)) {
             self.push(marker::JAVA);
         }
     }
 
     /// A Java thread of a JVM that is not ours to walk: what lies in no module is Java's.
-    fn by_traces(&mut self, jvm: &Jvm, env: u64, state: &mut State, end: End) {
+    fn by_traces(&mut self, jvm: &Jvm, env: u64, room: &mut Room, end: End) {
         let frames = self.out.get(..self.length).unwrap_or_default();
         let native = frames
             .iter()
@@ -117,7 +113,7 @@ impl Stack<'_> {
         self.length = native.unwrap_or(self.length);
         let rest = self.out.get_mut(self.length..).unwrap_or_default();
         let traces = jvm.traces.as_ref();
-        match traces.map_or(0, |traces| traces.frames(env, &mut state.traces, rest)) {
+        match traces.map_or(0, |traces| traces.frames(env, &mut room.jvm.traces, rest)) {
             0 => self.push(marker::JAVA),
             count => self.length += count,
         }
@@ -127,25 +123,25 @@ impl Stack<'_> {
         &mut self,
         layout: &Layout,
         thread: JavaThread,
-        state: &mut State,
+        room: &mut Room,
         unwinder: &mut ThreadUnwinder,
         mut end: End,
         mut floor: u64,
     ) -> (usize, End) {
         let at = thread.at.wrapping_add(layout.anchor);
-        let mut anchor = Walk::anchor(layout, &mut state.memory, at);
+        let mut anchor = Walk::anchor(layout, &mut room.memory, at);
         let mut has_java = false;
         for _ in 0..MOST_RUNS {
             let from = match end {
-                End::Managed(registers) => anchor.or(Some(frame(registers))),
+                End::Managed(HotSpot::OWNER, registers) => anchor.or(Some(frame(registers))),
                 End::NoInfo | End::BadMemory => anchor,
-                End::Complete | End::Truncated => None,
+                End::Complete | End::Truncated | End::Managed(..) => None,
             };
             let Some(from) = from.filter(|from| from.sp >= floor) else {
                 break;
             };
             let before = self.length;
-            let exit = self.java(layout, thread, state, from);
+            let exit = self.java(layout, thread, room, from);
             has_java |= self.length > before;
             let Exit::Native(registers, next) = exit else {
                 return (self.length, self.finish(exit, has_java));
@@ -166,21 +162,21 @@ impl Stack<'_> {
         &mut self,
         layout: &Layout,
         thread: JavaThread,
-        state: &mut State,
+        room: &mut Room,
         from: Frame,
     ) -> Exit {
-        let word = |state: &mut State, at: u64| state.memory.word(thread.at.wrapping_add(at));
-        if word(state, layout.vframes).unwrap_or(1) != 0 {
+        let word = |room: &mut Room, at: u64| room.memory.word(thread.at.wrapping_add(at));
+        if word(room, layout.vframes).unwrap_or(1) != 0 {
             return Exit::Deoptimizing;
         }
         let mut walk = Walk {
             layout,
-            memory: &mut state.memory,
-            names: &mut state.names,
+            memory: &mut room.memory,
+            names: &mut room.jvm.names,
             out: self.out,
             length: self.length,
             stack_base: thread.stack_base,
-            seen: self.is_checked.then_some(&mut state.traces),
+            seen: self.is_checked.then_some(&mut room.jvm.traces),
         };
         let exit = walk.run(from);
         self.length = walk.length;
@@ -189,7 +185,7 @@ impl Stack<'_> {
         }
         self.is_whole = false;
         self.push(marker::CONTINUATION);
-        self.carrier(layout, thread, state, from).unwrap_or(exit)
+        self.carrier(layout, thread, room, from).unwrap_or(exit)
     }
 
     /// The frames of the carrier thread, below those of the continuation that is mounted on it, if
@@ -198,24 +194,24 @@ impl Stack<'_> {
         &mut self,
         layout: &Layout,
         thread: JavaThread,
-        state: &mut State,
+        room: &mut Room,
         from: Frame,
     ) -> Option<Exit> {
         let entry = layout.fields.continuation?;
         let return_pc = layout.fields.continuation_return?;
-        let sp = state.memory.word(thread.at.wrapping_add(entry.at))?;
-        let pc = state.memory.word(return_pc.at)?;
+        let sp = room.memory.word(thread.at.wrapping_add(entry.at))?;
+        let pc = room.memory.word(return_pc.at)?;
         if sp <= from.sp {
             return None;
         }
         let mut walk = Walk {
             layout,
-            memory: &mut state.memory,
-            names: &mut state.names,
+            memory: &mut room.memory,
+            names: &mut room.jvm.names,
             out: self.out,
             length: self.length,
             stack_base: thread.stack_base,
-            seen: self.is_checked.then_some(&mut state.traces),
+            seen: self.is_checked.then_some(&mut room.jvm.traces),
         };
         let exit = walk.run(Frame { pc, sp, fp: sp });
         self.length = walk.length;

@@ -1,7 +1,7 @@
 //! What a sampled mapping means: the bytes that mmap(2) and brk(2) gave the program, by stack, as
 //! a kind of their own beside malloc's.
 //!
-//! Called by `hooks::mapping` around the system call. A mapping is drawn by itself: the marks of
+//! A mapping is drawn by itself: the marks of
 //! `sampler` have no memory, so a fresh gap for each call samples it with the same p as a countdown
 //! would, and no thread-local counter is needed. Failure means "as if not sampled" and a counter.
 //!
@@ -11,11 +11,14 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
+use super::drawn::Drawn;
+use super::hook::Hook;
+use super::sampling::thread_of;
 use super::thread::Thread;
-use super::{Hook, MOST_FRAMES, THREAD_NAMES, is_active, lg_period, thread_of, uptime_ms};
+use super::{MOST_FRAMES, THREAD_NAMES, is_active, lg_period, uptime_ms};
 use crate::diag::{self, Counter};
 use crate::platform::tls::{self, Guard};
-use crate::table::live_table::Sample;
+use crate::table::live_table::Insert;
 use crate::table::range_table::{RangeTable, Removed};
 use crate::table::stack_table::StackTable;
 use crate::unwind::Registers;
@@ -65,28 +68,31 @@ pub fn mapped(address: usize, size: usize, hook: Hook, registers: Registers) {
     }
     let thread = inside.thread();
     let most = MOST_FRAMES.load(Relaxed) as usize;
-    let weight = sampler::weight(size, lg_period);
     // Before the walk: it interns the names of managed frames.
     let Some(_pass) = fork_gate::TABLES.enter() else {
         return diag::count(Counter::SampleNotStored);
     };
     let now_ms = uptime_ms();
+    let uid = thread.uid(THREAD_NAMES.load(Relaxed));
     let frames = thread.unwind(hook.address(), registers, most, now_ms);
-    let Some(stack) = frames.and_then(|frames| MAP_STACKS.intern(frames)) else {
-        return diag::count(Counter::StackNotStored);
-    };
-    let sample = Sample {
-        addr: address,
+    let stack = frames.and_then(|frames| MAP_STACKS.intern(frames));
+    let drawn = Drawn {
+        address,
         size,
-        weighted_bytes: weight.bytes,
-        birth_ms: now_ms,
         lg_period,
-        stack,
-        thread: thread.uid(THREAD_NAMES.load(Relaxed)),
+        weight: sampler::weight(size, lg_period),
+        birth_ms: now_ms,
+        thread: uid,
     };
-    match RANGES.insert(&sample, &mut |probability| thread.happens(probability)) {
-        Ok(()) => MAP_STACKS.note_alloc(stack, &weight),
-        Err(_) => diag::count(Counter::SampleNotStored),
+    let kept = drawn.keep(&MAP_STACKS, stack, |sample| {
+        let chance = &mut |probability| thread.happens(probability);
+        match RANGES.insert(&sample, chance) {
+            Ok(()) => Insert::New,
+            Err(_) => Insert::Full,
+        }
+    });
+    if let Err(counter) = kept {
+        diag::count(counter);
     }
 }
 

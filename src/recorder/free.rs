@@ -1,0 +1,114 @@
+//! What happens to a record when its block is freed or moved, and frees that must wait.
+//!
+//! Takes one table lock at a time. A signal handler that interrupted this thread inside the tables, or a
+//! fork that takes too long, is answered with [`Refused`].
+//!
+//! # Safety
+//! See `recorder`: a block of a thread is used by that thread alone.
+#![allow(unsafe_code)]
+
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::{Acquire, Release};
+
+use once_cell::race::OnceRef;
+
+use super::thread::{Thread, current_thread};
+use super::{LIVE, STACKS, fork, uptime_ms};
+use crate::diag::{self, Counter};
+use crate::platform::tls;
+use crate::table::fork_gate;
+use crate::table::live_table::{Insert, Sample};
+
+/// Leads what frees to the page filter. Set by the hooks before anything can be sampled.
+static WATCH: OnceRef<'static, fn()> = OnceRef::new();
+
+/// Does what frees look at the page filter? Written by the thread that leads it there, with Release.
+static WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Keeps what leads frees to the page filter.
+pub fn set_watch(watch: &'static fn()) {
+    // Who comes second has the same one.
+    let _ = WATCH.set(watch);
+}
+
+/// From now on whatever frees asks the page filter first. Called before a sample is recorded.
+#[inline]
+pub fn watch_frees() {
+    // Acquire: pairs with the release in `begin_to_watch`, so that a thread that gets a sampled block
+    // from this one sees where frees lead now.
+    if !WATCHED.load(Acquire) {
+        begin_to_watch();
+    }
+}
+
+#[cold]
+fn begin_to_watch() {
+    if let Some(watch) = WATCH.get() {
+        watch();
+        WATCHED.store(true, Release);
+    }
+}
+
+/// The tables cannot be used now: a signal handler interrupted this thread inside them, or a fork
+/// takes too long. What is to be freed must wait.
+#[derive(Debug)]
+pub struct Refused;
+
+/// Takes the record of `address` away, if there is one.
+pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
+    let _guard = tls::current().enter().ok_or(Refused)?;
+    if fork::abandon_if_wiped() {
+        return Ok(None);
+    }
+    let _pass = fork_gate::TABLES.enter().ok_or(Refused)?;
+    Ok(LIVE.remove(address))
+}
+
+/// Puts a detached record back: its block was not freed after all.
+pub fn attach(sample: Sample) {
+    let guard = tls::current().enter();
+    let pass = guard.as_ref().and_then(|_| fork_gate::TABLES.enter());
+    if pass.is_none() || matches!(LIVE.insert(sample), Insert::Full) {
+        diag::count(Counter::SampleNotStored);
+    }
+}
+
+/// The block of a detached record is free: notes how long it lived.
+pub fn forget(sample: &Sample) {
+    STACKS.note_free(sample.stack, uptime_ms().saturating_sub(sample.birth_ms));
+}
+
+/// A signal handler frees a sampled block while its thread is inside our tables: record and block
+/// go when the thread leaves them. False: there is no room to remember it, so the block is to be
+/// freed now, and its record stays until the address is used again.
+#[must_use]
+pub fn free_later(address: usize) -> bool {
+    let thread = current_thread();
+    // SAFETY: the block of this very thread; the pending list is made for being filled from
+    // handlers, see `thread`.
+    let kept = !thread.is_null() && unsafe { Thread::pend(thread, address) };
+    diag::count(if kept {
+        Counter::FreeDeferred
+    } else {
+        Counter::FreeLost
+    });
+    kept
+}
+
+/// Did handlers leave blocks behind on this thread?
+#[inline(always)]
+pub fn has_pending() -> bool {
+    let thread = current_thread();
+    // SAFETY: null, or the block of this very thread.
+    !thread.is_null() && unsafe { Thread::has_pending(thread) }
+}
+
+/// Blocks that handlers left behind on this thread, to be freed by the caller one by one.
+pub fn next_pending() -> Option<usize> {
+    let thread = current_thread();
+    if thread.is_null() {
+        return None;
+    }
+    // SAFETY: the block of this very thread.
+    unsafe { Thread::take_pending(thread) }
+}

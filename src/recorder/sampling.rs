@@ -1,0 +1,108 @@
+//! One sample of malloc's family, from the countdown that ran out to the record.
+//!
+//! May take one table lock at a time, grow the arena, and nothing else; never while unwinding.
+//!
+//! # Safety
+//! See `recorder`: the guard makes the caller the only user of its thread's block.
+#![allow(unsafe_code)]
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::drawn::Drawn;
+use super::hook::Hook;
+use super::thread::{self, Thread, current_thread};
+use super::{DORMANT, LIVE, MOST_FRAMES, STACKS, THREAD_NAMES, fork};
+use super::{is_active, is_exact, lg_period, uptime_ms};
+use crate::diag::{self, Counter};
+use crate::platform::tls::{self, Guard, Tls};
+use crate::sampler;
+use crate::table::{arena, fork_gate};
+use crate::unwind::Registers;
+
+/// A sample in the making: the thread is inside our code until it is recorded or dropped.
+pub struct Sampling {
+    thread: *mut Thread,
+    guard: Guard,
+}
+
+/// The countdown ran out at an allocation of `size` bytes. `None`: not to be sampled, for this
+/// thread is only looking (dormant, first allocation, inside us already).
+pub fn enter_event(size: usize) -> Option<Sampling> {
+    let tls = tls::current();
+    let Some(mut guard) = tls.enter() else {
+        // Only an absurd size gets here: a busy thread's countdown is parked.
+        tls.countdown.store(tls::PARKED, Relaxed);
+        diag::count(Counter::Reentered);
+        return None;
+    };
+    // Who may be switched on again shall miss no call of the exact mode.
+    guard.rearm(match is_exact() && !arena::exhausted() {
+        true => 0,
+        false => DORMANT.load(Relaxed),
+    });
+    if !is_active() {
+        // SAFETY: null, or the block of this very thread, with the guard held.
+        if let Some(thread) = unsafe { current_thread().as_mut() } {
+            thread.disarm();
+        }
+        return None;
+    }
+    let thread = thread_of(tls)?;
+    // SAFETY: the guard makes us the only user of this thread's block.
+    let (due, countdown) = unsafe { (*thread).draw(size as u64, lg_period()) };
+    guard.rearm(countdown);
+    due.then_some(Sampling { thread, guard })
+}
+
+pub(super) fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
+    fork::abandon_if_wiped();
+    let known = tls.thread.load(Relaxed).cast::<Thread>();
+    if !known.is_null() {
+        return Some(known);
+    }
+    let _pass = fork_gate::TABLES.enter()?;
+    let found = thread::find_or_make();
+    match found {
+        Some(thread) => tls.thread.store(thread.cast(), Relaxed),
+        None => diag::count(Counter::ThreadNotTracked),
+    }
+    found
+}
+
+impl Sampling {
+    /// Records the block that was made. Returns the bytes it stands for.
+    pub fn record(&self, address: usize, size: usize, hook: Hook, registers: Registers) -> u64 {
+        // SAFETY: the guard inside `self` makes us the only user of this thread's block.
+        let thread = unsafe { &mut *self.thread };
+        let lg_period = thread.lg_period();
+        let most = MOST_FRAMES.load(Relaxed) as usize;
+        let weight = sampler::weight(size, lg_period);
+        let Some(_pass) = fork_gate::TABLES.enter() else {
+            diag::count(Counter::SampleNotStored);
+            return weight.bytes;
+        };
+        // Inside the gate: the names of managed frames are interned.
+        let now_ms = uptime_ms();
+        let uid = thread.uid(THREAD_NAMES.load(Relaxed));
+        let frames = thread.unwind(hook.address(), registers, most, now_ms);
+        let stack = frames.and_then(|frames| STACKS.intern(frames));
+        let drawn = Drawn {
+            address,
+            size,
+            lg_period,
+            weight,
+            birth_ms: now_ms,
+            thread: uid,
+        };
+        let kept = drawn.keep(&STACKS, stack, |sample| LIVE.insert(sample));
+        if let Err(counter) = kept {
+            diag::count(counter);
+        }
+        weight.bytes
+    }
+
+    /// The proof that the thread is inside our code, for whoever goes on from here.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+}

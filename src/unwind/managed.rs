@@ -1,0 +1,61 @@
+//! Code that is not ours to step over: the ranges in which language runtimes generate code, one a runtime.
+//! A walk that comes there ends, and the runtime goes on.
+
+use core::ops::Range;
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
+
+/// A runtime, by its place among all that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner(pub u8);
+
+/// Runtimes that there can be.
+pub const MOST_OWNERS: usize = 8;
+
+/// `[low, high)` of each, empty while the process has no such runtime. Written by [`set`]. Relaxed: a walk
+/// that sees half of a change ends early or steps over one frame by its frame pointer, and no more.
+static RANGES: [[AtomicU64; 2]; MOST_OWNERS] =
+    [const { [const { AtomicU64::new(0) }; 2] }; MOST_OWNERS];
+
+/// Walks shall end at the code of `range` from now on, which is `owner`'s; an empty one takes it back.
+pub fn set(owner: Owner, range: &Range<u64>) {
+    if let Some([low, high]) = RANGES.get(usize::from(owner.0)) {
+        high.store(0, Relaxed);
+        low.store(range.start, Relaxed);
+        high.store(range.end, Relaxed);
+    }
+    super::bump_generation();
+}
+
+/// The code that `owner` answers for.
+pub fn range(owner: Owner) -> Range<u64> {
+    let range = RANGES.get(usize::from(owner.0));
+    range.map_or(0..0, |[low, high]| low.load(Relaxed)..high.load(Relaxed))
+}
+
+/// The runtime that answers for the code at `pc`.
+pub(super) fn owner(pc: u64) -> Option<Owner> {
+    let mut ranges = (0..).map(Owner).zip(&RANGES);
+    let found =
+        ranges.find(|(_, [low, high])| (low.load(Relaxed)..high.load(Relaxed)).contains(&pc));
+    found.map(|(owner, _)| owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_runtimes_have_their_code_at_once() {
+        let (first, second) = (Owner(6), Owner(7));
+        set(first, &(0x1000..0x2000));
+        set(second, &(0x2000..0x3000));
+        assert_eq!(owner(0x1fff), Some(first));
+        assert_eq!(owner(0x2000), Some(second));
+        assert_eq!(range(first), 0x1000..0x2000);
+        set(first, &(0..0));
+        assert_eq!((owner(0x1fff), owner(0x2fff)), (None, Some(second)));
+        set(second, &(0..0));
+        assert_eq!(owner(0x2fff), None);
+    }
+}
