@@ -19,7 +19,6 @@ use crate::config::{self, Config};
 use crate::diag::{self, Counter};
 pub use crate::dump::Outcome;
 use crate::dump::{self, Peer, Reason};
-use crate::recorder::mmap;
 use crate::runtime::jvm;
 use crate::{
     java_heap,
@@ -225,8 +224,8 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
             .checked_shl(u32::from(recorder::lg_period()))
             .unwrap_or(u64::MAX),
         numbers: &[],
-        stacks: &mmap::MAP_STACKS,
-        live: &mmap::RANGES,
+        stacks: &recorder::MAP_STACKS,
+        live: &recorder::RANGES,
     });
     let facts = java_heap::facts();
     let java_heap = facts.as_ref().map(|facts| dump::Kind {

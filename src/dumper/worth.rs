@@ -12,7 +12,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::config::Config;
 use crate::platform::process::lineage;
-use crate::recorder::{self, LIVE, mmap};
+use crate::recorder::{self, LIVE};
 use crate::table::stack_table::StackTable;
 use crate::{java_heap, table::fork_gate};
 
@@ -60,7 +60,7 @@ pub fn sampled() {
 
 /// Shall this process dump at its end?
 pub fn has_something_to_tell() -> bool {
-    let tables = [&recorder::STACKS, &mmap::MAP_STACKS, &java_heap::STACKS];
+    let tables = [&recorder::STACKS, &recorder::MAP_STACKS, &java_heap::STACKS];
     if tables.into_iter().all(StackTable::is_empty) {
         return false;
     }
@@ -94,7 +94,7 @@ fn kept_since(born_ms: u64) -> u64 {
         }
     };
     LIVE.for_each(&mut add);
-    mmap::RANGES.for_each(&mut add);
+    recorder::RANGES.for_each(&mut add);
     kept
 }
 

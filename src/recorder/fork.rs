@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicPtr, AtomicU32};
 
 use super::thread::{self, current_thread};
-use super::{LIVE, STACKS, mmap, reseed};
+use super::{LIVE, MAP_STACKS, RANGES, STACKS, reseed};
 use crate::diag::{self, Counter};
 use crate::table::frame_table::FRAMES;
 use crate::{
@@ -134,7 +134,8 @@ pub(super) fn abandon_if_wiped() -> bool {
         STACKS.abandon();
         FRAMES.abandon();
         LIVE.abandon();
-        mmap::abandon();
+        MAP_STACKS.abandon();
+        RANGES.abandon();
         runtime::abandon();
         unwind::abandon();
     }

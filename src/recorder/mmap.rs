@@ -15,20 +15,13 @@ use super::drawn::Drawn;
 use super::hook::Hook;
 use super::sampling::thread_of;
 use super::thread::Thread;
-use super::{MOST_FRAMES, THREAD_NAMES, is_active, lg_period, uptime_ms};
+use super::{MAP_STACKS, MOST_FRAMES, RANGES, THREAD_NAMES, is_active, lg_period, uptime_ms};
 use crate::diag::{self, Counter};
 use crate::platform::tls::{self, Guard};
 use crate::table::live_table::Insert;
-use crate::table::range_table::{RangeTable, Removed};
-use crate::table::stack_table::StackTable;
+use crate::table::range_table::Removed;
 use crate::unwind::Registers;
 use crate::{sampler, table::fork_gate};
-
-/// The stacks that mapped.
-pub static MAP_STACKS: StackTable = StackTable::new();
-
-/// The sampled mappings that are there.
-pub static RANGES: RangeTable = RangeTable::new();
 
 /// A thread inside our code, in front of the tables.
 struct Inside {
@@ -137,23 +130,5 @@ pub fn restore(removed: &Removed) {
     let stored = put_back.filter(|part| RANGES.insert(part, &mut |_| true).is_ok());
     for _ in stored.count()..parts + removed.lost {
         diag::count(Counter::SampleNotStored);
-    }
-}
-
-/// Forgets every sample. Inside the gate.
-pub(super) fn clear() {
-    RANGES.clear();
-    MAP_STACKS.clear_totals();
-}
-
-/// In a child that abandons what it inherited.
-///
-/// # Safety
-/// The caller is the only thread of its process.
-pub(super) unsafe fn abandon() {
-    // SAFETY: as promised by the caller.
-    unsafe {
-        MAP_STACKS.abandon();
-        RANGES.abandon();
     }
 }

@@ -31,6 +31,7 @@ use crate::platform::tls;
 use crate::sampler;
 use crate::table::live_table::LiveTable;
 use crate::table::live_table::pages::PageFilter;
+use crate::table::range_table::RangeTable;
 use crate::table::stack_table::StackTable;
 use crate::{
     platform::sys,
@@ -54,6 +55,12 @@ pub static PAGES: PageFilter = PageFilter::new();
 
 /// The samples that are live.
 pub static LIVE: LiveTable = LiveTable::new(Some(&PAGES));
+
+/// The stacks that mapped.
+pub static MAP_STACKS: StackTable = StackTable::new();
+
+/// The sampled mappings that are there.
+pub static RANGES: RangeTable = RangeTable::new();
 
 /// Bytes a dormant thread allocates before it looks again whether it shall sample: few where
 /// somebody may switch it on. Written by `boot` before [`ACTIVE`].
@@ -150,7 +157,8 @@ pub fn reset() -> bool {
     };
     LIVE.clear();
     STACKS.clear_totals();
-    mmap::clear();
+    RANGES.clear();
+    MAP_STACKS.clear_totals();
     RESETS.fetch_add(1, Relaxed);
     true
 }
