@@ -5,44 +5,43 @@
 //! targets link this crate without replacing their own malloc.
 //!
 //! ```text
-//! env -> config -> boot
-//! malloc -> hooks -> tls, sampler -(rarely)-> recorder -> unwind -> frame_table, stack_table, live_table
-//! free   -> hooks -> live_table? -(rarely)-> recorder
-//! JVM    -> java_heap -> its own stack_table, live_table
-//!           hooks -> trigger -> dump <- snapshot of the tables -> profile-format -> FILE
+//! env     -> config -> boot
+//! malloc  -> hooks -> sampler -(rarely)-> recorder -> unwind, runtime -> table
+//! free    -> hooks -> table? -(rarely)-> recorder
+//! JVM     -> java_heap -> tables of its own
+//! trigger, watcher -> dumper -> dump <- snapshot of the tables; dump -> profile-format -> FILE
 //! ```
 //!
 //! What a room may do depends on how often its code runs:
 //!
 //! | | rooms | allocate | lock | syscall | panic |
 //! |---|---|---|---|---|---|
-//! | hot | `hooks`, `next`, `tls`, `sampler` | never | never | never | impossible |
-//! | warm | `recorder`, `java_heap`, `unwind`, the tables | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe | impossible |
-//! | cold | `config`, `trigger`, `dump`, `process`, `boot` | arena only | table locks only inside a snapshot | yes | no |
+//! | hot | `hooks`, `next`, `platform::tls`, `sampler` | never | never | never | impossible |
+//! | warm | `recorder`, `java_heap`, `unwind`, `runtime`, `table` | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe | impossible |
+//! | cold | `config`, `dump`, `dumper`, `trigger`, `watcher`, `platform::process`, `boot` | arena only | table locks only inside a snapshot | yes | no |
 //!
 //! Everywhere: errno is what it was, failure means "as if not sampled" and a counter in `diag`,
 //! zero-initialised state means "off", no loader lock on the sampled path, no teardown at exit.
 //!
 //! A room uses only rooms on lines above its own (a test holds the sources against this):
 //! ```text
-//! platform
-//! diag sampler
-//! table next
-//! config unwind
-//! remark
-//! runtime
-//! recorder
-//! java_heap
-//! dump
-//! dumper
-//! watcher
-//! trigger
-//! hooks
-//! boot
+//! platform        the machine, the kernel and the loader
+//! diag sampler    what went wrong, counted; when the next sample is due
+//! table next      memory of our own and what lies in it; the allocator behind us
+//! config unwind   what the user asked for; native stacks
+//! remark          what the user is told
+//! runtime         the frames of language runtimes
+//! recorder        what a sample means, and the inverse
+//! java_heap       the JVM's own heap
+//! dump            a snapshot becomes a file
+//! dumper          who writes it
+//! watcher         when: timer, memory limit, control socket
+//! trigger         when: growth, signal, exit, sandbox
+//! hooks           the C symbols, a file a family
+//! boot            the order in which things begin
 //! ```
 //!
-//! To get to know it, read `sampler`, `hooks`, `recorder`, `stack_table`, `dump`, then
-//! `profile-format`, in this order.
+//! `ARCHITECTURE.md` has the walks through these rooms and a reading tour.
 #![cfg_attr(not(test), no_std)]
 // A panic in somebody else's process is an abort: nothing in these rooms may have one.
 #![cfg_attr(
