@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 
 use crate::{Block, blocks, loose, name, pages, read, root};
 
-/// Most `sh` blocks: what can be run stands in a `console` block.
+/// Most `sh` blocks of the pages for users: what can be run stands in a `console` block.
 const MOST_UNRUN: usize = 7;
 
 /// Seconds that a page's session may take.
@@ -180,7 +180,9 @@ fn what_is_not_run_is_little_and_can_be_read() {
         for block in blocks(&text) {
             assert_ne!(block.language, "", "{}:{}", name(&page), block.line);
             if block.language == "sh" {
-                unrun += 1;
+                // Who contributes runs those of the other pages.
+                unrun +=
+                    usize::from(name(&page) == "README.md" || name(&page).starts_with("docs/"));
                 let script = block.lines.join("\n");
                 let bash = Command::new("bash").args(["-n", "-c", &script]).output();
                 let said = bash.expect("bash").stderr;
