@@ -61,7 +61,7 @@ samples() {
 
 plain=$(pair plain 0 100)
 dormant=$(awk "BEGIN { print $(pair '' 0 100) - $plain }")
-sampling=$(awk "BEGIN { print $(pair prof:true 0 100) - $plain }")
+sampling=$(awk "BEGIN { print $(pair prof:true,lg_prof_sample:19 0 100) - $plain }")
 whole=$(sampled)
 
 cat >"$work/result" <<RESULT

@@ -11,7 +11,7 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 
-use crate::config::{self, Config, Detection};
+use crate::config::{self, Config, Detection, Rate};
 use crate::hooks::unveil::{self, Extension};
 use crate::hooks::{forward, mapping, sandbox};
 use crate::platform::process::lineage;
@@ -76,17 +76,18 @@ pub unsafe fn start<const N: usize>(
     runtime::start(config);
     if config.prof_java_heap && config.prof_java != Detection::Off {
         java_heap::configure(&java_heap::Settings {
-            lg_period: config.lg_prof_sample,
+            lg_period: config.lg_prof_sample.lg_first(),
             most_frames: config.prof_bt_max,
             collect_first: config.prof_java_heap_gc,
         });
     }
     recorder::start(&Settings {
-        lg_period: config.lg_prof_sample,
+        lg_period: config.lg_prof_sample.lg_first(),
         most_frames: config.prof_bt_max,
         thread_names: config.prof_sys_thread_name,
         active: config.prof_active && config.prof_thread_active_init,
         controlled: config.prof_control,
+        budget: (config.lg_prof_sample == Rate::Auto).then_some(config.prof_budget),
         hooks,
     });
     trigger::begin();

@@ -28,6 +28,10 @@ counters! {
     ArenaExhausted => "arena_exhausted",
     /// A sample was dropped because its stack could not be stored.
     StackNotStored => "stack_not_stored",
+    /// A stack was cut to its leaf frames because there are many stacks already.
+    StackCut => "stack_cut",
+    /// A live sample gave way so that the tables stay small; others stand for it.
+    SampleThinned => "sample_thinned",
     /// A sample was dropped because the live table could not grow.
     SampleNotStored => "sample_not_stored",
     /// A sampled address was handed out again without passing our free: its record was replaced.
@@ -70,8 +74,13 @@ static COUNTS: [AtomicU64; NAMES.len()] = [const { AtomicU64::new(0) }; NAMES.le
 
 /// Adds one.
 pub fn count(counter: Counter) {
+    count_many(counter, 1);
+}
+
+/// Adds `number`.
+pub fn count_many(counter: Counter, number: u64) {
     if let Some(cell) = COUNTS.get(counter as usize) {
-        cell.fetch_add(1, Relaxed);
+        cell.fetch_add(number, Relaxed);
     }
 }
 

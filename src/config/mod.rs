@@ -16,8 +16,10 @@ use once_cell::race::OnceRef;
 use crate::platform::sys;
 pub use help::{help, table_markdown};
 pub use message::Message;
-use value::{Clip, Count, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Within};
-pub use value::{CommandLine, Detection, FileMode, Text};
+use value::{
+    Clip, Count, Density, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Within,
+};
+pub use value::{CommandLine, Detection, FileMode, Rate, Text};
 
 /// The configuration in force. Written once by [`set_current`], before sampling begins; never freed.
 static CURRENT: OnceRef<'static, Config> = OnceRef::new();
@@ -68,6 +70,9 @@ macro_rules! values {
     (Resolution) => {
         "`default`, `high`"
     };
+    (Density) => {
+        "`auto`, 0 to 63, clipped"
+    };
     (Detected) => {
         "`auto`, `poll`, `off`"
     };
@@ -92,6 +97,9 @@ macro_rules! initial {
     };
     (Shown $default:literal) => {
         CommandLine::Whole
+    };
+    (Density $default:literal) => {
+        Rate::Auto
     };
     (Detected $default:literal) => {
         Detection::Auto
@@ -165,8 +173,12 @@ options! {
         prof_active: bool = true, Flag;
         /// Sample in threads that start later.
         prof_thread_active_init: bool = true, Flag;
-        /// Mean bytes between two samples, as a power of two. 0 records every allocation.
-        lg_prof_sample: u8 = 19, Clip(0, 63);
+        /// Mean bytes between two samples, as a power of two. 0 records every allocation. `auto`: between
+        /// 13 and 19, as dense as `prof_budget` allows. 19 when `MALLOC_CONF` configures us.
+        lg_prof_sample: Rate = "auto", Density;
+        /// Processor time that sampling may take with `lg_prof_sample:auto`, in per mille of the
+        /// process's.
+        prof_budget: u32 = 10, Within(1, 1000);
         /// Mean bytes allocated between two dumps, as a power of two. -1: none.
         lg_prof_interval: i8 = -1, Within(-1, 63);
         /// How the names of the dumps begin, directory included; empty: no dump but on demand.
@@ -360,6 +372,9 @@ pub fn parse(
 ) {
     if source == Source::MallocConf && config.is_default_prefix() {
         config.prof_prefix = Text::new("jeprof");
+    }
+    if source == Source::MallocConf {
+        config.lg_prof_sample = Rate::Fixed(19);
     }
     // As with jemalloc, confirm_conf holds for the whole string, wherever in it it stands.
     each_pair(source, text, &mut |key, value| {

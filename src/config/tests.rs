@@ -29,7 +29,7 @@ fn the_recipe_every_jemalloc_user_knows() {
     assert_eq!(said, [""; 0]);
     assert!(config.prof && config.prof_active);
     assert_eq!(
-        (config.lg_prof_sample, config.interval_bytes()),
+        (config.lg_prof_sample.lg_first(), config.interval_bytes()),
         (17, Some(1 << 30))
     );
     assert_eq!(config.prof_prefix.as_bytes(), b"jeprof");
@@ -52,7 +52,7 @@ fn defaults_are_jemallocs() {
             config.prof_bt_max,
             config.interval_bytes()
         ),
-        (19, 128, None)
+        (Rate::Auto, 128, None)
     );
     assert_eq!(
         config.prof_mem_max as usize,
@@ -98,7 +98,7 @@ fn bad_values() {
         ["Invalid conf value: prof_time_resolution:low"]
     );
     let (config, _) = ours("lg_prof_sample:17,lg_prof_sample:x");
-    assert_eq!(config.lg_prof_sample, 17);
+    assert_eq!(config.lg_prof_sample, Rate::Fixed(17));
 }
 
 #[test]
@@ -117,7 +117,10 @@ fn ranges() {
     assert_eq!(config, Config::DEFAULT);
     let (config, said) = ours("lg_prof_sample:64,prof_bt_max:0,lg_prof_interval:-1");
     assert_eq!(said, [""; 0], "clipped in silence");
-    assert_eq!((config.lg_prof_sample, config.prof_bt_max), (63, 1));
+    assert_eq!(
+        (config.lg_prof_sample.lg_first(), config.prof_bt_max),
+        (63, 1)
+    );
     assert_eq!(ours("prof_bt_max:99999999999").0.prof_bt_max, 1024);
     assert_eq!(
         ours("lg_prof_interval:63").0.interval_bytes(),
@@ -146,7 +149,10 @@ fn malformed_strings_keep_what_came_before() {
 #[test]
 fn later_wins() {
     let (config, _) = ours("prof:true,lg_prof_sample:10,prof:false,lg_prof_sample:0x0b");
-    assert_eq!((config.prof, config.lg_prof_sample), (false, 11));
+    assert_eq!(
+        (config.prof, config.lg_prof_sample),
+        (false, Rate::Fixed(11))
+    );
     let mut config = config;
     parse(
         Source::MalloscopeConf,
@@ -154,7 +160,10 @@ fn later_wins() {
         &mut config,
         &mut |_| {},
     );
-    assert_eq!((config.prof, config.lg_prof_sample), (true, 11));
+    assert_eq!(
+        (config.prof, config.lg_prof_sample),
+        (true, Rate::Fixed(11))
+    );
 }
 
 #[test]
@@ -224,6 +233,17 @@ fn leak_options_imply_each_other() {
 }
 
 #[test]
+fn the_rate_is_automatic_in_our_variable_and_jemallocs_in_its_own() {
+    let rate = |source, text: &[u8]| read(source, text).0.lg_prof_sample;
+    assert_eq!(rate(Source::MalloscopeConf, b"prof:true"), Rate::Auto);
+    assert_eq!(rate(Source::MallocConf, b"prof:true"), Rate::Fixed(19));
+    let auto = b"lg_prof_sample:17,lg_prof_sample:auto";
+    assert_eq!(rate(Source::MallocConf, auto), Rate::Auto);
+    let (config, said) = ours("prof_budget:0,lg_prof_sample:automatic");
+    assert_eq!((config.prof_budget, said.len()), (10, 2));
+}
+
+#[test]
 fn only_errors_abort() {
     let errors = |text: &str| {
         let mut errors = 0;
@@ -248,8 +268,8 @@ fn tables_have_a_row_for_each_option() {
     help(&mut text).expect("a String takes all");
     assert_eq!(table.lines().count(), OPTIONS.len() + 2);
     assert!(table.contains(
-        "| `lg_prof_sample` | `19` | 0 to 63, clipped | Mean bytes between two samples, as a power of \
-         two. 0 records every allocation. |\n"
+        "| `lg_prof_sample` | `auto` | `auto`, 0 to 63, clipped | Mean bytes between two samples, as a \
+         power of two. 0 records every allocation. `auto`: between 13 and 19"
     ));
     assert!(table.contains("| `prof_prefix` | `malloscope` | text | How the names"));
     assert!(text.contains("prof:false  (true, false)\n    Profile. Cannot"));
@@ -297,7 +317,7 @@ proptest! {
         settle(&mut config, &mut |_| {});
         // A pair says at most one line, and the string one more at its start and end each.
         prop_assert!(said.len() <= text.iter().filter(|&&byte| byte == b',').count() + 3);
-        prop_assert!(config.lg_prof_sample <= 63 && (1..=1024).contains(&config.prof_bt_max));
+        prop_assert!(config.lg_prof_sample.lg_first() <= 63 && (1..=1024).contains(&config.prof_bt_max));
     }
 }
 

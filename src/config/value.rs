@@ -51,6 +51,9 @@ pub(crate) struct Mode;
 /// How much of the command line is shown.
 pub(crate) struct Shown;
 
+/// How dense the samples are.
+pub(crate) struct Density;
+
 /// How a JVM is found.
 pub(crate) struct Detected;
 
@@ -65,6 +68,17 @@ impl Rule for Flag {
             b"true" => Ok(true),
             b"false" => Ok(false),
             _ => Err(Fault::Invalid),
+        }
+    }
+}
+
+impl Rule for Density {
+    type Value = Rate;
+
+    fn read(&self, text: &[u8]) -> Result<Rate, Fault> {
+        match text {
+            b"auto" => Ok(Rate::Auto),
+            _ => Clip(0, 63).read(text).map(Rate::Fixed),
         }
     }
 }
@@ -199,6 +213,28 @@ impl FileMode {
     const MOST: u32 = 0o777;
     /// The owner reads and writes.
     pub const OWNER: FileMode = FileMode(0o600);
+}
+
+/// How dense the samples are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// As the budget allows.
+    Auto,
+    /// Always so: log2 of the mean bytes between samples.
+    Fixed(u8),
+}
+
+impl Rate {
+    /// Where `auto` begins: a program that starts allocates much, and most that start are small.
+    const FIRST: u8 = 16;
+
+    /// log2 of the mean bytes between the first samples.
+    pub fn lg_first(self) -> u8 {
+        match self {
+            Rate::Auto => Rate::FIRST,
+            Rate::Fixed(lg_period) => lg_period,
+        }
+    }
 }
 
 /// How JVMs are looked for.

@@ -112,6 +112,9 @@ fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Profile<'_, '_>) -> R
         1u64.checked_shl(u32::from(request.lg_period))
             .unwrap_or(u64::MAX),
     )?;
+    if let Some(rate) = request.rate {
+        rate.write(out)?;
+    }
     let memory = process::memory(line);
     out.number("rss_bytes", memory.rss)?;
     out.number("rss_anonymous_bytes", memory.anonymous)?;

@@ -16,6 +16,7 @@ mod kind;
 mod managed;
 mod name;
 mod peer;
+mod rate;
 mod snapshot;
 mod writer;
 
@@ -33,6 +34,7 @@ use file::Written;
 pub use kind::Kind;
 use name::{Name, PATH, Path};
 pub use peer::Peer;
+pub use rate::{HISTORY, Rate};
 use snapshot::{Snapshot, Sums};
 use writer::Writer;
 
@@ -118,6 +120,8 @@ pub struct Request<'a> {
     pub uptime_ms: u64,
     /// log2 of the mean bytes between samples, now.
     pub lg_period: u8,
+    /// How the period follows a budget; `None`: it is fixed.
+    pub rate: Option<&'a Rate>,
     /// What is known of addresses, for the account of the resident memory.
     pub places: &'a Places<'a>,
     /// The name of a thread by its number, padded with NUL.

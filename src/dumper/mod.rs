@@ -19,6 +19,7 @@ use crate::config::{self, Config};
 use crate::diag::{self, Counter};
 pub use crate::dump::Outcome;
 use crate::dump::{self, Peer, Reason};
+use crate::recorder::rate;
 use crate::runtime::jvm;
 use crate::{
     java_heap,
@@ -236,6 +237,7 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
         stacks: &java_heap::STACKS,
         live: &java_heap::LIVE,
     });
+    let rate = rate();
     Some(work(&dump::Request {
         reason,
         config,
@@ -244,6 +246,7 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
         kinds: &[mappings, java_heap],
         uptime_ms: recorder::uptime_ms(),
         lg_period: recorder::lg_period(),
+        rate: rate.as_ref(),
         places: &dump::Places {
             java_heap: jvm::java_heap(),
             java_code: jvm::java_code(),
@@ -251,6 +254,20 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
         },
         thread_name: &recorder::name_of,
     }))
+}
+
+fn rate() -> Option<dump::Rate> {
+    let facts = rate::facts()?;
+    let mut rate = dump::Rate {
+        budget: facts.budget,
+        share: facts.share,
+        spent_ns: facts.spent_ns,
+        ..dump::Rate::default()
+    };
+    for (place, change) in rate.history.iter_mut().zip(rate::history()) {
+        *place = Some(change);
+    }
+    Some(rate)
 }
 
 /// The thread of ours. 0 to 2 stay for what is to be said.

@@ -5,13 +5,15 @@
 //! count.
 #![allow(unsafe_code)]
 
+use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::jni::{Interface, Jni, Object};
 use super::jvmti::Jvmti;
 use super::room::{self, ROOMS, Room};
-use super::{DROPPED, LIVE, MOST_FRAMES, STACKS};
-use super::{frames, gap, inside, is_open, sweep};
+use super::{DROPPED, LG_PERIOD, LIVE, MOST_FRAMES, STACKS};
+use super::{frames, gap, inside, is_open, sweep, thinning};
+use crate::recorder::rate::{self, Event};
 use crate::{recorder, sampler};
 
 /// See `jvmti::OnSample`.
@@ -31,11 +33,34 @@ pub unsafe extern "C" fn on_sample(
     // SAFETY: the JVM passes the environments of this thread.
     let (jvmti, jni) = unsafe { (Jvmti::new(jvmti), Jni::new(jni)) };
     let size = usize::try_from(size).unwrap_or(0);
+    let event = Event::begin();
     let drawn = Drawn { size, lg_period };
     if !sweep::has_room() || take(jvmti, jni, object, class, drawn).is_none() {
         DROPPED.fetch_add(1, Relaxed);
     }
     sweep::after_sample(jvmti, jni);
+    // The look takes locks, and so must be inside our code.
+    inside(|| event.end(recorder::uptime_ms()));
+    share_budget(jvmti);
+}
+
+/// Samples between two looks at the budget.
+const LOOK: u64 = 64;
+
+/// Samples so far. Any sampling thread adds.
+static SAMPLES: AtomicU64 = AtomicU64::new(0);
+
+/// The malloc sampler measures what all samples cost; this one follows.
+fn share_budget(jvmti: Jvmti) {
+    if !SAMPLES.fetch_add(1, Relaxed).is_multiple_of(LOOK) {
+        return;
+    }
+    let lg_period = LG_PERIOD.load(Relaxed);
+    let wish = rate::wish(lg_period);
+    // Samples that gave way for the ceiling of references raise the period, too: that stays.
+    if wish != lg_period && (wish > lg_period || wish >= thinning::least_lg_period()) {
+        thinning::set_period(jvmti, wish);
+    }
 }
 
 /// An object's size, and the period that it was drawn with.

@@ -1,21 +1,12 @@
 //! Fewer samples of the same objects, without a bias.
 //!
-//! Called by `sweep` when the ceiling of references is reached.
-//!
-//! # The derivation
-//! A live sample of s bytes, drawn with period N, was kept with p(N) = 1 - exp(-s/N). It is kept
-//! once more with q = p(M)/p(N), M > N. That is a probability, since p falls as the period grows;
-//! and in all the object was kept with p(N) q = p(M), as if it had been drawn with M in the first
-//! place. So from then on it is a sample of period M, weighs s/p(M), and every sum stays unbiased.
-//! For M = 2N the factor is 1/(1 + exp(-s/2N)): a half for small objects, whose weight thus
-//! doubles, and nearly 1 for large ones, which carry no error and are not thrown away. A sample
-//! whose period is M already is left alone, so samples of several periods may stand side by side.
+//! Why the sums stay unbiased says `sampler::is_kept`.
 //!
 //! A thread's first sample after a change was drawn with the period of before, and says so (`gap`).
 #![allow(unsafe_code)]
 
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU8, AtomicU64};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -25,7 +16,7 @@ use super::jvmti::Jvmti;
 use super::turn::Turn;
 use super::{LG_PERIOD, LIVE, MOST_LG_PERIOD, inside, interval};
 use crate::platform::sys;
-use crate::sampler::{probability, weight};
+use crate::sampler::{is_kept, weight};
 use crate::table::live_table::Sample;
 
 /// From exact samples (period 0) the first step goes here: below it next to nothing would go.
@@ -33,6 +24,14 @@ const FIRST: u8 = 8;
 
 /// Samples that gave way. Written by who sweeps.
 static THINNED: AtomicU64 = AtomicU64::new(0);
+
+/// log2 of the period that thinning asked for last; 0: none did. Written by the sweeping thread.
+static LEAST: AtomicU8 = AtomicU8::new(0);
+
+/// log2 of the densest period that the ceiling of references allows.
+pub fn least_lg_period() -> u8 {
+    LEAST.load(Relaxed)
+}
 
 /// Samples that gave way so far.
 pub fn thinned() -> u64 {
@@ -45,6 +44,7 @@ pub fn thin(turn: &mut Turn, jvmti: Jvmti, jni: Jni) {
     if lg_period > MOST_LG_PERIOD || !set_period(jvmti, lg_period) {
         return;
     }
+    LEAST.store(lg_period, Relaxed);
     let seed = sys::random().unwrap_or_else(sys::monotonic_ms);
     let mut random = SmallRng::seed_from_u64(seed);
     for reference in turn.references() {
@@ -54,7 +54,7 @@ pub fn thin(turn: &mut Turn, jvmti: Jvmti, jni: Jni) {
         if sample.lg_period >= lg_period {
             continue;
         }
-        if is_kept(&sample, lg_period, random.next_u64()) {
+        if is_kept(sample.size, sample.lg_period, lg_period, random.next_u64()) {
             inside(|| LIVE.insert(renewed(sample, lg_period)));
         } else if let Some(Some(_)) = inside(|| LIVE.remove(*reference)) {
             THINNED.fetch_add(1, Relaxed);
@@ -72,15 +72,6 @@ pub fn set_period(jvmti: Jvmti, lg_period: u8) -> bool {
     is_set
 }
 
-/// Is a sample one of period `2^lg_period` too? `random` is 64 random bits.
-fn is_kept(sample: &Sample, lg_period: u8, random: u64) -> bool {
-    let before = probability(sample.size, sample.lg_period);
-    let after = probability(sample.size, lg_period);
-    // 53 random bits, as many as the fraction of a double has.
-    let drawn = (random >> 11) as f64 / (1_u64 << 53) as f64;
-    drawn * before < after
-}
-
 /// The same object as a sample of period `2^lg_period`.
 fn renewed(sample: Sample, lg_period: u8) -> Sample {
     Sample {
@@ -93,6 +84,7 @@ fn renewed(sample: Sample, lg_period: u8) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sampler::probability;
     use crate::table::stack_table::StackId;
 
     /// Objects of one size, sampled with 2^10 and thinned step by step to 2^14: what the samples
@@ -114,7 +106,8 @@ mod tests {
                     thread: 0,
                 };
                 let survives = (10..=14).all(|lg_period| {
-                    let is_kept = is_kept(&sample, lg_period, random.next_u64());
+                    let is_kept =
+                        is_kept(sample.size, sample.lg_period, lg_period, random.next_u64());
                     sample = renewed(sample, lg_period);
                     is_kept
                 });
@@ -145,7 +138,7 @@ mod tests {
             stack: StackId(0),
             thread: 0,
         };
-        assert!(is_kept(&sample, 20, u64::MAX));
+        assert!(is_kept(sample.size, 19, 20, u64::MAX));
         assert_eq!(renewed(sample, 20).weighted_bytes, 64 << 20);
     }
 }

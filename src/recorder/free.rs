@@ -12,6 +12,7 @@ use core::sync::atomic::Ordering::{Acquire, Release};
 
 use once_cell::race::OnceRef;
 
+use super::rate::{self, Event};
 use super::thread::{Thread, current_thread};
 use super::{LIVE, STACKS, fork, uptime_ms};
 use crate::diag::{self, Counter};
@@ -61,7 +62,18 @@ pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
         return Ok(None);
     }
     let _pass = fork_gate::TABLES.enter().ok_or(Refused)?;
-    Ok(LIVE.remove(address))
+    Ok(match rate::is_auto() {
+        true => remove_timed(address),
+        false => LIVE.remove(address),
+    })
+}
+
+#[inline(never)]
+fn remove_timed(address: usize) -> Option<Sample> {
+    let event = Event::begin();
+    let sample = LIVE.remove(address);
+    event.end_silently();
+    sample
 }
 
 /// Puts a detached record back: its block was not freed after all.

@@ -20,6 +20,8 @@ mod fork;
 mod free;
 mod hook;
 pub mod mmap;
+mod pace;
+pub mod rate;
 mod sampling;
 mod thread;
 mod thread_name;
@@ -101,6 +103,8 @@ pub struct Settings {
     pub active: bool,
     /// May it be switched on and off?
     pub controlled: bool,
+    /// Processor time that sampling may take, in per mille, and the period follows; `None`: it is fixed.
+    pub budget: Option<u32>,
     /// The exported hooks.
     pub hooks: &'static HookAddresses,
 }
@@ -117,6 +121,9 @@ pub fn start(settings: &Settings) {
     START_MS.store(sys::monotonic_ms(), Relaxed);
     hook::set(settings.hooks);
     fork::watch();
+    if let Some(per_mille) = settings.budget {
+        rate::start(per_mille);
+    }
     // Release: pairs with `is_active`.
     ACTIVE.store(settings.active, Release);
     // The calling thread looks at its next allocation.
@@ -145,6 +152,7 @@ pub fn switch(on: bool) {
 pub fn set_lg_period(lg_period: u8) -> bool {
     let exists = lg_period <= sampler::MOST_LG_PERIOD;
     if exists {
+        rate::fix();
         LG_PERIOD.store(lg_period, Relaxed);
     }
     exists

@@ -10,6 +10,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::drawn::Drawn;
 use super::hook::Hook;
+use super::rate::Event;
 use super::thread::{self, Thread, current_thread};
 use super::{DORMANT, LIVE, MOST_FRAMES, STACKS, THREAD_NAMES, fork};
 use super::{is_active, is_exact, lg_period, uptime_ms};
@@ -72,12 +73,13 @@ pub(super) fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
 impl Sampling {
     /// Records the block that was made. Returns the bytes it stands for.
     pub fn record(&self, address: usize, size: usize, hook: Hook, registers: Registers) -> u64 {
+        let event = Event::begin();
         // SAFETY: the guard inside `self` makes us the only user of this thread's block.
         let thread = unsafe { &mut *self.thread };
         let lg_period = thread.lg_period();
         let most = MOST_FRAMES.load(Relaxed) as usize;
         let weight = sampler::weight(size, lg_period);
-        let Some(_pass) = fork_gate::TABLES.enter() else {
+        let Some(pass) = fork_gate::TABLES.enter() else {
             diag::count(Counter::SampleNotStored);
             return weight.bytes;
         };
@@ -98,6 +100,8 @@ impl Sampling {
         if let Err(counter) = kept {
             diag::count(counter);
         }
+        drop(pass);
+        event.end(now_ms);
         weight.bytes
     }
 

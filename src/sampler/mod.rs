@@ -137,5 +137,21 @@ pub fn weight(size: usize, lg_period: u8) -> Weight {
     Weight { objects_fx, bytes }
 }
 
+/// Is a sample of period `2^from` one of period `2^to` too, when there are too many? `random` is 64 random
+/// bits.
+///
+/// A live sample of s bytes, drawn with period N, was kept with p(N) = 1 - exp(-s/N). It is kept once more
+/// with q = p(M)/p(N), M > N. That is a probability, since p falls as the period grows; and in all the
+/// block was kept with p(N) q = p(M), as if it had been drawn with M in the first place. So from then on it
+/// is a sample of period M, weighs s/p(M), and every sum stays unbiased. For M = 2N the factor is
+/// 1/(1 + exp(-s/2N)): a half for small blocks, whose weight thus doubles, and nearly 1 for large ones,
+/// which carry no error and are not thrown away. A sample whose period is M already is left alone, so
+/// samples of several periods may stand side by side.
+pub fn is_kept(size: usize, from: u8, to: u8, random: u64) -> bool {
+    // 53 random bits, as many as the fraction of a double has.
+    let drawn = (random >> 11) as f64 * power_of_two(-53);
+    from >= to || drawn * probability(size, from) < probability(size, to)
+}
+
 #[cfg(test)]
 mod tests;

@@ -193,6 +193,11 @@ fn status(answer: &mut Answer) {
     for (key, value) in numbers {
         answer.member(key, value);
     }
+    if let Some(facts) = recorder::rate::facts() {
+        answer.member("prof_budget_per_mille", u64::from(facts.budget));
+        answer.member("budget_share_ppm", u64::from(facts.share));
+        answer.member("budget_spent_us", facts.spent_ns / 1_000);
+    }
     if let Some(facts) = java_heap::facts() {
         answer.member("java_heap_period_bytes", facts.period);
         answer.member("java_heap_live_samples", java_heap::LIVE.len() as u64);

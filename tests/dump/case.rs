@@ -23,6 +23,8 @@ pub struct Case {
     pub stacks: Box<StackTable>,
     /// Its live samples.
     pub live: Box<LiveTable>,
+    /// How the period follows a budget.
+    pub rate: Option<dump::Rate>,
     directory: PathBuf,
     next: usize,
     _alone: MutexGuard<'static, ()>,
@@ -39,6 +41,7 @@ impl Case {
         Case {
             stacks: Box::new(StackTable::new()),
             live: Box::new(LiveTable::new(None)),
+            rate: None,
             directory,
             next: 0x10_0000,
             _alone: alone,
@@ -100,6 +103,7 @@ impl Case {
                 kinds: &[],
                 uptime_ms: UPTIME_MS,
                 lg_period: 19,
+                rate: self.rate.as_ref(),
                 places: &dump::Places {
                     java_heap: 0..0,
                     java_code: 0..0,

@@ -200,21 +200,50 @@ pub fn program_break() -> usize {
 }
 
 fn clock_ms(clock: libc::clockid_t) -> u64 {
+    let at = time_of(clock);
+    (at.tv_sec as u64)
+        .wrapping_mul(1000)
+        .wrapping_add(at.tv_nsec as u64 / 1_000_000)
+}
+
+fn clock_ns(clock: libc::clockid_t) -> u64 {
+    let at = time_of(clock);
+    (at.tv_sec as u64)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(at.tv_nsec as u64)
+}
+
+fn time_of(clock: libc::clockid_t) -> libc::timespec {
     let mut at = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: `at` is a timespec of ours; clock_gettime(2) writes nothing else.
     unsafe { libc::clock_gettime(clock, &mut at) };
-    (at.tv_sec as u64)
-        .wrapping_mul(1000)
-        .wrapping_add(at.tv_nsec as u64 / 1_000_000)
+    at
 }
 
 /// Milliseconds of CLOCK_MONOTONIC. In a sandbox it stands still, for not every machine can tell the
 /// time without a call: nobody may wait there for a deadline alone.
 pub fn monotonic_ms() -> u64 {
     sandbox::still_ms().unwrap_or_else(|| clock_ms(libc::CLOCK_MONOTONIC))
+}
+
+/// Nanoseconds of CLOCK_MONOTONIC, for what takes no longer than a moment. 0 in a sandbox.
+pub fn monotonic_ns() -> u64 {
+    match is_sandboxed() {
+        true => 0,
+        false => clock_ns(libc::CLOCK_MONOTONIC),
+    }
+}
+
+/// Nanoseconds of processor time that all threads of this process have had. 0 in a sandbox. The kernel
+/// looks at each thread.
+pub fn process_cpu_ns() -> u64 {
+    match is_sandboxed() {
+        true => 0,
+        false => clock_ns(libc::CLOCK_PROCESS_CPUTIME_ID),
+    }
 }
 
 /// Milliseconds since 1970 by CLOCK_REALTIME; 0 in a sandbox.

@@ -72,6 +72,36 @@ pub enum Insert {
     Full,
 }
 
+/// Slots that are thinned under one hold of a lock: a fifth of a millisecond.
+const PART: usize = 1 << 11;
+
+/// How far the records are thinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    shard: usize,
+    slot: usize,
+}
+
+impl Place {
+    /// The place at slot `slot` of a shard.
+    pub fn at(shard: u64, slot: u64) -> Place {
+        Place {
+            shard: shard as usize,
+            slot: slot as usize,
+        }
+    }
+
+    /// Shard and slot.
+    pub fn parts(self) -> (u64, u64) {
+        (self.shard as u64, self.slot as u64)
+    }
+
+    /// At the beginning, or at the end again?
+    pub fn is_start(self) -> bool {
+        self == Place::default()
+    }
+}
+
 /// The table of live samples.
 #[derive(Debug)]
 pub struct LiveTable {
@@ -172,6 +202,27 @@ impl LiveTable {
                     .fetch_sub(sample.weighted_bytes, Relaxed);
             });
         }
+    }
+
+    /// Thins a part of the records: those drawn with a denser period than `2^lg_period` become samples of
+    /// that one, or give way. `place` says where to go on, and is zero again at the end of the table. The
+    /// lock of a shard is held for [`PART`] slots at most. Returns how many gave way.
+    pub fn thin(&self, place: &mut Place, lg_period: u8, random: &mut dyn FnMut() -> u64) -> usize {
+        let Some(shard) = self.shards.get(place.shard) else {
+            return 0;
+        };
+        let thinned = shard.thin(place.slot, PART, lg_period, self.pages, random);
+        self.len.fetch_sub(thinned.gone, Relaxed);
+        self.weighted_bytes
+            .fetch_add(thinned.bytes.cast_unsigned(), Relaxed);
+        *place = match thinned.next {
+            Some(slot) => Place { slot, ..*place },
+            None => Place {
+                shard: (place.shard + 1) % self.shards.len(),
+                slot: 0,
+            },
+        };
+        thinned.gone
     }
 
     /// The number of records.

@@ -13,6 +13,7 @@ use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::{Full, Sample, hash};
+use crate::sampler::weight;
 use crate::table::{arena, stack_table::StackId};
 
 /// The first region of a shard has 16 slots, in 656 bytes.
@@ -201,6 +202,23 @@ impl Map {
         (addr != 0).then(|| unsafe { self.record(at).read() }.unpack(addr))
     }
 
+    /// How many slots there are.
+    pub(super) fn slots(&self) -> usize {
+        self.keys().len()
+    }
+
+    /// Makes the sample of slot `at` one of period `2^lg_period`; by how much its weighted bytes grow.
+    pub(super) fn renew(&mut self, at: usize, sample: &Sample, lg_period: u8) -> i64 {
+        let renewed = Sample {
+            lg_period,
+            weighted_bytes: weight(sample.size, lg_period).bytes,
+            ..*sample
+        };
+        self.put(at, sample.addr, Record::pack(&renewed));
+        let grown = renewed.weighted_bytes.wrapping_sub(sample.weighted_bytes);
+        grown.cast_signed()
+    }
+
     /// All samples.
     pub(super) fn samples(&self) -> impl Iterator<Item = Sample> {
         (0..self.keys().len()).filter_map(|at| self.sample(at))
@@ -236,6 +254,7 @@ impl Map {
 
     /// Takes the sample of slot `at` out. Moves records back over the hole, as long as that brings
     /// them no farther than their home.
+    #[inline(always)]
     pub(super) fn take(&mut self, at: usize) -> Option<Sample> {
         let taken = self.sample(at)?;
         self.len -= 1;

@@ -17,6 +17,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, fence};
 use super::pages::{PageFilter, index};
 use super::region::{Map, Region};
 use super::{Full, Sample};
+use crate::sampler::is_kept;
 use crate::table::sync::{LockGuard, SpinLock};
 
 /// Samples that leave pages whose count is lost, between two counts of such a page. A page loses
@@ -43,6 +44,17 @@ unsafe impl Sync for Shard {}
 
 // SAFETY: the memory behind the map belongs to the shard and to no thread.
 unsafe impl Send for Shard {}
+
+/// What thinning did.
+#[derive(Default)]
+pub(super) struct Thinned {
+    /// Records that gave way.
+    pub(super) gone: usize,
+    /// By how much the weighted bytes changed.
+    pub(super) bytes: i64,
+    /// Where to go on; `None` at the end of the shard.
+    pub(super) next: Option<usize>,
+}
 
 /// Keys move as long as this lives.
 struct Moving<'a>(&'a Shard);
@@ -145,6 +157,45 @@ impl Shard {
         self.with(|map, _| map.find(addr).and_then(|at| map.sample(at)))
     }
 
+    /// Thins `count` slots from `first` on, see `LiveTable::thin`.
+    pub(super) fn thin(
+        &self,
+        first: usize,
+        count: usize,
+        lg_period: u8,
+        pages: Option<&PageFilter>,
+        random: &mut dyn FnMut() -> u64,
+    ) -> Thinned {
+        self.with(|map, held| {
+            let _moving = Moving::begin(self, held);
+            let mut thinned = Thinned::default();
+            let (mut at, last) = (first, first.saturating_add(count));
+            while at < last.min(map.slots()) {
+                let Some(sample) = map.sample(at).filter(|sample| sample.lg_period < lg_period)
+                else {
+                    at += 1;
+                    continue;
+                };
+                if is_kept(sample.size, sample.lg_period, lg_period, random()) {
+                    thinned.bytes += map.renew(at, &sample, lg_period);
+                    at += 1;
+                    continue;
+                }
+                // Another record may stand in this slot now.
+                take_out(map, at);
+                thinned.gone += 1;
+                thinned.bytes -= sample.weighted_bytes.cast_signed();
+                if let Some(pages) = pages
+                    && !pages.subtract(sample.addr)
+                {
+                    recount(map, pages, sample.addr);
+                }
+            }
+            thinned.next = (at < map.slots()).then_some(at);
+            thinned
+        })
+    }
+
     /// Calls `f` for each record, under the lock.
     pub(super) fn for_each(&self, f: &mut dyn FnMut(&Sample)) {
         self.with(|map, _| map.samples().for_each(|sample| f(&sample)));
@@ -183,6 +234,13 @@ impl Shard {
             self.lock.force_unlock();
         }
     }
+}
+
+/// As [`Map::take`], by itself: the frees have it inline.
+#[cold]
+#[inline(never)]
+fn take_out(map: &mut Map, at: usize) {
+    map.take(at);
 }
 
 /// A sample has left a page whose byte has lost count: counts it anew, one time in [`RECOUNT`]. All

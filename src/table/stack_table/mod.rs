@@ -14,6 +14,7 @@
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use crate::diag::{self, Counter};
 use crate::sampler::Weight;
 use crate::table::sync::SpinLock;
 
@@ -29,6 +30,13 @@ use record::{create, hash};
 /// The deepest stack that is kept whole: the greatest `prof_bt_max` and the managed frames within
 /// it.
 pub const MAX_FRAMES: usize = 1024;
+
+/// Stacks that are kept whole. Beyond, a new one is cut to its [`SHORT`] leaf frames: what it owns is still
+/// counted, by who allocated, and the memory stays bounded.
+const MOST_WHOLE: u32 = 1 << 16;
+
+/// Frames of a stack that is cut.
+const SHORT: usize = 8;
 
 /// The number of a stack, from 0, in the order in which they were first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,7 +78,19 @@ impl StackTable {
     pub fn intern(&self, frames: &[u64]) -> Option<StackId> {
         let frames = frames.get(..MAX_FRAMES).unwrap_or(frames);
         let hash = hash(frames);
-        self.find(hash, frames).or_else(|| self.add(hash, frames))
+        let known = self.find(hash, frames);
+        known.or_else(|| self.intern_new(hash, frames))
+    }
+
+    #[cold]
+    fn intern_new(&self, hash: u64, frames: &[u64]) -> Option<StackId> {
+        match frames.get(..SHORT) {
+            Some(leaf) if self.len() >= MOST_WHOLE && frames.len() > SHORT => {
+                diag::count(Counter::StackCut);
+                self.intern(leaf)
+            }
+            _ => self.add(hash, frames),
+        }
     }
 
     fn find(&self, hash: u64, frames: &[u64]) -> Option<StackId> {
@@ -81,7 +101,6 @@ impl StackTable {
         })
     }
 
-    #[cold]
     fn add(&self, hash: u64, frames: &[u64]) -> Option<StackId> {
         let _held = self.lock.lock();
         // Another thread may have added it since we looked.
