@@ -18,6 +18,8 @@ pub struct Rate {
     pub share: u32,
     /// Time that all samples took, in nanoseconds, as estimated.
     pub spent_ns: u64,
+    /// Processor time of the process so far, in nanoseconds.
+    pub cpu_ns: u64,
     /// Since when, in milliseconds, the period was so much, as a logarithm; the oldest first.
     pub history: [Option<(u64, u8)>; HISTORY],
 }
@@ -27,6 +29,7 @@ impl Rate {
         out.number("prof_budget_per_mille", u64::from(self.budget))?;
         out.number("budget_share_ppm", u64::from(self.share))?;
         out.number("budget_spent_us", self.spent_ns / 1_000)?;
+        out.number("cpu_us", self.cpu_ns / 1_000)?;
         let mut text = [0; HISTORY * ENTRY];
         let mut length = 0;
         for (since_ms, lg_period) in self.history.iter().flatten() {

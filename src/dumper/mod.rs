@@ -262,6 +262,7 @@ fn rate() -> Option<dump::Rate> {
         budget: facts.budget,
         share: facts.share,
         spent_ns: facts.spent_ns,
+        cpu_ns: facts.cpu_ns,
         ..dump::Rate::default()
     };
     for (place, change) in rate.history.iter_mut().zip(rate::history()) {

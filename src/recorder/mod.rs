@@ -158,6 +158,12 @@ pub fn set_lg_period(lg_period: u8) -> bool {
     exists
 }
 
+/// The mean distance between samples follows a budget from now on, in per mille of the process's
+/// processor time.
+pub fn follow_budget(per_mille: u32) {
+    rate::start(per_mille);
+}
+
 /// Forgets all samples. Their blocks live on, unsampled. False when a fork takes too long.
 pub fn reset() -> bool {
     let Some(_pass) = fork_gate::TABLES.enter() else {

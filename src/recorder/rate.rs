@@ -93,8 +93,8 @@ static CHANGED: AtomicU32 = AtomicU32::new(0);
 /// Takes the period from the budget, in per mille of the process's processor time.
 pub(super) fn start(per_mille: u32) {
     BUDGET.store(per_mille, Relaxed);
-    NEXT_LOOK_MS.store(LOOK_MS, Relaxed);
-    note_change(0, LG_PERIOD.load(Relaxed));
+    NEXT_LOOK_MS.store(0, Relaxed);
+    note_change(super::uptime_ms(), LG_PERIOD.load(Relaxed));
 }
 
 /// The user asks for a period by number: it stays.
@@ -277,6 +277,8 @@ pub struct Facts {
     pub share: u32,
     /// All events, in nanoseconds, as estimated.
     pub spent_ns: u64,
+    /// Processor time of the process so far, in nanoseconds.
+    pub cpu_ns: u64,
 }
 
 /// The facts; `None` while the period is fixed.
@@ -286,6 +288,7 @@ pub fn facts() -> Option<Facts> {
         budget,
         share: SHARE.load(Relaxed),
         spent_ns: SPENT_NS.load(Relaxed),
+        cpu_ns: sys::process_cpu_ns(),
     })
 }
 

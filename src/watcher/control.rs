@@ -19,6 +19,7 @@
 //! ```
 //! An answer begins with `ok` or `error`, but for that of `profile` and `status`.
 
+use crate::config;
 use crate::diag;
 use crate::dump::{self, Peer, Reason};
 use crate::dumper::{self, Outcome};
@@ -138,6 +139,12 @@ fn obey(line: &[u8], peer: &Peer, answer: &mut Answer) {
         }
         b"reset" => answer.push(b"error a fork is under way\n"),
         b"status" => status(answer),
+        b"rate auto" => {
+            if let Some(config) = config::current() {
+                recorder::follow_budget(config.prof_budget);
+            }
+            answer.push(b"ok\n");
+        }
         _ => match line.strip_prefix(b"rate ").and_then(small_number) {
             Some(lg_period) if recorder::set_lg_period(lg_period) => {
                 java_heap::set_lg_period(lg_period);
@@ -197,6 +204,7 @@ fn status(answer: &mut Answer) {
         answer.member("prof_budget_per_mille", u64::from(facts.budget));
         answer.member("budget_share_ppm", u64::from(facts.share));
         answer.member("budget_spent_us", facts.spent_ns / 1_000);
+        answer.member("cpu_us", facts.cpu_ns / 1_000);
     }
     if let Some(facts) = java_heap::facts() {
         answer.member("java_heap_period_bytes", facts.period);

@@ -23,6 +23,32 @@ pub fn lg_bytes(text: &str) -> Result<u32, String> {
     }
 }
 
+/// The mean distance between samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// As the budget allows.
+    Auto,
+    /// log2 of the bytes.
+    Lg(u32),
+}
+
+impl std::fmt::Display for Rate {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Rate::Auto => out.write_str("auto"),
+            Rate::Lg(lg) => write!(out, "{lg}"),
+        }
+    }
+}
+
+/// `auto`, or bytes as [`lg_bytes`] reads them.
+pub fn lg_rate(text: &str) -> Result<Rate, String> {
+    match text {
+        "auto" => Ok(Rate::Auto),
+        _ => lg_bytes(text).map(Rate::Lg),
+    }
+}
+
 /// Bytes an hour of `10MB/h`, `512k/min` or `1.5g/d`; megabytes an hour where no unit is told.
 pub fn rate(text: &str) -> Result<f64, String> {
     const SIZES: [(&str, f64); 4] = [
@@ -123,6 +149,9 @@ mod tests {
         assert_eq!(rates, [19, 19, 0, 20, 21, 30, 19]);
         for wrong in ["", "k", "0", "-1", "1.5m", "99999999999g"] {
             assert!(lg_bytes(wrong).is_err(), "{wrong}");
+            assert!(lg_rate(wrong).is_err(), "{wrong}");
         }
+        let said = ["auto", "64k"].map(|text| lg_rate(text).unwrap().to_string());
+        assert_eq!(said, ["auto", "16"]);
     }
 }

@@ -1,5 +1,6 @@
 //! What a report says of dumps before any statistics: header, timeline, account of RSS, stacks. Pure.
 
+use super::sample_rate::sample_rate;
 use std::collections::BTreeSet;
 
 use super::{
@@ -128,8 +129,7 @@ fn header(states: &[State<'_>], last: &State<'_>, malloc: Option<&Kind>) -> Head
     let dumps = if states.len() == 1 { "dump" } else { "dumps" };
     let run = format!("{}, {} {dumps}", words::clock(last.seconds), states.len());
     add("Seen", Some(run), false);
-    let period = format!("one sample every {}", words::period(last.profile.period));
-    add("Sample rate", Some(period), false);
+    add("Sample rate", Some(sample_rate(last.profile)), false);
     let samples = |s: &Sample| s.facts.as_ref().map_or(0, |f| f.samples);
     let samples: u64 = last.profile.samples.iter().map(samples).sum();
     let samples = (samples > 0).then(|| samples.to_string());

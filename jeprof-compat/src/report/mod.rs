@@ -9,6 +9,7 @@ mod fill;
 mod kind;
 mod neighbour;
 mod redact;
+pub mod sample_rate;
 mod suspect;
 mod text;
 mod timeline;

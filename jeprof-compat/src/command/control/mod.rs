@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::figures::quantity;
+use crate::figures::quantity::{self, Rate};
 use crate::figures::words;
+use crate::report::sample_rate;
 
 /// Which program.
 #[derive(clap::Args, Clone, Debug)]
@@ -33,9 +34,9 @@ pub struct DumpArgs {
 pub struct RateArgs {
     #[command(flatten)]
     process: Process,
-    /// Bytes, as in 512k or 2m; the nearest power of two is taken
-    #[arg(value_parser = quantity::lg_bytes)]
-    rate: u32,
+    /// Bytes, as in 512k or 2m; the nearest power of two is taken. auto: as dense as the budget allows
+    #[arg(value_parser = quantity::lg_rate)]
+    rate: Rate,
 }
 
 /// Say what the profiler of a program that runs is doing
@@ -137,6 +138,13 @@ fn describe(status: &Value) -> String {
             bytes("profiler_bytes")
         ),
     ];
+    if let (Some(budget), Some(cpu @ 1..)) = (
+        status["prof_budget_per_mille"].as_u64(),
+        status["cpu_us"].as_u64(),
+    ) {
+        let spent = number("budget_spent_us") as f64 / cpu as f64;
+        lines.push(sample_rate::budget_words(spent, budget as f64 / 1000.0));
+    }
     let counters = status["counters"].as_object().into_iter().flatten();
     let failures: Vec<_> = counters
         .filter(|(_, count)| count.as_u64() != Some(0))
@@ -160,6 +168,7 @@ mod tests {
             "sampling": "on", "period_bytes": 524288, "uptime_ms": 61_000, "dumps": 2,
             "live_bytes": 10 << 20, "live_samples": 40, "stacks": 7, "rss_bytes": 30 << 20,
             "rss_peak_bytes": 31 << 20, "profiler_bytes": 1 << 20,
+            "prof_budget_per_mille": 10, "budget_spent_us": 7_000, "cpu_us": 1_000_000,
             "counters": {"reentered": 0, "unwind_no_info": 3},
             "remarks": ["no thread can be started"]
         });
@@ -167,7 +176,7 @@ mod tests {
             describe(&status),
             "sampling on, once in 512 KiB; 61 s since the start, 2 dumps\n\
              live 10.0 MB by 40 samples of 7 stacks; RSS 30.0 MB (at most 31.0 MB), of it the \
-             profiler's 1.0 MB\nnot done: unwind_no_info 3\nno thread can be started"
+             profiler's 1.0 MB\nsampling took 0.7 % of the processor time; it may take 1.0 %\nnot done: unwind_no_info 3\nno thread can be started"
         );
     }
 }

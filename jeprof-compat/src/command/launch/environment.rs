@@ -10,17 +10,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::figures::quantity;
+use crate::figures::quantity::{self, Rate};
 
 /// Pairs before the user's own. Dumps while it runs, at each new maximum (a program that frees
 /// everything at its end has nothing in its last dump), and at the end, Ctrl-C included; not more of
 /// them than a person looks through. The socket is there for `malloscope dump` and `top`.
-const DEFAULTS: &str = "prof:true,prof_final:true,lg_prof_sample:19,lg_prof_interval:30,\
+const DEFAULTS: &str = "prof:true,prof_final:true,lg_prof_sample:auto,lg_prof_interval:30,\
                         prof_gdump:true,prof_keep:64,prof_timer:60,prof_control:true,\
                         prof_final_signal:true,prof_remarks:true";
 
 /// The same where nobody waits: for services, and for containers that the OOM killer ends.
-const SERVICE: &str = "prof:true,prof_final:true,lg_prof_sample:19,prof_gdump:true,prof_keep:64,\
+const SERVICE: &str = "prof:true,prof_final:true,lg_prof_sample:auto,prof_gdump:true,prof_keep:64,\
                        prof_timer:600,prof_memory_limit:90,prof_control:true";
 
 /// Our own variable.
@@ -36,10 +36,10 @@ pub(crate) struct Wishes {
     /// [default: 60s, for services 10m]
     #[arg(long, value_name = "TIME", value_parser = quantity::seconds)]
     pub(crate) every: Option<u64>,
-    /// Take a sample of so many bytes, as in 512k; the power of two next to it is taken
-    /// [default: 512k]
-    #[arg(long, value_name = "BYTES", value_parser = quantity::lg_bytes)]
-    pub(crate) rate: Option<u32>,
+    /// Take a sample of so many bytes, as in 512k; the power of two next to it is taken. auto: as dense as
+    /// 1 % of the processor time allows, between 8k and 512k [default: auto]
+    #[arg(long, value_name = "BYTES", value_parser = quantity::lg_rate)]
+    pub(crate) rate: Option<Rate>,
 }
 
 impl Wishes {
@@ -52,7 +52,7 @@ impl Wishes {
     /// As pairs, a comma before each.
     fn pairs(&self) -> String {
         let timer = self.every.map(|every| format!(",prof_timer:{every}"));
-        let sample = self.rate.map(|lg| format!(",lg_prof_sample:{lg}"));
+        let sample = self.rate.map(|rate| format!(",lg_prof_sample:{rate}"));
         timer.into_iter().chain(sample).collect()
     }
 }
@@ -196,7 +196,7 @@ mod tests {
         };
         let wishes = Wishes {
             every: Some(5),
-            rate: Some(12),
+            rate: Some(Rate::Lg(12)),
         };
         let made = Configuration::new(Path::new("/d"), &inherited, &wishes).expect("one");
         let text = made.text.into_string().expect("UTF-8");
