@@ -9,6 +9,8 @@
 //!
 //! Records of live samples may take a hundredth of the live heap. Beyond that the period is raised, and
 //! those that are there are thinned without a bias, a part of a shard at each sample (`LiveTable::thin`).
+//! Samples of the densest period take less than that, each for 8 KiB at least: what has to give way are
+//! those of a period that was asked for by number before.
 //!
 //! The Java heap's sampler adds its time here, and follows the share ([`wish`]).
 //!
@@ -206,7 +208,9 @@ fn follow(now_ms: u64) {
     SHARE.store(share, Relaxed);
     let before = LG_PERIOD.load(Relaxed);
     let affordable = Pace::next(before, share, BUDGET.load(Relaxed));
-    let lg_period = affordable.max(room_for(before)).min(Pace::SPARSEST);
+    let lg_period = affordable
+        .max(room_for(before))
+        .clamp(Pace::DENSEST, Pace::SPARSEST);
     if lg_period != before {
         LG_PERIOD.store(lg_period, Relaxed);
         note_change(now_ms, lg_period);
@@ -219,7 +223,11 @@ fn room_for(lg_period: u8) -> u8 {
     let most = (LIVE.total_weighted_bytes() / 100).max(LEAST_RECORDS);
     let before = ROOM_FOR.load(Relaxed);
     let room_for = if records > most && THINS_TO.load(Relaxed) == 0 {
-        lg_period.max(before).saturating_add(1)
+        // Coming from every call, the first step is to the densest.
+        lg_period
+            .max(before)
+            .max(Pace::DENSEST - 1)
+            .saturating_add(1)
     } else if records < most / 4 {
         before.saturating_sub(1)
     } else {

@@ -247,3 +247,68 @@ proptest! {
         prop_assert_eq!(contents(&table), model);
     }
 }
+
+/// Thins all of `table` to period `2^lg_period`, part by part; how many gave way.
+fn thin(table: &LiveTable, lg_period: u8, random: &mut dyn FnMut() -> u64) -> usize {
+    let (mut place, mut gone) = (Place::default(), 0);
+    loop {
+        gone += table.thin(&mut place, lg_period, random);
+        if place.is_start() {
+            return gone;
+        }
+    }
+}
+
+/// Blocks of four sizes, sampled with 2^12 and thinned step by step to 2^16: the table's own sums hold, what
+/// is left is found and what went is not, and the samples stand for the truth within four deviations.
+#[test]
+fn thinning_keeps_the_sums_and_the_pages_true() {
+    use crate::sampler::{probability, weight};
+    use rand::rngs::SmallRng;
+    use rand::{Rng, SeedableRng};
+
+    const BLOCKS: usize = 60_000;
+    let mut random = SmallRng::seed_from_u64(11);
+    for size in [64, 1_000, 5_000, 300_000] {
+        let table = table();
+        let mut addresses = Vec::new();
+        for number in 1..=BLOCKS {
+            let drawn = (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+            if drawn < probability(size, 12) {
+                let addr = number * 0x530;
+                addresses.push(addr);
+                table.insert(Sample {
+                    size,
+                    lg_period: 12,
+                    weighted_bytes: weight(size, 12).bytes,
+                    ..sample(addr)
+                });
+            }
+        }
+        let gone: usize = (13..=16)
+            .map(|lg| thin(&table, lg, &mut || random.next_u64()))
+            .sum();
+        let left = contents(&table);
+        assert_eq!(
+            (left.len(), table.len()),
+            (addresses.len() - gone, left.len())
+        );
+        let sum: u64 = left.values().map(|sample| sample.weighted_bytes).sum();
+        assert_eq!(table.total_weighted_bytes(), sum);
+        assert!(left.values().all(|sample| sample.lg_period == 16));
+        for addr in &addresses {
+            assert_eq!(table.maybe_contains(*addr), left.contains_key(addr));
+        }
+        let p = probability(size, 16);
+        let deviation = size as f64 * (BLOCKS as f64 * (1.0 - p) / p).sqrt();
+        let off = (sum as f64 - (BLOCKS * size) as f64).abs();
+        assert!(
+            off <= 4.0 * deviation + sum as f64 / 1000.0,
+            "{size}: off by {off}"
+        );
+        addresses.iter().for_each(|addr| {
+            table.remove(*addr);
+        });
+        assert!(table.is_empty() && table.total_weighted_bytes() == 0);
+    }
+}
