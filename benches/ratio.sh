@@ -6,7 +6,7 @@
 #   benches/ratio.sh memory [PROGRAM...]         anonymous memory while the programs hold their live heap
 #
 # The programs are named below; all by default. The first mode runs each plain, plain again, dormant (preloaded, not
-# configured), at 512 KiB and at 128 KiB, and with jemalloc without and with its own profiler at both rates. How rounds are
+# configured), at 512 KiB, at 128 KiB and with the rate that finds itself, and with jemalloc without and with its own profiler at both rates. How rounds are
 # taken and when they end is told in ratio/rounds.py, what the intervals mean in ratio/paired.py. Status 0 unless something
 # cannot be run: timings are printed beside their limits, and not asserted.
 #

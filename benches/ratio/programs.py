@@ -3,12 +3,12 @@
 It says what there is by the environment: RATIO_WORK, a directory for this run alone whose file `programs` lists them;
 RATIO_LIBRARY and RATIO_JEMALLOC, the two that are preloaded.
 """
-import itertools, os, pathlib, subprocess, sys
+import itertools, os, pathlib, re, subprocess, sys
 
 WORK = pathlib.Path(os.environ["RATIO_WORK"])
 LIBRARY = os.environ["RATIO_LIBRARY"]
 JEMALLOC = os.environ["RATIO_JEMALLOC"]
-POWERS = {"512k": 19, "128k": 17}
+POWERS = {"512k": 19, "128k": 17, "auto": "auto"}
 
 
 class CannotRun(Exception):
@@ -31,7 +31,7 @@ class Program:
 
 
 def variables(kind):
-    """plain, again; dormant, 512k, 128k; jemalloc, "jemalloc 512k prof", "jemalloc 128k prof". A profiler writes its dump."""
+    """plain, again; dormant, 512k, 128k, auto; jemalloc, "jemalloc 512k prof", "jemalloc 128k prof". A profiler writes its dump."""
     if kind in ("plain", "again"):
         return []
     library, variable = (JEMALLOC, "MALLOC_CONF") if kind.startswith("jemalloc") else (LIBRARY, "MALLOSCOPE_CONF")
@@ -43,14 +43,21 @@ def variables(kind):
 
 
 def finish(words):
-    """Runs `words` to their end, and removes the dumps. Returns how many there were."""
+    """Runs `words` to their end, and removes the dumps. Returns the period of each at its end, as a power of two."""
     done = subprocess.run(words, cwd=WORK, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     if done.returncode != 0:
         raise CannotRun(f"status {done.returncode} of {' '.join(map(str, words))}\n{done.stderr.decode(errors='replace')}")
     dumps = list(WORK.glob("dump.*"))
+    periods = [period(dump.read_bytes()) for dump in dumps]
     for dump in dumps:
         dump.unlink()
-    return len(dumps)
+    return periods
+
+
+def period(dump):
+    """Log2 of the mean bytes between the samples to come when a dump was written; of jemalloc's, of all."""
+    found = re.search(rb"^# period_bytes (\d+)", dump, re.M) or re.match(rb"heap_v2/(\d+)", dump)
+    return int(found[1]).bit_length() - 1 if found else None
 
 
 def chosen(names, among=lambda program: True):

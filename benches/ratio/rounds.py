@@ -11,7 +11,7 @@ from programs import JEMALLOC, WORK, chosen, finish, report, variables
 
 NARROW = 0.02
 RATES = ("512k", "128k")
-OURS = ("again", "dormant") + RATES
+OURS = ("again", "dormant") + RATES + ("auto",)
 THEIRS = tuple(f"jemalloc {rate} prof" for rate in RATES)
 ROW = "{:<15} {:<18} {:>7} {:>15} {:>7} {:>8} {:>6}  {}"
 
@@ -23,7 +23,7 @@ class Run:
         # Processor time is the kernel's account of children, in microseconds: GNU time rounds to 10 ms. But that account's
         # peak is at least that of this process, which they are forked from: so the peak is GNU time's.
         before, start = processor(), time.monotonic()
-        finish(["/usr/bin/time", "-o", WORK / "peak", "-f", "%M", *program.words(kind)])
+        self.periods = finish(["/usr/bin/time", "-o", WORK / "peak", "-f", "%M", *program.words(kind)])
         self.wall = time.monotonic() - start
         self.cpu = processor() - before
         self.peak = int((WORK / "peak").read_text()) / 1024
@@ -78,15 +78,21 @@ class Rounds:
             if kind == "plain":
                 continue
             others = [f"{median(self.ratios(kind, measure)):.3f}" for measure in ("wall", "peak")]
-            self.show_row(kind, self.ratios(kind), others, LIMITS[self.program.group].get(kind))
+            self.show_row(kind, self.ratios(kind), others, LIMITS[self.program.group].get(kind), self.chosen(kind))
             if self.program.group == "jvm" and kind in RATES and THEIRS[0] in self.runs:
                 self.show_row(f"{kind} / jemalloc's", self.beside_jemalloc(kind), ["", ""], 1.0)
 
-    def show_row(self, kind, ratios, others, limit):
+    def chosen(self, kind):
+        """The period that the rate found itself, in the end, of the process that allocated most."""
+        if kind != "auto":
+            return ""
+        return "2^%d" % median([max(run.periods) for run in self.runs[kind] if run.periods])
+
+    def show_row(self, kind, ratios, others, limit, chosen=""):
         bounds = interval(ratios)
         between = "({:.3f}-{:.3f})".format(*bounds) if bounds else "(too few)"
         wanted = f"{limit:.2f} {verdict(bounds, limit)}" if limit else ""
-        put(self.program.name, kind, f"{median(ratios):.3f}", between, *others, "", wanted)
+        put(self.program.name, kind, f"{median(ratios):.3f}", between, *others, chosen, wanted)
 
 
 def jemalloc_kinds():
@@ -94,7 +100,7 @@ def jemalloc_kinds():
     if not os.path.exists(JEMALLOC):
         print(f"no {JEMALLOC} (apt-get install libjemalloc2, or JEMALLOC_LIB=path): its rows are left out")
         return ()
-    if finish(["env", *variables(THEIRS[0]), "sleep", "0"]) > 0:
+    if finish(["env", *variables(THEIRS[0]), "sleep", "0"]):
         return ("jemalloc",) + THEIRS
     print(f"{JEMALLOC} was built without its profiler (JEMALLOC_LIB=path names another one): those rows are left out")
     return ("jemalloc",)
@@ -115,7 +121,7 @@ def main(names):
     programs = chosen(names)
     kinds = ("plain",) + OURS + jemalloc_kinds()
     print("Medians of ratios to the plain run of the same round (jemalloc's profiler: to jemalloc); 95 % intervals")
-    put("program", "run", "cpu", "(interval)", "wall", "peak rss", "rounds", "wanted of cpu")
+    put("program", "run", "cpu", "(interval)", "wall", "peak rss", "rounds", "wanted of cpu; rounds of auto: its period")
     all_rounds = []
     for program in programs:
         all_rounds.append(Rounds(program, kinds))

@@ -38,6 +38,10 @@ impl Pace {
     /// What an event is believed to take before one was timed.
     const FIRST_NS: u64 = 2_000;
 
+    /// Processor time of a window, at least and at most.
+    const SHORTEST_NS: u64 = 1_000_000;
+    const LONGEST_NS: u64 = 100_000_000;
+
     /// Steps to a sparser period at a time.
     const MOST_STEPS: u8 = 3;
 
@@ -46,13 +50,26 @@ impl Pace {
         (8 * cost_ns).max(50_000)
     }
 
+    /// Is a window long enough to judge by? A process that has had `cpu_ns` so far is judged by a sixteenth of
+    /// that, so that what it does by turns is one; by a tenth of a second at most, and at once when the events
+    /// have used up what four such windows may cost.
+    pub fn is_ripe(&self, window: &Window, cpu_ns: u64, per_mille: u32) -> bool {
+        let least = (cpu_ns / 16).clamp(Self::SHORTEST_NS, Self::LONGEST_NS);
+        let spent = self.known_ns().saturating_mul(window.events);
+        let allowed = least.saturating_mul(u64::from(per_mille)) / 1_000;
+        window.cpu_ns >= least || spent > 4 * allowed
+    }
+
+    fn known_ns(&self) -> u64 {
+        match self.cost_ns {
+            0 => Self::FIRST_NS,
+            known => known,
+        }
+    }
+
     /// The share of the processor time that the events of `window` took, in millionths.
     pub fn share(&mut self, window: &Window) -> u32 {
-        let known = if self.cost_ns == 0 {
-            Self::FIRST_NS
-        } else {
-            self.cost_ns
-        };
+        let known = self.known_ns();
         self.cost_ns = match window.timed_ns.checked_div(window.timed) {
             // As many as a look has count for a quarter.
             Some(mean) => (known * 12 + mean * window.timed.min(4)) / (12 + window.timed.min(4)),
@@ -140,6 +157,20 @@ mod tests {
         pace.share(&window);
         assert_eq!(pace.cost_ns, 3_000);
         assert_eq!(pace.share(&Window::default()), 0, "no time passed");
+    }
+
+    #[test]
+    fn an_old_process_is_judged_by_longer_windows_but_for_a_burst() {
+        let pace = Pace { cost_ns: 2_000 };
+        let window = |events, cpu_ns| Window {
+            events,
+            cpu_ns,
+            ..Window::default()
+        };
+        assert!(pace.is_ripe(&window(64, 1_000_000), 2_000_000, 10));
+        assert!(!pace.is_ripe(&window(64, 20_000_000), 60_000_000_000, 10));
+        assert!(pace.is_ripe(&window(64, 100_000_000), 60_000_000_000, 10));
+        assert!(pace.is_ripe(&window(2_500, 2_000_000), 60_000_000_000, 10));
     }
 
     #[test]

@@ -189,25 +189,30 @@ fn look(now_ms: u64) {
 
 fn follow(now_ms: u64) {
     let (events, cpu_ns) = (EVENTS.load(Relaxed), sys::process_cpu_ns());
-    let window = Window {
-        events: events.wrapping_sub(SEEN_EVENTS.load(Relaxed)),
-        // In a fork's child the clock begins anew.
-        cpu_ns: cpu_ns.saturating_sub(SEEN_CPU_NS.load(Relaxed)),
-        timed: TIMED_EVENTS.swap(0, Relaxed),
-        timed_ns: TIMED_NS.swap(0, Relaxed),
-    };
-    SEEN_EVENTS.store(events, Relaxed);
-    SEEN_CPU_NS.store(cpu_ns, Relaxed);
-    SEEN_MS.store(now_ms, Relaxed);
     let mut pace = Pace {
         cost_ns: COST_NS.load(Relaxed),
     };
+    let mut window = Window {
+        events: events.wrapping_sub(SEEN_EVENTS.load(Relaxed)),
+        // In a fork's child the clock begins anew.
+        cpu_ns: cpu_ns.saturating_sub(SEEN_CPU_NS.load(Relaxed)),
+        ..Window::default()
+    };
+    let budget = BUDGET.load(Relaxed);
+    if !pace.is_ripe(&window, cpu_ns, budget) {
+        return;
+    }
+    window.timed = TIMED_EVENTS.swap(0, Relaxed);
+    window.timed_ns = TIMED_NS.swap(0, Relaxed);
+    SEEN_EVENTS.store(events, Relaxed);
+    SEEN_CPU_NS.store(cpu_ns, Relaxed);
+    SEEN_MS.store(now_ms, Relaxed);
     let share = pace.share(&window);
     COST_NS.store(pace.cost_ns, Relaxed);
     SPENT_NS.fetch_add(pace.cost_ns.saturating_mul(window.events), Relaxed);
     SHARE.store(share, Relaxed);
     let before = LG_PERIOD.load(Relaxed);
-    let affordable = Pace::next(before, share, BUDGET.load(Relaxed));
+    let affordable = Pace::next(before, share, budget);
     let lg_period = affordable
         .max(room_for(before))
         .clamp(Pace::DENSEST, Pace::SPARSEST);
