@@ -46,6 +46,7 @@ unsafe extern "C" {
 pub unsafe fn start<const N: usize>(
     environment: *const *const c_char,
     hooks: &'static HookAddresses,
+    hashes: &'static [u32; N],
     extensions: fn() -> [Extension; N],
 ) {
     let _start = elf::Start::begin();
@@ -70,7 +71,7 @@ pub unsafe fn start<const N: usize>(
     if config.prof_mmap {
         mapping::record();
     }
-    binding::bind(&extensions());
+    binding::bind(hashes, extensions);
     trigger::start(config);
     register_handlers(config);
     let detection = match config.prof_java {

@@ -14,6 +14,7 @@ use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::{entry, release};
+use crate::address_of;
 use crate::live_table::pages::PageFilter;
 use crate::next::{self, Entry, REAL};
 use crate::recorder::PAGES;
@@ -53,13 +54,13 @@ macro_rules! forward {
         };
 
         fn install_operators() {
-            $(install_operator(&FORWARD.$new, entry::$boot_new, &REAL.$new, entry::$late as *mut c_void, Some(entry::$count));)+
-            $(install_operator(&FORWARD.$delete, entry::$boot_delete, &REAL.$delete, release::late_delete as *mut c_void, None);)+
+            $(install_operator(&FORWARD.$new, address_of!(entry::$boot_new), &REAL.$new, address_of!(entry::$late), Some(address_of!(entry::$count)));)+
+            $(install_operator(&FORWARD.$delete, address_of!(entry::$boot_delete), &REAL.$delete, address_of!(release::late_delete), None);)+
         }
 
         fn watch_operators() {
             $(if is_counted_here(&REAL.$delete) {
-                FORWARD.$delete.store(release::$check as *mut c_void, Relaxed);
+                FORWARD.$delete.store(address_of!(release::$check) as *mut c_void, Relaxed);
             })+
         }
     };
@@ -114,17 +115,17 @@ pub fn install() {
     let null = core::ptr::null_mut();
     settle(
         &FORWARD.malloc,
-        entry::boot_malloc as *mut c_void,
+        address_of!(entry::boot_malloc) as *mut c_void,
         real.malloc.load(Relaxed),
     );
     settle(
         &FORWARD.calloc,
-        entry::boot_calloc as *mut c_void,
+        address_of!(entry::boot_calloc) as *mut c_void,
         real.calloc.load(Relaxed),
     );
     settle(
         &FORWARD.realloc,
-        entry::boot_realloc as *mut c_void,
+        address_of!(entry::boot_realloc) as *mut c_void,
         real.realloc.load(Relaxed),
     );
     // jemalloc's, which nobody calls before `binding` shows them.
@@ -151,34 +152,35 @@ fn settle(target: &Entry, initial: *mut c_void, value: *mut c_void) {
 pub fn watch() {
     // Acquire: pairs with the release in `begin_to_watch`, so that whoever gets a sampled block
     // from this thread sees the other targets too.
-    if PAGES.entry.load(Acquire) != release::watched_free as *mut c_void {
+    if PAGES.entry.load(Acquire) != address_of!(release::watched_free) as *mut c_void {
         begin_to_watch();
     }
 }
 
 #[cold]
 fn begin_to_watch() {
-    let sampled = release::free_sampled as *mut c_void;
+    let sampled = address_of!(release::free_sampled) as *mut c_void;
     for route in &PAGES.routes {
         route.store(sampled, Relaxed);
     }
     let [none, ..] = &PAGES.routes;
     none.store(REAL.free.load(Relaxed), Relaxed);
-    FORWARD
-        .realloc
-        .store(release::watched_realloc as *mut c_void, Relaxed);
+    FORWARD.realloc.store(
+        address_of!(release::watched_realloc) as *mut c_void,
+        Relaxed,
+    );
     FORWARD
         .dallocx
-        .store(release::check_dallocx as *mut c_void, Relaxed);
+        .store(address_of!(release::check_dallocx) as *mut c_void, Relaxed);
     FORWARD
         .sdallocx
-        .store(release::check_sdallocx as *mut c_void, Relaxed);
+        .store(address_of!(release::check_sdallocx) as *mut c_void, Relaxed);
     watch_operators();
     // Release: pairs with the acquire in `watch`, and with the hook's load of the address, whose
     // routes must be there.
     PAGES
         .entry
-        .store(release::watched_free as *mut c_void, Release);
+        .store(address_of!(release::watched_free) as *mut c_void, Release);
 }
 
 /// Does a C++ operator do its work without our hooks of malloc and free? One that comes back
@@ -191,15 +193,15 @@ fn is_counted_here(real: &Entry) -> bool {
 /// the operator itself.
 fn install_operator(
     target: &Entry,
-    boot: Function,
+    boot: usize,
     real: &Entry,
-    late: *mut c_void,
-    counting: Option<Function>,
+    late: usize,
+    counting: Option<usize>,
 ) {
     let operator = real.load(Relaxed);
     let counting = counting.filter(|_| is_counted_here(real));
     let chosen = match (operator.is_null(), counting) {
-        (true, _) => late,
+        (true, _) => late as *mut c_void,
         (false, Some(counting)) => counting as *mut c_void,
         (false, None) => operator,
     };

@@ -214,3 +214,32 @@ fn what_every_process_touches_lies_together() {
         "what runs at the start"
     );
 }
+
+/// Start addresses of `.eh_frame_hdr`'s search table, relative to it.
+fn unwind_table() -> Vec<i32> {
+    let sections = readelf("--section-headers");
+    let row = sections
+        .lines()
+        .find_map(|line| line.split_once(" .eh_frame_hdr "))
+        .expect("a search table");
+    let fields: Vec<&str> = row.1.split_whitespace().collect();
+    let offset = usize::from_str_radix(fields[2], 16).expect("an offset");
+    let file = std::fs::read(library()).expect("the library");
+    let word = |at: usize| {
+        let bytes = file[offset + at..][..4].try_into().expect("four bytes");
+        i32::from_le_bytes(bytes)
+    };
+    // Version 1; the table's words are relative to the section, with a sign.
+    assert_eq!((file[offset], file[offset + 3]), (1, 0x3b));
+    (0..word(8) as usize)
+        .map(|row| word(12 + 8 * row))
+        .collect()
+}
+
+#[test]
+fn other_unwinders_find_our_functions() {
+    let table = unwind_table();
+    assert!(table.len() > 100, "{} functions", table.len());
+    // They halve it. A linker that sorts by distances without a sign breaks it where code stands on both sides.
+    assert!(table.is_sorted());
+}
