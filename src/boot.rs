@@ -54,7 +54,7 @@ pub unsafe fn start<const N: usize>(
     mapping::install();
     sandbox::install();
     // SAFETY: as promised by the caller.
-    let Some(config) = (unsafe { configure(environment) }) else {
+    let Some((config, pid)) = (unsafe { configure(environment) }) else {
         return;
     };
     if !config.prof {
@@ -72,7 +72,7 @@ pub unsafe fn start<const N: usize>(
         mapping::record();
     }
     binding::bind(hashes, extensions);
-    trigger::start(config);
+    trigger::start(config, pid);
     register_handlers(config);
     let detection = match config.prof_java {
         "auto" => Detection::Auto,
@@ -94,16 +94,17 @@ pub unsafe fn start<const N: usize>(
         active: config.prof_active && config.prof_thread_active_init,
         controlled: config.prof_control,
         hooks,
+        pid,
     });
     trigger::begin();
 }
 
-/// The configuration, in arena memory; `None` when the process is privileged, has none of our
+/// The configuration, in arena memory, and this process; `None` when the process is privileged, has none of our
 /// variables, or there is no memory.
 ///
 /// # Safety
 /// As [`start`].
-unsafe fn configure(environment: *const *const c_char) -> Option<&'static Config> {
+unsafe fn configure(environment: *const *const c_char) -> Option<(&'static Config, u32)> {
     // SAFETY: getauxval has no precondition.
     if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
         return None;
@@ -134,12 +135,14 @@ unsafe fn configure(environment: *const *const c_char) -> Option<&'static Config
         ]);
         return None;
     }
-    lineage::begin([
+    let pid = sys::getpid().unsigned_abs();
+    let entries = [
         preload.map(|value| [&b"LD_PRELOAD"[..], b"=", value]),
         own.map(|value| [&b"MALLOSCOPE_CONF"[..], b"=", value])
             .or(jemalloc.map(|value| [&b"MALLOC_CONF"[..], b"=", value])),
-    ]);
-    Some(config)
+    ];
+    lineage::begin(pid, entries);
+    Some((config, pid))
 }
 
 /// The value of an environment variable. The array is read directly: programs such as bash bring
@@ -210,7 +213,8 @@ unsafe extern "C" fn parent() {
 unsafe extern "C" fn child() {
     // SAFETY: the thread that forked is the only one of the child.
     unsafe { unwind::after_fork() };
-    recorder::after_fork_in_child(seed());
-    lineage::forked(recorder::uptime_ms());
+    let pid = sys::getpid().unsigned_abs();
+    recorder::after_fork_in_child(pid);
+    lineage::forked(pid);
     trigger::begin();
 }

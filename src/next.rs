@@ -21,7 +21,7 @@
 use core::ffi::{c_char, c_int, c_void};
 use core::mem::transmute;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU64,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -124,6 +124,16 @@ static RESOLVED: AtomicBool = AtomicBool::new(false);
 /// program's allocator, and each of them does no more than forward. Written by [`resolve`].
 static SHADOWED: AtomicBool = AtomicBool::new(false);
 
+/// libc's `__libc_single_threaded` (glibc 2.32), or null. Written by [`resolve`].
+static SINGLE_THREADED: AtomicPtr<AtomicU8> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Is libc certain that the process has one thread, of those that libc made?
+pub fn is_single_threaded() -> bool {
+    // SAFETY: null, or a byte of libc or of the program, which are never closed.
+    let word = unsafe { SINGLE_THREADED.load(Relaxed).as_ref() };
+    word.is_some_and(|word| word.load(Relaxed) != 0)
+}
+
 /// Fills [`REAL`]. Idempotent; several threads may do it at once, with the same result. The loader's list is
 /// gone through once: most processes that are started are short, and this is most of our start.
 #[cold]
@@ -132,6 +142,7 @@ pub fn resolve() {
         addresses: [0; COUNT],
         known: 0,
         own: 0,
+        single_threaded: 0,
         is_shadowed: false,
         has_allocator: false,
     };
@@ -142,6 +153,7 @@ pub fn resolve() {
         }
     }
     OWN.store(found.own, Relaxed);
+    SINGLE_THREADED.store(found.single_threaded as *mut AtomicU8, Relaxed);
     SHADOWED.store(found.is_shadowed, Relaxed);
     if found.has_allocator {
         RESOLVED.store(true, Release);
@@ -155,6 +167,7 @@ struct Found {
     /// Which there are, and which the allocator defines itself; a bit each.
     known: u64,
     own: u64,
+    single_threaded: usize,
     is_shadowed: bool,
     has_allocator: bool,
 }
@@ -181,6 +194,12 @@ impl Found {
             }
         });
         self.known |= here;
+        // A program that is not position-independent may have libc's variable in its own data.
+        if let Some(word) = table.symbol(const { Name::new(b"__libc_single_threaded") })
+            && (self.single_threaded == 0 || object.name().is_empty())
+        {
+            self.single_threaded = word.addr;
+        }
         if is_allocator {
             self.own = here & !SYSTEM;
         }

@@ -37,7 +37,9 @@ use crate::tls::{self, Guard, Tls};
 use crate::unwind::Registers;
 use crate::{arena, gate, sys};
 
-pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid};
+pub use fork::{
+    after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid, watch,
+};
 pub use thread::{Thread, has_thread, name_of, reseed};
 
 /// The stacks seen. Lives as long as the process.
@@ -117,6 +119,8 @@ pub struct Settings {
     pub controlled: bool,
     /// The exported hooks.
     pub hooks: &'static HookAddresses,
+    /// This process.
+    pub pid: u32,
 }
 
 /// The hook a block was asked at.
@@ -182,7 +186,7 @@ pub fn start(settings: &Settings) {
     THREAD_NAMES.store(settings.thread_names, Relaxed);
     START_MS.store(sys::monotonic_ms(), Relaxed);
     HOOKS.store(core::ptr::from_ref(settings.hooks).cast_mut(), Relaxed);
-    fork::watch();
+    fork::begin(settings.pid);
     // Release: pairs with `is_active`.
     ACTIVE.store(settings.active, Release);
     // The calling thread looks at its next allocation.
@@ -310,6 +314,7 @@ fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
     if !known.is_null() {
         return Some(known);
     }
+    watch();
     let _pass = gate::TABLES.enter()?;
     let found = thread::find_or_make();
     match found {

@@ -52,7 +52,8 @@ pub use socket::{
     Event, accept, effective_user, listen_abstract, move_above_standard, peer_user, send, wait_for,
 };
 pub use thread::{
-    abort, address_space_limit, close_from, exit_group, process_exists, random, set_thread_name,
+    abort, address_space_limit, close_from, exit_group, has_spawned, process_exists, random,
+    set_thread_name,
     spawn, thread_exists, wait_for_thread, wake_waiters,
 };
 
@@ -229,6 +230,12 @@ pub fn realtime_ms() -> u64 {
         true => 0,
         false => clock_ms(libc::CLOCK_REALTIME),
     }
+}
+
+/// A clock that is read without a call, and without a page of the kernel's: its ticks are some fraction of a
+/// nanosecond each. Where it cannot be had it stands still.
+pub fn ticks() -> u64 {
+    arch::ticks()
 }
 
 /// The process id, from the kernel each time: a cached one would be the parent's after a raw clone.

@@ -13,20 +13,34 @@
     clippy::panic
 )]
 
+use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicPtr, AtomicU32};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 
-use super::{LIVE, STACKS, current_thread, mapping, reseed, thread};
+use super::{LIVE, STACKS, current_thread, mapping, thread};
 use crate::diag::{self, Counter};
 use crate::frame_table::FRAMES;
-use crate::{arena, gate, runtime, sys, tls, unwind};
+use crate::{arena, gate, next, runtime, sys, tls, unwind};
 
-/// The process whose samples these are. Written by [`watch`] and in a fork's child.
+/// The process whose samples these are. Written by [`begin`] and in a fork's child.
 static PID: AtomicU32 = AtomicU32::new(0);
 
-/// A word that a child made by a fork without our handlers finds wiped to zero (MADV_WIPEONFORK).
-/// Null before `boot` and where the kernel cannot do it. Written by `boot`.
+/// The word in [`PAGE`], once that is watched. Null before a thread's first event, and where the kernel cannot do it.
+/// Written by [`watch`].
 static FORK_WORD: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Did our handlers run for the fork that made this process, and has nobody looked at the word since? Written
+/// by the child's handler and by [`abandon_if_wiped`]. The handler leaves the word alone: most children are done
+/// before it is asked for, and each page that they write is copied.
+static IS_WHOLE: AtomicBool = AtomicBool::new(false);
+
+/// A page whose first word a child made by a fork without our handlers finds wiped to zero
+/// (MADV_WIPEONFORK). Of our own variables, so that no process has one mapping more.
+static PAGE: Page = Page([const { AtomicU32::new(0) }; sys::PAGE / size_of::<AtomicU32>()]);
+
+/// x86-64's pages, and no larger ones: what else lies there would be wiped too.
+#[repr(C, align(4096))]
+struct Page([AtomicU32; sys::PAGE / size_of::<AtomicU32>()]);
 
 /// The process whose samples these are. A vfork child shares our memory, and is another.
 pub fn pid() -> u32 {
@@ -36,26 +50,39 @@ pub fn pid() -> u32 {
 /// Is this a child that runs in our process's memory (vfork, CLONE_VM)? What is kept here is then not its
 /// own.
 pub fn is_borrowed() -> bool {
-    // SAFETY: null, or the page that `watch` mapped for good.
+    // SAFETY: null, or a word of ours.
     let word = unsafe { FORK_WORD.load(Relaxed).as_ref() };
     let is_whole = word.is_some_and(|word| word.load(Relaxed) != 0);
     is_whole && sys::getpid().unsigned_abs() != pid()
 }
 
-/// Begins to watch. Called by `start`.
-pub(super) fn watch() {
-    PID.store(sys::getpid().unsigned_abs(), Relaxed);
-    let Some(word) = sys::mmap_anon(sys::PAGE) else {
-        return;
-    };
-    // SAFETY: the page is ours; WIPEONFORK (Linux 4.14) changes only what a child sees of it.
-    if unsafe { sys::madvise(word, sys::PAGE, libc::MADV_WIPEONFORK) } != 0 {
-        // SAFETY: never published.
-        unsafe { sys::munmap(word, sys::PAGE) };
+/// Called by `start`, in the process `pid`.
+pub(super) fn begin(pid: u32) {
+    PID.store(pid, Relaxed);
+}
+
+/// Begins to watch for forks that run no handlers: before the first thread gets its block, for until then there
+/// is nothing that such a child could find half-made; and before a sandbox, in which it could not be done any
+/// more.
+pub fn watch() {
+    let [word, ..] = &PAGE.0;
+    if !FORK_WORD.load(Relaxed).is_null() || !cfg!(target_arch = "x86_64") {
         return;
     }
-    FORK_WORD.store(word.as_ptr().cast(), Relaxed);
-    announce_fork();
+    let page = NonNull::from(&PAGE).cast::<u8>();
+    // SAFETY: the page is ours; WIPEONFORK (Linux 4.14) changes only what a child sees of it.
+    if unsafe { sys::madvise(page, sys::PAGE, libc::MADV_WIPEONFORK) } == 0 {
+        word.store(1, Relaxed);
+        FORK_WORD.store(core::ptr::from_ref(word).cast_mut(), Relaxed);
+    }
+}
+
+/// Is there certainly no other thread, and this one not inside our code? Then nothing has to be kept out of the
+/// tables, and neither parent nor child writes a word for it.
+fn is_alone(tls: &tls::Tls) -> bool {
+    // Threads that libc does not know are ours.
+    let is_only = next::is_single_threaded() && !sys::has_spawned();
+    is_only && !tls.is_busy() && tls.forks.load(Relaxed) == 0
 }
 
 /// How a fork found the tables: the thread was inside them (a signal handler forks), others stayed
@@ -67,6 +94,9 @@ const WHOLE: u32 = 2;
 /// Before fork, by our handler: keeps other threads out of the tables.
 pub fn before_fork() {
     let tls = tls::current();
+    if is_alone(tls) {
+        return;
+    }
     if tls.forks.fetch_add(1, Relaxed) == 0 {
         let state = match tls.before_fork().then(|| gate::TABLES.close()) {
             None => INSIDE,
@@ -80,46 +110,50 @@ pub fn before_fork() {
 /// After fork, in the parent.
 pub fn after_fork_in_parent() {
     let tls = tls::current();
+    // None is in progress: it was alone.
+    if tls.forks.load(Relaxed) == 0 {
+        return;
+    }
     if tls.forks.fetch_sub(1, Relaxed) == 1 && tls.fork_state.load(Relaxed) != INSIDE {
         gate::TABLES.open();
         tls.after_fork();
     }
 }
 
-/// After fork, in the child. What is not whole is abandoned at the next sample, by the wiped word;
+/// After fork, in the child `pid`. What is not whole is abandoned at the next sample, by the wiped word;
 /// not here, where an interrupted thread may still be in the midst of it.
-pub fn after_fork_in_child(seed: u64) {
+pub fn after_fork_in_child(pid: u32) {
     let tls = tls::current();
-    let is_last = tls.forks.fetch_sub(1, Relaxed) == 1;
-    let state = tls.fork_state.load(Relaxed);
-    reseed(seed);
-    if is_last && state != INSIDE {
+    let was_alone = tls.forks.load(Relaxed) == 0;
+    let is_last = was_alone || tls.forks.fetch_sub(1, Relaxed) == 1;
+    let state = match was_alone {
+        true => WHOLE,
+        false => tls.fork_state.load(Relaxed),
+    };
+    thread::reseed_in_child(pid);
+    if is_last && !was_alone && state != INSIDE {
         gate::TABLES.reset();
         tls.after_fork();
+    }
+    if is_last && state != INSIDE {
         // The inherited countdown belongs to the parent; this thread draws its own.
         tls.countdown.store(0, Relaxed);
     }
     if is_last && state == WHOLE {
-        PID.store(sys::getpid().unsigned_abs(), Relaxed);
-        announce_fork();
+        PID.store(pid, Relaxed);
+        IS_WHOLE.store(true, Relaxed);
         // SAFETY: the block of this very thread, the only one here.
         if let Some(thread) = unsafe { current_thread().as_mut() } {
-            thread.refresh_tid();
+            // The only thread has the process's number.
+            thread.refresh_tid(pid as i32);
         }
-    }
-}
-
-fn announce_fork() {
-    // SAFETY: null, or the page that `watch` mapped for good.
-    if let Some(word) = unsafe { FORK_WORD.load(Relaxed).as_ref() } {
-        word.store(1, Relaxed);
     }
 }
 
 /// In the child of a fork that ran no handlers: abandons what another thread of the parent may
 /// have left half-written, and starts afresh. True when it did.
 pub(super) fn abandon_if_wiped() -> bool {
-    // SAFETY: null, or the page that `watch` mapped for good.
+    // SAFETY: null, or a word of ours.
     let Some(word) = (unsafe { FORK_WORD.load(Relaxed).as_ref() }) else {
         return false;
     };
@@ -127,6 +161,10 @@ pub(super) fn abandon_if_wiped() -> bool {
         return false;
     }
     word.store(1, Relaxed);
+    // Of a child that forked without our handlers before anybody looked it was the parent that was whole.
+    if IS_WHOLE.swap(false, Relaxed) && PID.load(Relaxed) == sys::getpid().unsigned_abs() {
+        return false;
+    }
     // SAFETY: WIPEONFORK zeroed the word, so this is a new process, whose only thread we are; all
     // pointers into the arena are dropped here.
     unsafe {

@@ -48,10 +48,9 @@ static CLEANER: AtomicU32 = AtomicU32::new(0);
 const PATIENCE_MS: u64 = 10_000;
 
 /// Keeps the configuration for the dumps to come.
-pub fn start(config: &'static Config) {
+pub fn start(config: &'static Config, pid: u32) {
     CONFIG.store(core::ptr::from_ref(config).cast_mut(), Relaxed);
     dump::start(config);
-    let pid = sys::getpid().unsigned_abs();
     CLEANER.store(pid, Relaxed);
     PID.store(pid, Relaxed);
 }

@@ -45,9 +45,9 @@ static PEAK: AtomicU64 = AtomicU64::new(0);
 /// A maximum below this makes no dump: one sample would.
 const LEAST_PEAK: u64 = 1 << 20;
 
-/// Arms the triggers that the configuration asks for. Called by `boot` before sampling begins.
-pub fn start(config: &'static Config) {
-    dumper::start(config);
+/// Arms the triggers that the configuration asks for, in the process `pid`. Called by `boot` before sampling begins.
+pub fn start(config: &'static Config, pid: u32) {
+    dumper::start(config, pid);
     worth::start(config);
     sandbox::start(config);
     INTERVAL.store(config.interval_bytes().unwrap_or(0), Relaxed);

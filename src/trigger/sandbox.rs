@@ -16,7 +16,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::{dumper, final_signal, watcher};
 use crate::config::Config;
 use crate::dump::Reason;
-use crate::{java_heap, process, sys, tls};
+use crate::{java_heap, process, recorder, sys, tls};
 
 /// Are dumps written by themselves? Written by [`start`], before sampling begins.
 static WRITES: AtomicBool = AtomicBool::new(false);
@@ -35,6 +35,7 @@ pub fn start(config: &Config) {
 /// A filter that does not admit us is about to be installed, for every thread or the calling one.
 /// `lets_end`: it lets threads end.
 pub fn before(everyone: bool, lets_end: bool) {
+    recorder::watch();
     // Inside already: a signal handler interrupted our own code, and installs a filter.
     if let Some(_guard) = tls::current().enter() {
         if WRITES.load(Relaxed) {
