@@ -45,7 +45,11 @@ macro_rules! tables {
 
         /// The symbols in the table's order, a blank behind each. One text, for a list of them would
         /// need relocations at each start.
-        const SYMBOLS: &[u8] = concat!($($symbol, " "),+).as_bytes();
+        static SYMBOLS: [u8; concat!($($symbol, " "),+).len()] =
+            match concat!($($symbol, " "),+).as_bytes().first_chunk() {
+                Some(text) => *text,
+                None => unreachable!(),
+            };
     };
 }
 
@@ -231,12 +235,12 @@ const COUNT: usize = size_of::<Functions>() / size_of::<Entry>();
 /// Where in [`SYMBOLS`] each ends, and its hash.
 static HASHED: [(u16, u32); COUNT] = {
     let mut all = [(0, 0); COUNT];
-    let (mut rest, mut at, mut start, mut end) = (SYMBOLS, 0, 0, 0);
+    let (mut rest, mut at, mut start, mut end) = (SYMBOLS.as_slice(), 0, 0, 0);
     while let [byte, more @ ..] = rest {
         if *byte == b' ' {
             all[at] = (
                 end as u16,
-                elf::gnu_hash(SYMBOLS.split_at(end).0.split_at(start).1),
+                elf::gnu_hash(SYMBOLS.as_slice().split_at(end).0.split_at(start).1),
             );
             (at, start) = (at + 1, end + 1);
         }
@@ -298,7 +302,7 @@ const fn text(at: usize) -> &'static [u8] {
         0 => 0,
         _ => HASHED[at - 1].0 as usize + 1,
     };
-    SYMBOLS.split_at(HASHED[at].0 as usize).0.split_at(start).1
+    SYMBOLS.as_slice().split_at(HASHED[at].0 as usize).0.split_at(start).1
 }
 
 /// The symbols whose bits are set, by their numbers.
