@@ -302,7 +302,12 @@ const fn text(at: usize) -> &'static [u8] {
         0 => 0,
         _ => HASHED[at - 1].0 as usize + 1,
     };
-    SYMBOLS.as_slice().split_at(HASHED[at].0 as usize).0.split_at(start).1
+    SYMBOLS
+        .as_slice()
+        .split_at(HASHED[at].0 as usize)
+        .0
+        .split_at(start)
+        .1
 }
 
 /// The symbols whose bits are set, by their numbers.

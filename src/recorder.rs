@@ -37,9 +37,7 @@ use crate::tls::{self, Guard, Tls};
 use crate::unwind::Registers;
 use crate::{arena, gate, sys};
 
-pub use fork::{
-    after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid, watch,
-};
+pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid, watch};
 pub use thread::{Thread, has_thread, name_of, reseed};
 
 /// The stacks seen. Lives as long as the process.
@@ -184,7 +182,7 @@ pub fn start(settings: &Settings) {
     }
     MOST_FRAMES.store(settings.most_frames, Relaxed);
     THREAD_NAMES.store(settings.thread_names, Relaxed);
-    START_MS.store(sys::monotonic_ms(), Relaxed);
+    START_MS.store(sys::monotonic_ms_once(), Relaxed);
     HOOKS.store(core::ptr::from_ref(settings.hooks).cast_mut(), Relaxed);
     fork::begin(settings.pid);
     // Release: pairs with `is_active`.

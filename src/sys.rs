@@ -53,8 +53,7 @@ pub use socket::{
 };
 pub use thread::{
     abort, address_space_limit, close_from, exit_group, has_spawned, process_exists, random,
-    set_thread_name,
-    spawn, thread_exists, wait_for_thread, wake_waiters,
+    set_thread_name, spawn, thread_exists, wait_for_thread, wake_waiters,
 };
 
 use arch::valgrind_request;
@@ -213,9 +212,24 @@ fn clock_ms(clock: libc::clockid_t) -> u64 {
     };
     // SAFETY: `at` is a timespec of ours; clock_gettime(2) writes nothing else.
     unsafe { libc::clock_gettime(clock, &mut at) };
-    (at.tv_sec as u64)
-        .wrapping_mul(1000)
-        .wrapping_add(at.tv_nsec as u64 / 1_000_000)
+    in_ms(at.tv_sec, at.tv_nsec)
+}
+
+fn in_ms(seconds: i64, nanoseconds: i64) -> u64 {
+    let whole = (seconds as u64).wrapping_mul(1000);
+    whole.wrapping_add(nanoseconds as u64 / 1_000_000)
+}
+
+/// As [`monotonic_ms`], by a system call: for who asks once, and whom the vdso's pages would cost far more.
+pub fn monotonic_ms_once() -> u64 {
+    let mut at = [0_i64; 2];
+    let (clock, place) = (libc::CLOCK_MONOTONIC as usize, at.as_mut_ptr() as usize);
+    // SAFETY: the kernel writes a timespec, two words, to ours.
+    let result = unsafe { syscall(libc::SYS_clock_gettime, [clock, place, 0, 0, 0, 0]) };
+    match (result, at) {
+        (0, [seconds, nanoseconds]) => in_ms(seconds, nanoseconds),
+        _ => monotonic_ms(),
+    }
 }
 
 /// Milliseconds of CLOCK_MONOTONIC. In a sandbox it stands still, for not every machine can tell the

@@ -178,10 +178,13 @@ mod tests {
             .expect("a process");
         let pid = child.id();
         let starts = |first: &'static [u8], second: Option<&'static [u8]>| {
-            begin(0, [
-                Some([b"MALLOSCOPE_TEST", b"=", first]),
-                second.map(|second| [&b"MALLOSCOPE_LIST"[..], b"=", second]),
-            ]);
+            begin(
+                0,
+                [
+                    Some([b"MALLOSCOPE_TEST", b"=", first]),
+                    second.map(|second| [&b"MALLOSCOPE_LIST"[..], b"=", second]),
+                ],
+            );
             is_profiled(pid)
         };
         // The environment is there when the program was executed.
