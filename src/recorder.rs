@@ -303,16 +303,23 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
     // SAFETY: the guard makes us the only user of this thread's block.
     let (due, countdown) = unsafe { (*thread).draw(size as u64, lg_period()) };
     guard.rearm(countdown);
+    if due {
+        fork::begin_to_sample();
+    }
     due.then_some(Sampling { thread, guard })
 }
 
 fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
-    fork::abandon_if_wiped();
+    if !fork::is_whole_child() {
+        fork::abandon_if_wiped();
+    }
     let known = tls.thread.load(Relaxed).cast::<Thread>();
     if !known.is_null() {
         return Some(known);
     }
-    watch();
+    if thread::is_any() {
+        fork::begin_to_sample();
+    }
     let _pass = gate::TABLES.enter()?;
     let found = thread::find_or_make();
     match found {

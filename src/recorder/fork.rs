@@ -20,18 +20,18 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
 use super::{LIVE, STACKS, current_thread, mapping, thread};
 use crate::diag::{self, Counter};
 use crate::frame_table::FRAMES;
-use crate::{arena, gate, next, runtime, sys, tls, unwind};
+use crate::{arena, gate, next, process, runtime, sys, tls, unwind};
 
 /// The process whose samples these are. Written by [`begin`] and in a fork's child.
 static PID: AtomicU32 = AtomicU32::new(0);
 
-/// The word in [`PAGE`], once that is watched. Null before a thread's first event, and where the kernel cannot do it.
+/// The word in [`PAGE`], once that is watched. Null before the first sample, and where the kernel cannot do it.
 /// Written by [`watch`].
 static FORK_WORD: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Did our handlers run for the fork that made this process, and has nobody looked at the word since? Written
 /// by the child's handler and by [`abandon_if_wiped`]. The handler leaves the word alone: most children are done
-/// before it is asked for, and each page that they write is copied.
+/// before they sample, and each page that they write is copied.
 static IS_WHOLE: AtomicBool = AtomicBool::new(false);
 
 /// A page whose first word a child made by a fork without our handlers finds wiped to zero
@@ -50,10 +50,14 @@ pub fn pid() -> u32 {
 /// Is this a child that runs in our process's memory (vfork, CLONE_VM)? What is kept here is then not its
 /// own.
 pub fn is_borrowed() -> bool {
+    let was = pid();
+    if sys::getpid().unsigned_abs() == was {
+        return false;
+    }
     // SAFETY: null, or a word of ours.
     let word = unsafe { FORK_WORD.load(Relaxed).as_ref() };
-    let is_whole = word.is_some_and(|word| word.load(Relaxed) != 0);
-    is_whole && sys::getpid().unsigned_abs() != pid()
+    // A fork would have wiped it. Where nobody wrote it yet, it is another's memory while that one sleeps.
+    word.is_some_and(|word| word.load(Relaxed) != 0) || process::sleeps_for_vfork(was) == Some(true)
 }
 
 /// Called by `start`, in the process `pid`.
@@ -61,19 +65,36 @@ pub(super) fn begin(pid: u32) {
     PID.store(pid, Relaxed);
 }
 
-/// Begins to watch for forks that run no handlers: before the first thread gets its block, for until then there
-/// is nothing that such a child could find half-made; and before a sandbox, in which it could not be done any
-/// more.
+/// Begins to watch for forks that run no handlers: before the first sample, before a second thread gets its block,
+/// for until then there is nothing that such a child could find half-made; and before a sandbox, in which it could
+/// not be done any more. Most processes of a shell end before.
 pub fn watch() {
     let [word, ..] = &PAGE.0;
     if !FORK_WORD.load(Relaxed).is_null() || !cfg!(target_arch = "x86_64") {
         return;
     }
+    adopt();
     let page = NonNull::from(&PAGE).cast::<u8>();
     // SAFETY: the page is ours; WIPEONFORK (Linux 4.14) changes only what a child sees of it.
     if unsafe { sys::madvise(page, sys::PAGE, libc::MADV_WIPEONFORK) } == 0 {
         word.store(1, Relaxed);
         FORK_WORD.store(core::ptr::from_ref(word).cast_mut(), Relaxed);
+    }
+}
+
+/// A sample is about to be recorded: from here on this process, who may be a child that was only looking until now,
+/// is told from its children by the word.
+pub(super) fn begin_to_sample() {
+    watch();
+    abandon_if_wiped();
+}
+
+/// Nothing was sampled yet, and we are not the process that was started: a fork that ran no handlers made us, and
+/// the samples to come are ours; or a vfork did, and the memory is our parent's, which sleeps meanwhile.
+fn adopt() {
+    let (was, pid) = (PID.load(Relaxed), sys::getpid().unsigned_abs());
+    if was != pid && process::sleeps_for_vfork(was) == Some(false) {
+        PID.store(pid, Relaxed);
     }
 }
 
@@ -152,19 +173,33 @@ pub fn after_fork_in_child(pid: u32) {
 
 /// In the child of a fork that ran no handlers: abandons what another thread of the parent may
 /// have left half-written, and starts afresh. True when it did.
+#[inline]
 pub(super) fn abandon_if_wiped() -> bool {
     // SAFETY: null, or a word of ours.
     let Some(word) = (unsafe { FORK_WORD.load(Relaxed).as_ref() }) else {
         return false;
     };
-    if word.load(Relaxed) != 0 {
+    if is_whole_child() {
+        // From here on it is watched as its parent was.
+        word.store(1, Relaxed);
+        IS_WHOLE.store(false, Relaxed);
         return false;
     }
+    word.load(Relaxed) == 0 && abandon(word)
+}
+
+/// Is this a child that our handlers know, of which nothing else was asked yet?
+#[inline]
+pub(super) fn is_whole_child() -> bool {
+    // A child of it that ran no handlers is another process.
+    IS_WHOLE.load(Relaxed) && PID.load(Relaxed) == sys::getpid().unsigned_abs()
+}
+
+#[cold]
+#[inline(never)]
+fn abandon(word: &AtomicU32) -> bool {
     word.store(1, Relaxed);
-    // Of a child that forked without our handlers before anybody looked it was the parent that was whole.
-    if IS_WHOLE.swap(false, Relaxed) && PID.load(Relaxed) == sys::getpid().unsigned_abs() {
-        return false;
-    }
+    IS_WHOLE.store(false, Relaxed);
     // SAFETY: WIPEONFORK zeroed the word, so this is a new process, whose only thread we are; all
     // pointers into the arena are dropped here.
     unsafe {

@@ -18,7 +18,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::thread::Thread;
-use super::{Hook, MOST_FRAMES, THREAD_NAMES, is_active, lg_period, thread_of, uptime_ms};
+use super::{Hook, MOST_FRAMES, THREAD_NAMES, fork, is_active, lg_period, thread_of, uptime_ms};
 use crate::diag::{self, Counter};
 use crate::live_table::Sample;
 use crate::range_table::{RangeTable, Removed};
@@ -48,6 +48,7 @@ impl Inside {
             return None;
         };
         let thread = thread_of(tls)?;
+        fork::begin_to_sample();
         Some(Inside { thread, _guard })
     }
 

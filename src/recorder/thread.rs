@@ -100,6 +100,11 @@ pub fn abandon() {
     BLOCKS.store(0, Relaxed);
 }
 
+/// Is there a block already?
+pub fn is_any() -> bool {
+    BLOCKS.load(Relaxed) != 0
+}
+
 /// The calling thread's block, made on its first event.
 pub fn find_or_make() -> Option<*mut Thread> {
     let tcb = tls::thread_pointer();
