@@ -37,7 +37,7 @@ use crate::tls::{self, Guard, Tls};
 use crate::unwind::Registers;
 use crate::{arena, gate, sys};
 
-pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid, watch};
+pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid, settle};
 pub use thread::{Thread, has_thread, name_of, reseed};
 
 /// The stacks seen. Lives as long as the process.
@@ -303,20 +303,29 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
     // SAFETY: the guard makes us the only user of this thread's block.
     let (due, countdown) = unsafe { (*thread).draw(size as u64, lg_period()) };
     guard.rearm(countdown);
-    if due {
-        fork::begin_to_sample();
+    match due && fork::begin_to_sample() {
+        false => due.then_some(Sampling { thread, guard }),
+        true => enter_afresh(tls, guard, size),
     }
+}
+
+/// As [`enter_event`], where all that was known before was just abandoned, the thread's block too.
+#[cold]
+#[inline(never)]
+fn enter_afresh(tls: &'static Tls, mut guard: Guard, size: usize) -> Option<Sampling> {
+    let thread = thread_of(tls)?;
+    // SAFETY: as in `enter_event`.
+    let (due, countdown) = unsafe { (*thread).draw(size as u64, lg_period()) };
+    guard.rearm(countdown);
     due.then_some(Sampling { thread, guard })
 }
 
 fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
-    if !fork::is_whole_child() {
-        fork::abandon_if_wiped();
-    }
     let known = tls.thread.load(Relaxed).cast::<Thread>();
     if !known.is_null() {
         return Some(known);
     }
+    fork::abandon_if_wiped();
     if thread::is_any() {
         fork::begin_to_sample();
     }
@@ -383,7 +392,7 @@ pub struct Refused;
 /// Takes the record of `address` away, if there is one.
 pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
     let _guard = tls::current().enter().ok_or(Refused)?;
-    if fork::abandon_if_wiped() {
+    if fork::begin_to_sample() {
         return Ok(None);
     }
     let _pass = gate::TABLES.enter().ok_or(Refused)?;

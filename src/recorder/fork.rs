@@ -15,7 +15,7 @@
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
+use core::sync::atomic::{AtomicU8, AtomicU32};
 
 use super::{LIVE, STACKS, current_thread, mapping, thread};
 use crate::diag::{self, Counter};
@@ -25,14 +25,16 @@ use crate::{arena, gate, next, process, runtime, sys, tls, unwind};
 /// The process whose samples these are. Written by [`begin`] and in a fork's child.
 static PID: AtomicU32 = AtomicU32::new(0);
 
-/// The word in [`PAGE`], once that is watched. Null before the first sample, and where the kernel cannot do it.
-/// Written by [`watch`].
-static FORK_WORD: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
+/// What is known of forks that run no handlers. Written by [`settle`], [`abandon`] and the child's handler, which
+/// leaves the word alone: most children are done before they sample, and each page that they write is copied.
+static STATE: AtomicU8 = AtomicU8::new(UNWATCHED);
 
-/// Did our handlers run for the fork that made this process, and has nobody looked at the word since? Written
-/// by the child's handler and by [`abandon_if_wiped`]. The handler leaves the word alone: most children are done
-/// before they sample, and each page that they write is copied.
-static IS_WHOLE: AtomicBool = AtomicBool::new(false);
+/// Nothing was sampled yet, and nothing could be found half-made.
+const UNWATCHED: u8 = 0;
+/// The word tells.
+const WATCHED: u8 = 1;
+/// A child whose fork ran our handlers, and that took no sample yet. The word was wiped, and means nothing.
+const WHOLE_CHILD: u8 = 2;
 
 /// A page whose first word a child made by a fork without our handlers finds wiped to zero
 /// (MADV_WIPEONFORK). Of our own variables, so that no process has one mapping more.
@@ -54,10 +56,8 @@ pub fn is_borrowed() -> bool {
     if sys::getpid().unsigned_abs() == was {
         return false;
     }
-    // SAFETY: null, or a word of ours.
-    let word = unsafe { FORK_WORD.load(Relaxed).as_ref() };
-    // A fork would have wiped it. Where nobody wrote it yet, it is another's memory while that one sleeps.
-    word.is_some_and(|word| word.load(Relaxed) != 0) || process::sleeps_for_vfork(was) == Some(true)
+    // A fork would have wiped the word. Where nobody wrote it yet, this is another's memory while that one sleeps.
+    word().load(Relaxed) != 0 || process::sleeps_for_vfork(was) == Some(true)
 }
 
 /// Called by `start`, in the process `pid`.
@@ -65,28 +65,49 @@ pub(super) fn begin(pid: u32) {
     PID.store(pid, Relaxed);
 }
 
-/// Begins to watch for forks that run no handlers: before the first sample, before a second thread gets its block,
-/// for until then there is nothing that such a child could find half-made; and before a sandbox, in which it could
-/// not be done any more. Most processes of a shell end before.
-pub fn watch() {
+fn word() -> &'static AtomicU32 {
     let [word, ..] = &PAGE.0;
-    if !FORK_WORD.load(Relaxed).is_null() || !cfg!(target_arch = "x86_64") {
-        return;
-    }
-    adopt();
-    let page = NonNull::from(&PAGE).cast::<u8>();
-    // SAFETY: the page is ours; WIPEONFORK (Linux 4.14) changes only what a child sees of it.
-    if unsafe { sys::madvise(page, sys::PAGE, libc::MADV_WIPEONFORK) } == 0 {
-        word.store(1, Relaxed);
-        FORK_WORD.store(core::ptr::from_ref(word).cast_mut(), Relaxed);
+    word
+}
+
+/// A sample is about to be recorded, or a second thread gets its block: from here on this process, who may be a
+/// child that was only looking until now, is told from its children by the word. True when it was one that ran no
+/// handlers, and had to begin afresh.
+#[inline]
+pub(super) fn begin_to_sample() -> bool {
+    match STATE.load(Relaxed) {
+        WATCHED => word().load(Relaxed) == 0 && abandon(),
+        _ => settle(),
     }
 }
 
-/// A sample is about to be recorded: from here on this process, who may be a child that was only looking until now,
-/// is told from its children by the word.
-pub(super) fn begin_to_sample() {
-    watch();
-    abandon_if_wiped();
+/// Begins to watch for forks that run no handlers. Also before a sandbox, in which it could not be done any more.
+/// As [`begin_to_sample`].
+#[cold]
+pub fn settle() -> bool {
+    let is_fresh = match STATE.load(Relaxed) {
+        UNWATCHED => {
+            adopt();
+            false
+        }
+        // Of a child that our handlers know, one that they do not know.
+        WHOLE_CHILD => !is_ours() && abandon(),
+        _ => false,
+    };
+    if cfg!(target_arch = "x86_64") {
+        let page = NonNull::from(&PAGE).cast::<u8>();
+        // SAFETY: the page is ours; WIPEONFORK (Linux 4.14) changes only what a child sees of it. Where the kernel
+        // cannot do it, the word tells nothing.
+        unsafe { sys::madvise(page, sys::PAGE, libc::MADV_WIPEONFORK) };
+    }
+    word().store(1, Relaxed);
+    STATE.store(WATCHED, Relaxed);
+    is_fresh
+}
+
+/// Are the samples this very process's?
+fn is_ours() -> bool {
+    pid() == sys::getpid().unsigned_abs()
 }
 
 /// Nothing was sampled yet, and we are not the process that was started: a fork that ran no handlers made us, and
@@ -162,7 +183,7 @@ pub fn after_fork_in_child(pid: u32) {
     }
     if is_last && state == WHOLE {
         PID.store(pid, Relaxed);
-        IS_WHOLE.store(true, Relaxed);
+        STATE.store(WHOLE_CHILD, Relaxed);
         // SAFETY: the block of this very thread, the only one here.
         if let Some(thread) = unsafe { current_thread().as_mut() } {
             // The only thread has the process's number.
@@ -172,34 +193,22 @@ pub fn after_fork_in_child(pid: u32) {
 }
 
 /// In the child of a fork that ran no handlers: abandons what another thread of the parent may
-/// have left half-written, and starts afresh. True when it did.
+/// have left half-written, and starts afresh. True when it did. A child that only looks stays as it is.
 #[inline]
 pub(super) fn abandon_if_wiped() -> bool {
-    // SAFETY: null, or a word of ours.
-    let Some(word) = (unsafe { FORK_WORD.load(Relaxed).as_ref() }) else {
-        return false;
+    let is_wiped = match STATE.load(Relaxed) {
+        WATCHED => word().load(Relaxed) == 0,
+        UNWATCHED => false,
+        _ => !is_ours(),
     };
-    if is_whole_child() {
-        // From here on it is watched as its parent was.
-        word.store(1, Relaxed);
-        IS_WHOLE.store(false, Relaxed);
-        return false;
-    }
-    word.load(Relaxed) == 0 && abandon(word)
-}
-
-/// Is this a child that our handlers know, of which nothing else was asked yet?
-#[inline]
-pub(super) fn is_whole_child() -> bool {
-    // A child of it that ran no handlers is another process.
-    IS_WHOLE.load(Relaxed) && PID.load(Relaxed) == sys::getpid().unsigned_abs()
+    is_wiped && abandon()
 }
 
 #[cold]
 #[inline(never)]
-fn abandon(word: &AtomicU32) -> bool {
-    word.store(1, Relaxed);
-    IS_WHOLE.store(false, Relaxed);
+fn abandon() -> bool {
+    word().store(1, Relaxed);
+    STATE.store(WATCHED, Relaxed);
     // SAFETY: WIPEONFORK zeroed the word, so this is a new process, whose only thread we are; all
     // pointers into the arena are dropped here.
     unsafe {

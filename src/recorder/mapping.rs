@@ -47,8 +47,8 @@ impl Inside {
             diag::count(Counter::Reentered);
             return None;
         };
-        let thread = thread_of(tls)?;
         fork::begin_to_sample();
+        let thread = thread_of(tls)?;
         Some(Inside { thread, _guard })
     }
 

@@ -35,7 +35,7 @@ pub fn start(config: &Config) {
 /// A filter that does not admit us is about to be installed, for every thread or the calling one.
 /// `lets_end`: it lets threads end.
 pub fn before(everyone: bool, lets_end: bool) {
-    recorder::watch();
+    recorder::settle();
     // Inside already: a signal handler interrupted our own code, and installs a filter.
     if let Some(_guard) = tls::current().enter() {
         if WRITES.load(Relaxed) {
