@@ -209,10 +209,57 @@ fn what_every_process_touches_lies_together() {
     let ((first, _), (got, size)) = (section(".data.rel.ro"), section(".got"));
     let relocated = (got + size - 1) / PAGE - first / PAGE + 1;
     assert!(relocated <= 2, "{relocated} pages are relocated");
-    assert!(
-        section(".text.start").1 < 16 * PAGE,
-        "what runs at the start"
-    );
+    // What every start, fork and end runs, by pieces of mangled names.
+    let run = [
+        "malloscope5start17h",
+        "4next7resolve17h",
+        "3elf6Tables6lookup17h",
+        "6config3set17h",
+        "4boot7prepare17h",
+        "4boot5child17h",
+        "4boot7at_exit17h",
+        "6dumper9write_now17h",
+        "8recorder11enter_event17h",
+        "7Sampler8next_gap17h",
+    ];
+    for name in run {
+        let (address, size) = local_symbol(name);
+        assert!(
+            address + size <= 16 * PAGE,
+            "{name} ends at {:#x}",
+            address + size
+        );
+    }
+    // And what a fork's child writes.
+    let pages = [
+        "8recorder4fork3PID",
+        "6thread4SEED",
+        "7lineage3PID",
+        "5arena7RESERVE",
+        "9UNDER_WAY",
+    ]
+    .map(|name| local_symbol(name).0 / PAGE);
+    assert_eq!(pages, [filter / PAGE; 5]);
+}
+
+/// Address and size of the only symbol whose name has this piece.
+fn local_symbol(piece: &str) -> (u64, u64) {
+    let table = readelf("--symbols");
+    let rows = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let found: Vec<_> = rows
+        .filter(|row| row.len() >= 8 && row[7].contains(piece))
+        .filter(|row| row[2] != "0")
+        .map(|row| {
+            let address = u64::from_str_radix(row[1], 16).expect("an address");
+            (address, row[2].parse().expect("a size"))
+        })
+        .collect();
+    let [only] = found[..] else {
+        panic!("{piece}: {found:x?}");
+    };
+    only
 }
 
 /// Start addresses of `.eh_frame_hdr`'s search table, relative to it.
