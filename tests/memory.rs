@@ -1,4 +1,4 @@
-//! The library's own `memcpy` and its like, against loops that anybody can read.
+//! The library's own `memcpy` and its like, against what everybody trusts.
 
 #![cfg(target_arch = "x86_64")]
 #![allow(unsafe_code)]
@@ -79,9 +79,7 @@ fn copies_are_as_byte_by_byte() {
         let source = dice.bytes();
         let mut naive = before.clone();
         let mut ours = before.clone();
-        for at in 0..length {
-            naive[to + at] = before[from + at];
-        }
+        naive[to..to + length].copy_from_slice(&before[from..from + length]);
         // SAFETY: all have `length` bytes from there.
         unsafe {
             let place = ours.as_mut_ptr();
@@ -91,15 +89,11 @@ fn copies_are_as_byte_by_byte() {
             );
         }
         assert_eq!(ours, naive, "{length} bytes from {from} to {to}");
-        for at in 0..length {
-            naive[to + at] = source[from + at];
-        }
+        naive[to..to + length].copy_from_slice(&source[from..from + length]);
         // SAFETY: as above.
         unsafe { memcpy(ours.as_mut_ptr().add(to), source.as_ptr().add(from), length) };
         assert_eq!(ours, naive);
-        for at in 0..length {
-            naive[from + at] = 0x5a;
-        }
+        naive[from..from + length].fill(0x5a);
         // SAFETY: as above.
         unsafe { memset(ours.as_mut_ptr().add(from), 0x75a, length) };
         assert_eq!(ours, naive);

@@ -1,7 +1,8 @@
 //! What a fork does to the tables: kept whole for the child, or abandoned by it.
 //!
 //! Called by `boot`'s fork handlers and, for children of forks that ran none (`_Fork`, raw clone),
-//! by `recorder` at the next sample, which a wiped word tells.
+//! by `recorder` at the next sample, which a wiped word tells. A process of one thread pays nothing for a fork, and
+//! its child one page: shells fork hundreds of times, and most children sample nothing.
 //!
 //! # Safety
 //! See `recorder`; the child of a fork has one thread.
@@ -82,7 +83,7 @@ pub(super) fn begin_to_sample() -> bool {
 }
 
 /// Begins to watch for forks that run no handlers. Also before a sandbox, in which it could not be done any more.
-/// As [`begin_to_sample`].
+/// True when this is a child that ran no handlers, and had to begin afresh.
 #[cold]
 pub fn settle() -> bool {
     let is_fresh = match STATE.load(Relaxed) {
@@ -111,7 +112,9 @@ fn is_ours() -> bool {
 }
 
 /// Nothing was sampled yet, and we are not the process that was started: a fork that ran no handlers made us, and
-/// the samples to come are ours; or a vfork did, and the memory is our parent's, which sleeps meanwhile.
+/// the samples to come are ours; or a vfork did, and the memory is our parent's, which sleeps meanwhile. A child in
+/// the memory of a parent that goes on (CLONE_VM alone) is taken for the first: should it be the first to sample, the
+/// parent leaves no dump.
 fn adopt() {
     let (was, pid) = (PID.load(Relaxed), sys::getpid().unsigned_abs());
     if was != pid && process::sleeps_for_vfork(was) == Some(false) {
