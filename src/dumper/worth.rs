@@ -67,9 +67,16 @@ pub fn has_something_to_tell() -> bool {
     if ALL.load(Relaxed) {
         return true;
     }
-    let born_ms = lineage::born_ms();
-    let age_ms = recorder::uptime_ms().saturating_sub(born_ms);
     let has_sampled = SAMPLED.load(Relaxed) || !lineage::is_forked();
+    // Of what has a word for it; the others tell by their tables.
+    let [_, others @ ..] = tables;
+    if !has_sampled && others.into_iter().all(StackTable::is_empty) {
+        // It keeps nothing of its own, which is little at any age: neither a clock nor a table is looked at.
+        return !lineage::is_child();
+    }
+    let now_ms = recorder::uptime_ms();
+    let born_ms = lineage::born_ms(now_ms);
+    let age_ms = now_ms.saturating_sub(born_ms);
     is_much(age_ms, has_sampled, &|| kept_since(born_ms)) || !lineage::is_child()
 }
 

@@ -198,8 +198,11 @@ macro_rules! export_hooks {
     (@extensions $($name:ident $veil:literal => $kind:ident $($target:ident)::+;)+) => {
         $($crate::export_hooks!(@extension $name $veil => $kind $($target)::+);)+
 
-        /// The hooks of functions that only some allocators have. No static: the loader would relocate it
-        /// in every process.
+        /// The hashes of the names of what only some allocators have.
+        pub static EXTENSIONS: [u32; [$(stringify!($name)),+].len()] =
+            [$($crate::platform::elf::gnu_hash(stringify!($name).as_bytes())),+];
+
+        /// The hooks of these functions. No static: the loader would relocate it in every process.
         pub fn extensions() -> [$crate::hooks::unveil::Extension; [$(stringify!($name)),+].len()] {
             unsafe extern "C" {
                 $(
@@ -211,7 +214,7 @@ macro_rules! export_hooks {
                 name: stringify!($name),
                 hash: const { $crate::platform::elf::gnu_hash(stringify!($name).as_bytes()) },
                 veil: $veil,
-                hook: $name,
+                hook: $crate::address_of!($name),
             }),+]
         }
     };

@@ -244,7 +244,8 @@ pub(crate) extern "C" fn mi_strndup(text: *const c_char, most: usize, context: &
         return null_mut();
     }
     // SAFETY: the program's string, of which `most` bytes are looked at.
-    copy(text, unsafe { libc::strnlen(text, most) }, context)
+    let is_text = |at: &usize| unsafe { *text.add(*at) } != 0;
+    copy(text, (0..most).take_while(is_text).count(), context)
 }
 
 fn copy(text: *const c_char, length: usize, context: &Context) -> Block {

@@ -21,12 +21,9 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::early;
-use crate::next::Entry;
-use crate::platform::sys::Filter;
-use crate::{
-    platform::{elf, sys},
-    recorder, trigger,
-};
+use crate::next::{self, Entry};
+use crate::platform::sys::{self, Filter};
+use crate::{recorder, trigger};
 
 /// libc's functions; null before [`install`]. Written by it and by a call that comes before, the same
 /// values; relaxed, since each is complete in itself and libc was loaded before us.
@@ -41,10 +38,9 @@ const FLAG_NEW_LISTENER: usize = 8;
 
 /// Looks the functions up. Called by `boot`.
 pub fn install() {
-    for (entry, name) in [(&PRCTL, &b"prctl"[..]), (&SYSCALL, b"syscall")] {
-        if let Some((symbol, _)) = elf::next_symbol(name) {
-            entry.store(symbol.addr as *mut c_void, Relaxed);
-        }
+    let next = next::allocator();
+    for (entry, function) in [(&PRCTL, &next.prctl), (&SYSCALL, &next.syscall)] {
+        entry.store(function.load(Relaxed), Relaxed);
     }
 }
 

@@ -57,7 +57,7 @@ pub struct Refused;
 /// Takes the record of `address` away, if there is one.
 pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
     let _guard = tls::current().enter().ok_or(Refused)?;
-    if fork::abandon_if_wiped() {
+    if fork::begin_to_sample() {
         return Ok(None);
     }
     let _pass = fork_gate::TABLES.enter().ok_or(Refused)?;

@@ -15,7 +15,7 @@ use super::drawn::Drawn;
 use super::hook::Hook;
 use super::sampling::thread_of;
 use super::thread::Thread;
-use super::{MAP_STACKS, MOST_FRAMES, RANGES, THREAD_NAMES, is_active, lg_period, uptime_ms};
+use super::{MAP_STACKS, MOST_FRAMES, RANGES, THREAD_NAMES, fork, is_active, lg_period, uptime_ms};
 use crate::diag::{self, Counter};
 use crate::platform::tls::{self, Guard};
 use crate::table::live_table::Insert;
@@ -37,6 +37,7 @@ impl Inside {
             diag::count(Counter::Reentered);
             return None;
         };
+        fork::begin_to_sample();
         let thread = thread_of(tls)?;
         Some(Inside { thread, _guard })
     }

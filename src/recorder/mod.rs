@@ -39,7 +39,7 @@ use crate::{
 };
 
 pub use drawn::Drawn;
-pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid};
+pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid, settle};
 pub use free::{Refused, attach, detach, forget, free_later, has_pending, next_pending};
 pub use free::{set_watch, watch_frees};
 pub use hook::{Hook, HookAddresses, hooks};
@@ -101,6 +101,8 @@ pub struct Settings {
     pub active: bool,
     /// May it be switched on and off?
     pub controlled: bool,
+    /// This process.
+    pub pid: u32,
     /// The exported hooks.
     pub hooks: &'static HookAddresses,
 }
@@ -114,9 +116,9 @@ pub fn start(settings: &Settings) {
     }
     MOST_FRAMES.store(settings.most_frames, Relaxed);
     THREAD_NAMES.store(settings.thread_names, Relaxed);
-    START_MS.store(sys::monotonic_ms(), Relaxed);
+    START_MS.store(sys::monotonic_ms_once(), Relaxed);
     hook::set(settings.hooks);
-    fork::watch();
+    fork::begin(settings.pid);
     // Release: pairs with `is_active`.
     ACTIVE.store(settings.active, Release);
     // The calling thread looks at its next allocation.

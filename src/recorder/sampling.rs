@@ -51,14 +51,31 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
     // SAFETY: the guard makes us the only user of this thread's block.
     let (due, countdown) = unsafe { (*thread).draw(size as u64, lg_period()) };
     guard.rearm(countdown);
+    match due && fork::begin_to_sample() {
+        false => due.then_some(Sampling { thread, guard }),
+        true => enter_afresh(tls, guard, size),
+    }
+}
+
+/// As [`enter_event`], where all that was known before was just abandoned, the thread's block too.
+#[cold]
+#[inline(never)]
+fn enter_afresh(tls: &'static Tls, mut guard: Guard, size: usize) -> Option<Sampling> {
+    let thread = thread_of(tls)?;
+    // SAFETY: as in `enter_event`.
+    let (due, countdown) = unsafe { (*thread).draw(size as u64, lg_period()) };
+    guard.rearm(countdown);
     due.then_some(Sampling { thread, guard })
 }
 
 pub(super) fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
-    fork::abandon_if_wiped();
     let known = tls.thread.load(Relaxed).cast::<Thread>();
     if !known.is_null() {
         return Some(known);
+    }
+    fork::abandon_if_wiped();
+    if thread::is_any() {
+        fork::begin_to_sample();
     }
     let _pass = fork_gate::TABLES.enter()?;
     let found = thread::find_or_make();

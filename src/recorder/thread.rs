@@ -92,6 +92,13 @@ pub fn reseed(seed: u64) {
     SEEDING.fetch_add(1, Relaxed);
 }
 
+/// In a fork's child `pid`: other seeds than the parent's and its other children's. No system call: it would
+/// cost more than all else that the handler does.
+pub fn reseed_in_child(pid: u32) {
+    let own = u64::from(pid).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    reseed(SEED.load(Relaxed).rotate_left(32) ^ own ^ sys::ticks());
+}
+
 /// Forgets all blocks. Only in a child that abandons the arena they lie in.
 pub fn abandon() {
     // SAFETY: the caller is the only thread of its process.
@@ -100,6 +107,11 @@ pub fn abandon() {
         head.store(core::ptr::null_mut(), Relaxed);
     }
     BLOCKS.store(0, Relaxed);
+}
+
+/// Is there a block already?
+pub fn is_any() -> bool {
+    BLOCKS.load(Relaxed) != 0
 }
 
 /// The calling thread's block, made on its first event.
@@ -222,15 +234,15 @@ fn make() -> Option<*mut Thread> {
 impl Thread {
     /// Another thread begins with this block. Its sampler goes on where the last one's ended.
     fn begin(&mut self) {
-        self.refresh_tid();
+        self.refresh_tid(sys::gettid());
         self.has_uid = false;
         self.armed = false;
         self.unwinder = ThreadUnwinder::new();
     }
 
     /// After a fork the thread has another id.
-    pub fn refresh_tid(&mut self) {
-        self.tid = sys::gettid();
+    pub fn refresh_tid(&mut self, tid: i32) {
+        self.tid = tid;
     }
 
     /// The countdown ran out: is the allocation of `size` bytes the sample, and what to count down

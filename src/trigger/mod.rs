@@ -13,9 +13,9 @@ use crate::dumper::{self, worth};
 use crate::platform::{sys, tls::Guard};
 use crate::{recorder, watcher};
 
-/// Arms the triggers that the configuration asks for. Called by `boot` before sampling begins.
-pub fn start(config: &'static Config) {
-    dumper::start(config);
+/// Arms the triggers that the configuration asks for, in the process `pid`. Before sampling begins.
+pub fn start(config: &'static Config, pid: u32) {
+    dumper::start(config, pid);
     sandbox::start(config);
     growth::start(config);
     watcher::arm(config);

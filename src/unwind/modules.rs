@@ -80,8 +80,8 @@ pub struct Tables<'a> {
 
 /// Finds `_dl_find_object`; without it, makes the table. Called once, from the constructor.
 pub fn init() {
-    let found = elf::all().find_map(|object| object.symbol(b"_dl_find_object"));
-    FIND_OBJECT.store(found.map_or(0, |symbol| symbol.addr), Relaxed);
+    let found = elf::next_symbol(b"_dl_find_object");
+    FIND_OBJECT.store(found.map_or(0, |(symbol, _)| symbol.addr), Relaxed);
     if found.is_none() {
         list_modules();
     }

@@ -3,7 +3,7 @@
 //! Called by `next` and `binding` at the start of every process, small ones included, of which a shell
 //! starts hundreds.
 
-use super::{Object, Symbol, Tables, all, gnu_hash, own};
+use super::{Object, Symbol, Tables, all, gnu_hash, objects_after_own};
 
 /// The name of a symbol. Most objects do not have it, which its hash alone tells.
 #[derive(Clone, Copy)]
@@ -32,35 +32,74 @@ impl<'n> Name<'n> {
     }
 }
 
+/// The symbols of one object, whose dynamic section was read.
+pub struct Table<'a> {
+    object: &'a Object,
+    tables: Tables,
+}
+
 impl Object {
+    /// Its symbols; `None` where it has no table of them.
+    pub fn table(&self) -> Option<Table<'_>> {
+        let tables = Tables::read(self)?;
+        Some(Table {
+            object: self,
+            tables,
+        })
+    }
+}
+
+impl Table<'_> {
+    /// As [`Object::symbol`].
+    #[inline]
+    pub fn symbol(&self, name: Name<'_>) -> Option<Symbol> {
+        // Nearly all that is asked for is not here.
+        if !self.tables.may_have(name.hash) {
+            return None;
+        }
+        self.object
+            .symbol_of(self.tables.lookup(name.text, name.hash)?)
+    }
+
     /// Looks `names` up, with the number that they have for the caller; `see` gets the number and the
-    /// definition of those that are here. As [`Object::symbol`] for each.
+    /// definition of those that are here.
     pub fn symbols<'n>(
         &self,
         names: impl Iterator<Item = (usize, Name<'n>)>,
-        see: &mut dyn FnMut(usize, Symbol),
+        mut see: impl FnMut(usize, Symbol),
     ) {
-        let Some(tables) = Tables::read(self) else {
-            return;
-        };
         for (number, name) in names {
-            if let Some(symbol) = self.symbol_in(&tables, name.text, name.hash) {
+            if let Some(symbol) = self.symbol(name) {
                 see(number, symbol);
             }
         }
     }
+
+    /// Is there a symbol here whose hash is one of these? True where there is no table that tells.
+    pub fn has_hash_of(&self, hashes: &[u32]) -> bool {
+        let Some(table) = self.tables.gnu_hash else {
+            return true;
+        };
+        hashes
+            .iter()
+            .any(|hash| table.may_have(*hash) && table.walk(*hash, &mut |_| Some(())).is_some())
+    }
 }
 
 /// Shows the objects in the order in which [`super::next_symbol`] asks them: those behind ourselves, then those
-/// before us.
-pub fn for_each_but_own(see: &mut dyn FnMut(&Object)) {
-    let own = own();
-    let is_own = |object: &Object| Some(*object) == own;
+/// before us. It is told where each stands.
+pub fn for_each_but_own(see: &mut impl FnMut(&Object, Place)) {
+    objects_after_own().for_each(|object| see(&object, Place::Behind));
     all()
-        .skip_while(|object| !is_own(object))
-        .skip(1)
-        .for_each(|object| see(&object));
-    all()
-        .take_while(|object| !is_own(object))
-        .for_each(|object| see(&object));
+        .take_while(|object| !object.is_own())
+        .for_each(|object| see(&object, Place::Before));
+}
+
+/// Where an object stands in the loader's order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// The loader asks it before us.
+    Before,
+    /// It is the next allocator's, or of those behind it.
+    Behind,
 }

@@ -180,13 +180,10 @@ pub fn find_by_address(addr: usize) -> Option<Object> {
 
 /// The first definition of `name` behind ourselves or, where nothing stands there, before us. Ours is never the answer.
 pub fn next_symbol(name: &[u8]) -> Option<(Symbol, Object)> {
-    let behind = objects_after_own().find_map(|object| Some((object.symbol(name)?, object)));
-    behind.or_else(|| {
-        let before = all().take_while(|object| !object.is_own());
-        before
-            .into_iter()
-            .find_map(|object| Some((object.symbol(name)?, object)))
-    })
+    let name = Name::new(name);
+    let find = |object: Object| Some((object.table()?.symbol(name)?, object));
+    let before = || all().take_while(|object| !object.is_own()).find_map(find);
+    objects_after_own().find_map(find).or_else(before)
 }
 
 /// A definition of `name` outside ourselves, found under the loader's own lock: for cold paths that
@@ -291,12 +288,10 @@ impl Object {
     /// The definition of `name`, its default version if there are several. The resolver of an indirect function is called, so its object
     /// must be relocated already: true of everything once the constructors run.
     pub fn symbol(&self, name: &[u8]) -> Option<Symbol> {
-        self.symbol_in(&Tables::read(self)?, name, gnu_hash(name))
+        self.table()?.symbol(Name::new(name))
     }
 
-    /// The same with the object's tables and the name's hash at hand.
-    fn symbol_in(&self, tables: &Tables, name: &[u8], hash: u32) -> Option<Symbol> {
-        let symbol = tables.lookup(name, hash)?;
+    fn symbol_of(&self, symbol: &Elf64_Sym) -> Option<Symbol> {
         let value = usize::try_from(symbol.st_value).ok()?;
         let stated = if symbol.st_shndx == SHN_ABS {
             value
@@ -419,75 +414,69 @@ struct Tables {
     strings: *const u8,
     strings_len: usize,
     versions: *const u16,
-    gnu_hash: *const u32,
+    gnu_hash: Option<GnuHash>,
     hash: *const u32,
 }
 
-impl Tables {
-    fn read(object: &Object) -> Option<Tables> {
-        let mut tables = Tables {
-            symbols: ptr::null(),
-            strings: ptr::null(),
-            strings_len: 0,
-            versions: ptr::null(),
-            gnu_hash: ptr::null(),
-            hash: ptr::null(),
-        };
-        for (tag, value, address) in object.dynamic_entries() {
-            match tag {
-                DT_SYMTAB => tables.symbols = address as *const Elf64_Sym,
-                DT_STRTAB => tables.strings = address as *const u8,
-                DT_STRSZ => tables.strings_len = value,
-                DT_VERSYM => tables.versions = address as *const u16,
-                DT_GNU_HASH => tables.gnu_hash = address as *const u32,
-                DT_HASH => tables.hash = address as *const u32,
-                _ => {}
-            }
-        }
-        (!tables.symbols.is_null() && !tables.strings.is_null()).then_some(tables)
-    }
+/// The parts of a `DT_GNU_HASH` table.
+#[derive(Clone, Copy)]
+struct GnuHash {
+    /// A Bloom filter, of `mask + 1` words.
+    filter: *const u64,
+    mask: u32,
+    shift: u32,
+    buckets: *const u32,
+    /// How many buckets, and the first symbol that is in one.
+    count: u32,
+    first: u32,
+    chains: *const u32,
+}
 
-    /// `hash` is the name's by [`gnu_hash`].
-    fn lookup(&self, name: &[u8], hash: u32) -> Option<&Elf64_Sym> {
-        let mut best = Best {
-            tables: self,
-            name,
-            any: None,
-        };
-        let default = if !self.gnu_hash.is_null() {
-            self.walk_gnu_hash(hash, &mut best)
-        } else if !self.hash.is_null() {
-            self.walk_hash(sysv_hash(name), &mut best)
-        } else {
-            None
-        };
-        default.or(best.any)
-    }
-
-    /// Source: glibc `elf/dl-lookup.c`, `do_lookup_x`.
-    fn walk_gnu_hash<'a>(&'a self, hash: u32, best: &mut Best<'a, '_>) -> Option<&'a Elf64_Sym> {
-        // SAFETY: DT_GNU_HASH begins with four words: buckets, first symbol, words of the filter, shift.
-        let (buckets, first, filter) =
-            unsafe { (*self.gnu_hash, *self.gnu_hash.add(1), *self.gnu_hash.add(2)) };
-        if buckets == 0 || !self.may_have(hash, filter) {
+impl GnuHash {
+    /// `None` when it is empty.
+    fn at(table: *const u32) -> Option<GnuHash> {
+        if table.is_null() {
             return None;
         }
-        // SAFETY: the filter (64-bit words) and `buckets` words follow; the index is below `buckets`.
-        let (bucket, chains) = unsafe {
-            let table = self.gnu_hash.add(4 + 2 * filter as usize);
-            (
-                *table.add((hash % buckets) as usize),
-                table.add(buckets as usize),
-            )
-        };
-        if bucket < first {
+        // SAFETY: DT_GNU_HASH begins with four words: buckets, first symbol, words of the filter, shift.
+        let [count, first, words, shift] = unsafe { table.cast::<[u32; 4]>().read() };
+        let filter = table.wrapping_add(4);
+        // The filter's words are of 64 bits; the buckets follow, then the chains.
+        let buckets = filter.wrapping_add(2 * words as usize);
+        (count != 0 && words != 0).then_some(GnuHash {
+            filter: filter.cast(),
+            // The number of words is a power of two.
+            mask: words - 1,
+            shift,
+            buckets,
+            count,
+            first,
+            chains: buckets.wrapping_add(count as usize),
+        })
+    }
+
+    /// What the Bloom filter says: false for most names that are not here.
+    #[inline(always)]
+    fn may_have(&self, hash: u32) -> bool {
+        let at = (hash / u64::BITS) & self.mask;
+        // SAFETY: one of the filter's words.
+        let word = unsafe { self.filter.add(at as usize).read_unaligned() };
+        let second = hash.wrapping_shr(self.shift);
+        (word >> (hash % u64::BITS)) & (word >> (second % u64::BITS)) & 1 != 0
+    }
+
+    /// Shows the symbols of this hash, until `see` has an answer.
+    fn walk<T>(&self, hash: u32, see: &mut impl FnMut(usize) -> Option<T>) -> Option<T> {
+        // SAFETY: the index is below the number of buckets.
+        let bucket = unsafe { *self.buckets.add((hash % self.count) as usize) };
+        if bucket < self.first {
             return None;
         }
         for index in bucket as usize..bucket as usize + MOST_CHAIN {
             // SAFETY: from `first` on every symbol has a word here; bit 0 marks the last one of a bucket, where the loop ends.
-            let word = unsafe { *chains.add(index - first as usize) };
+            let word = unsafe { *self.chains.add(index - self.first as usize) };
             if word | 1 == hash | 1
-                && let Some(found) = best.offer(index)
+                && let Some(found) = see(index)
             {
                 return Some(found);
             }
@@ -497,24 +486,54 @@ impl Tables {
         }
         None
     }
+}
 
-    /// The Bloom filter, whose length in words is a power of two: false for most names that are not here.
-    fn may_have(&self, hash: u32, words: u32) -> bool {
-        let Some(mask) = words.checked_sub(1) else {
-            return true;
+impl Tables {
+    fn read(object: &Object) -> Option<Tables> {
+        let mut tables = Tables {
+            symbols: ptr::null(),
+            strings: ptr::null(),
+            strings_len: 0,
+            versions: ptr::null(),
+            gnu_hash: None,
+            hash: ptr::null(),
         };
-        let at = (hash / u64::BITS) & mask;
-        // SAFETY: the shift is the fourth word of the head; the filter's 64-bit words follow, and `at` is one of them.
-        let (shift, word) = unsafe {
-            let filter = self.gnu_hash.add(4).cast::<u64>();
-            (
-                *self.gnu_hash.add(3),
-                filter.add(at as usize).read_unaligned(),
-            )
+        for (tag, value, address) in object.dynamic_entries() {
+            match tag {
+                DT_SYMTAB => tables.symbols = address as *const Elf64_Sym,
+                DT_STRTAB => tables.strings = address as *const u8,
+                DT_STRSZ => tables.strings_len = value,
+                DT_VERSYM => tables.versions = address as *const u16,
+                DT_GNU_HASH => tables.gnu_hash = GnuHash::at(address as *const u32),
+                DT_HASH => tables.hash = address as *const u32,
+                _ => {}
+            }
+        }
+        (!tables.symbols.is_null() && !tables.strings.is_null()).then_some(tables)
+    }
+
+    /// False: no symbol with this hash, by [`gnu_hash`], is here.
+    #[inline(always)]
+    fn may_have(&self, hash: u32) -> bool {
+        self.gnu_hash.is_none_or(|table| table.may_have(hash))
+    }
+
+    /// `hash` is the name's by [`gnu_hash`].
+    fn lookup(&self, name: &[u8], hash: u32) -> Option<&Elf64_Sym> {
+        let mut best = Best {
+            tables: self,
+            name,
+            any: None,
         };
-        let bits = [hash, hash.checked_shr(shift).unwrap_or(0)];
-        bits.into_iter()
-            .all(|bit| word >> (bit % u64::BITS) & 1 != 0)
+        // Source of the first: glibc `elf/dl-lookup.c`, `do_lookup_x`.
+        let default = if let Some(table) = &self.gnu_hash {
+            table.walk(hash, &mut |index| best.offer(index))
+        } else if !self.hash.is_null() {
+            self.walk_hash(sysv_hash(name), &mut best)
+        } else {
+            None
+        };
+        default.or(best.any)
     }
 
     /// Source: gABI, "Hash Table".
@@ -603,7 +622,7 @@ fn sysv_hash(name: &[u8]) -> u32 {
 mod many;
 mod slots;
 
-pub use many::{Name, for_each_but_own};
+pub use many::{Name, Place, Table, for_each_but_own};
 pub use slots::{Kind, Slot};
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod threads;
 
 pub use file::{copy, lines, read};
 pub use image::{BUILD_ID, SelfMemory};
-pub use threads::{Standing, deserted_with, standing, threads};
+pub use threads::{Standing, deserted_with, sleeps_for_vfork, standing, threads};
 
 use file::number;
 

@@ -5,6 +5,7 @@
 use core::ffi::CStr;
 
 use super::file::{lines, number, read};
+use crate::platform::decimal::Decimal;
 use crate::platform::sys;
 
 /// Threads of this process, at least 1. A thread of the program asks: even a descriptor of a
@@ -43,6 +44,21 @@ fn status_of_zombie(stat: &[u8]) -> Option<i32> {
     let is_zombie = fields.next()? == b"Z";
     let status = fields.nth(48).and_then(number).unwrap_or(0);
     is_zombie.then_some((status >> 8 & 0xff) as i32)
+}
+
+/// Does this process, by its first thread, wait until a child that it made by vfork(2) lets it go on? It sleeps as
+/// nobody else does for long. `None` when that cannot be told.
+pub fn sleeps_for_vfork(pid: u32) -> Option<bool> {
+    let mut path = [0; 32];
+    let number = Decimal::new(u64::from(pid));
+    let parts = [&b"/proc/"[..], number.as_str().as_bytes(), b"/stat"];
+    for (place, byte) in path.iter_mut().zip(parts.into_iter().flatten()) {
+        *place = *byte;
+    }
+    let mut buffer = [0; 64];
+    let stat = read(CStr::from_bytes_until_nul(&path).ok()?, &mut buffer)?;
+    let command_end = stat.iter().rposition(|byte| *byte == b')')?;
+    Some(stat.get(command_end + 2)? == &b'D')
 }
 
 /// What the calling thread may, beside the program's first one.
@@ -130,6 +146,29 @@ mod tests {
             Some(5)
         );
         assert_eq!(threads_in_stat(b"7 (a"), None);
+    }
+
+    #[test]
+    fn who_waits_for_a_vfork_sleeps() {
+        assert_eq!(sleeps_for_vfork(std::process::id()), Some(false));
+        assert_eq!(sleeps_for_vfork(0), None);
+        let mut status = 0;
+        // SAFETY: both children make system calls alone, and end.
+        #[allow(unsafe_code, deprecated)]
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                let parent = libc::getpid() as u32;
+                let borrower = libc::vfork();
+                if borrower == 0 {
+                    libc::_exit(sleeps_for_vfork(parent).map_or(1, |sleeps| 2 + i32::from(sleeps)));
+                }
+                libc::waitpid(borrower, &raw mut status, 0);
+                libc::_exit(libc::WEXITSTATUS(status));
+            }
+            libc::waitpid(child, &raw mut status, 0);
+        }
+        assert_eq!(libc::WEXITSTATUS(status), 3);
     }
 
     #[test]

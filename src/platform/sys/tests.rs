@@ -131,3 +131,10 @@ fn futex_gives_up_in_time_and_at_once_when_changed() {
     assert!(futex_wait_for(&word, 4, 1000));
     futex_wake(&word, 1);
 }
+
+#[test]
+fn both_ways_to_the_clock_agree() {
+    let before = monotonic_ms();
+    let once = monotonic_ms_once();
+    assert!((before..=monotonic_ms()).contains(&once), "{before} {once}");
+}

@@ -6,7 +6,8 @@
 
 use core::arch::naked_asm;
 use core::ffi::CStr;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::{as_arg, on_valgrind, sandbox, syscall};
 
@@ -20,6 +21,14 @@ const FLAGS: i32 = libc::CLONE_VM
     | libc::CLONE_SYSVSEM
     | libc::CLONE_SETTLS
     | libc::CLONE_CHILD_CLEARTID;
+
+/// Was [`spawn`] ever called, here or before a fork? Written by it, before there is a thread.
+static SPAWNED: AtomicBool = AtomicBool::new(false);
+
+/// May there be threads that libc does not know?
+pub fn has_spawned() -> bool {
+    SPAWNED.load(Relaxed)
+}
 
 /// Starts a thread at `entry`, which ends when `entry` returns. Its id, or `-errno`. Under valgrind
 /// `-ENOSYS`: it ends the program that makes such a thread.
@@ -37,6 +46,7 @@ pub unsafe fn spawn(
     if on_valgrind() {
         return -(libc::ENOSYS as isize);
     }
+    SPAWNED.store(true, Relaxed);
     // SAFETY: as promised by the caller.
     sandbox::outside(|| unsafe { clone(FLAGS as usize, stack_top, gone, tls, entry) })
 }

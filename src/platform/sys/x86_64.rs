@@ -48,3 +48,11 @@ pub(super) unsafe fn valgrind_request(request: &[usize; 6], default: usize) -> u
     }
     result
 }
+
+/// The time stamp counter. A program that forbids itself this instruction (PR_SET_TSC) forbids itself the vdso's
+/// clock with it.
+#[inline]
+pub(super) fn ticks() -> u64 {
+    // SAFETY: every x86-64 has the instruction.
+    unsafe { core::arch::x86_64::_rdtsc() }
+}

@@ -125,7 +125,10 @@ pub fn bump_generation() {
 
 /// In a forked child: whoever was writing is not in this process. What it left half written is not believed.
 pub fn after_fork() {
-    WRITING.store(false, Release);
+    // A write would copy the page in every child.
+    if WRITING.load(Relaxed) {
+        WRITING.store(false, Release);
+    }
 }
 
 /// Forgets the table, whose memory went with the arena.
