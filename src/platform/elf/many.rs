@@ -3,7 +3,9 @@
 //! Called by `next` and `binding` at the start of every process, small ones included, of which a shell
 //! starts hundreds.
 
-use super::{Object, Symbol, Tables, all, gnu_hash, own};
+use super::list::{all, own};
+use super::object::Object;
+use super::symbols::{Symbol, Tables, gnu_hash};
 
 /// The name of a symbol. Most objects do not have it, which its hash alone tells.
 #[derive(Clone, Copy)]

@@ -12,7 +12,8 @@ use core::ptr::NonNull;
 
 use libc::{Elf64_Rela, Elf64_Sym};
 
-use super::{Object, Tables};
+use super::object::Object;
+use super::symbols::{Tables, gnu_hash};
 
 const DT_PLTRELSZ: i64 = 2;
 const DT_RELA: i64 = 7;
@@ -114,7 +115,7 @@ impl Object {
     /// Where the string stands that this object's symbol table calls its symbol `name`.
     pub fn name_of_symbol(&self, name: &[u8]) -> Option<NonNull<u8>> {
         let tables = Tables::read(self)?;
-        let symbol: &Elf64_Sym = tables.lookup(name, super::gnu_hash(name))?;
+        let symbol: &Elf64_Sym = tables.lookup(name, gnu_hash(name))?;
         // SAFETY: `lookup` found the name there.
         NonNull::new(unsafe { tables.strings.add(symbol.st_name as usize) }.cast_mut())
     }

@@ -1,5 +1,11 @@
 //! What the loader's own answers say.
+#![allow(unsafe_code)]
 
+use core::ptr;
+
+use libc::Elf64_Sym;
+
+use super::symbols::{Tables, sysv_hash};
 use super::*;
 
 fn libc_object() -> Object {

@@ -1,0 +1,62 @@
+//! A symbol that some object other than our own defines.
+#![allow(unsafe_code)]
+
+use core::ffi::{c_int, c_void};
+
+use super::list::{all, objects_after_own};
+use super::object::{Dyn, Object};
+use super::symbols::Symbol;
+
+/// The first definition of `name` behind ourselves or, where nothing stands there, before us. Ours is never the answer.
+pub fn next_symbol(name: &[u8]) -> Option<(Symbol, Object)> {
+    let behind = objects_after_own().find_map(|object| Some((object.symbol(name)?, object)));
+    behind.or_else(|| {
+        let before = all().take_while(|object| !object.is_own());
+        before
+            .into_iter()
+            .find_map(|object| Some((object.symbol(name)?, object)))
+    })
+}
+
+/// A definition of `name` outside ourselves, found under the loader's own lock: for cold paths that
+/// may run while another thread closes libraries. The lock may be held by a thread that waits for
+/// the caller's: not to be called but where the alternative is worse.
+pub fn symbol_under_lock(name: &[u8]) -> Option<usize> {
+    let mut search = Search { name, found: None };
+    // SAFETY: `visit` takes what dl_iterate_phdr(3) hands it, and `search` outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
+    search.found
+}
+
+struct Search<'a> {
+    name: &'a [u8],
+    found: Option<usize>,
+}
+
+unsafe extern "C" fn visit(
+    info: *mut libc::dl_phdr_info,
+    _size: usize,
+    search: *mut c_void,
+) -> c_int {
+    // SAFETY: `symbol_under_lock` passes its variable, and the loader one object after the other,
+    // with its headers, which stand while its lock is held.
+    let (search, info, segments) = unsafe {
+        let info = &*info;
+        let segments = core::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum));
+        (&mut *search.cast::<Search<'_>>(), info, segments)
+    };
+    let base = info.dlpi_addr as usize;
+    let dynamic = segments
+        .iter()
+        .find(|segment| segment.p_type == libc::PT_DYNAMIC);
+    let object = dynamic.map(|segment| Object {
+        base,
+        dynamic: base.wrapping_add(segment.p_vaddr as usize) as *const Dyn,
+        name: info.dlpi_name,
+    });
+    search.found = object
+        .filter(|object| !object.is_own())
+        .and_then(|object| object.symbol(search.name))
+        .map(|symbol| symbol.addr);
+    c_int::from(search.found.is_some())
+}

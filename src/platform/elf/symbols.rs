@@ -1,0 +1,260 @@
+//! The symbol table of one object, looked up by its hash tables as the loader does.
+//!
+//! # Safety
+//! As `elf`: the object is not closed meanwhile.
+//!
+//! Source: System V ABI (gABI) chapter 5; `elf/dl-lookup.c` of glibc 2.36 for `DT_GNU_HASH` and the version bits.
+#![allow(unsafe_code)]
+
+use core::ptr;
+
+use libc::Elf64_Sym;
+
+use super::object::Object;
+
+const DT_HASH: i64 = 4;
+const DT_STRTAB: i64 = 5;
+const DT_SYMTAB: i64 = 6;
+const DT_STRSZ: i64 = 10;
+const DT_GNU_HASH: i64 = 0x6fff_fef5;
+const DT_VERSYM: i64 = 0x6fff_fff0;
+const STT_TLS: u8 = 6;
+const STT_GNU_IFUNC: u8 = 10;
+const SHN_UNDEF: u16 = 0;
+const SHN_ABS: u16 = 0xfff1;
+const VERSION_HIDDEN: u16 = 0x8000;
+/// No bucket holds more symbols: one that seems to is damaged.
+const MOST_CHAIN: usize = 1 << 16;
+
+/// A defined symbol of a loaded object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// Where it is. Of an indirect function: what its resolver answered.
+    pub addr: usize,
+    /// Whether the address came from a resolver.
+    pub is_ifunc: bool,
+    /// Size in bytes as the symbol table states it; 0 where it does not.
+    pub size: usize,
+}
+
+impl Object {
+    /// The definition of `name`, its default version if there are several. The resolver of an indirect function is called, so its object
+    /// must be relocated already: true of everything once the constructors run.
+    pub fn symbol(&self, name: &[u8]) -> Option<Symbol> {
+        self.symbol_in(&Tables::read(self)?, name, gnu_hash(name))
+    }
+
+    /// The same with the object's tables and the name's hash at hand.
+    pub(super) fn symbol_in(&self, tables: &Tables, name: &[u8], hash: u32) -> Option<Symbol> {
+        let symbol = tables.lookup(name, hash)?;
+        let value = usize::try_from(symbol.st_value).ok()?;
+        let stated = if symbol.st_shndx == SHN_ABS {
+            value
+        } else {
+            self.base.wrapping_add(value)
+        };
+        let is_ifunc = symbol.st_info & 0xf == STT_GNU_IFUNC;
+        let addr = if is_ifunc { resolve(stated) } else { stated };
+        Some(Symbol {
+            addr,
+            is_ifunc,
+            size: usize::try_from(symbol.st_size).ok()?,
+        })
+    }
+}
+
+/// Calls the resolver of an indirect function.
+fn resolve(resolver: usize) -> usize {
+    // SAFETY: a defined STT_GNU_IFUNC symbol of a loaded object is a function without arguments that returns an address (x86-64 psABI).
+    unsafe {
+        let resolver: extern "C" fn() -> usize = core::mem::transmute(resolver);
+        resolver()
+    }
+}
+
+/// The tables of one object that a look-up reads.
+pub(super) struct Tables {
+    pub(super) symbols: *const Elf64_Sym,
+    pub(super) strings: *const u8,
+    strings_len: usize,
+    versions: *const u16,
+    pub(super) gnu_hash: *const u32,
+    pub(super) hash: *const u32,
+}
+
+impl Tables {
+    pub(super) fn read(object: &Object) -> Option<Tables> {
+        let mut tables = Tables {
+            symbols: ptr::null(),
+            strings: ptr::null(),
+            strings_len: 0,
+            versions: ptr::null(),
+            gnu_hash: ptr::null(),
+            hash: ptr::null(),
+        };
+        for (tag, value, address) in object.dynamic_entries() {
+            match tag {
+                DT_SYMTAB => tables.symbols = address as *const Elf64_Sym,
+                DT_STRTAB => tables.strings = address as *const u8,
+                DT_STRSZ => tables.strings_len = value,
+                DT_VERSYM => tables.versions = address as *const u16,
+                DT_GNU_HASH => tables.gnu_hash = address as *const u32,
+                DT_HASH => tables.hash = address as *const u32,
+                _ => {}
+            }
+        }
+        (!tables.symbols.is_null() && !tables.strings.is_null()).then_some(tables)
+    }
+
+    /// `hash` is the name's by [`gnu_hash`].
+    pub(super) fn lookup(&self, name: &[u8], hash: u32) -> Option<&Elf64_Sym> {
+        let mut best = Best {
+            tables: self,
+            name,
+            any: None,
+        };
+        let default = if !self.gnu_hash.is_null() {
+            self.walk_gnu_hash(hash, &mut best)
+        } else if !self.hash.is_null() {
+            self.walk_hash(sysv_hash(name), &mut best)
+        } else {
+            None
+        };
+        default.or(best.any)
+    }
+
+    /// Source: glibc `elf/dl-lookup.c`, `do_lookup_x`.
+    fn walk_gnu_hash<'a>(&'a self, hash: u32, best: &mut Best<'a, '_>) -> Option<&'a Elf64_Sym> {
+        // SAFETY: DT_GNU_HASH begins with four words: buckets, first symbol, words of the filter, shift.
+        let (buckets, first, filter) =
+            unsafe { (*self.gnu_hash, *self.gnu_hash.add(1), *self.gnu_hash.add(2)) };
+        if buckets == 0 || !self.may_have(hash, filter) {
+            return None;
+        }
+        // SAFETY: the filter (64-bit words) and `buckets` words follow; the index is below `buckets`.
+        let (bucket, chains) = unsafe {
+            let table = self.gnu_hash.add(4 + 2 * filter as usize);
+            (
+                *table.add((hash % buckets) as usize),
+                table.add(buckets as usize),
+            )
+        };
+        if bucket < first {
+            return None;
+        }
+        for index in bucket as usize..bucket as usize + MOST_CHAIN {
+            // SAFETY: from `first` on every symbol has a word here; bit 0 marks the last one of a bucket, where the loop ends.
+            let word = unsafe { *chains.add(index - first as usize) };
+            if word | 1 == hash | 1
+                && let Some(found) = best.offer(index)
+            {
+                return Some(found);
+            }
+            if word & 1 != 0 {
+                break;
+            }
+        }
+        None
+    }
+
+    /// The Bloom filter, whose length in words is a power of two: false for most names that are not here.
+    fn may_have(&self, hash: u32, words: u32) -> bool {
+        let Some(mask) = words.checked_sub(1) else {
+            return true;
+        };
+        let at = (hash / u64::BITS) & mask;
+        // SAFETY: the shift is the fourth word of the head; the filter's 64-bit words follow, and `at` is one of them.
+        let (shift, word) = unsafe {
+            let filter = self.gnu_hash.add(4).cast::<u64>();
+            (
+                *self.gnu_hash.add(3),
+                filter.add(at as usize).read_unaligned(),
+            )
+        };
+        let bits = [hash, hash.checked_shr(shift).unwrap_or(0)];
+        bits.into_iter()
+            .all(|bit| word >> (bit % u64::BITS) & 1 != 0)
+    }
+
+    /// Source: gABI, "Hash Table".
+    fn walk_hash<'a>(&'a self, hash: u32, best: &mut Best<'a, '_>) -> Option<&'a Elf64_Sym> {
+        // SAFETY: DT_HASH begins with the numbers of buckets and of symbols.
+        let (buckets, symbols) = unsafe { (*self.hash, *self.hash.add(1)) };
+        if buckets == 0 {
+            return None;
+        }
+        // SAFETY: the buckets follow the two numbers; the index is below their number.
+        let mut index = unsafe { *self.hash.add(2 + (hash % buckets) as usize) };
+        for _ in 0..MOST_CHAIN {
+            if index == 0 || index >= symbols {
+                break;
+            }
+            if let Some(found) = best.offer(index as usize) {
+                return Some(found);
+            }
+            // SAFETY: one chain word per symbol follows the buckets; `index` is below the number of symbols.
+            index = unsafe { *self.hash.add(2 + buckets as usize + index as usize) };
+        }
+        None
+    }
+
+    fn is_named(&self, symbol: &Elf64_Sym, name: &[u8]) -> bool {
+        let start = symbol.st_name as usize;
+        if start.saturating_add(name.len()) >= self.strings_len {
+            return false;
+        }
+        // SAFETY: the name and its NUL lie within DT_STRSZ bytes of the string table.
+        let stored =
+            unsafe { core::slice::from_raw_parts(self.strings.add(start), name.len() + 1) };
+        stored.split_last() == Some((&0, name))
+    }
+}
+
+/// The choice between several definitions of one name.
+struct Best<'a, 'n> {
+    tables: &'a Tables,
+    name: &'n [u8],
+    /// The first that only a program linked long ago would bind to.
+    any: Option<&'a Elf64_Sym>,
+}
+
+impl<'a> Best<'a, '_> {
+    /// Looks at the symbol `index`; the answer is the symbol if the search is over.
+    fn offer(&mut self, index: usize) -> Option<&'a Elf64_Sym> {
+        // SAFETY: the hash tables only hold indices of the symbol table.
+        let symbol = unsafe { &*self.tables.symbols.add(index) };
+        let kind = symbol.st_info & 0xf;
+        if symbol.st_shndx == SHN_UNDEF
+            || kind == STT_TLS
+            || !self.tables.is_named(symbol, self.name)
+        {
+            return None;
+        }
+        // SAFETY: DT_VERSYM runs parallel to the symbol table.
+        let is_hidden = !self.tables.versions.is_null()
+            && unsafe { *self.tables.versions.add(index) } & VERSION_HIDDEN != 0;
+        if is_hidden {
+            self.any = self.any.or(Some(symbol));
+            return None;
+        }
+        Some(symbol)
+    }
+}
+
+/// The hash of `DT_GNU_HASH`.
+pub const fn gnu_hash(mut name: &[u8]) -> u32 {
+    let mut hash: u32 = 5381;
+    while let [byte, rest @ ..] = name {
+        hash = hash.wrapping_mul(33).wrapping_add(*byte as u32);
+        name = rest;
+    }
+    hash
+}
+
+pub(super) fn sysv_hash(name: &[u8]) -> u32 {
+    name.iter().fold(0, |hash: u32, byte| {
+        let sum = (hash << 4).wrapping_add(u32::from(*byte));
+        let high = sum & 0xf000_0000;
+        (sum ^ (high >> 24)) & !high
+    })
+}
