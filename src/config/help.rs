@@ -3,7 +3,7 @@
 
 use core::fmt::{Result, Write};
 
-use super::{OPTIONS, Opt};
+use super::table::{OPTIONS, Opt};
 
 impl Opt {
     fn default_text(&self) -> &'static str {

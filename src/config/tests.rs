@@ -1,6 +1,7 @@
 //! The grammar, each message, and that no input is too wild.
 use proptest::prelude::*;
 
+use super::table::{OPTIONS, set_option};
 use super::*;
 
 fn read(source: Source, text: &[u8]) -> (Config, Vec<String>) {

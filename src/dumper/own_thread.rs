@@ -41,6 +41,12 @@ pub struct Place {
     region: AtomicPtr<u8>,
 }
 
+impl Default for Place {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Place {
     /// A place that nobody has.
     pub const fn new() -> Place {

@@ -10,45 +10,25 @@
 //! thread fill.
 #![allow(unsafe_code)]
 
+mod pending;
+mod registry;
+
 use core::alloc::Layout;
-use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
 use super::thread_name;
 use crate::diag::{self, Counter};
+use crate::platform::{sys, tls};
+use crate::runtime;
 use crate::sampler::Sampler;
-use crate::table::{stack_table::MAX_FRAMES, sync::SpinLock};
+use crate::table::{arena, stack_table::MAX_FRAMES};
 use crate::unwind::{End, Registers, ThreadUnwinder};
-use crate::{
-    platform::{sys, tls},
-    runtime,
-    table::{arena, fork_gate},
-};
+pub use registry::{abandon, find_or_make, has_thread};
 
-const BUCKETS: usize = 256;
 /// Frees that one stay in our tables can be interrupted by before they are lost.
 const PENDING: usize = 32;
-/// From so many blocks on, those of threads that are gone are looked for.
-const MANY: usize = 64;
-/// Buckets looked into for one.
-const SWEEP: usize = 8;
-
-/// Heads of the buckets. Read and written under [`THREADS_LOCK`], so relaxed.
-static THREADS: [AtomicPtr<Thread>; BUCKETS] =
-    [const { AtomicPtr::new(core::ptr::null_mut()) }; BUCKETS];
-
-/// The head of one bucket more, for the block that was made first: a process of one thread touches no other,
-/// and this one lies beside our other variables. As [`THREADS`]; its block is never reclaimed.
-static FIRST: AtomicPtr<Thread> = AtomicPtr::new(core::ptr::null_mut());
-
-/// Taken by a thread at its first event, inside the gate.
-static THREADS_LOCK: SpinLock = SpinLock::new();
-
-/// Blocks made so far, and the bucket looked into last. Written under the lock.
-static BLOCKS: AtomicUsize = AtomicUsize::new(0);
-static SWEPT: AtomicUsize = AtomicUsize::new(0);
 
 /// Next thread number, as jemalloc counts threads: from 0, never reused. Any thread adds.
 static NEXT_UID: AtomicU32 = AtomicU32::new(0);
@@ -92,115 +72,10 @@ pub fn reseed(seed: u64) {
     SEEDING.fetch_add(1, Relaxed);
 }
 
-/// Forgets all blocks. Only in a child that abandons the arena they lie in.
-pub fn abandon() {
-    // SAFETY: the caller is the only thread of its process.
-    unsafe { THREADS_LOCK.force_unlock() };
-    for head in heads() {
-        head.store(core::ptr::null_mut(), Relaxed);
-    }
-    BLOCKS.store(0, Relaxed);
-}
-
-/// The calling thread's block, made on its first event.
-pub fn find_or_make() -> Option<*mut Thread> {
-    let tcb = tls::thread_pointer();
-    let head = bucket(tcb)?;
-    let _lock = THREADS_LOCK.lock();
-    let is_mine = |thread: &Thread| thread.tcb == tcb;
-    let known = find(&FIRST, is_mine).or_else(|| find_unless_few(head, is_mine));
-    let thread = known.or_else(|| {
-        let head = match BLOCKS.load(Relaxed) {
-            0 => &FIRST,
-            _ => head,
-        };
-        let thread = reclaim().or_else(make)?;
-        // SAFETY: filed nowhere, so it is ours alone.
-        unsafe {
-            (*thread).tcb = tcb;
-            (*thread).older = head.swap(thread, Relaxed);
-        }
-        Some(thread)
-    })?;
-    // SAFETY: filed under this thread's TCB, whose former owner is gone.
-    unsafe { (*thread).begin() };
-    Some(thread)
-}
-
-/// As [`find`], where there can be a block beside the first: reading a bucket would be a page fault.
-fn find_unless_few(
-    head: &AtomicPtr<Thread>,
-    wanted: impl Fn(&Thread) -> bool,
-) -> Option<*mut Thread> {
-    match BLOCKS.load(Relaxed) {
-        0 | 1 => None,
-        _ => find(head, wanted),
-    }
-}
-
-fn heads() -> impl Iterator<Item = &'static AtomicPtr<Thread>> {
-    core::iter::once(&FIRST).chain(&THREADS)
-}
-
-/// Has a thread that lives, and has sampled, its TCB in this range?
-pub fn has_thread(range: Range<u64>) -> bool {
-    let Some(_pass) = fork_gate::TABLES.enter() else {
-        return false;
-    };
-    let _lock = THREADS_LOCK.lock();
-    let is_in =
-        |thread: &Thread| range.contains(&(thread.tcb as u64)) && sys::thread_exists(thread.tid);
-    heads().any(|head| find(head, is_in).is_some())
-}
-
-fn bucket(tcb: usize) -> Option<&'static AtomicPtr<Thread>> {
-    THREADS.get(((tcb >> 6).wrapping_mul(0x9E37_79B9) >> 8) & (BUCKETS - 1))
-}
-
-/// A block of one bucket. Under the lock.
-fn find(head: &AtomicPtr<Thread>, wanted: impl Fn(&Thread) -> bool) -> Option<*mut Thread> {
-    let mut at = head.load(Relaxed);
-    // SAFETY: filed blocks are whole and are never freed; the links change under the lock only.
-    while let Some(thread) = unsafe { at.as_ref() } {
-        if wanted(thread) {
-            return Some(at);
-        }
-        at = thread.older;
-    }
-    None
-}
-
-/// Takes the block of a thread that is gone out of its bucket. Under the lock. Looks into a few
-/// buckets only, a little farther each time, and not before there are many blocks.
-fn reclaim() -> Option<*mut Thread> {
-    if BLOCKS.load(Relaxed) < MANY {
-        return None;
-    }
-    (0..SWEEP).find_map(|_| {
-        let head = THREADS.get(SWEPT.fetch_add(1, Relaxed) % BUCKETS)?;
-        let gone = find(head, |thread| !sys::thread_exists(thread.tid))?;
-        unlink(head, gone);
-        Some(gone)
-    })
-}
-
-fn unlink(head: &AtomicPtr<Thread>, thread: *mut Thread) {
-    // SAFETY: as in `find`; `thread` was found in this bucket.
-    unsafe {
-        let after = (*thread).older;
-        if head.load(Relaxed) == thread {
-            head.store(after, Relaxed);
-        } else if let Some(before) = find(head, |other| other.older == thread) {
-            (*before).older = after;
-        }
-    }
-}
-
-fn make() -> Option<*mut Thread> {
-    let thread = arena::alloc(Layout::new::<Thread>())?.cast::<Thread>();
-    // SAFETY: fresh memory of the right layout.
-    unsafe {
-        thread.write(Thread {
+impl Thread {
+    /// A block of no thread yet.
+    fn vacant() -> Thread {
+        Thread {
             tcb: 0,
             tid: 0,
             older: core::ptr::null_mut(),
@@ -213,13 +88,9 @@ fn make() -> Option<*mut Thread> {
             pending: [const { AtomicUsize::new(0) }; PENDING],
             unwinder: ThreadUnwinder::new(),
             frames: None,
-        });
+        }
     }
-    BLOCKS.fetch_add(1, Relaxed);
-    Some(thread.as_ptr())
-}
 
-impl Thread {
     /// Another thread begins with this block. Its sampler goes on where the last one's ended.
     fn begin(&mut self) {
         self.refresh_tid();
@@ -342,48 +213,5 @@ impl Thread {
             End::BadMemory => diag::count(Counter::UnwindBadMemory),
         }
         frames.get(..=depth)
-    }
-
-    /// Adds to the pending list; called from signal handlers of this thread. False when full.
-    ///
-    /// # Safety
-    /// `thread` is the calling thread's block.
-    pub unsafe fn pend(thread: *mut Thread, address: usize) -> bool {
-        // SAFETY: a shared view of two fields made of atomics.
-        let (pending, any) = unsafe { (&(*thread).pending, &(*thread).has_pending) };
-        any.store(true, Relaxed);
-        pending
-            .iter()
-            .any(|slot| slot.compare_exchange(0, address, Relaxed, Relaxed).is_ok())
-    }
-
-    /// May there be something on the pending list?
-    ///
-    /// # Safety
-    /// As [`Thread::pend`].
-    #[inline(always)]
-    pub unsafe fn has_pending(thread: *mut Thread) -> bool {
-        // SAFETY: a shared view of an atomic.
-        unsafe { &(*thread).has_pending }.load(Relaxed)
-    }
-
-    /// Takes one from the pending list.
-    ///
-    /// # Safety
-    /// As [`Thread::pend`].
-    pub unsafe fn take_pending(thread: *mut Thread) -> Option<usize> {
-        // SAFETY: as above.
-        let (pending, any) = unsafe { (&(*thread).pending, &(*thread).has_pending) };
-        if !any.load(Relaxed) {
-            return None;
-        }
-        let taken = pending
-            .iter()
-            .map(|slot| slot.swap(0, Relaxed))
-            .find(|address| *address != 0);
-        if taken.is_none() {
-            any.store(false, Relaxed);
-        }
-        taken
     }
 }
