@@ -15,20 +15,24 @@ use crate::table::sync::{LockGuard, SpinLock};
 /// More objects than this are not listed where the table is needed.
 const MOST_MODULES: usize = 1024;
 
-/// The table: start, end, base and header of each module, ended by zeros. Written by a `Listing` under `REFRESHING`. Relaxed: `VERSION` orders it.
+/// The table: start, end, base and header of each module, ended by zeros. Written by a `Listing`
+/// under `REFRESHING`. Relaxed: `VERSION` orders it.
 static MODULES: [[AtomicUsize; 4]; MOST_MODULES] =
     [const { [const { AtomicUsize::new(0) }; 4] }; MOST_MODULES];
 
 /// Odd while the table is being written. A `Listing` increments it before and after, with the fences of a sequence lock.
 static VERSION: AtomicUsize = AtomicUsize::new(0);
 
-/// Libraries that are being closed now: the table stays empty until the last is gone.
+/// How many libraries are being closed now: the table stays empty until the last is gone. Any
+/// thread adds.
 static CLOSING: AtomicUsize = AtomicUsize::new(0);
 
-/// Held by the one thread that writes the table. `after_fork` frees it in a child whose writer did not come along.
+/// Held by the one thread that writes the table. In a forked child whose parent had a writer,
+/// `after_fork` frees it.
 static REFRESHING: SpinLock = SpinLock::new();
 
-/// A library is about to be closed: the table is emptied, so that no reader sees tables that go.
+/// A library is about to be closed: the table is emptied, so that no reader uses tables that
+/// vanish.
 pub(super) fn before_close() {
     // AcqRel: a listing that begins after this, under the lock, sees that something is being closed.
     CLOSING.fetch_add(1, AcqRel);
@@ -42,12 +46,13 @@ pub(super) fn after_close() {
     }
 }
 
-/// Puts the table right in a forked child: another thread may have been writing it.
+/// Repairs the table in a forked child: another thread may have been writing it.
 ///
 /// # Safety
 /// The caller is the only thread of its process.
 pub unsafe fn after_fork() {
-    // SAFETY: whoever held it is not in this process, and does not hold it here (contract above).
+    // SAFETY: the holder is not in this process, and the calling thread does not hold it (contract
+    // above).
     unsafe { REFRESHING.force_unlock() };
     CLOSING.store(0, Relaxed);
     let version = VERSION.load(Relaxed);
@@ -57,9 +62,9 @@ pub unsafe fn after_fork() {
     }
 }
 
-/// Fills the table from the loader's list, under the loader's own lock, which keeps objects from
-/// going meanwhile. The lock of the table is taken inside it, never the other way round: the
-/// loader holds its own while it runs destructors, and those may close libraries.
+/// Fills the table from the loader's list, under the loader's own lock, so that no object vanishes
+/// meanwhile. The lock of the table is taken inside it, never the other way round: the loader holds
+/// its own lock while it runs destructors, and those may close libraries.
 pub(super) fn list_modules() {
     let mut listing: Option<Listing> = None;
     // SAFETY: `list` takes what dl_iterate_phdr(3) hands it, and `listing` outlives the call.
@@ -71,13 +76,13 @@ unsafe extern "C" fn list(
     _size: usize,
     listing: *mut c_void,
 ) -> c_int {
-    // SAFETY: `list_modules` passes its variable, and the loader one object after the other.
+    // SAFETY: `list_modules` passes its variable, and the loader passes one object after the other.
     let (listing, info) = unsafe { (&mut *listing.cast::<Option<Listing>>(), &*info) };
     let listing = listing.get_or_insert_with(Listing::begin);
     if CLOSING.load(Acquire) != 0 {
         return 1;
     }
-    // SAFETY: the loader's own copy of the object's headers, which stands while its lock is held.
+    // SAFETY: the loader's own copy of the object's headers, which is valid while its lock is held.
     let segments = unsafe { slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
     if let Some(module) = Module::from_segments(info.dlpi_addr as usize, segments) {
         listing.add(module);
@@ -95,7 +100,8 @@ impl Listing {
     fn begin() -> Listing {
         let lock = REFRESHING.lock();
         VERSION.fetch_add(1, Relaxed);
-        // Pairs with the Acquire fence in `listed`: who saw a word written below sees the odd version too.
+        // Pairs with the Acquire fence in `listed`: a reader that saw a word written below sees the
+        // odd version too.
         fence(Release);
         for row in &MODULES {
             Module::default().store(row);
@@ -122,7 +128,7 @@ impl Drop for Listing {
     }
 }
 
-/// The answer of our table: the outer `None` if it was being written meanwhile.
+/// The answer of our table. The outer `None`: it was written meanwhile.
 pub(super) fn listed(pc: u64) -> Option<Option<Module>> {
     // Acquire: pairs with the Release that ends a `Listing`.
     let before = VERSION.load(Acquire);

@@ -1,7 +1,8 @@
 //! One loaded object: its addresses and its unwind tables.
 //!
 //! # Safety
-//! As the room: tables are read where the loader mapped them, of an object that is not being closed.
+//! As in `modules`: tables are read where the loader mapped them, and the object is not being
+//! closed.
 //!
 //! Source: LSB core 5.0, 10.6.2 (`.eh_frame_hdr`).
 #![allow(unsafe_code)]
@@ -18,10 +19,10 @@ use crate::platform::elf;
 /// A loaded object that holds some address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Module {
-    /// Its addresses; where it has holes, those of the piece that was asked for.
+    /// Its addresses. Where it has holes, the addresses of the piece that was asked for.
     pub(super) start: usize,
     pub(super) end: usize,
-    /// What has to be added to the addresses stated in the file.
+    /// What must be added to the addresses stated in the file.
     pub(super) base: usize,
     /// `.eh_frame_hdr`, or 0.
     pub(super) header: usize,
@@ -31,7 +32,8 @@ pub struct Module {
 pub struct Tables<'a> {
     /// `.eh_frame_hdr`, to the end of its segment.
     pub header: &'a [u8],
-    /// Sorted by the first word: start of a function and its entry, both relative to the header.
+    /// Sorted by the first word. A row has the start of a function and its entry, both relative to
+    /// the header.
     pub rows: &'a [[[u8; 4]; 2]],
     /// From `.eh_frame` to the end of its segment.
     pub eh_frame: &'a [u8],
@@ -86,13 +88,14 @@ impl Module {
         self.start..self.end
     }
 
-    /// Its unwind tables, in the one encoding linkers write: `.eh_frame` relative to the header, sorted rows of 32-bit offsets.
+    /// Its unwind tables, in the one encoding that linkers write: `.eh_frame` relative to the
+    /// header, sorted rows of 32-bit offsets.
     pub fn tables(&self) -> Option<Tables<'static>> {
         let header = self.from(self.header)?;
         Tables::parse(header, |address| self.from(address))
     }
 
-    /// The bytes from `address` to the end of the file-backed segment it lies in.
+    /// The bytes from `address` to the end of the file-backed segment that holds it.
     fn from(&self, address: usize) -> Option<&'static [u8]> {
         let end_of = |segment: &Elf64_Phdr| {
             let start = self.base.wrapping_add(segment.p_vaddr as usize);
@@ -101,8 +104,8 @@ impl Module {
             (is_readable && (start..end).contains(&address)).then_some(end)
         };
         let end = self.segments().iter().find_map(end_of)?;
-        // SAFETY: the range lies within a readable segment of an object that is loaded (head of this file); unwind tables are not
-        // written once they are relocated.
+        // SAFETY: the range lies within a readable segment of an object that is loaded (head of
+        // this file). Unwind tables are not written once they are relocated.
         Some(unsafe { slice::from_raw_parts(address as *const u8, end - address) })
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::*;
 
-/// `_dl_find_object`, without telling the rest of the process.
+/// `_dl_find_object`; what the rest of the process knows does not change.
 fn loaders_function() -> Option<usize> {
     let symbol = elf::all().find_map(|object| object.symbol(b"_dl_find_object"));
     symbol.map(|symbol| symbol.addr)
@@ -91,7 +91,7 @@ fn an_object_in_pieces_is_read_like_one_in_one_piece() {
     list_modules();
     let inside = an_object_in_pieces_is_read_like_one_in_one_piece as fn() as usize;
     let whole = listed_at_last(inside as u64).expect("this program");
-    // So the loader answers for a program with holes between its segments.
+    // This is the loader's answer for a program with holes between its segments.
     let piece = Module {
         start: inside & !0xfff,
         end: (inside & !0xfff) + 0x1000,

@@ -1,19 +1,23 @@
 //! One step of unwinding as data: a rule packed into 64 bits.
 //!
-//! `eh_frame` makes rules, `rule_cache` keeps them, the file of the architecture carries them out. A rule holds for one exact address,
-//! so whatever an expression makes of the program counter (the stubs of a PLT) is already worked out in it. Pure: no unsafe, no state.
+//! `eh_frame` makes rules, `rule_cache` keeps them, the file of the architecture applies them. A
+//! rule holds for one exact address, so the part of an expression that depends on the program
+//! counter (in the stubs of a PLT) is already worked out. Pure: no unsafe, no state.
 //!
-//! Everything that is saved on an x86-64 stack is aligned to eight, so most offsets are kept in words. Nearly all frames are plain: the
-//! CFA counted from a register, bp and rbx saved below it or not at all, and within the frame where the register is the stack pointer.
-//! The hot loop knows that, and asks no more. Of a frame that saves neither, the lower half is zero.
+//! Everything that is saved on an x86-64 stack is aligned to eight, so most offsets are kept in
+//! words. Nearly all frames are plain: the CFA is counted from a register; bp and rbx are saved
+//! below it or not at all, and inside the frame where that register is the stack pointer. The hot
+//! loop relies on this and checks nothing more. For a frame that saves neither register the lower
+//! half is zero.
 //! ```text
 //! bit 63                                  32 31       16 15        4 3    0
 //!    | bytes from base to return address (32) | bx   (16) | bp   (12) | kind |   plain: words from the CFA, 0 for not saved
 //!    | CFA offset (24) | bx offset (16) | bp offset (16) | bx  | bp  | kind |   all others
 //! bit 63             40 39            24 23             8 7   6 5   4 3    0
 //! ```
-//! Of a dereferencing rule the CFA field holds offset (16) and addend (8), of one by another register offset (20) and number (4).
-//! What does not fit is no rule, and the stack ends there.
+//! In a dereferencing rule the CFA field holds offset (16) and addend (8). In a rule that uses
+//! another register it holds offset (20) and number (4). A step that does not fit becomes
+//! [`Step::Unknown`], and the stack ends there.
 
 mod step;
 
@@ -21,7 +25,7 @@ pub use step::{Base, Cfa, Saved, Step};
 
 /// By the stack pointer, by bp, by bx: [`Cfa::Plus`], registers saved below the CFA or not at all.
 const PLAIN: u64 = 0;
-/// The same where that is not so, or offsets are too large.
+/// The same for frames that are not plain, or whose offsets are too large.
 const ODD: u64 = 3;
 /// [`Cfa::Load`].
 const LOAD: u64 = 6;
@@ -41,17 +45,17 @@ const PLAIN_BP: u32 = 4;
 const PLAIN_BX: u32 = 16;
 const PLAIN_OFFSET: u32 = 32;
 
-/// A frame as nearly all are: one of the first three kinds.
+/// A plain frame, as nearly all are: one of the first three kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plain {
-    /// What is counted from.
+    /// The register that the frame is counted from.
     pub base: Base,
-    /// How far above it the return address stands, in bytes; the CFA is just above that.
+    /// How far above it the return address is, in bytes; the CFA is just above that.
     pub return_address: u64,
-    /// Where the caller's bp is, in words from the CFA: negative, or 0: still in the register. If the base is the stack pointer, not
-    /// below that.
+    /// Where the caller's bp is, in words from the CFA: negative, or 0 if it is still in the
+    /// register. If the base is the stack pointer, never below the stack pointer.
     pub bp: i64,
-    /// The same of bx.
+    /// The same for bx.
     pub bx: i64,
 }
 
@@ -60,7 +64,7 @@ pub struct Plain {
 pub struct Rule(u64);
 
 impl Rule {
-    /// Packs `step`; `Unknown` if an offset does not fit or is no multiple of eight.
+    /// Packs `step`; `Unknown` if an offset does not fit or is not a multiple of eight.
     pub fn pack(step: Step) -> Rule {
         let packed = match step {
             Step::Frame { cfa, bp, bx } => pack_frame(cfa, bp, bx),
@@ -84,19 +88,20 @@ impl Rule {
         self.0
     }
 
-    /// How far above the stack pointer the return address stands, if that is all there is to say: for the hot loop.
+    /// How far above the stack pointer the return address is, if the rule says nothing else: for
+    /// the hot loop.
     #[inline(always)]
     pub fn bare(self) -> Option<u64> {
         (self.0 as u32 == 0).then_some(self.0 >> PLAIN_OFFSET)
     }
 
-    /// The frame, if it is a plain one and counted from the stack pointer.
+    /// The frame, if it is plain and counted from the stack pointer.
     #[inline(always)]
     pub fn from_sp(self) -> Option<Plain> {
         (self.kind() == PLAIN).then(|| self.plain_from(Base::Sp))
     }
 
-    /// The frame, if it is a plain one.
+    /// The frame, if it is plain.
     #[inline(always)]
     pub fn plain(self) -> Option<Plain> {
         let base = match self.kind() {
@@ -118,7 +123,7 @@ impl Rule {
         }
     }
 
-    /// Everything.
+    /// The whole rule.
     pub fn unpack(self) -> Step {
         if let Some(plain) = self.plain() {
             return plain.unpack();

@@ -11,18 +11,20 @@ pub enum Base {
     Bx,
 }
 
-/// How the canonical frame address, the stack pointer after the return, is found. Offsets in bytes.
+/// How to find the canonical frame address: the stack pointer after the return. Offsets are in
+/// bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cfa {
     /// `base + offset`.
     Plus(Base, i64),
-    /// `*(base + offset) + addend`: functions that align their stack, and hand-written code that keeps the old pointer there.
+    /// `*(base + offset) + addend`: functions that align their stack, and hand-written code that
+    /// keeps the old stack pointer there.
     Load(Base, i64, i64),
     /// DWARF register `.0` plus offset; known only where a signal interrupted the code.
     Other(u8, i64),
 }
 
-/// Where the caller's value of a register is. Offsets in bytes.
+/// Where the caller's value of a register is. Offsets are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saved {
     /// Still in the register.
@@ -36,7 +38,7 @@ pub enum Saved {
 /// A rule taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// An ordinary frame; the return address stands just below the CFA.
+    /// An ordinary frame; the return address is just below the CFA.
     Frame {
         /// Where the frame ends.
         cfa: Cfa,
@@ -45,12 +47,12 @@ pub enum Step {
         /// The caller's rbx.
         bx: Saved,
     },
-    /// Code without unwind information: the frame pointer is the only hope.
+    /// Code without unwind information: only the frame pointer can help.
     FramePointer,
-    /// The trampoline a signal handler returns to; the interrupted registers lie on the stack.
+    /// The trampoline that a signal handler returns to; the interrupted registers are on the stack.
     Signal,
     /// The outermost frame.
     End,
-    /// There is unwind information, and it says something these rules cannot.
+    /// There is unwind information, but these rules cannot express it.
     Unknown,
 }
