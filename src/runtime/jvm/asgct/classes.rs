@@ -1,4 +1,4 @@
-//! The events of classes: each that is loaded or prepared has its methods noted.
+//! The events of classes: the methods of each class that is prepared are noted.
 #![allow(unsafe_code)]
 
 use core::ffi::c_void;
@@ -17,12 +17,13 @@ const CLASS_PREPARE: i32 = 56;
 /// Longest name that is kept.
 const LONGEST: usize = 512;
 
-/// What prepared classes are asked for: 1 the ids alone, 2 the names too. Written by `start`,
-/// before events are switched on.
+/// What is asked about prepared classes: 1 the ids alone, 2 the names too. Written by `start`,
+/// before events are switched on. Relaxed: switching them on is a call into the JVM, which orders
+/// it.
 pub(super) static PURPOSE: AtomicU64 = AtomicU64::new(0);
 
 impl Jvmti {
-    /// Switches the events of classes on.
+    /// Switches on the events of classes.
     pub(super) fn watch(&self) -> Option<()> {
         let callbacks: [usize; 7] = [
             0,
@@ -50,7 +51,7 @@ impl Jvmti {
     }
 }
 
-/// Has the JVM make the ids of a class's methods, and keeps their names if these are wanted.
+/// Makes the JVM create the ids of a class's methods, and keeps their names if these are wanted.
 pub(super) fn note_class(jvmti: &Jvmti, class: *mut c_void) {
     if PURPOSE.load(Relaxed) < 2 {
         return jvmti.methods(class, &|_| ());
@@ -67,7 +68,7 @@ pub(super) fn note_class(jvmti: &Jvmti, class: *mut c_void) {
     });
 }
 
-/// The event of a class that is loaded: that it is watched is enough.
+/// The event of a class that is loaded. Nothing is done: only the watching itself is needed.
 extern "C" fn ignore_class(_: *mut c_void, _: *mut c_void, _: *mut c_void, _: *mut c_void) {}
 
 /// The event of a class that is prepared.

@@ -1,4 +1,4 @@
-//! The functions of JVMTI that are asked for classes and their methods, by their place in its table.
+//! The JVMTI functions for classes and their methods, called by their place in the JVMTI table.
 //!
 //! # Safety
 //! They are called in native code of an attached thread: on the creating thread, and in the events themselves.
@@ -33,7 +33,7 @@ pub(super) struct Jvmti(pub(super) *mut c_void);
 /// The function at `place` of the table that `object` begins with a pointer to.
 ///
 /// # Safety
-/// `object` is a JNI or JVMTI interface with at least so many functions.
+/// `object` is a JNI or JVMTI interface with at least that many functions.
 unsafe fn function(object: *mut c_void, place: usize) -> usize {
     // SAFETY: as promised.
     unsafe { *(*object.cast::<*const usize>()).add(place) }
@@ -51,14 +51,14 @@ impl Jvmti {
         (answer == 0 && !env.is_null()).then_some(Jvmti(env))
     }
 
-    /// The function of this number, whose first argument is the environment.
+    /// The function with this number, whose first argument is the environment.
     pub(super) fn function(&self, number: usize) -> usize {
         // SAFETY: numbers of JVMTI 1.2, counted from 1.
         unsafe { function(self.0, number - 1) }
     }
 
     fn free(&self, memory: *mut c_void) {
-        // SAFETY: what another function of this environment allocated, or null.
+        // SAFETY: memory that another function of this environment allocated, or null.
         unsafe {
             let free: extern "C" fn(*mut c_void, *mut c_void) -> i32 =
                 transmute(self.function(number::DEALLOCATE));
@@ -68,7 +68,7 @@ impl Jvmti {
 
     pub(super) fn each_loaded_class(&self, env: *mut c_void, visit: &dyn Fn(*mut c_void)) {
         let (mut count, mut classes) = (0_i32, null_mut::<*mut c_void>());
-        // SAFETY: the prototypes of `jvmti.h` and `jni.h`; the references are this thread's own.
+        // SAFETY: the prototypes of `jvmti.h` and `jni.h`; the references belong to this thread.
         unsafe {
             let get: extern "C" fn(*mut c_void, *mut i32, *mut *mut *mut c_void) -> i32 =
                 transmute(self.function(number::GET_LOADED_CLASSES));
@@ -116,7 +116,7 @@ impl Jvmti {
         };
         if answer == 0 {
             for place in 0..usize::try_from(count).unwrap_or(0) {
-                // SAFETY: JVMTI stored so many ids.
+                // SAFETY: JVMTI stored this many ids.
                 visit(unsafe { *methods.add(place) });
             }
             self.free(methods.cast());

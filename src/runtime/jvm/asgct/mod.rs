@@ -1,13 +1,13 @@
-//! Java frames by `AsyncGetCallTrace`: where the JVM's tables do not tell enough for a walk of our
-//! own, and to compare this with when `prof_java_check` asks for it.
+//! Java frames by `AsyncGetCallTrace`: used where the JVM's tables are not complete enough for a
+//! walk of our own, and to compare with that walk when `prof_java_check` asks for it.
 //!
-//! Made in [`Traces::start`] on the thread that created the JVM; then asked by samples. The function
-//! answers with method ids, and only once class loading is watched, which makes each class cost
-//! something; so none of this runs without need. Names are asked of JVMTI when a class is prepared
-//! and kept by id, which is not reused while the JVM runs (JDK 11 to 25). Files and lines are not asked for.
+//! [`Traces::start`] runs on the thread that created the JVM; samples ask afterwards. The function
+//! returns method ids, and only while class loading is watched, which makes each class cost
+//! something. So none of this runs without need. Names are asked of JVMTI when a class is prepared
+//! (`classes`) and kept by id (`names`). Files and lines are not asked for.
 //!
 //! # Safety
-//! The functions of JVMTI are called by their place in its table, in native code of an attached
+//! JVMTI functions are called by their place in the JVMTI table, in native code of an attached
 //! thread: on the creating thread, and in the events themselves. `AsyncGetCallTrace` is made for
 //! signal handlers: it takes no lock and allocates nothing.
 //!
@@ -57,7 +57,7 @@ struct Trace {
 
 impl Traces {
     /// Begins to trace the JVM `vm` of `library`, whose creating thread has the environment `env`.
-    /// `is_named`: names are wanted, else ids are enough.
+    /// `is_named`: names are wanted; else ids are enough.
     pub fn start(
         library: Object,
         vm: *mut c_void,
@@ -72,7 +72,8 @@ impl Traces {
         Some(Traces { function })
     }
 
-    /// The calls of the thread with the environment `env`, leaf first; empty when it cannot tell.
+    /// The calls of the thread with the environment `env`, leaf first; empty when the function has
+    /// no answer.
     fn calls<'a>(&self, env: u64, room: &'a mut Room) -> &'a [Call] {
         let Some(calls) = room.calls() else {
             return &[];
@@ -82,9 +83,9 @@ impl Traces {
             count: 0,
             calls: calls.as_mut_ptr(),
         };
-        // SAFETY: AsyncGetCallTrace of a JVM whose library is loaded, on the thread it is asked
-        // for; it writes at most as many calls as there is room for. Without a context it starts
-        // at the anchor.
+        // SAFETY: AsyncGetCallTrace of a JVM whose library is loaded, on the thread that it is
+        // asked about. It writes at most as many calls as there is room for. Without a context it
+        // starts at the anchor.
         unsafe {
             let trace_calls: extern "C" fn(*mut Trace, i32, *mut c_void) = transmute(self.function);
             trace_calls(&raw mut trace, MAX_FRAMES as i32, null_mut());
@@ -93,7 +94,7 @@ impl Traces {
         calls.get(..count).unwrap_or_default()
     }
 
-    /// Fills `out` with the Java frames of the calling thread; how many there are.
+    /// Fills `out` with the Java frames of the calling thread; returns how many there are.
     pub fn frames(&self, env: u64, room: &mut Room, out: &mut [u64]) -> usize {
         let calls = self.calls(env, room);
         let mut length = 0;
@@ -107,9 +108,9 @@ impl Traces {
         length
     }
 
-    /// Whether the calling thread's calls are those that `room` has seen; `None` when it cannot
-    /// tell. An id leads to its method, of a redefined class to the newest version of it, but for
-    /// methods that have none.
+    /// Whether the calling thread's calls are those that `room` has seen; `None` when the function
+    /// has no answer. An id leads to its method; for a redefined class it leads to the newest
+    /// version of the method, except for methods that have no new version.
     pub fn agrees(
         &self,
         layout: &Layout,
@@ -121,7 +122,8 @@ impl Traces {
         let count = self.calls(env, room).len();
         let calls = room.calls?;
         let methods = room.methods?;
-        // SAFETY: two pieces of the arena, this thread's alone; nobody else has them borrowed.
+        // SAFETY: two pieces of the arena that belong to this thread; nothing else has them
+        // borrowed.
         let (calls, methods) = unsafe { (calls.as_ref(), methods.as_ref()) };
         let mut pairs = calls.get(..count)?.iter().zip(methods.get(..seen)?);
         let is_same = |(call, method): (&Call, &u64)| {

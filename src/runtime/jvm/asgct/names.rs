@@ -22,8 +22,8 @@ struct Named {
     next: *mut Named,
 }
 
-/// Names by method id. Heads are written under [`NAMING`] with Release, after the entry; Acquire
-/// in [`frame_of`].
+/// Names by method id. Heads are written under [`NAMING`] with Release, after the entry, and read
+/// with Acquire in [`frame_of`].
 static NAMES: [AtomicPtr<Named>; BUCKETS] = [const { AtomicPtr::new(null_mut()) }; BUCKETS];
 
 /// Held while a name is added.
@@ -36,7 +36,7 @@ fn bucket(id: u64) -> Option<&'static AtomicPtr<Named>> {
 pub(super) fn frame_of(id: u64) -> Option<u64> {
     // Acquire: pairs with Release in `keep`.
     let mut at = bucket(id)?.load(Acquire);
-    // SAFETY: null, or an entry that was whole when it was published, and never changes.
+    // SAFETY: null, or an entry that was complete when it was published, and never changes.
     while let Some(named) = unsafe { at.as_ref() } {
         if named.id == id {
             return Some(named.frame);

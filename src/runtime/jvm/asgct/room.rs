@@ -7,8 +7,8 @@ use core::ptr::NonNull;
 use super::Call;
 use crate::table::{arena, stack_table::MAX_FRAMES};
 
-/// Room for one trace, and for the methods it is compared with; in the arena, made when it is first
-/// needed.
+/// Room for one trace, and for the methods that it is compared with. It is in the arena, and is
+/// made when it is first needed.
 pub struct Room {
     pub(super) calls: Option<NonNull<[Call; MAX_FRAMES]>>,
     pub(super) methods: Option<NonNull<[u64; MAX_FRAMES]>>,
@@ -16,7 +16,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// None yet.
+    /// A room without memory yet.
     pub const fn new() -> Room {
         Room {
             calls: None,
@@ -29,7 +29,7 @@ impl Room {
         if self.calls.is_none() {
             self.calls = arena::alloc(Size::new::<[Call; MAX_FRAMES]>()).map(NonNull::cast);
         }
-        // SAFETY: zeroed memory of the right layout, this walk's alone, never freed.
+        // SAFETY: zeroed memory of the right layout that belongs to this walk and is never freed.
         self.calls.map(|mut room| unsafe { room.as_mut() })
     }
 
@@ -41,7 +41,7 @@ impl Room {
         self.methods.map(|mut room| unsafe { room.as_mut() })
     }
 
-    /// Begins a walk that shall be compared.
+    /// Begins a walk that will be compared.
     pub fn begin(&mut self) {
         self.seen = 0;
     }
