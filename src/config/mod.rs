@@ -1,10 +1,11 @@
 //! What the user asked for: one table of options, from which the struct, the parser, the help text
-//! and the table in `docs/options.md` are made. Called by `boot` at start, read by every cold room.
+//! and the table in `docs/options.md` are made. Read once at the start; every cold room asks
+//! [`current`].
 //!
 //! The grammar is that of jemalloc's `MALLOC_CONF`, and so are the messages: `key:value` pairs
-//! between commas, keys of letters, digits and `_`, later pairs win, what cannot be read is said in
-//! one line and the rest goes on. [`parse`] is pure; [`load`] is what prints. Text is copied into
-//! the arena, the rest is plain data. Source: jemalloc 5.3.0, `malloc_conf_next` and
+//! between commas; keys of letters, digits and `_`; later pairs win; an unreadable pair is reported
+//! in one line, and the others count. [`parse`] is pure; [`load`] prints. Text is copied into the
+//! arena, everything else is plain data. Source: jemalloc 5.3.0, `malloc_conf_next` and
 //! `malloc_conf_init_helper` in `jemalloc.c`.
 
 mod help;
@@ -25,9 +26,9 @@ pub use value::{CommandLine, Detection, FileMode, Text};
 /// The configuration in force. Written once by [`set_current`], before sampling begins; never freed.
 static CURRENT: OnceRef<'static, Config> = OnceRef::new();
 
-/// Makes `config` that in force, for the life of the process.
+/// Puts `config` in force for the life of the process.
 pub fn set_current(config: &'static Config) {
-    // Who comes second has the same one: the constructor runs once.
+    // A second call would bring the same configuration: the constructor runs once.
     let _ = CURRENT.set(config);
 }
 
@@ -59,8 +60,8 @@ impl Config {
             .and_then(|lg| 1_u64.checked_shl(lg))
     }
 
-    /// Makes a relative prefix absolute: a daemon that changes its directory later shall find its
-    /// dumps where it was started. Nothing changes when the directory cannot be told.
+    /// Makes a relative prefix absolute, so that the dumps of a daemon that changes its directory
+    /// later are where it was started. Nothing changes when the directory is not known.
     pub fn anchor_prefix(&mut self) {
         let prefix = self.prof_prefix.as_bytes();
         if prefix.is_empty() || prefix.starts_with(b"/") {
@@ -71,7 +72,7 @@ impl Config {
         let directory = directory
             .get(..length.saturating_sub(1))
             .unwrap_or_default();
-        // The kernel says "(unreachable)" in front of a directory outside the root.
+        // The kernel puts "(unreachable)" in front of a directory outside the root.
         if directory.starts_with(b"/") {
             self.prof_prefix
                 .put_below(directory.strip_suffix(b"/").unwrap_or(directory));

@@ -43,7 +43,7 @@ fn next_pair<'a>(text: &mut &'a [u8]) -> Next<'a> {
     }
 }
 
-/// Whether `key` is for us to understand.
+/// Is `key` an option of ours?
 fn is_ours(source: Source, key: &[u8]) -> bool {
     source == Source::MalloscopeConf
         || key.starts_with(b"prof")
@@ -61,8 +61,8 @@ fn set<'a>(config: &mut Config, key: &'a [u8], value: &'a [u8]) -> Message<'a> {
     }
 }
 
-/// Reads `text` on top of what `config` holds. Everything that is to be said goes to `report`, in
-/// the order of the string.
+/// Reads `text` on top of what `config` holds. All messages go to `report`, in the order of the
+/// string.
 pub fn parse(
     source: Source,
     text: &[u8],
@@ -72,7 +72,7 @@ pub fn parse(
     if source == Source::MallocConf && config.is_default_prefix() {
         config.prof_prefix = Text::new("jeprof");
     }
-    // As with jemalloc, confirm_conf holds for the whole string, wherever in it it stands.
+    // As with jemalloc, confirm_conf holds for the whole string, wherever in the string it is.
     each_pair(source, text, &mut |key, value| {
         if key == b"confirm_conf" {
             set(config, key, value);
@@ -93,7 +93,7 @@ pub fn parse(
     }
 }
 
-/// Calls `f` for each pair that is ours; what is wrong with the form of the string comes back.
+/// Calls `f` for each pair that is ours; returns what is wrong with the form of the string.
 fn each_pair<'a>(
     source: Source,
     text: &'a [u8],
@@ -124,7 +124,7 @@ pub fn settle(config: &mut Config, report: &mut dyn FnMut(Message<'_>)) {
     config.prof_leak |= config.prof_leak_error;
     config.prof_final_all |= config.prof_leak;
     if config.prof_leak && !config.prof {
-        // As jemalloc: the leak report alone, without the dumps on the way.
+        // As with jemalloc: only the leak report, without the dumps on the way.
         config.prof = true;
         config.prof_gdump = false;
         config.lg_prof_interval = -1;
@@ -134,8 +134,8 @@ pub fn settle(config: &mut Config, report: &mut dyn FnMut(Message<'_>)) {
     }
 }
 
-/// The configuration from the two variables, of which `malloc_conf` counts only where ours is
-/// unset, on top of what `config` holds. What is wrong is printed; with `abort_conf` the program ends for it.
+/// Reads the configuration from the two variables, on top of what `config` holds. `malloc_conf`
+/// counts only where ours is unset. Errors are printed; with `abort_conf` they end the program.
 pub fn load(config: &mut Config, malloscope_conf: Option<&[u8]>, malloc_conf: Option<&[u8]>) {
     let mut wrong = false;
     let mut report = |message: Message<'_>| {

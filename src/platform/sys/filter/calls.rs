@@ -38,7 +38,8 @@ pub(super) const NEEDED: [i64; 34] = [
     libc::SYS_writev,
 ];
 
-/// Calls that may fail: a thread of ours, the control socket, and what is tried first for its speed.
+/// Calls that may fail: for a thread of ours, for the control socket, and those tried first because
+/// they are fast.
 pub(super) const WISHED: [i64; 17] = [
     libc::SYS_accept4,
     libc::SYS_bind,

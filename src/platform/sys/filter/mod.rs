@@ -1,11 +1,10 @@
-//! What a seccomp filter does to our calls, told before it is in force.
+//! What a seccomp filter would do to our calls, found out before it is in force.
 //!
-//! Called by `hooks::sandbox`. A filter is a program of the kernel's classic BPF: at most 4096
-//! instructions without loops, from the number of a call and its arguments to what becomes of it.
-//! Here it is run once for each call of ours. What is not known of one (arguments, mostly) takes
-//! both ways of every branch, and the worst of all ends is the answer; what takes too long, or is
-//! not understood, kills. So filters that only forbid what we never do (execve, ptrace, modules)
-//! leave us alone, and we them.
+//! A filter is a program of the kernel's classic BPF: at most 4096 instructions without loops. It
+//! computes the fate of a call from its number and arguments. Here it is run once for each call of
+//! ours. A branch on something unknown (usually an argument) is followed both ways, and the worst
+//! of all results counts. A run that takes too long, or is not understood, counts as a kill. So
+//! filters that only forbid what we never do (execve, ptrace, modules) do not stop us.
 //!
 #![allow(unsafe_code)]
 
@@ -28,10 +27,11 @@ pub struct Filter<'a>(&'a [Instruction]);
 
 impl<'a> Filter<'a> {
     /// The filter that `program`, a pointer to a `struct sock_fprog`, leads to. `None` where the
-    /// kernel will refuse it: programs pass null to learn whether there are filters at all.
+    /// kernel will refuse it: programs pass null to find out whether filters exist at all.
     ///
     /// # Safety
-    /// Nobody changes the filter while it is read: the program is about to hand it to the kernel.
+    /// No thread changes the filter while it is read: the program is about to pass it to the
+    /// kernel.
     pub unsafe fn at(program: usize) -> Option<Filter<'a>> {
         const MOST: usize = 4096;
         let last = program.checked_add(size_of::<Program>() - 1)?;
@@ -51,7 +51,7 @@ impl<'a> Filter<'a> {
         is_one.then(|| Filter(unsafe { core::slice::from_raw_parts(program.instructions, length) }))
     }
 
-    /// Can we go on as before under this filter?
+    /// Can we continue as before under this filter?
     pub fn admits_us(&self) -> bool {
         NEEDED.iter().all(|call| self.fate(*call) == Fate::Admitted)
             && WISHED.iter().all(|call| self.fate(*call) != Fate::Harmful)
@@ -62,7 +62,7 @@ impl<'a> Filter<'a> {
         self.fate(libc::SYS_exit) == Fate::Admitted
     }
 
-    /// The worst that can become of a call.
+    /// The worst possible fate of a call.
     fn fate(&self, call: i64) -> Fate {
         const LONGEST: usize = 1 << 14;
         let mut ways = Ways::new();

@@ -12,7 +12,7 @@ pub struct Instruction {
     pub(super) k: u32,
 }
 
-/// What becomes of a call, the better first.
+/// The fate of a call, the better first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fate {
     /// It is made.
@@ -23,7 +23,8 @@ pub(super) enum Fate {
     Harmful,
 }
 
-/// Where a run stands: the next instruction, the accumulator and the index, where they are known.
+/// The state of a run: the next instruction, and the accumulator and the index where they are
+/// known.
 #[derive(Clone, Copy)]
 pub(super) struct State {
     pub(super) next: usize,
@@ -33,7 +34,7 @@ pub(super) struct State {
 
 pub(super) enum Step {
     On,
-    /// It goes on at both places.
+    /// The run continues at both places.
     Fork(usize),
     End(Fate),
 }
@@ -48,7 +49,8 @@ impl State {
         let operand = if code & BY_X == 0 { Some(k) } else { self.x };
         self.next += 1;
         match code & CLASS {
-            // Loads: a constant, a part of the call, its length; what lies in scratch is not known.
+            // Loads: a constant, a part of the call, its length; the contents of scratch memory are
+            // not known.
             class @ (0 | 1) => {
                 let loaded = match code & MODE {
                     0x00 => Some(k),
@@ -125,7 +127,8 @@ fn part_of(call: i64, offset: u32) -> Option<u32> {
     }
 }
 
-/// What a filter's answer means. An errno of 0 is a call that was not made and says it was.
+/// The meaning of a filter's answer. An errno of 0 means that the call was not made but reports
+/// success.
 fn fate_of(answer: u32) -> Fate {
     const ALLOW: u32 = 0x7fff_0000;
     const LOG: u32 = 0x7ffc_0000;
@@ -137,7 +140,7 @@ fn fate_of(answer: u32) -> Fate {
     }
 }
 
-/// Ways not gone yet.
+/// Ways that were not followed yet.
 pub(super) struct Ways {
     states: [State; Ways::MOST],
     count: usize,
@@ -146,7 +149,7 @@ pub(super) struct Ways {
 impl Ways {
     const MOST: usize = 64;
 
-    /// The one from the first instruction.
+    /// Only the way from the first instruction.
     pub(super) fn new() -> Ways {
         let first = State {
             next: 0,

@@ -21,7 +21,7 @@ fn jump(code: u16, k: u32, on_true: u8, on_false: u8) -> Instruction {
     }
 }
 
-/// Does `answer` to these calls, and lets all others be made.
+/// Answers `answer` to these calls, and allows all others.
 fn all_but(calls: &[i64], answer: u32) -> Vec<Instruction> {
     let mut filter = vec![op(0x20, NUMBER)];
     for call in calls {
@@ -53,7 +53,7 @@ fn only_an_errno_is_a_refusal() {
 
 #[test]
 fn both_ways_of_what_is_not_known_are_gone() {
-    // openat only with certain flags, for which a filter asks the third argument.
+    // openat only with certain flags: the filter reads the third argument.
     let filter = |answer| {
         [
             op(0x20, NUMBER),
@@ -103,7 +103,7 @@ fn programs_that_only_ask_pass_no_filter() {
         instructions,
     };
     let at = |program: &Program| {
-        // SAFETY: `filter` stands while it is looked at.
+        // SAFETY: `filter` lives while it is looked at.
         unsafe { Filter::at(core::ptr::from_ref(program) as usize) }
     };
     assert!(at(&program(filter.len(), filter.as_ptr())).is_some_and(|it| it.admits_us()));
