@@ -1,4 +1,5 @@
-//! The program headers of a loaded object, from its ELF header in memory or from what the kernel told the program.
+//! The program headers of a loaded object: from its ELF header in memory or, for the program, from
+//! the kernel.
 //!
 //! # Safety
 //! As `elf`: the object is not closed meanwhile.
@@ -10,7 +11,8 @@ use libc::{Elf64_Ehdr, Elf64_Phdr};
 
 use crate::platform::sys;
 
-/// Program headers are looked for this far into a file: 71 of them fit, where linkers make a dozen.
+/// Program headers are looked for this far into a file: 71 of them fit, and linkers make about
+/// twelve.
 const FIRST_PAGE: usize = 4096;
 
 /// The program headers of the object loaded at `base`, while it is loaded; empty where they cannot be found.
@@ -25,7 +27,7 @@ pub fn program_headers(base: usize) -> &'static [Elf64_Phdr] {
     unsafe { program_headers_at(base) }.unwrap_or_default()
 }
 
-/// The same without asking the kernel whether there is memory at `base`.
+/// The same, without asking the kernel whether there is memory at `base`.
 ///
 /// # Safety
 /// The page at `base` can be read.
@@ -44,13 +46,15 @@ pub unsafe fn program_headers_at(base: usize) -> Option<&'static [Elf64_Phdr]> {
     if !is_elf || !first.is_aligned() || end > FIRST_PAGE {
         return None;
     }
-    // SAFETY: linkers put the program headers behind the ELF header, and these end on the same page.
+    // SAFETY: linkers put the program headers after the ELF header, and they end on the same page.
     Some(unsafe { core::slice::from_raw_parts(first, usize::from(header.e_phnum)) })
 }
 
-/// A program that is not position-independent has base 0; the kernel tells where its headers are.
+/// The headers of the program. One that is not position-independent has base 0; the kernel knows
+/// where its headers are.
 fn program_headers_of_program() -> &'static [Elf64_Phdr] {
-    // SAFETY: getauxval reads a vector the kernel laid down at exec; it has no precondition. GLIBC_2.16.
+    // SAFETY: getauxval reads a vector that the kernel made at exec; it has no precondition.
+    // GLIBC_2.16.
     let (first, count) = unsafe {
         (
             libc::getauxval(libc::AT_PHDR),

@@ -1,6 +1,7 @@
 //! The loader's list of objects (`_r_debug.r_map`), walked without its lock.
 //!
-//! The walk survives a list that changes under it: nodes are probed, their back links compared.
+//! The walk survives a list that changes during it: nodes are probed, and their back links are
+//! compared.
 //!
 //! Source: `<link.h>` and `elf/link.h` of glibc 2.36.
 #![allow(unsafe_code)]
@@ -38,17 +39,19 @@ unsafe extern "C" {
 /// No program loads more objects: a list that is longer is damaged.
 const MOST_OBJECTS: usize = 1 << 16;
 
-/// While it lives, a page of the loader's list is asked for once, not at each of a dozen walks.
+/// While it lives, each page of the loader's list is probed once, not at each of a dozen walks.
 pub struct Start(());
 
-/// Is there a [`Start`]? Written by it. Relaxed, as the next: what a page was found to be stands for itself.
+/// Is there a [`Start`]? Written by it. Relaxed, as the next: the answer for a page refers to
+/// nothing else.
 static STARTING: AtomicBool = AtomicBool::new(false);
 
-/// Pages that were found readable meanwhile; 0: none. Written by [`is_readable`] and, at its end, [`Start`].
+/// Pages that were found readable meanwhile; 0: no page. Written by [`is_readable`] and, at its
+/// end, by [`Start`].
 static READABLE: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 
 impl Start {
-    /// For the constructor, on the program's first thread.
+    /// Begins it, in the constructor, on the program's first thread.
     pub fn begin() -> Start {
         STARTING.store(true, Relaxed);
         Start(())
@@ -82,7 +85,8 @@ fn is_readable(at: usize) -> bool {
 
 /// The objects of the loader's list, in its order: the program, what was preloaded, the rest.
 pub fn all() -> impl Iterator<Item = Object> {
-    // SAFETY: `_r_debug` is defined by ld.so and filled in before any constructor runs; the pointer is read once.
+    // SAFETY: `_r_debug` is defined by ld.so and filled in before any constructor runs; the pointer
+    // is read once.
     let first = unsafe { ptr::read_volatile(&raw const _r_debug.map) };
     Objects {
         next: first,
@@ -97,12 +101,12 @@ pub fn own() -> Option<Object> {
     all().find(Object::is_own)
 }
 
-/// The objects that stand behind ours in the loader's order (what `RTLD_NEXT` searches).
+/// The objects after ours in the loader's order (which `RTLD_NEXT` searches).
 pub fn objects_after_own() -> impl Iterator<Item = Object> {
     all().skip_while(|object| !object.is_own()).skip(1)
 }
 
-/// The object behind a node of the loader's list.
+/// The object of a node of the loader's list.
 ///
 /// # Safety
 /// `map` is the `struct link_map` of an object that is not being closed.
@@ -116,7 +120,7 @@ pub unsafe fn object_of(map: *const usize) -> Object {
     }
 }
 
-/// The object one of whose segments holds `addr`.
+/// The object that has `addr` in one of its segments.
 pub fn find_by_address(addr: usize) -> Option<Object> {
     all().find(|object| object.contains(addr))
 }
@@ -125,7 +129,7 @@ struct Objects {
     next: *const LinkMap,
     prev: *const LinkMap,
     left: usize,
-    /// The last one that was found readable.
+    /// The last page that was found readable.
     page: usize,
 }
 
@@ -138,15 +142,16 @@ impl Iterator for Objects {
             return None;
         }
         let last_byte = (node as usize).checked_add(size_of::<LinkMap>() - 1)?;
-        // Each page is asked for once: neighbours in the list are often neighbours in memory.
+        // A page is probed only when it is not the last one: neighbours in the list are often
+        // neighbours in memory.
         for at in [node as usize, last_byte] {
             if at / sys::PAGE != self.page && !is_readable(at) {
                 return None;
             }
             self.page = at / sys::PAGE;
         }
-        // SAFETY: the pages of the node were just found readable; every bit pattern is a valid `LinkMap`. A node freed meanwhile by
-        // `dlclose` shows by its back link.
+        // SAFETY: the pages of the node were just found readable; every bit pattern is a valid
+        // `LinkMap`. If `dlclose` freed the node meanwhile, its back link shows that.
         let map = unsafe { ptr::read_volatile(node) };
         if map.prev != self.prev {
             return None;

@@ -1,13 +1,13 @@
 //! Many symbols at once: the loader's list is walked once, and each object's dynamic section read once.
 //!
-//! Called by `next` and `binding` at the start of every process, small ones included, of which a shell
-//! starts hundreds.
+//! It runs at the start of every process. A shell starts hundreds of small ones, so it must be
+//! fast.
 
 use super::list::{all, own};
 use super::object::Object;
 use super::symbols::{Symbol, Tables, gnu_hash};
 
-/// The name of a symbol. Most objects do not have it, which its hash alone tells.
+/// The name of a symbol. Most objects do not have it, and the hash alone shows that.
 #[derive(Clone, Copy)]
 pub struct Name<'n> {
     text: &'n [u8],
@@ -15,7 +15,7 @@ pub struct Name<'n> {
 }
 
 impl<'n> Name<'n> {
-    /// Its hash is best found by the compiler.
+    /// The hash is best computed at compile time.
     pub const fn new(text: &'n [u8]) -> Name<'n> {
         Name {
             text,
@@ -28,15 +28,15 @@ impl<'n> Name<'n> {
         Name { text, hash }
     }
 
-    /// What it is.
+    /// The text of the name.
     pub const fn text(&self) -> &'n [u8] {
         self.text
     }
 }
 
 impl Object {
-    /// Looks `names` up, with the number that they have for the caller; `see` gets the number and the
-    /// definition of those that are here. As [`Object::symbol`] for each.
+    /// Looks up `names`, each with the caller's number for it. `see` gets the number and the
+    /// definition of each name that is defined here. As [`Object::symbol`] for each.
     pub fn symbols<'n>(
         &self,
         names: impl Iterator<Item = (usize, Name<'n>)>,
@@ -53,8 +53,8 @@ impl Object {
     }
 }
 
-/// Shows the objects in the order in which [`super::next_symbol`] asks them: those behind ourselves, then those
-/// before us.
+/// Shows the objects in the order in which [`super::next_symbol`] searches them: first those after
+/// ours, then those before ours.
 pub fn for_each_but_own(see: &mut dyn FnMut(&Object)) {
     let own = own();
     let is_own = |object: &Object| Some(*object) == own;

@@ -4,8 +4,8 @@
 //! the loader's public list (`_r_debug.r_map`, symbol version `GLIBC_2.2.5`) and reads the hash tables of the objects as the
 //! loader does.
 //!
-//! It runs at start-up, and later on cold paths: never on a sampled path. It does not allocate, lock, or panic, except
-//! [`symbol_under_lock`], which takes the loader's lock.
+//! It runs at start-up, and later on cold paths: never on a sampled path. It does not allocate,
+//! lock, or panic. Only [`symbol_under_lock`] takes a lock: the loader's.
 //!
 //! Assumes glibc: the five public fields of `struct link_map` (`<link.h>`), and a dynamic section whose addresses are relocated in
 //! place, except where the section is read-only (the vdso).

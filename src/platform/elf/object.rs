@@ -37,17 +37,18 @@ pub struct Object {
 }
 
 impl Object {
-    /// What has to be added to the addresses stated in the file.
+    /// What must be added to the addresses stated in the file.
     pub fn base(&self) -> usize {
         self.base
     }
 
-    /// The path the loader opened; empty for the program itself.
+    /// The path that the loader opened; empty for the program itself.
     pub fn name(&self) -> &[u8] {
         if self.name.is_null() {
             return &[];
         }
-        // SAFETY: the loader's names are NUL-terminated strings that live as long as the object (head of this file).
+        // SAFETY: the loader's names are NUL-terminated strings that live as long as the object
+        // (head of this file).
         unsafe { CStr::from_ptr(self.name) }.to_bytes()
     }
 
@@ -64,7 +65,8 @@ impl Object {
         program_headers(self.base)
     }
 
-    /// Tag, value and, where the value is one, address of each entry of the object's dynamic section.
+    /// Each entry of the object's dynamic section: tag, value, and the address that the value
+    /// stands for.
     pub(super) fn dynamic_entries(&self) -> impl Iterator<Item = (i64, usize, usize)> {
         let most = if self.dynamic.is_null() {
             0
@@ -72,11 +74,13 @@ impl Object {
             MOST_DYNAMIC
         };
         let entries = (0..most).map(|index| {
-            // SAFETY: a dynamic section ends with a zero tag, at which the iteration ends; it is mapped while its object is.
+            // SAFETY: a dynamic section ends with a zero tag, and the iteration ends there; it is
+            // mapped while its object is.
             unsafe { &*self.dynamic.add(index) }
         });
         entries.take_while(|entry| entry.tag != 0).map(|entry| {
-            // The loader relocates these in place, unless the section is read-only: then the value is still an offset.
+            // The loader relocates these in place, except in a read-only section: there the value
+            // is still an offset.
             let address = if entry.value < self.base {
                 self.base.wrapping_add(entry.value)
             } else {

@@ -7,7 +7,8 @@ use super::list::{all, objects_after_own};
 use super::object::{Dyn, Object};
 use super::symbols::Symbol;
 
-/// The first definition of `name` behind ourselves or, where nothing stands there, before us. Ours is never the answer.
+/// The first definition of `name` in the objects after ours or, if there is none, in those before
+/// ours. Never our own.
 pub fn next_symbol(name: &[u8]) -> Option<(Symbol, Object)> {
     let behind = objects_after_own().find_map(|object| Some((object.symbol(name)?, object)));
     behind.or_else(|| {
@@ -18,12 +19,12 @@ pub fn next_symbol(name: &[u8]) -> Option<(Symbol, Object)> {
     })
 }
 
-/// A definition of `name` outside ourselves, found under the loader's own lock: for cold paths that
-/// may run while another thread closes libraries. The lock may be held by a thread that waits for
-/// the caller's: not to be called but where the alternative is worse.
+/// A definition of `name` outside our object, found under the loader's own lock: for cold paths
+/// that may run while another thread closes libraries. The thread that holds the lock may be
+/// waiting for the caller. So this may be called only where the alternative is worse.
 pub fn symbol_under_lock(name: &[u8]) -> Option<usize> {
     let mut search = Search { name, found: None };
-    // SAFETY: `visit` takes what dl_iterate_phdr(3) hands it, and `search` outlives the call.
+    // SAFETY: `visit` accepts what dl_iterate_phdr(3) passes, and `search` outlives the call.
     unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
     search.found
 }
@@ -38,8 +39,8 @@ unsafe extern "C" fn visit(
     _size: usize,
     search: *mut c_void,
 ) -> c_int {
-    // SAFETY: `symbol_under_lock` passes its variable, and the loader one object after the other,
-    // with its headers, which stand while its lock is held.
+    // SAFETY: `symbol_under_lock` passes its variable. The loader passes one object after the other
+    // with its headers, which are valid while its lock is held.
     let (search, info, segments) = unsafe {
         let info = &*info;
         let segments = core::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum));

@@ -29,22 +29,23 @@ const MOST_CHAIN: usize = 1 << 16;
 /// A defined symbol of a loaded object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Symbol {
-    /// Where it is. Of an indirect function: what its resolver answered.
+    /// Where it is. For an indirect function: the address that its resolver returned.
     pub addr: usize,
     /// Whether the address came from a resolver.
     pub is_ifunc: bool,
-    /// Size in bytes as the symbol table states it; 0 where it does not.
+    /// Size in bytes by the symbol table; 0 where the table has none.
     pub size: usize,
 }
 
 impl Object {
-    /// The definition of `name`, its default version if there are several. The resolver of an indirect function is called, so its object
-    /// must be relocated already: true of everything once the constructors run.
+    /// The definition of `name`; its default version if there are several. The resolver of an
+    /// indirect function is called, so its object must be relocated already. That holds for every
+    /// object once the constructors run.
     pub fn symbol(&self, name: &[u8]) -> Option<Symbol> {
         self.symbol_in(&Tables::read(self)?, name, gnu_hash(name))
     }
 
-    /// The same with the object's tables and the name's hash at hand.
+    /// The same, when the object's tables and the name's hash are known.
     pub(super) fn symbol_in(&self, tables: &Tables, name: &[u8], hash: u32) -> Option<Symbol> {
         let symbol = tables.lookup(name, hash)?;
         let value = usize::try_from(symbol.st_value).ok()?;
@@ -65,7 +66,8 @@ impl Object {
 
 /// Calls the resolver of an indirect function.
 fn resolve(resolver: usize) -> usize {
-    // SAFETY: a defined STT_GNU_IFUNC symbol of a loaded object is a function without arguments that returns an address (x86-64 psABI).
+    // SAFETY: a defined STT_GNU_IFUNC symbol of a loaded object is a function without arguments
+    // that returns an address (x86-64 psABI).
     unsafe {
         let resolver: extern "C" fn() -> usize = core::mem::transmute(resolver);
         resolver()
@@ -106,7 +108,7 @@ impl Tables {
         (!tables.symbols.is_null() && !tables.strings.is_null()).then_some(tables)
     }
 
-    /// `hash` is the name's by [`gnu_hash`].
+    /// `hash` is [`gnu_hash`] of the name.
     pub(super) fn lookup(&self, name: &[u8], hash: u32) -> Option<&Elf64_Sym> {
         let mut best = Best {
             tables: self,
@@ -143,7 +145,8 @@ impl Tables {
             return None;
         }
         for index in bucket as usize..bucket as usize + MOST_CHAIN {
-            // SAFETY: from `first` on every symbol has a word here; bit 0 marks the last one of a bucket, where the loop ends.
+            // SAFETY: from `first` on every symbol has a word here. Bit 0 marks the last word of a
+            // bucket, where the loop ends.
             let word = unsafe { *chains.add(index - first as usize) };
             if word | 1 == hash | 1
                 && let Some(found) = best.offer(index)
@@ -157,13 +160,15 @@ impl Tables {
         None
     }
 
-    /// The Bloom filter, whose length in words is a power of two: false for most names that are not here.
+    /// The Bloom filter, whose length in words is a power of two: false for most names that are not
+    /// defined here.
     fn may_have(&self, hash: u32, words: u32) -> bool {
         let Some(mask) = words.checked_sub(1) else {
             return true;
         };
         let at = (hash / u64::BITS) & mask;
-        // SAFETY: the shift is the fourth word of the head; the filter's 64-bit words follow, and `at` is one of them.
+        // SAFETY: the shift is the fourth word of the head; the filter's 64-bit words follow, and
+        // `at` is the index of one.
         let (shift, word) = unsafe {
             let filter = self.gnu_hash.add(4).cast::<u64>();
             (
@@ -214,12 +219,12 @@ impl Tables {
 struct Best<'a, 'n> {
     tables: &'a Tables,
     name: &'n [u8],
-    /// The first that only a program linked long ago would bind to.
+    /// The first hidden version: only a program that was linked long ago would bind to it.
     any: Option<&'a Elf64_Sym>,
 }
 
 impl<'a> Best<'a, '_> {
-    /// Looks at the symbol `index`; the answer is the symbol if the search is over.
+    /// Looks at the symbol `index`; returns the symbol if the search is over.
     fn offer(&mut self, index: usize) -> Option<&'a Elf64_Sym> {
         // SAFETY: the hash tables only hold indices of the symbol table.
         let symbol = unsafe { &*self.tables.symbols.add(index) };
