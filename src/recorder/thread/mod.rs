@@ -1,13 +1,10 @@
 //! What a thread owns beyond its TLS word: sampler, unwinder, frame buffer, pending frees.
 //!
-//! Called by `recorder`. Blocks are filed by the address of the thread's TCB. A thread that finds a
-//! block there takes it over: its former owner is gone, or the TCB would not be free. Where TCBs do
-//! not come back (stacks that the program maps itself), blocks of threads that are gone are found
-//! by asking the kernel.
+//! `registry` has the blocks, stored by the address of the thread's TCB.
 //!
 //! # Safety
-//! See `recorder`: one user at a time, except the pending list, which signal handlers of the same
-//! thread fill.
+//! See `recorder`: one user at a time, except for the pending list, which signal handlers of the
+//! same thread fill.
 #![allow(unsafe_code)]
 
 mod pending;
@@ -27,18 +24,19 @@ use crate::table::{arena, stack_table::MAX_FRAMES};
 use crate::unwind::{End, Registers, ThreadUnwinder};
 pub use registry::{abandon, find_or_make, has_thread};
 
-/// Frees that one stay in our tables can be interrupted by before they are lost.
+/// Frees by signal handlers that are kept until their thread leaves our tables; further ones are
+/// lost.
 const PENDING: usize = 32;
 
 /// Next thread number, as jemalloc counts threads: from 0, never reused. Any thread adds.
 static NEXT_UID: AtomicU32 = AtomicU32::new(0);
 
-/// What every sampler's seed comes from, and how often it was set: in a fork's child it is another,
+/// The source of every sampler's seed, and how often it was set. A fork's child gets another seed,
 /// so that siblings do not sample in lock step. Written by [`reseed`].
 static SEED: AtomicU64 = AtomicU64::new(0);
 static SEEDING: AtomicU32 = AtomicU32::new(0);
 
-/// What the next sampler adds to it. Any thread adds.
+/// What the next sampler adds to the seed. Any thread adds.
 static NEXT_SEED: AtomicU64 = AtomicU64::new(0);
 
 /// The block of the calling thread; null while it has none.
@@ -49,11 +47,11 @@ pub(super) fn current_thread() -> *mut Thread {
 /// The block of one thread.
 pub struct Thread {
     tcb: usize,
-    /// The kernel's id of the thread: whether it still runs can be asked by it.
+    /// The kernel's id of the thread: by it the kernel can be asked whether the thread still runs.
     tid: i32,
     older: *mut Thread,
     sampler: Sampler,
-    /// The seeding that `sampler` comes from.
+    /// The number of the seeding that `sampler` comes from.
     seeding: u32,
     /// Was the countdown last armed with a gap drawn from `sampler`?
     armed: bool,
@@ -62,18 +60,18 @@ pub struct Thread {
     has_pending: AtomicBool,
     pending: [AtomicUsize; PENDING],
     unwinder: ThreadUnwinder,
-    /// Room for a stack, in the arena; made for the first one.
+    /// Room for a stack, in the arena; made for the first stack.
     frames: Option<NonNull<[u64]>>,
 }
 
-/// A new seed for all samplers; each draws anew at its thread's next event.
+/// Sets a new seed for all samplers; each draws anew at its thread's next event.
 pub fn reseed(seed: u64) {
     SEED.store(seed, Relaxed);
     SEEDING.fetch_add(1, Relaxed);
 }
 
 impl Thread {
-    /// A block of no thread yet.
+    /// A block that belongs to no thread yet.
     fn vacant() -> Thread {
         Thread {
             tcb: 0,
@@ -91,7 +89,8 @@ impl Thread {
         }
     }
 
-    /// Another thread begins with this block. Its sampler goes on where the last one's ended.
+    /// Another thread begins with this block. Its sampler continues where the last thread's sampler
+    /// ended.
     fn begin(&mut self) {
         self.refresh_tid();
         self.has_uid = false;
@@ -104,13 +103,14 @@ impl Thread {
         self.tid = sys::gettid();
     }
 
-    /// The countdown ran out: is the allocation of `size` bytes the sample, and what to count down
-    /// from next?
+    /// The countdown ran out: is the allocation of `size` bytes a sample, and what is the next
+    /// countdown?
     ///
-    /// A thread that was not armed with a drawn gap (its first event, or dormant, or inherited
-    /// over a fork) draws one and tests this allocation against it: to sample it outright would
-    /// favour first allocations. The exponential distribution has no memory, so that is unbiased.
-    /// As in the hook, a gap is used up by a size that is not less. In exact mode there are no gaps.
+    /// A thread whose countdown was not armed with a drawn gap (its first event, or dormant, or
+    /// inherited over a fork) draws one and tests this allocation against it. Sampling it without
+    /// that test would favour first allocations. The exponential distribution has no memory, so the
+    /// test is unbiased. As in the hook, a size that is not less uses up a gap. In exact mode there
+    /// are no gaps.
     pub fn draw(&mut self, size: u64, lg_period: u8) -> (bool, u64) {
         let due = core::mem::replace(&mut self.armed, true) && self.is_current(lg_period);
         if !due {
@@ -123,7 +123,7 @@ impl Thread {
         (true, self.sampler.next_gap())
     }
 
-    /// The countdown is no drawn gap any more: the thread sleeps.
+    /// The countdown is no longer a drawn gap: the thread sleeps.
     pub fn disarm(&mut self) {
         self.armed = false;
     }
@@ -140,7 +140,7 @@ impl Thread {
     fn renew(&mut self, lg_period: u8) {
         let seeding = SEEDING.load(Relaxed);
         if self.seeding != seeding {
-            // The golden ratio: seeds of one process are far apart, whatever else they share.
+            // The golden ratio: seeds of one process are far apart, whatever else is equal.
             let own = NEXT_SEED.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed);
             self.sampler = Sampler::new(SEED.load(Relaxed).wrapping_add(own), lg_period);
             self.seeding = seeding;
@@ -148,7 +148,7 @@ impl Thread {
         self.sampler.set_lg_period(lg_period);
     }
 
-    /// Is something of `size` bytes that no countdown counts a sample? Everything is in exact mode.
+    /// Is something of `size` bytes that no countdown counts a sample? In exact mode everything is.
     pub fn is_due(&mut self, size: u64, lg_period: u8) -> bool {
         size >= self.current_sampler(lg_period).next_gap()
     }
@@ -159,8 +159,8 @@ impl Thread {
         probability >= 1.0 || self.current_sampler(lg_period).happens(probability)
     }
 
-    /// The sampler, seeded for this process. A countdown that was armed before that was drawn by
-    /// another, so the next event draws anew.
+    /// The sampler, seeded for this process. A countdown that was armed before came from another
+    /// sampler, so the next event draws anew.
     fn current_sampler(&mut self, lg_period: u8) -> &mut Sampler {
         if !self.is_current(lg_period) {
             self.renew(lg_period);
@@ -199,7 +199,7 @@ impl Thread {
         now_ms: u64,
     ) -> Option<&[u64]> {
         let mut frames = self.frames.or_else(|| self.make_room(most))?;
-        // SAFETY: arena memory of this block alone, see `make_room`.
+        // SAFETY: arena memory that belongs to this block alone, see `make_room`.
         let frames = unsafe { frames.as_mut() };
         let (first, rest) = frames.split_first_mut()?;
         *first = hook;

@@ -1,8 +1,10 @@
-//! Frees that interrupted the tables' work: a signal handler that runs on top of it must not touch them,
-//! so it notes the address in the block of its thread, and the thread frees it when that work is done.
+//! Frees by signal handlers that interrupted our work on the tables. Such a handler must not touch
+//! the tables, so it notes the address in the block of its thread, and the thread frees it when its
+//! work is done.
 //!
 //! # Safety
-//! Signal handlers of the same thread fill the list, so it consists of atomics and is reached by pointer.
+//! Signal handlers of the same thread fill the list, so it consists of atomics and is reached by
+//! pointer.
 #![allow(unsafe_code)]
 
 use core::sync::atomic::Ordering::Relaxed;
@@ -10,7 +12,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::Thread;
 
 impl Thread {
-    /// Adds to the pending list; called from signal handlers of this thread. False when full.
+    /// Adds to the pending list, in a signal handler of this thread. False when the list is full.
     ///
     /// # Safety
     /// `thread` is the calling thread's block.
@@ -33,7 +35,7 @@ impl Thread {
         unsafe { &(*thread).has_pending }.load(Relaxed)
     }
 
-    /// Takes one from the pending list.
+    /// Takes one address from the pending list.
     ///
     /// # Safety
     /// As [`Thread::pend`].

@@ -1,8 +1,8 @@
-//! All blocks, filed by the address of the TCB of their thread.
+//! All blocks, stored by the address of the TCB of their thread.
 //!
-//! A thread that finds a block under its own TCB takes it over: its former owner is gone, or the TCB
-//! would not be free. Where TCBs do not come back (stacks that the program maps itself), blocks of
-//! threads that are gone are found by asking the kernel.
+//! A thread that finds a block under its own TCB takes it over: the former owner is gone, or the
+//! TCB would not be free. Where TCBs are not reused (stacks that the program maps itself), the
+//! kernel is asked which threads are gone, and their blocks are reused.
 #![allow(unsafe_code)]
 
 use core::alloc::Layout;
@@ -16,17 +16,18 @@ use crate::table::{arena, fork_gate, sync::SpinLock};
 
 const BUCKETS: usize = 256;
 
-/// From so many blocks on, those of threads that are gone are looked for.
+/// From this many blocks on, those of threads that are gone are looked for.
 const MANY: usize = 64;
-/// Buckets looked into for one.
+/// Buckets searched to find one.
 const SWEEP: usize = 8;
 
 /// Heads of the buckets. Read and written under [`THREADS_LOCK`], so relaxed.
 static THREADS: [AtomicPtr<Thread>; BUCKETS] =
     [const { AtomicPtr::new(core::ptr::null_mut()) }; BUCKETS];
 
-/// The head of one bucket more, for the block that was made first: a process of one thread touches no other,
-/// and this one lies beside our other variables. As [`THREADS`]; its block is never reclaimed.
+/// The head of one bucket more, for the block that was made first. A process of one thread touches
+/// no other bucket, and this one lies beside our other variables. As [`THREADS`]; its block is
+/// never reclaimed.
 static FIRST: AtomicPtr<Thread> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Taken by a thread at its first event, inside the gate.
@@ -36,7 +37,7 @@ static THREADS_LOCK: SpinLock = SpinLock::new();
 static BLOCKS: AtomicUsize = AtomicUsize::new(0);
 static SWEPT: AtomicUsize = AtomicUsize::new(0);
 
-/// Forgets all blocks. Only in a child that abandons the arena they lie in.
+/// Forgets all blocks. Only in a child that abandons the arena in which they are.
 pub fn abandon() {
     // SAFETY: the caller is the only thread of its process.
     unsafe { THREADS_LOCK.force_unlock() };
@@ -59,19 +60,19 @@ pub fn find_or_make() -> Option<*mut Thread> {
             _ => head,
         };
         let thread = reclaim().or_else(make)?;
-        // SAFETY: filed nowhere, so it is ours alone.
+        // SAFETY: it is in no bucket, so it belongs to this thread alone.
         unsafe {
             (*thread).tcb = tcb;
             (*thread).older = head.swap(thread, Relaxed);
         }
         Some(thread)
     })?;
-    // SAFETY: filed under this thread's TCB, whose former owner is gone.
+    // SAFETY: stored under this thread's TCB, whose former owner is gone.
     unsafe { (*thread).begin() };
     Some(thread)
 }
 
-/// As [`find`], where there can be a block beside the first: reading a bucket would be a page fault.
+/// As [`find`], if there can be a block besides the first: reading a bucket would be a page fault.
 fn find_unless_few(
     head: &AtomicPtr<Thread>,
     wanted: impl Fn(&Thread) -> bool,
@@ -86,7 +87,7 @@ fn heads() -> impl Iterator<Item = &'static AtomicPtr<Thread>> {
     core::iter::once(&FIRST).chain(&THREADS)
 }
 
-/// Has a thread that lives, and has sampled, its TCB in this range?
+/// Has a live thread that has sampled its TCB in this range?
 pub fn has_thread(range: Range<u64>) -> bool {
     let Some(_pass) = fork_gate::TABLES.enter() else {
         return false;
@@ -104,7 +105,8 @@ fn bucket(tcb: usize) -> Option<&'static AtomicPtr<Thread>> {
 /// A block of one bucket. Under the lock.
 fn find(head: &AtomicPtr<Thread>, wanted: impl Fn(&Thread) -> bool) -> Option<*mut Thread> {
     let mut at = head.load(Relaxed);
-    // SAFETY: filed blocks are whole and are never freed; the links change under the lock only.
+    // SAFETY: blocks in a bucket are complete and are never freed; the links change under the lock
+    // only.
     while let Some(thread) = unsafe { at.as_ref() } {
         if wanted(thread) {
             return Some(at);
@@ -114,8 +116,8 @@ fn find(head: &AtomicPtr<Thread>, wanted: impl Fn(&Thread) -> bool) -> Option<*m
     None
 }
 
-/// Takes the block of a thread that is gone out of its bucket. Under the lock. Looks into a few
-/// buckets only, a little farther each time, and not before there are many blocks.
+/// Takes the block of a thread that is gone out of its bucket. Under the lock. Searches only a few
+/// buckets, each time the next ones, and not before there are many blocks.
 fn reclaim() -> Option<*mut Thread> {
     if BLOCKS.load(Relaxed) < MANY {
         return None;
