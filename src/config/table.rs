@@ -5,8 +5,8 @@ use super::value::{
 };
 use super::value::{CommandLine, Detection, FileMode, Text};
 
-/// One row of the table that is shown. The library reads options by code: a table of pointers would be
-/// relocated in every process, whether it is configured or not.
+/// One row of the table for the help. The library itself reads options by code: a table of pointers
+/// would be relocated in every process, whether it is configured or not.
 pub(crate) struct Opt {
     pub(crate) key: &'static str,
     pub(crate) default: &'static str,
@@ -122,9 +122,9 @@ macro_rules! options {
 
 options! {
     options {
-        /// Profile. Cannot be switched on later.
+        /// Profile. This cannot be switched on later.
         prof: bool = false, Flag;
-        /// Sample from the start; with `false`, be ready to: see `prof_control`.
+        /// Sample from the start. With `false`, sampling can be switched on later: see `prof_control`.
         prof_active: bool = true, Flag;
         /// Sample in threads that start later.
         prof_thread_active_init: bool = true, Flag;
@@ -132,37 +132,37 @@ options! {
         lg_prof_sample: u8 = 19, Clip(0, 63);
         /// Mean bytes allocated between two dumps, as a power of two. -1: none.
         lg_prof_interval: i8 = -1, Within(-1, 63);
-        /// How the names of the dumps begin, directory included; empty: no dump but on demand.
-        /// `jeprof` when `MALLOC_CONF` configures us.
+        /// The beginning of the dumps' names, with the directory. Empty: dumps only on demand.
+        /// `jeprof` when `MALLOC_CONF` configures the profiler.
         prof_prefix: Text = "malloscope", Path;
-        /// Write the allocations since the start into the dumps, beside what is live.
+        /// Write the allocations since the start into the dumps, besides what is live.
         prof_accum: bool = false, Flag;
         /// Dump at exit.
         prof_final: bool = false, Flag;
-        /// Dump at exit also in a process that did little of its own, and that another one under the
-        /// profiler started. Little: under a second less than 8 MiB kept, later less than 256 KiB, and
-        /// after ten seconds, in a forked child, no sample of its own.
+        /// Dump at exit also in a process that did little of its own and that another process under the
+        /// profiler started. Little means: in the first second less than 8 MiB kept, later less than
+        /// 256 KiB, and after ten seconds, in a forked child, no sample of its own.
         prof_final_all: bool = false, Flag;
-        /// Say at the final dump what is still live. Switches `prof` and `prof_final_all` on.
+        /// Report at the final dump what is still live. Switches on `prof` and `prof_final_all`.
         prof_leak: bool = false, Flag;
-        /// As `prof_leak`, and exit with status 1 if anything is.
+        /// As `prof_leak`, and exit with status 1 if anything is live.
         prof_leak_error: bool = false, Flag;
         /// Dump whenever the estimate of live bytes is 5 % above its last maximum.
         prof_gdump: bool = false, Flag;
         /// Seconds between two dumps. 0: none.
         prof_timer: u32 = 0, Within(0, 31536000);
-        /// A signal by its number that makes a dump, if the program has no use for it. 0: none.
+        /// The number of a signal that makes a dump, if the program does not use that signal. 0: none.
         prof_signal: u8 = 0, Within(0, 64);
-        /// Dump at exit by SIGINT, SIGTERM or SIGHUP too, where the program leaves these alone: the
-        /// signal is held back for the time that takes, two seconds at most.
+        /// Dump also when SIGINT, SIGTERM or SIGHUP ends the program, where the program does not handle
+        /// these signals. The signal is held back until the dump is written, two seconds at most.
         prof_final_signal: bool = false, Flag;
-        /// Dump when so many percent of the memory that the process may have are used, or when they
-        /// will be in a moment. 0: never.
+        /// Dump when this percentage of the memory that the process may use is in use, or will be in a
+        /// moment. 0: never.
         prof_memory_limit: u8 = 0, Within(0, 100);
-        /// Listen for `malloscope dump`, `start`, `stop`, `reset`, `rate`, `status` and `top` of the
+        /// Listen for `malloscope dump`, `start`, `stop`, `reset`, `rate`, `status` and `top` from the
         /// same user or root.
         prof_control: bool = false, Flag;
-        /// Frames kept of a stack, from the leaf.
+        /// Frames kept of each stack, counted from the leaf.
         prof_bt_max: u32 = 128, Clip(1, 1024);
         /// Write the names of the threads into the dumps.
         prof_sys_thread_name: bool = false, Flag;
@@ -171,18 +171,19 @@ options! {
         /// Correct for the sampling in the file, as its readers expect. `false` writes the bare
         /// samples.
         prof_unbias: bool = true, Flag;
-        /// Dumps of each process to keep, and as many of all those together that it forked and that are
-        /// gone; the oldest go first. 0: all.
+        /// Number of dumps to keep of each process, and as many of all processes together that it forked
+        /// and that are gone. The oldest are removed first. 0: all.
         prof_keep: u32 = 0, Within(0, 4294967295);
-        /// Most bytes of the dumps of a process and of those it forked; the oldest go first, before all
-        /// those of processes that are gone. The youngest of each stays whatever its size. 0: no limit.
+        /// Most bytes of the dumps of a process and of the processes that it forked. Dumps of processes
+        /// that are gone are removed first, then its own, and always the oldest first. The youngest dump
+        /// of each stays whatever its size. 0: no limit.
         prof_keep_bytes: u64 = 0, Within(0, 18446744073709551615);
-        /// Permissions of the dumps, whatever the umask is.
+        /// Permissions of the dumps, independent of the umask.
         prof_mode: FileMode = "0600", Mode;
-        /// Most memory in bytes that the profiler takes for itself. When it is reached sampling
+        /// Most bytes of memory that the profiler uses for itself. When they are used up sampling
         /// stops, and the dump says so.
         prof_mem_max: u64 = 268435456, Within(4194304, 1099511627776);
-        /// Sample what mmap, mremap, brk and sbrk give the program too, as a kind of its own.
+        /// Also sample the memory that the program gets by mmap, mremap, brk and sbrk, as a kind of its own.
         prof_mmap: bool = false, Flag;
         /// List every live sample in the dumps, by address and size.
         prof_dump_live: bool = false, Flag;
@@ -192,17 +193,18 @@ options! {
         /// Names of Java methods in the stacks. How a JVM is found: as it is created (`auto`), by
         /// samples in it (`poll`), not at all.
         prof_java: Detection = "auto", Detected;
-        /// Compare every Java stack with what the JVM's own `AsyncGetCallTrace` says; the counters
-        /// `java_checked` and `java_differs` in the dumps tell. For tests: it makes classes costlier.
+        /// Compare every Java stack with the answer of the JVM's own `AsyncGetCallTrace`. The counters
+        /// `java_checked` and `java_differs` in the dumps have the result. For tests: it makes class
+        /// loading slower.
         prof_java_check: bool = false, Flag;
-        /// Sample the objects of a JVM (11 or later) too; the dumps show which of them live.
+        /// Also sample the objects of a JVM (11 or later). The dumps show which of them are live.
         prof_java_heap: bool = false, Flag;
-        /// Collect the JVM's garbage before each dump but the one at exit.
+        /// Collect the JVM's garbage before each dump, except the one at exit.
         prof_java_heap_gc: bool = false, Flag;
-        /// Append what there is to remark (as that something else is the program's allocator) to the file
-        /// `<prof_prefix>.remarks`, a line each; `malloscope run` asks for it. It stands in the dumps, too.
+        /// Append remarks (for example that something else is the program's allocator) to the file
+        /// `<prof_prefix>.remarks`, one line each. `malloscope run` uses this. The dumps have them, too.
         prof_remarks: bool = false, Flag;
-        /// Say where the configuration came from, what was set, and what there is to remark.
+        /// Print where the configuration came from, what was set, and the remarks.
         confirm_conf: bool = false, Flag;
         /// Abort the program when the configuration is not understood.
         abort_conf: bool = false, Flag;

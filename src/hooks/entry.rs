@@ -103,7 +103,8 @@ macro_rules! entries {
 /// Entries of operators: where the twin made no block, the operator itself is called by a jump.
 macro_rules! operator_entries {
     ($($name:ident ($context:literal): $field:ident after $target:path;)+) => {$(
-        #[doc = concat!("Saves the caller's registers for `", stringify!($target), "`; goes on to the operator itself if that made no block.")]
+        #[doc = concat!("Saves the caller's registers for `", stringify!($target), "`.")]
+        /// If that made no block, jumps to the operator itself.
         ///
         /// # Safety
         /// Reached by a jump from the hook, with the arguments of that C++ operator.

@@ -22,7 +22,7 @@ use crate::recorder::Hook;
 
 macro_rules! operators {
     ($($name:ident, $late:ident, $find:ident = $symbol:literal($($arg:ident),*): $field:ident, $hook:ident, $align:expr;)+) => {$(
-        #[doc = concat!("The next allocator's own operator `", stringify!($field), "` when the countdown ran out.")]
+        #[doc = concat!("The next allocator's own `", stringify!($field), "` when the countdown ran out.")]
         ///
         /// Null makes the entry continue to the operator itself, as if nothing had been sampled.
         /// What the operator does when memory is short (handler, exception) then happens in frames
@@ -86,7 +86,8 @@ pub mod entries {
 
     macro_rules! late_entries {
         ($($name:ident ($context:literal) else $find:ident;)+) => {$(
-            #[doc = concat!("Saves the caller's registers for `", stringify!($name), "`; where that made no block, goes to the operator of whatever library has one now.")]
+            #[doc = concat!("Saves the caller's registers for `", stringify!($name), "`.")]
+            /// Where that made no block, jumps to the operator of a library that was opened since.
             ///
             /// # Safety
             /// Reached by a jump from the hook, with the arguments of that C++ operator.
@@ -130,7 +131,8 @@ pub mod entries {
 
 macro_rules! counted {
     ($($name:ident: $field:ident else $event:ident;)+) => {$(
-        #[doc = concat!("The hot twin of `", stringify!($field), "` when the next allocator's own does not pass through malloc.")]
+        #[doc = concat!("The hot twin of `", stringify!($field), "`.")]
+        /// For a next allocator whose own operator does not call malloc.
         ///
         /// # Safety
         /// As the C++ function of that name.

@@ -108,7 +108,8 @@ pub unsafe extern "C" fn watched_realloc() {
 
 macro_rules! checked {
     ($($name:ident: $field:ident;)+) => {$(
-        #[doc = concat!("The twin of `", stringify!($field), "` while there are samples, when the next allocator's own does not pass through free.")]
+        #[doc = concat!("The twin of `", stringify!($field), "` while there are samples.")]
+        /// For a next allocator whose own operator does not call free.
         ///
         /// # Safety
         /// As the function of that name.

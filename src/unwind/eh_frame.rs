@@ -4,7 +4,8 @@
 //! microsecond each. The sorted table of `.eh_frame_hdr` is searched here, gimli parses the entry
 //! that it names, and `row` executes the entry's instructions. No lock, no allocation.
 //!
-//! Damaged tables lead to `None`, "no information": everything is read through slices that end with the segment.
+//! Damaged tables lead to `None`, "no information": everything is read through slices that end with
+//! the segment.
 //!
 //! Sources: LSB core 5.0, 10.6 (`.eh_frame`, `.eh_frame_hdr`); DWARF 5, 6.4.
 

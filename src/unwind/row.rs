@@ -6,7 +6,8 @@
 //! four columns that a walk needs; what the instructions say of other registers is skipped. Pure,
 //! in a few hundred bytes of stack.
 //!
-//! Source: DWARF 5, 6.4.2; `execute_cfa_program` in `unwind-dw2.c` of libgcc, where `restore_state` restores the CFA as well.
+//! Source: DWARF 5, 6.4.2; `execute_cfa_program` in `unwind-dw2.c` of libgcc, where `restore_state`
+//! restores the CFA as well.
 
 use gimli::{
     BaseAddresses, CallFrameInstruction, CallFrameInstructionIter, EhFrame, EndianSlice,

@@ -108,7 +108,8 @@ impl Registers {
 /// changes nothing if anything is unusual; [`step`] then finds out what.
 ///
 /// # Safety
-/// Everything from `registers.sp`, a multiple of eight, to `end`, which is in the lower half of the address space, can be read.
+/// Everything from `registers.sp`, a multiple of eight, to `end`, which is in the lower half of the
+/// address space, can be read.
 #[inline(always)]
 pub unsafe fn plain_step(registers: &mut Registers, rule: Rule, end: u64) -> Option<()> {
     if let Some(offset) = rule.bare() {

@@ -32,7 +32,8 @@ struct RDebug {
 }
 
 unsafe extern "C" {
-    /// Written by the loader alone, before the first constructor runs and around every `dlopen` and `dlclose`.
+    /// Written by the loader alone, before the first constructor runs and around every `dlopen` and
+    /// `dlclose`.
     static _r_debug: RDebug;
 }
 

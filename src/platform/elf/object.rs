@@ -60,7 +60,8 @@ impl Object {
         })
     }
 
-    /// The object's program headers; empty where they cannot be found (a prelinked library that is not linked at 0).
+    /// The object's program headers; empty where they cannot be found (a prelinked library that is
+    /// not linked at 0).
     pub fn program_headers(&self) -> &[Elf64_Phdr] {
         program_headers(self.base)
     }

@@ -3,7 +3,8 @@
 //! # Safety
 //! As `elf`: the object is not closed meanwhile.
 //!
-//! Source: System V ABI (gABI) chapter 5; `elf/dl-lookup.c` of glibc 2.36 for `DT_GNU_HASH` and the version bits.
+//! Source: System V ABI (gABI) chapter 5; `elf/dl-lookup.c` of glibc 2.36 for `DT_GNU_HASH` and the
+//! version bits.
 #![allow(unsafe_code)]
 
 use core::ptr;

@@ -20,7 +20,8 @@ const MOST_MODULES: usize = 1024;
 static MODULES: [[AtomicUsize; 4]; MOST_MODULES] =
     [const { [const { AtomicUsize::new(0) }; 4] }; MOST_MODULES];
 
-/// Odd while the table is being written. A `Listing` increments it before and after, with the fences of a sequence lock.
+/// Odd while the table is being written. A `Listing` increments it before and after, with the
+/// fences of a sequence lock.
 static VERSION: AtomicUsize = AtomicUsize::new(0);
 
 /// How many libraries are being closed now: the table stays empty until the last is gone. Any

@@ -11,11 +11,12 @@
 //! half is zero.
 //! ```text
 //! bit 63                                  32 31       16 15        4 3    0
-//!    | bytes from base to return address (32) | bx   (16) | bp   (12) | kind |   plain: words from the CFA, 0 for not saved
+//!    | bytes from base to return address (32) | bx   (16) | bp   (12) | kind |   plain
 //!    | CFA offset (24) | bx offset (16) | bp offset (16) | bx  | bp  | kind |   all others
 //! bit 63             40 39            24 23             8 7   6 5   4 3    0
 //! ```
-//! In a dereferencing rule the CFA field holds offset (16) and addend (8). In a rule that uses
+//! In a plain rule bp and bx are words from the CFA, and 0 means "not saved". In a dereferencing
+//! rule the CFA field holds offset (16) and addend (8). In a rule that uses
 //! another register it holds offset (20) and number (4). A step that does not fit becomes
 //! [`Step::Unknown`], and the stack ends there.
 

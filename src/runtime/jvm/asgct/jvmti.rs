@@ -1,7 +1,8 @@
 //! The JVMTI functions for classes and their methods, called by their place in the JVMTI table.
 //!
 //! # Safety
-//! They are called in native code of an attached thread: on the creating thread, and in the events themselves.
+//! They are called in native code of an attached thread: on the creating thread, and in the events
+//! themselves.
 //!
 //! Source: `jvmti.h` and `jni.h` (numbers and prototypes of the functions).
 #![allow(unsafe_code)]
