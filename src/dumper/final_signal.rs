@@ -4,7 +4,7 @@
 //! exit handler runs. So SIGINT, SIGTERM and SIGHUP get a handler here. It has the dump written,
 //! restores the default, and sends the signal again. The program dies of it, with the status that
 //! it would have had. It is held back for the time of the dump, and never for longer than
-//! [`PATIENCE_MS`].
+//! `PATIENCE_MS`.
 //!
 //! Only where the program does not handle the signal. Runtimes look at a signal's disposition when
 //! they begin (CPython installs KeyboardInterrupt only where it finds the default). So the handlers

@@ -137,14 +137,14 @@ fn obey(line: &[u8], peer: &Peer, answer: &mut Answer) {
             java_heap::reset();
             answer.push(b"ok\n");
         }
-        b"reset" => answer.push(b"error a fork is under way\n"),
+        b"reset" => answer.push(b"error a fork is in progress\n"),
         b"status" => status(answer),
         _ => match line.strip_prefix(b"rate ").and_then(small_number) {
             Some(lg_period) if recorder::set_lg_period(lg_period) => {
                 java_heap::set_lg_period(lg_period);
                 answer.push(b"ok\n");
             }
-            Some(_) => answer.push(b"error that rate is none: 0 to 63 are\n"),
+            Some(_) => answer.push(b"error no such rate: it must be 0 to 63\n"),
             None => answer.push(b"error unknown request\n"),
         },
     }

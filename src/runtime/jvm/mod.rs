@@ -236,7 +236,7 @@ fn publish(library: Object, vm: *mut c_void, env: *mut c_void) {
             Some(_) => ": Java frames come from AsyncGetCallTrace",
             None => ": Java frames have no names",
         };
-        remark::note(&["this ", HotSpot::NAME, " does not tell ", missing, instead]);
+        remark::note(&["this ", HotSpot::NAME, " does not publish ", missing, instead]);
     }
     let range = layout.as_ref().ok().and_then(|layout| {
         let low = memory.word(layout.low_bound)?;

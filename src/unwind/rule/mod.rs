@@ -16,9 +16,9 @@
 //! bit 63             40 39            24 23             8 7   6 5   4 3    0
 //! ```
 //! In a plain rule bp and bx are words from the CFA, and 0 means "not saved". In a dereferencing
-//! rule the CFA field holds offset (16) and addend (8). In a rule that uses
-//! another register it holds offset (20) and number (4). A step that does not fit becomes
-//! [`Step::Unknown`], and the stack ends there.
+//! rule the CFA field holds offset (16) and addend (8). In a rule that uses another register it
+//! holds offset (20) and number (4). A step that does not fit becomes [`Step::Unknown`], and the
+//! stack ends there.
 
 mod step;
 
