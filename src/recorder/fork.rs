@@ -1,7 +1,7 @@
 //! What a fork does to the tables: kept whole for the child, or abandoned by it.
 //!
-//! Called by `boot`'s fork handlers and, for children of forks that ran none (`_Fork`, raw clone),
-//! by `recorder` at the next sample, which a wiped word tells.
+//! It runs in the fork handlers and, for children of forks that ran none (`_Fork`, raw clone),
+//! at the next sample: a wiped word shows such a fork.
 //!
 //! # Safety
 //! See `recorder`; the child of a fork has one thread.
@@ -42,7 +42,7 @@ pub fn is_borrowed() -> bool {
     is_whole && sys::getpid().unsigned_abs() != pid()
 }
 
-/// Begins to watch. Called by `start`.
+/// Begins to watch for forks, at the start.
 pub(super) fn watch() {
     PID.store(sys::getpid().unsigned_abs(), Relaxed);
     let Some(word) = sys::mmap_anon(sys::PAGE) else {

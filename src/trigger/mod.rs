@@ -13,7 +13,7 @@ use crate::dumper::{self, worth};
 use crate::platform::{sys, tls::Guard};
 use crate::{recorder, watcher};
 
-/// Arms the triggers that the configuration asks for. Called by `boot` before sampling begins.
+/// Arms the triggers that the configuration asks for, before sampling begins.
 pub fn start(config: &'static Config) {
     dumper::start(config);
     sandbox::start(config);
@@ -22,7 +22,7 @@ pub fn start(config: &'static Config) {
     user_signal::start(config.prof_signal);
 }
 
-/// Starts what a program that shall be switched on later needs from the beginning. Called by `boot`
+/// Starts what a program that shall be switched on later needs from the beginning. Runs
 /// when all is set up, and in a fork's child.
 pub fn begin() {
     worth::forget();
