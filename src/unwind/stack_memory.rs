@@ -198,7 +198,7 @@ impl StackMemory {
         (self.start..self.end).contains(&addr)
     }
 
-    /// Whether this is the thread's own stack, of which no more is known than these bounds.
+    /// Whether this is the thread's own stack: then everything that may be read is known already.
     fn is_own(&self) -> bool {
         self.end == self.limit
     }

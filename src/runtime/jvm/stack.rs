@@ -14,7 +14,7 @@ use crate::unwind::{self, End, Registers, ThreadUnwinder, modules};
 /// Runs of either kind that one stack may have.
 const MOST_RUNS: usize = 256;
 
-/// Completes a stack whose native walk ended at Java code or in the JVM.
+/// Puts the Java frames into a stack whose native walk has ended.
 #[inline(never)]
 pub fn complete(sample: &mut Sample<'_>) {
     let inside = Inside::enter();

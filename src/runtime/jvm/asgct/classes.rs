@@ -18,8 +18,7 @@ const CLASS_PREPARE: i32 = 56;
 const LONGEST: usize = 512;
 
 /// What is asked about prepared classes: 1 the ids alone, 2 the names too. Written by `start`,
-/// before events are switched on. Relaxed: switching them on is a call into the JVM, which orders
-/// it.
+/// before events are switched on.
 pub(super) static PURPOSE: AtomicU64 = AtomicU64::new(0);
 
 impl Jvmti {
