@@ -1,6 +1,6 @@
 //! Start-up: owns the order in which things begin.
 //!
-//! Called by the constructor that `preload/` puts into `.init_array`, on the program's first
+//! It runs in the constructor that `preload/` puts into `.init_array`, on the program's first
 //! thread, before `main` and mostly before any other thread exists. Allocations before it are
 //! forwarded and not sampled. There is no teardown.
 //!

@@ -1,11 +1,11 @@
 //! prctl(2) and syscall(2): passed on, and watched for the seccomp filter by which a program goes into a
 //! sandbox of its own.
 //!
-//! Called by the exported hooks. What installs no filter is a jump to libc's function: all arguments,
+//! A call that installs no filter is a jump to libc's function: all arguments,
 //! those on the stack too, stand where they were, and the stack is not touched. Who installs one is
 //! answered by libc's function as well, called in between: errno is what it left, for nothing of ours
 //! sets it. libseccomp comes here by `syscall`. A program that enters the kernel by an instruction of its
-//! own does not: `trigger::watcher` finds that out within a second, where there is a watcher.
+//! own does not: `watcher` finds that out within a second, where there is a watcher.
 //!
 //! Sources: prctl(2), syscall(2), seccomp(2).
 //!
@@ -36,7 +36,7 @@ const SET_MODE_FILTER: usize = 1;
 const FLAG_TSYNC: usize = 1;
 const FLAG_NEW_LISTENER: usize = 8;
 
-/// Looks the functions up. Called by `boot`.
+/// Looks the functions up, at the start.
 pub fn install() {
     let next = next::allocator();
     for (entry, function) in [(&PRCTL, &next.prctl), (&SYSCALL, &next.syscall)] {

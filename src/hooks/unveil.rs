@@ -16,7 +16,7 @@
 //! library that has a weak reference is relocated before what is preloaded, and then the loader
 //! prints "Relink" and calls a resolver that cannot work yet; glibc, `sysdeps/x86_64/dl-machine.h`.)
 //!
-//! Called by `boot`, once, in our constructor. May not allocate or lock. A word that cannot be
+//! It runs once, in our constructor. It may not allocate or lock. A word that cannot be
 //! written stays as it is: what is called through it is not sampled.
 //!
 //! Assumes that the objects the program started with are not closed, and are relocated already.

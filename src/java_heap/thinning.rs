@@ -1,17 +1,18 @@
 //! Fewer samples of the same objects, without a bias.
 //!
-//! Called by `sweep` when the ceiling of references is reached.
+//! It runs when the ceiling of references is reached, under the right to sweep.
 //!
 //! # The derivation
-//! A live sample of s bytes, drawn with period N, was kept with p(N) = 1 - exp(-s/N). It is kept
-//! once more with q = p(M)/p(N), M > N. That is a probability, since p falls as the period grows;
-//! and in all the object was kept with p(N) q = p(M), as if it had been drawn with M in the first
-//! place. So from then on it is a sample of period M, weighs s/p(M), and every sum stays unbiased.
-//! For M = 2N the factor is 1/(1 + exp(-s/2N)): a half for small objects, whose weight thus
-//! doubles, and nearly 1 for large ones, which carry no error and are not thrown away. A sample
-//! whose period is M already is left alone, so samples of several periods may stand side by side.
+//! A live sample of s bytes, drawn with period N, was kept with p(N) = 1 - exp(-s/N). Thinning
+//! keeps it with q = p(M)/p(N), M > N. That is a probability, since p falls as the period grows. In
+//! total the object was kept with p(N) q = p(M), as if it had been drawn with M from the start. So
+//! from then on it is a sample of period M, weighs s/p(M), and every sum stays unbiased. For M = 2N
+//! the factor is 1/(1 + exp(-s/2N)). It is a half for small objects, whose weight thus doubles. It
+//! is nearly 1 for large objects, which add little error and are seldom removed. A sample whose
+//! period is M already is not touched, so samples of several periods may exist side by side.
 //!
-//! A thread's first sample after a change was drawn with the period of before, and says so (`gap`).
+//! A thread's first sample after a change was drawn with the period before, and is recorded with
+//! that (`gap`).
 #![allow(unsafe_code)]
 
 use core::sync::atomic::AtomicU64;
@@ -28,10 +29,11 @@ use crate::platform::sys;
 use crate::sampler::{probability, weight};
 use crate::table::live_table::Sample;
 
-/// From exact samples (period 0) the first step goes here: below it next to nothing would go.
+/// From exact samples (period 0) the first step goes here: with a shorter period almost nothing
+/// would be removed.
 const FIRST: u8 = 8;
 
-/// Samples that gave way. Written by who sweeps.
+/// Samples that gave way. Written by the thread that sweeps.
 static THINNED: AtomicU64 = AtomicU64::new(0);
 
 /// Samples that gave way so far.
@@ -39,7 +41,7 @@ pub fn thinned() -> u64 {
     THINNED.load(Relaxed)
 }
 
-/// Doubles the period for the samples to come and those that are there.
+/// Doubles the period for the samples to come and for those that exist.
 pub fn thin(turn: &mut Turn, jvmti: Jvmti, jni: Jni) {
     let lg_period = LG_PERIOD.load(Relaxed).max(FIRST - 1) + 1;
     if lg_period > MOST_LG_PERIOD || !set_period(jvmti, lg_period) {
@@ -63,7 +65,7 @@ pub fn thin(turn: &mut Turn, jvmti: Jvmti, jni: Jni) {
     }
 }
 
-/// Another period, for the gaps to come. Called by who may sweep.
+/// Sets another period for the gaps to come. Only under the right to sweep.
 pub fn set_period(jvmti: Jvmti, lg_period: u8) -> bool {
     let is_set = jvmti.set_interval(interval(lg_period));
     if is_set {
@@ -72,7 +74,7 @@ pub fn set_period(jvmti: Jvmti, lg_period: u8) -> bool {
     is_set
 }
 
-/// Is a sample one of period `2^lg_period` too? `random` is 64 random bits.
+/// Does a sample stay in the set when the period becomes `2^lg_period`? `random` is 64 random bits.
 fn is_kept(sample: &Sample, lg_period: u8, random: u64) -> bool {
     let before = probability(sample.size, sample.lg_period);
     let after = probability(sample.size, lg_period);
@@ -95,8 +97,8 @@ mod tests {
     use super::*;
     use crate::table::stack_table::StackId;
 
-    /// Objects of one size, sampled with 2^10 and thinned step by step to 2^14: what the samples
-    /// stand for stays the truth, within four deviations.
+    /// Objects of one size, sampled with 2^10 and thinned step by step to 2^14: the estimate stays
+    /// true, within four deviations.
     #[test]
     fn sums_stay_unbiased_over_many_steps() {
         const OBJECTS: u32 = 200_000;

@@ -1,7 +1,7 @@
 //! What a fork does to the tables: kept whole for the child, or abandoned by it.
 //!
-//! Called by `boot`'s fork handlers and, for children of forks that ran none (`_Fork`, raw clone),
-//! by `recorder` at the next sample, which a wiped word tells. A process of one thread pays nothing for a fork, and
+//! It runs in the fork handlers and, for children of forks that ran none (`_Fork`, raw clone),
+//! at the next sample: a wiped word shows such a fork. A process of one thread pays nothing for a fork, and
 //! its child one page: shells fork hundreds of times, and most children sample nothing.
 //!
 //! # Safety

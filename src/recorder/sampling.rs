@@ -1,6 +1,7 @@
-//! One sample of malloc's family, from the countdown that ran out to the record.
+//! One sample of the malloc family: from the countdown that ran out to the record.
 //!
-//! May take one table lock at a time, grow the arena, and nothing else; never while unwinding.
+//! It may take one table lock at a time and grow the arena, and nothing else; it holds no lock
+//! while unwinding.
 //!
 //! # Safety
 //! See `recorder`: the guard makes the caller the only user of its thread's block.
@@ -19,14 +20,14 @@ use crate::sampler;
 use crate::table::{arena, fork_gate};
 use crate::unwind::Registers;
 
-/// A sample in the making: the thread is inside our code until it is recorded or dropped.
+/// A sample while it is made: the thread is inside our code until it is recorded or dropped.
 pub struct Sampling {
     thread: *mut Thread,
     guard: Guard,
 }
 
-/// The countdown ran out at an allocation of `size` bytes. `None`: not to be sampled, for this
-/// thread is only looking (dormant, first allocation, inside us already).
+/// The countdown ran out at an allocation of `size` bytes. `None`: it is not sampled, because this
+/// thread only looks (dormant, first allocation, inside us already).
 pub fn enter_event(size: usize) -> Option<Sampling> {
     let tls = tls::current();
     let Some(mut guard) = tls.enter() else {
@@ -35,7 +36,7 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
         diag::count(Counter::Reentered);
         return None;
     };
-    // Who may be switched on again shall miss no call of the exact mode.
+    // A thread that may be switched on again must not miss a call in exact mode.
     guard.rearm(match is_exact() && !arena::exhausted() {
         true => 0,
         false => DORMANT.load(Relaxed),
@@ -118,7 +119,7 @@ impl Sampling {
         weight.bytes
     }
 
-    /// The proof that the thread is inside our code, for whoever goes on from here.
+    /// The proof that the thread is inside our code, for the code that continues from here.
     pub fn guard(&self) -> &Guard {
         &self.guard
     }

@@ -1,6 +1,6 @@
 //! The program goes into a sandbox of its own: what there is to do before, for nothing can be done after.
 //!
-//! Called by `hooks::sandbox`, on the thread that installs the filter, just before. A dump names what
+//! It runs on the thread that installs the filter, just before. A dump names what
 //! leaked so far, where the configuration has dumps written by themselves; handlers that would want to
 //! write go; threads of ours go, and are waited for where the filter will be theirs too.
 

@@ -213,7 +213,7 @@ fn what_every_process_touches_lies_together() {
     let run = [
         "malloscope5start17h",
         "4next7resolve17h",
-        "3elf6Tables6lookup17h",
+        "3elf7symbols6Tables6lookup17h",
         "6config3set17h",
         "4boot7prepare17h",
         "4boot5child17h",

@@ -1,11 +1,13 @@
 //! Many symbols at once: the loader's list is walked once, and each object's dynamic section read once.
 //!
-//! Called by `next` and `binding` at the start of every process, small ones included, of which a shell
-//! starts hundreds.
+//! It runs at the start of every process. A shell starts hundreds of small ones, so it must be
+//! fast.
 
-use super::{Object, Symbol, Tables, all, gnu_hash, objects_after_own};
+use super::list::{all, objects_after_own};
+use super::object::Object;
+use super::symbols::{Symbol, Tables, gnu_hash};
 
-/// The name of a symbol. Most objects do not have it, which its hash alone tells.
+/// The name of a symbol. Most objects do not have it, and the hash alone shows that.
 #[derive(Clone, Copy)]
 pub struct Name<'n> {
     text: &'n [u8],
@@ -13,7 +15,7 @@ pub struct Name<'n> {
 }
 
 impl<'n> Name<'n> {
-    /// Its hash is best found by the compiler.
+    /// The hash is best computed at compile time.
     pub const fn new(text: &'n [u8]) -> Name<'n> {
         Name {
             text,
@@ -26,7 +28,7 @@ impl<'n> Name<'n> {
         Name { text, hash }
     }
 
-    /// What it is.
+    /// The text of the name.
     pub const fn text(&self) -> &'n [u8] {
         self.text
     }
@@ -86,8 +88,8 @@ impl Table<'_> {
     }
 }
 
-/// Shows the objects in the order in which [`super::next_symbol`] asks them: those behind ourselves, then those
-/// before us. It is told where each stands.
+/// Shows the objects in the order in which [`super::next_symbol`] searches them: first those after
+/// ours, then those before ours. It is told where each stands.
 pub fn for_each_but_own(see: &mut impl FnMut(&Object, Place)) {
     objects_after_own().for_each(|object| see(&object, Place::Behind));
     all()

@@ -1,5 +1,11 @@
-//! What the loader's own answers say.
+//! The answers against those of the loader.
+#![allow(unsafe_code)]
 
+use core::ptr;
+
+use libc::Elf64_Sym;
+
+use super::symbols::{Tables, sysv_hash};
 use super::*;
 
 fn libc_object() -> Object {
@@ -61,7 +67,7 @@ fn answers_are_those_of_dlsym() {
 
 #[test]
 fn a_hidden_version_is_better_than_none() {
-    // Hidden since 2.34, where sched_yield is all that is left of it.
+    // Hidden since 2.34: programs use sched_yield instead.
     let (name, version) = (c"pthread_yield", c"GLIBC_2.2.5");
     // SAFETY: the strings are NUL-terminated.
     let wanted = unsafe { libc::dlvsym(libc::RTLD_NEXT, name.as_ptr(), version.as_ptr()) };

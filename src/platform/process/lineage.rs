@@ -1,12 +1,11 @@
 //! Who started this process: a person, or another process under the profiler.
 //!
-//! Called by `boot` at the start and in a fork's child, and by `trigger` and `dump` at the end of a
-//! process, when somebody has to know whether it is the one that the user named or one of the many that
-//! a shell or a server starts. Nothing is put into the environment for it. A fork is known by its
-//! handler, or by another pid than at the start (`_Fork`, raw clone). A program that was executed looks at
-//! the environment that its parent was started with: who has the same preload and configuration there
-//! started it under the profiler. Where that cannot be read (no `/proc`, another user's process), or the
-//! parent is gone, it counts as named.
+//! Noted at the start and in a fork's child, and asked at the end of a process: is it the one that the
+//! user named, or one of the many that a shell or a server starts? Nothing is put into the environment
+//! for it. A fork is known by its handler, or by another pid than at the start (`_Fork`, raw clone). A
+//! program that was executed looks at the environment that its parent was started with: a parent with
+//! the same preload and configuration started it under the profiler. Where that cannot be read (no
+//! `/proc`, another user's process), or the parent is gone, it counts as named.
 //!
 //! Source: proc(5), `/proc/pid/environ`.
 

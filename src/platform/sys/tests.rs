@@ -1,4 +1,4 @@
-//! Each call against the kernel it runs on.
+//! Each call against the kernel that runs the tests.
 use core::sync::atomic::AtomicU32;
 
 use super::*;
@@ -34,7 +34,7 @@ fn readable_says_no_instead_of_dying() {
 
 #[test]
 fn errno_is_left_alone() {
-    // SAFETY: errno is this thread's own.
+    // SAFETY: errno belongs to this thread.
     unsafe { *libc::__errno_location() = 12345 };
     assert_eq!(
         open(c"/nonexistent/file", libc::O_RDONLY, 0),
