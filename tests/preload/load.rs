@@ -214,12 +214,12 @@ fn what_every_process_touches_lies_together() {
         "malloscope5start17h",
         "4next7resolve17h",
         "3elf7symbols6Tables6lookup17h",
-        "6config3set17h",
+        "6config5parse3set17h",
         "4boot7prepare17h",
         "4boot5child17h",
         "4boot7at_exit17h",
         "6dumper9write_now17h",
-        "8recorder11enter_event17h",
+        "8recorder8sampling11enter_event17h",
         "7Sampler8next_gap17h",
     ];
     for name in run {
