@@ -25,11 +25,8 @@ pub extern "C" fn let_go(block: Block) -> bool {
 #[cold]
 #[inline(never)]
 fn let_sample_go(address: usize) -> bool {
-    let Ok(sample) = recorder::detach(address) else {
+    if recorder::release(address).is_err() {
         return !recorder::free_later(address);
-    };
-    if let Some(sample) = &sample {
-        recorder::forget(sample);
     }
     free_pending();
     true
@@ -50,10 +47,9 @@ fn free_all_pending() {
     while !tls::current().is_busy()
         && let Some(address) = recorder::next_pending()
     {
-        match recorder::detach(address) {
-            Ok(sample) => sample.iter().for_each(recorder::forget),
-            Err(_) if recorder::free_later(address) => return,
-            Err(_) => {}
+        let is_refused = recorder::release(address).is_err();
+        if is_refused && recorder::free_later(address) {
+            return;
         }
         // SAFETY: the program freed this block before; its record is removed, or cannot be reached.
         unsafe { next::allocator().free(address as Block) };

@@ -67,6 +67,21 @@ pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
     Ok(LIVE.remove(address))
 }
 
+/// The block at `address` is about to be freed: removes its record, if there is one, and notes how long
+/// the block lived.
+#[inline]
+pub fn release(address: usize) -> Result<(), Refused> {
+    let _guard = tls::current().enter().ok_or(Refused)?;
+    if fork::begin_to_sample() {
+        return Ok(());
+    }
+    let _pass = fork_gate::TABLES.enter().ok_or(Refused)?;
+    if let Some(sample) = LIVE.remove(address) {
+        forget(&sample);
+    }
+    Ok(())
+}
+
 /// Puts a removed record back: its block was not freed after all.
 pub fn attach(sample: Sample) {
     let guard = tls::current().enter();

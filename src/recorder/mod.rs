@@ -41,7 +41,7 @@ use crate::{
 
 pub use drawn::Drawn;
 pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid, settle};
-pub use free::{Refused, attach, detach, forget, free_later, has_pending, next_pending};
+pub use free::{Refused, attach, detach, forget, free_later, has_pending, next_pending, release};
 pub use free::{set_watch, watch_frees};
 pub use hook::{Hook, HookAddresses, hooks};
 pub use sampling::{Sampling, enter_event};
