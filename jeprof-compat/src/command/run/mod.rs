@@ -26,6 +26,7 @@ use crate::command::launch::environment::{Configuration, Inherited, Wishes};
 use crate::command::launch::library;
 use crate::command::launch::program::{self, Program};
 use crate::figures::{date, quantity};
+use crate::symbolize::Locator;
 use remarks::Remarks;
 
 /// Exit code for what goes wrong before the program starts, as in `env` and `timeout`.
@@ -146,8 +147,12 @@ fn start(plan: &Plan) -> u8 {
         }
     };
     remarks.print();
-    summary::print(plan, &before, ended.at);
-    let leaks = verdict::print(plan, &before);
+    let locator = Locator {
+        program: Some(plan.program.path.clone()),
+        ..Locator::default()
+    };
+    summary::print(plan, &before, ended.at, &locator);
+    let leaks = verdict::print(plan, &before, &locator);
     let own = child::exit_code(ended.status);
     match plan.tolerated {
         Some(tolerated) => verdict::exit_code(leaks, tolerated, own),

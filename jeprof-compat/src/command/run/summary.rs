@@ -40,7 +40,7 @@ pub(super) fn dumps(prefix: &Path) -> BTreeSet<PathBuf> {
 }
 
 /// Tells about the dumps that were not there `before`, of a program that ended at `end`.
-pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime) {
+pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime, locator: &Locator) {
     let prefix = &plan.configuration.prefix;
     let new: Vec<PathBuf> = dumps(prefix).difference(before).cloned().collect();
     if new.is_empty() {
@@ -66,7 +66,7 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime) {
     if let Some(line) = last.and_then(|last| staleness(last.age(end)?)) {
         say(&line);
     }
-    print_sites(plan, fullest);
+    print_sites(plan, fullest, locator);
 }
 
 /// `12 dumps; the most is live in malloscope.8.11.f.heap: 393.4 MB`.
@@ -113,12 +113,8 @@ fn staleness(age: Duration) -> Option<String> {
     })
 }
 
-fn print_sites(plan: &Plan, dump: &Held) {
-    let locator = Locator {
-        program: Some(plan.program.path.clone()),
-        ..Locator::default()
-    };
-    let loaded = match Loaded::load(std::slice::from_ref(&dump.path), None, &locator) {
+fn print_sites(plan: &Plan, dump: &Held, locator: &Locator) {
+    let loaded = match Loaded::load(std::slice::from_ref(&dump.path), None, locator) {
         Ok(loaded) => loaded,
         Err(error) => return say(&format_args!("{error:#}")),
     };

@@ -20,15 +20,11 @@ const PAGE: &str = "report.html";
 
 /// Says what the dumps that were not there `before` tell; the answer is how many bytes an hour leak
 /// for certain, in the process and the kind of samples that leak most.
-pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>) -> f64 {
+pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) -> f64 {
     let now = summary::dumps(&plan.configuration.prefix);
     let new: Vec<PathBuf> = now.difference(before).cloned().collect();
-    let locator = Locator {
-        program: Some(plan.program.path.clone()),
-        ..Locator::default()
-    };
     let series = Series::read(&new).ok();
-    let Some(judged) = series.and_then(|series| report::of_series(series, &locator)) else {
+    let Some(judged) = series.and_then(|series| report::of_series(series, locator)) else {
         return 0.0;
     };
     let conclusion = &judged.report.conclusion;
