@@ -6,18 +6,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use regex::Regex;
 use serde::Serialize;
 
 use crate::analysis::diff::{self, By, How, Options, Side};
 use crate::analysis::series::{Dump, Series};
-use crate::command::console::warn;
+use crate::command::choice::Narrowing;
+use crate::command::console::MALLOSCOPE;
 use crate::figures::words;
 use crate::profile::identity::Identity;
 use crate::profile::model::{MALLOC, Profile};
 use crate::profile::read;
-use crate::stacks::filter::Filter;
-use crate::symbolize::{Locator, symbolize};
+use crate::symbolize::symbolize;
 use crate::view;
 use crate::view::sentences::{self, diff::Diff};
 
@@ -36,7 +35,7 @@ pub struct Args {
     kind: String,
     /// What makes a row
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    by: RowOf,
+    by: By,
     /// Rows are functions with what they asked for themselves
     #[arg(long, conflicts_with = "cum")]
     flat: bool,
@@ -46,40 +45,20 @@ pub struct Args {
     /// Tell the lines of a function apart
     #[arg(long)]
     lines: bool,
-    /// At most so many rows that grew, and as many that shrank
+    /// The most rows that grew, and the most that shrank
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
     /// How the dumps belong together, if they do not say it right
     #[arg(long = "match", value_enum, default_value_t, value_name = "HOW")]
     matched: Match,
-    /// Only stacks with a frame that matches
-    #[arg(long, value_name = "REGEXP")]
-    focus: Option<Regex>,
-    /// No stacks with a frame that matches
-    #[arg(long, value_name = "REGEXP")]
-    ignore: Option<Regex>,
-    /// Where the program lies now, if not where it ran
-    #[arg(long, value_name = "FILE")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    narrowing: Narrowing,
     /// Machine-readable output
     #[arg(long)]
     json: bool,
     /// Leave out the host and directories
     #[arg(long)]
     redact: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum RowOf {
-    /// The place to blame: the first frame that is not allocator, C library or runtime
-    #[default]
-    Culprit,
-    /// A whole call path
-    Path,
-    /// A function
-    Function,
-    /// A file of code
-    Module,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -124,13 +103,9 @@ pub fn diff(args: &Args) -> Result<u8> {
     let mut warnings = Vec::new();
     let (mut before, mut after) = read_both(args, &mut warnings)?;
     let mut profiles = [before.profile, after.profile];
-    let locator = Locator {
-        program: args.program.clone(),
-        ..Locator::default()
-    };
-    warnings.extend(symbolize(&mut profiles, &locator));
+    warnings.extend(symbolize(&mut profiles, &args.narrowing.locator()));
     [before.profile, after.profile] = profiles;
-    warn(&warnings);
+    MALLOSCOPE.warn(&warnings);
     let how = how(args.matched, &before, &after);
     let options = args.options();
     let mut notes = notes(&before, &after, how, options.kind.as_deref())?;
@@ -159,21 +134,15 @@ pub fn diff(args: &Args) -> Result<u8> {
 impl Args {
     fn options(&self) -> Options {
         let by = match self.by {
-            RowOf::Culprit if self.flat || self.cum => By::Function,
-            RowOf::Culprit => By::Culprit,
-            RowOf::Path => By::Path,
-            RowOf::Function => By::Function,
-            RowOf::Module => By::Module,
+            By::Culprit if self.flat || self.cum => By::Function,
+            by => by,
         };
         Options {
             kind: (self.kind != MALLOC).then(|| self.kind.clone()),
             by,
             cumulative: self.cum,
             lines: self.lines,
-            filter: Filter {
-                focus: self.focus.clone(),
-                ignore: self.ignore.clone(),
-            },
+            filter: self.narrowing.filter(),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::profile::model::{MALLOC, Profile};
 use crate::profile::read;
 use crate::stacks::{NamedProfile, Part, Selection};
 use crate::symbolize::{Locator, symbolize};
+use crate::view::format::raw;
 
 /// Profiles with names, ready to be selected from.
 #[derive(Clone, Debug, Default)]
@@ -75,10 +76,28 @@ impl Loaded {
         NamedProfile::build(&parts, selection)
     }
 
+    /// The short name of the program that ran.
+    pub fn program(&self) -> &str {
+        self.profiles()
+            .first()
+            .map_or("", |profile| profile.process.program())
+    }
+
     /// The profiles to add, without those of the base.
     pub fn profiles(&self) -> &[Profile] {
         &self.profiles[..self.added]
     }
+}
+
+/// A dump as it came in, with the names of its frames, and what the user should know.
+pub fn symbolized(file: &Path, locator: &Locator) -> Result<(Vec<u8>, Vec<String>)> {
+    let (profile, mut warnings, dump) = read::read_whole(file)?;
+    let mut profiles = [profile];
+    warnings.extend(symbolize(&mut profiles, locator));
+    let program = locator.program.as_ref().map(|p| p.display().to_string());
+    let mut out = Vec::new();
+    raw::write(&profiles[0], &dump, &program.unwrap_or_default(), &mut out)?;
+    Ok((out, warnings))
 }
 
 /// Dumps of one process are states of the same heap: their sum counts what lived through both

@@ -9,15 +9,13 @@ use serde::Serialize;
 
 use crate::analysis::series::{Process, Series};
 use crate::analysis::suspects;
-use crate::command::console::warn;
-use crate::figures::{quantity, words};
+use crate::command::console::MALLOSCOPE;
+use crate::command::tolerance::{LEAKS, Tolerance};
+use crate::figures::words;
 use crate::profile::model::MALLOC;
 use crate::report::{Conclusion, Findings, Suspect};
 use crate::symbolize::Locator;
 use crate::view;
-
-/// What `--fail-if-leak` exits with.
-const LEAKS: u8 = 3;
 
 /// Say whether a program leaks, how fast, and where, from its dumps
 #[derive(Clone, Debug, clap::Args)]
@@ -28,13 +26,8 @@ pub struct Args {
     /// Machine-readable output
     #[arg(long)]
     json: bool,
-    #[arg(
-        long,
-        value_name = "RATE",
-        value_parser = quantity::rate,
-        help = "Exit with 3 when at least so much certainly leaks, as in 10MB/h or 512k/min; for CI"
-    )]
-    fail_if_leak: Option<f64>,
+    #[command(flatten)]
+    tolerance: Tolerance,
 }
 
 /// The findings of one kind of samples of one process, in JSON.
@@ -61,7 +54,7 @@ struct Found<'a> {
 pub fn suspects(args: &Args) -> Result<u8> {
     let mut series = Series::read(&args.dumps)?;
     series.symbolize(&Locator::default());
-    warn(&series.notes);
+    MALLOSCOPE.warn(&series.notes);
     let mut found = Vec::new();
     for process in &series.processes {
         for kind in process.kinds() {
@@ -88,14 +81,7 @@ pub fn suspects(args: &Args) -> Result<u8> {
         .iter()
         .map(|f| f.findings.leak_lower)
         .fold(0.0, f64::max);
-    let limit = args.fail_if_leak;
-    Ok(
-        if limit.is_some_and(|limit| lower > 0.0 && lower >= limit) {
-            LEAKS
-        } else {
-            0
-        },
-    )
+    Ok(args.tolerance.exceeded(lower).map_or(0, |_| LEAKS))
 }
 
 /// All of the first process, and of the others the verdict: they are mostly its equals.
@@ -125,14 +111,7 @@ impl Found<'_> {
     }
 
     fn title(&self) -> String {
-        let command = self
-            .process
-            .last()
-            .process
-            .get("command")
-            .unwrap_or_default();
-        let program = command.split(' ').next().unwrap_or_default();
-        let program = program.rsplit('/').next().unwrap_or_default();
+        let program = self.process.last().process.program();
         let count = self.process.dumps.len();
         let kind = self
             .kind

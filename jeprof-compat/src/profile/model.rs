@@ -235,6 +235,13 @@ impl ProcessFacts {
         first(&self.entries, key)
     }
 
+    /// The short name of the program: of the command up to a blank what is behind the directory.
+    pub fn program(&self) -> &str {
+        let command = self.get("command").unwrap_or_default();
+        let program = command.split(' ').next().unwrap_or_default();
+        program.rsplit('/').next().unwrap_or_default()
+    }
+
     /// What the profiler had to remark: there may be several of the same key.
     pub fn remarks(&self) -> impl Iterator<Item = &str> {
         let remarks = self.entries.iter().filter(|(key, _)| key == "remark");

@@ -33,10 +33,8 @@ impl Header {
     /// As the last dump says it; `malloc` is the kind whose names are counted.
     pub(super) fn of(states: &[State<'_>], last: &State<'_>, malloc: Option<&Kind>) -> Header {
         let command = last.profile.process.get("command").unwrap_or_default();
-        let program = command.split(' ').next().unwrap_or_default();
-        let program = program.rsplit('/').next().unwrap_or_default();
         Header {
-            program: match program {
+            program: match last.profile.process.program() {
                 "" => "process".to_owned(),
                 program => program.to_owned(),
             },

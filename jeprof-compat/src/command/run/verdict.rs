@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 use super::{Plan, say, shown, summary};
 use crate::analysis::series::Series;
 use crate::command::report;
+use crate::command::tolerance::LEAKS;
 use crate::figures::words;
 use crate::symbolize::Locator;
 use crate::view::html;
-
-/// What the run exits with when more leaks than it may.
-pub(super) const LEAKS: u8 = 3;
+use crate::view::terminal::printable;
 
 /// The page, beside the dumps.
 const PAGE: &str = "report.html";
@@ -47,11 +46,9 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) 
     judged.leak_lower
 }
 
-/// The exit code where a leak of more than `tolerated` fails the run; `own` is the program's.
-pub(super) fn exit_code(leaks: f64, tolerated: f64, own: u8) -> u8 {
-    if leaks <= 0.0 || leaks < tolerated {
-        return own;
-    }
+/// Says that more leaks than the `tolerated` bytes an hour; the answer is the exit code. `own` is the
+/// program's.
+pub(super) fn leaks(leaks: f64, tolerated: f64, own: u8) -> u8 {
     let rate = |bytes: f64| words::rate(bytes / 3600.0, 3600.0);
     say(&format_args!(
         "exit {LEAKS}, for --fail-if-leak {}: at least {} leak for certain (the program's own exit \
@@ -60,8 +57,4 @@ pub(super) fn exit_code(leaks: f64, tolerated: f64, own: u8) -> u8 {
         rate(leaks)
     ));
     LEAKS
-}
-
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }
