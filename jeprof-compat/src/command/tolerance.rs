@@ -9,17 +9,18 @@ pub(super) const LEAKS: u8 = 3;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Tolerance {
     #[arg(
-        long = "fail-if-leak",
+        long,
         value_name = "RATE",
         value_parser = quantity::rate,
         help = "Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min; for CI"
     )]
-    rate: Option<f64>,
+    fail_if_leak: Option<f64>,
 }
 
 impl Tolerance {
     /// The bytes an hour that may leak, where `leaks` of them, certain ones, are too many.
     pub(super) fn exceeded(self, leaks: f64) -> Option<f64> {
-        self.rate.filter(|rate| leaks > 0.0 && leaks >= *rate)
+        self.fail_if_leak
+            .filter(|rate| leaks > 0.0 && leaks >= *rate)
     }
 }

@@ -222,6 +222,6 @@ mod tests {
         );
         assert_eq!(fit("main", 3.0), "");
         assert_eq!(held("main", 40.0), "");
-        assert!(held("main", 26.0).starts_with(" textLength=\"25.6\""));
+        assert!(held("main", 26.0).starts_with(" textLength=\"24.9\""));
     }
 }
