@@ -5,7 +5,6 @@
 //! program (what will run) + library (what is preloaded) + directory -> plan -> child -> summary
 //! ```
 
-mod call_sites;
 mod child;
 mod family;
 mod progress;

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::call_sites::{self, CallSite};
 use super::{Plan, printable, say, shown, write};
 use crate::command::load::Loaded;
 use crate::figures::amount::{amount, percent};
@@ -14,6 +13,7 @@ use crate::profile::identity::DumpName;
 use crate::profile::model::ValueKind;
 use crate::profile::read;
 use crate::stacks::Selection;
+use crate::stacks::call_sites::{self, CallSite};
 use crate::symbolize::Locator;
 
 /// How many call sites are named.
@@ -202,11 +202,7 @@ impl Held {
     /// Nothing when it cannot be read: the next one may do.
     pub(super) fn read(path: &Path) -> Option<Held> {
         let (profile, _) = read::read(path).ok()?;
-        let live = profile
-            .samples
-            .iter()
-            .map(|sample| sample.values.get(ValueKind::InuseSpace))
-            .sum();
+        let live = profile.total(ValueKind::InuseSpace);
         let (process, sequence) = identity(path);
         Some(Held {
             path: path.to_owned(),
