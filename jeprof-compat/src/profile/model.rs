@@ -115,7 +115,7 @@ pub struct Line {
     pub line: Option<u32>,
     /// True for every frame inlined into the one behind it.
     pub inlined: bool,
-    /// The name is a class's: what was allocated, not who did.
+    /// The name is a class's: what was allocated, not the allocating function.
     pub is_class: bool,
 }
 

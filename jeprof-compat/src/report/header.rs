@@ -120,8 +120,8 @@ mod tests {
     use crate::report::Report;
 
     #[test]
-    fn what_was_lost_is_told_and_that_nothing_was() {
-        let told = |facts: &[(&str, &str)]| {
+    fn lost_samples_are_a_fact_and_so_is_their_absence() {
+        let lost_samples = |facts: &[(&str, &str)]| {
             let entries = facts
                 .iter()
                 .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
@@ -142,10 +142,10 @@ mod tests {
             let fact = facts.into_iter().find(|f| f.name == "Lost samples");
             fact.map(|f| (f.text, f.warning))
         };
-        assert_eq!(told(&[]), None);
+        assert_eq!(lost_samples(&[]), None);
         let quiet = [("counter_stack_not_stored", "0")];
-        assert_eq!(told(&quiet), Some(("none".to_owned(), false)));
+        assert_eq!(lost_samples(&quiet), Some(("none".to_owned(), false)));
         let lossy = [("counter_stack_not_stored", "3"), ("missed_samples", "4")];
-        assert_eq!(told(&lossy), Some(("7".to_owned(), true)));
+        assert_eq!(lost_samples(&lossy), Some(("7".to_owned(), true)));
     }
 }

@@ -51,7 +51,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// The unit of time in which all rates of this report are told, and its seconds.
+    /// The unit of time of all rates in this report, and its seconds.
     pub fn per(&self) -> (&'static str, f64) {
         words::per(self.timeline.points.last().map_or(0.0, |p| p.seconds))
     }

@@ -27,7 +27,7 @@ pub fn biggest(profile: &NamedProfile, count: usize) -> Vec<CallSite> {
         let at = culprit::position(&frames);
         let id = stack.frames[at];
         *sums.entry(id).or_default() += stack.value;
-        // Recursion does not tell the caller.
+        // A recursive call is not the caller.
         let caller = stack.frames[at..].iter().find(|frame| **frame != id);
         if let Some(caller) = caller {
             *callers.entry(id).or_default().entry(*caller).or_default() += stack.value;

@@ -40,7 +40,7 @@ struct Request {
     module: Mapping,
     /// Offsets in the file, sorted, no two alike.
     offsets: Vec<u64>,
-    /// Who asked: profile, location, offset.
+    /// The places that asked: profile, location, offset.
     askers: Vec<(usize, LocationId, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! Whether the program leaks, by the dumps of its run: said in words, shown on a page, and told by the
+//! Whether the program leaks, by the dumps of its run: said in words, shown on a page, and given by the
 //! exit code where that was asked for.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use crate::view::terminal::printable;
 /// The page, beside the dumps.
 const PAGE: &str = "report.html";
 
-/// Says what the dumps that were not there `before` tell; the answer is how many bytes an hour leak
+/// Says what the dumps that were not there `before` say; the answer is how many bytes an hour leak
 /// for certain, in the process and the kind of samples that leak most.
 pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) -> f64 {
     let now = summary::dumps(&plan.configuration.prefix);
