@@ -275,12 +275,12 @@ const SYSTEM: u64 = bits_of(&[
 const fn bits_of(beginnings: &[&[u8]]) -> u64 {
     let (mut bits, mut at) = (0, 0);
     while at < COUNT {
-        let mut which = 0;
-        while which < beginnings.len() {
-            if begins_with(text(at), beginnings[which]) {
+        let mut rest = beginnings;
+        while let [beginning, more @ ..] = rest {
+            if begins_with(text(at), beginning) {
                 bits |= 1 << at;
             }
-            which += 1;
+            rest = more;
         }
         at += 1;
     }
