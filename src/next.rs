@@ -298,6 +298,7 @@ const fn begins_with(mut text: &[u8], mut beginning: &[u8]) -> bool {
 }
 
 /// The name of the symbol of this number.
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
 const fn text(at: usize) -> &'static [u8] {
     let start = match at {
         0 => 0,
