@@ -8,6 +8,9 @@ fn main() {
     println!("cargo::rustc-link-arg-cdylib=-nostartfiles");
     // One mapping less in every process and every fork: constants stand with the code.
     println!("cargo::rustc-link-arg-cdylib=-Wl,--no-rosegment");
+    // One more less, and one call of mprotect: what RELRO would protect leads to libc, as the hooks' own targets do,
+    // which have to stay writable.
+    println!("cargo::rustc-link-arg-cdylib=-Wl,-z,norelro");
     // The variables begin a page, instead of lying on the end of one and the beginning of the next.
     println!("cargo::rustc-link-arg-cdylib=-Wl,-z,separate-loadable-segments");
 }

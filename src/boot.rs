@@ -1,6 +1,6 @@
 //! Start-up: owns the order in which things begin.
 //!
-//! Called by the constructor that `preload/` puts into `.init_array`, on the program's first
+//! It runs in the constructor that `preload/` puts into `.init_array`, on the program's first
 //! thread, before `main` and mostly before any other thread exists. Allocations before it are
 //! forwarded and not sampled. There is no teardown.
 //!
@@ -47,6 +47,7 @@ unsafe extern "C" {
 pub unsafe fn start<const N: usize>(
     environment: *const *const c_char,
     hooks: &'static HookAddresses,
+    hashes: &'static [u32; N],
     extensions: fn() -> [Extension; N],
 ) {
     let _start = elf::Start::begin();
@@ -54,7 +55,7 @@ pub unsafe fn start<const N: usize>(
     mapping::install();
     sandbox::install();
     // SAFETY: as promised by the caller.
-    let Some(config) = (unsafe { configure(environment) }) else {
+    let Some((config, pid)) = (unsafe { configure(environment) }) else {
         return;
     };
     if !config.prof {
@@ -70,8 +71,8 @@ pub unsafe fn start<const N: usize>(
     if config.prof_mmap {
         mapping::record();
     }
-    unveil::bind(&extensions());
-    trigger::start(config);
+    unveil::bind(hashes, extensions);
+    trigger::start(config, pid);
     register_handlers(config);
     runtime::start(config);
     if config.prof_java_heap && config.prof_java != Detection::Off {
@@ -89,16 +90,17 @@ pub unsafe fn start<const N: usize>(
         controlled: config.prof_control,
         budget: (config.lg_prof_sample == Rate::Auto).then_some(config.prof_budget),
         hooks,
+        pid,
     });
     trigger::begin();
 }
 
-/// The configuration, in arena memory; `None` when the process is privileged, has none of our
+/// The configuration, in arena memory, and this process; `None` when the process is privileged, has none of our
 /// variables, or there is no memory.
 ///
 /// # Safety
 /// As [`start`].
-unsafe fn configure(environment: *const *const c_char) -> Option<&'static Config> {
+unsafe fn configure(environment: *const *const c_char) -> Option<(&'static Config, u32)> {
     // SAFETY: getauxval has no precondition.
     if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
         return None;
@@ -129,12 +131,14 @@ unsafe fn configure(environment: *const *const c_char) -> Option<&'static Config
         ]);
         return None;
     }
-    lineage::begin([
+    let pid = sys::getpid().unsigned_abs();
+    let entries = [
         preload.map(|value| [&b"LD_PRELOAD"[..], b"=", value]),
         own.map(|value| [&b"MALLOSCOPE_CONF"[..], b"=", value])
             .or(jemalloc.map(|value| [&b"MALLOC_CONF"[..], b"=", value])),
-    ]);
-    Some(config)
+    ];
+    lineage::begin(pid, entries);
+    Some((config, pid))
 }
 
 /// The value of an environment variable. The array is read directly: programs such as bash bring
@@ -204,7 +208,8 @@ unsafe extern "C" fn parent() {
 unsafe extern "C" fn child() {
     // SAFETY: the thread that forked is the only one of the child.
     unsafe { unwind::after_fork() };
-    recorder::after_fork_in_child(seed());
-    lineage::forked(recorder::uptime_ms());
+    let pid = sys::getpid().unsigned_abs();
+    recorder::after_fork_in_child(pid);
+    lineage::forked(pid);
     trigger::begin();
 }

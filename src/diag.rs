@@ -1,9 +1,9 @@
-//! What went wrong, counted; and the few lines we say on stderr.
+//! What went wrong, counted; and the few lines that we print on stderr.
 //!
 //! Every room counts its failures here with [`count`]: one relaxed addition, fit for warm paths.
 //! The dump prints [`counters`]. Messages are for cold rooms: one writev(2), no buffer, no
-//! formatting machinery; a number is written by [`Decimal`](crate::platform::decimal::Decimal). A closed stderr pipe does not kill the
-//! host, and a message that cannot be written is dropped.
+//! formatting machinery; a number is written by [`Decimal`](crate::platform::decimal::Decimal). A
+//! closed stderr pipe does not kill the host, and a message that cannot be written is dropped.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
@@ -34,7 +34,8 @@ counters! {
     SampleThinned => "sample_thinned",
     /// A sample was dropped because the live table could not grow.
     SampleNotStored => "sample_not_stored",
-    /// A sampled address was handed out again without passing our free: its record was replaced.
+    /// The allocator returned a sampled address again, and no hook had seen its free: the record
+    /// was replaced.
     StaleReplaced => "stale_replaced",
     /// A stack was deeper than `prof_bt_max`.
     UnwindTruncated => "unwind_truncated",
@@ -44,9 +45,9 @@ counters! {
     UnwindBadMemory => "unwind_bad_memory",
     /// A Java stack was compared with what AsyncGetCallTrace says.
     JavaChecked => "java_checked",
-    /// And was another.
+    /// And it was different.
     JavaDiffers => "java_differs",
-    /// A Java stack ended at something that is no Java frame.
+    /// A Java stack ended at something that is not a Java frame.
     JavaLost => "java_lost",
     /// A sample was skipped because the thread was already inside the profiler.
     Reentered => "reentered",
@@ -69,7 +70,7 @@ counters! {
 }
 
 /// One per [`Counter`], written by any thread, read by the dump. Relaxed throughout: a counter
-/// stands for itself and publishes nothing.
+/// refers to nothing else.
 static COUNTS: [AtomicU64; NAMES.len()] = [const { AtomicU64::new(0) }; NAMES.len()];
 
 /// Adds one.
@@ -101,12 +102,12 @@ pub fn counters() -> impl Iterator<Item = (&'static str, u64)> {
 
 const PREFIX: &[u8] = b"<malloscope>: ";
 
-/// Device and inode of stderr as the process was started with it; 0 while unknown, and all ones
-/// for "none". Written by [`remember_stderr`], before the program runs.
+/// Device and inode of stderr as the process was started with it; 0 while unknown, and all ones for
+/// "no stderr". Written by [`remember_stderr`], before the program runs.
 static STDERR: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
-/// Keeps in mind which file stderr is: a daemon closes it, and the next file that it opens gets the
-/// number. Called by `boot`.
+/// Remembers which file stderr is: a daemon closes it, and the next file that it opens gets the
+/// number. Runs at the start.
 pub fn remember_stderr() {
     let (device, inode) = sys::file_identity(libc::STDERR_FILENO).unwrap_or((u64::MAX, u64::MAX));
     for (word, value) in STDERR.iter().zip([device, inode]) {
@@ -125,8 +126,8 @@ fn is_stderr_ours() -> bool {
 /// writev's sixteen.
 pub const MESSAGE_PARTS: usize = 14;
 
-/// Writes one line to stderr: the prefix, `parts` one after the other, a newline. Leaves errno
-/// alone.
+/// Writes one line to stderr: the prefix, `parts` one after the other, a newline. Does not change
+/// errno.
 pub fn message(parts: &[&str]) {
     let mut bytes: [&[u8]; MESSAGE_PARTS] = [b""; MESSAGE_PARTS];
     for (slot, part) in bytes.iter_mut().zip(parts) {

@@ -34,7 +34,7 @@
 //! recorder        what a sample means, and the inverse
 //! java_heap       the JVM's own heap
 //! dump            a snapshot becomes a file
-//! dumper          who writes it
+//! dumper          which thread writes it
 //! watcher         when: timer, memory limit, control socket
 //! trigger         when: growth, signal, exit, sandbox
 //! hooks           the C symbols, a file a family
@@ -43,7 +43,7 @@
 //!
 //! `ARCHITECTURE.md` has the walks through these rooms and a reading tour.
 #![cfg_attr(not(test), no_std)]
-// A panic in somebody else's process is an abort: nothing in these rooms may have one.
+// A panic in the host's process is an abort: nothing in these rooms may have one.
 #![cfg_attr(
     not(test),
     deny(

@@ -21,11 +21,11 @@
 use core::ffi::{c_char, c_int, c_void};
 use core::mem::transmute;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU64,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use crate::platform::elf::{self, Name, Object, Symbol};
+use crate::platform::elf::{self, Name, Object, Place};
 use crate::platform::sys;
 
 /// A function pointer of any type, kept untyped.
@@ -45,7 +45,11 @@ macro_rules! tables {
 
         /// The symbols in the table's order, a blank behind each. One text, for a list of them would
         /// need relocations at each start.
-        const SYMBOLS: &[u8] = concat!($($symbol, " "),+).as_bytes();
+        static SYMBOLS: [u8; concat!($($symbol, " "),+).len()] =
+            match concat!($($symbol, " "),+).as_bytes().first_chunk() {
+                Some(text) => *text,
+                None => unreachable!(),
+            };
     };
 }
 
@@ -106,6 +110,14 @@ tables! {
     mi_new_n = "mi_new_n",
     mi_new_realloc = "mi_new_realloc",
     mi_new_reallocn = "mi_new_reallocn",
+    mmap = "mmap",
+    mmap64 = "mmap64",
+    munmap = "munmap",
+    mremap = "mremap",
+    brk = "brk",
+    sbrk = "sbrk",
+    prctl = "prctl",
+    syscall = "syscall",
 }
 
 /// True once [`REAL`] is filled. Written by [`resolve`] with release after the table, read with
@@ -116,19 +128,88 @@ static RESOLVED: AtomicBool = AtomicBool::new(false);
 /// program's allocator, and each of them does no more than forward. Written by [`resolve`].
 static SHADOWED: AtomicBool = AtomicBool::new(false);
 
-/// Fills [`REAL`]. Idempotent; several threads may do it at once, with the same result.
+/// libc's `__libc_single_threaded` (glibc 2.32), or null. Written by [`resolve`].
+static SINGLE_THREADED: AtomicPtr<AtomicU8> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Is libc certain that the process has one thread, of those that libc made?
+pub fn is_single_threaded() -> bool {
+    // SAFETY: null, or a byte of libc or of the program, which are never closed.
+    let word = unsafe { SINGLE_THREADED.load(Relaxed).as_ref() };
+    word.is_some_and(|word| word.load(Relaxed) != 0)
+}
+
+/// Fills [`REAL`]. Idempotent; several threads may do it at once, with the same result. The loader's list is
+/// gone through once: most processes that are started are short, and this is most of our start.
 #[cold]
 pub fn resolve() {
-    let Some((_, allocator)) = elf::next_symbol(b"malloc") else {
-        return;
+    let mut found = Found {
+        addresses: [0; COUNT],
+        known: 0,
+        own: 0,
+        single_threaded: 0,
+        is_shadowed: false,
+        has_allocator: false,
     };
-    look_up_all(&allocator);
-    let own = elf::own();
-    let shadowed = elf::all()
-        .take_while(|object| Some(*object) != own)
-        .any(|object| object.symbol(b"malloc").is_some());
-    SHADOWED.store(shadowed, Relaxed);
-    RESOLVED.store(true, Release);
+    elf::for_each_but_own(&mut |object, place| found.add(object, place));
+    for (at, address) in found.addresses.iter().enumerate() {
+        if *address != 0 {
+            store(at, *address);
+        }
+    }
+    OWN.store(found.own, Relaxed);
+    SINGLE_THREADED.store(found.single_threaded as *mut AtomicU8, Relaxed);
+    SHADOWED.store(found.is_shadowed, Relaxed);
+    if found.has_allocator {
+        RESOLVED.store(true, Release);
+    }
+}
+
+/// What was found so far.
+struct Found {
+    /// The next definition of each function: the allocator's own where it has one, else the first.
+    addresses: [usize; COUNT],
+    /// Which there are, and which the allocator defines itself; a bit each.
+    known: u64,
+    own: u64,
+    single_threaded: usize,
+    is_shadowed: bool,
+    has_allocator: bool,
+}
+
+impl Found {
+    /// Takes what the next object of the loader's order has.
+    fn add(&mut self, object: &Object, place: Place) {
+        let Some(table) = object.table() else {
+            return;
+        };
+        let has_malloc = table.symbol(const { Name::new(b"malloc") }).is_some();
+        let missing = ALL & !self.known;
+        let is_allocator = has_malloc && !self.has_allocator;
+        let wanted = match is_allocator {
+            // Its own are better than what others had before it, but for what is no allocator's.
+            true => missing | (ALL & !SYSTEM),
+            false => missing & !EXTENSIONS,
+        };
+        let mut here = 0;
+        table.symbols(symbols(wanted), |at, symbol| {
+            if let Some(address) = self.addresses.get_mut(at) {
+                *address = symbol.addr;
+                here |= 1 << at;
+            }
+        });
+        self.known |= here;
+        // A program that is not position-independent may have libc's variable in its own data.
+        if let Some(word) = table.symbol(const { Name::new(b"__libc_single_threaded") })
+            && (self.single_threaded == 0 || object.name().is_empty())
+        {
+            self.single_threaded = word.addr;
+        }
+        if is_allocator {
+            self.own = here & !SYSTEM;
+        }
+        self.has_allocator |= has_malloc;
+        self.is_shadowed |= has_malloc && place == Place::Before;
+    }
 }
 
 /// The address of a C++ operator that nobody defined at the start, for when memory is short and
@@ -155,12 +236,12 @@ const COUNT: usize = size_of::<Functions>() / size_of::<Entry>();
 #[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
 static HASHED: [(u16, u32); COUNT] = {
     let mut all = [(0, 0); COUNT];
-    let (mut rest, mut at, mut start, mut end) = (SYMBOLS, 0, 0, 0);
+    let (mut rest, mut at, mut start, mut end) = (SYMBOLS.as_slice(), 0, 0, 0);
     while let [byte, more @ ..] = rest {
         if *byte == b' ' {
             all[at] = (
                 end as u16,
-                elf::gnu_hash(SYMBOLS.split_at(end).0.split_at(start).1),
+                elf::gnu_hash(SYMBOLS.as_slice().split_at(end).0.split_at(start).1),
             );
             (at, start) = (at + 1, end + 1);
         }
@@ -169,49 +250,85 @@ static HASHED: [(u16, u32); COUNT] = {
     all
 };
 
-/// The symbols by their numbers.
-fn symbols() -> impl Iterator<Item = (usize, Name<'static>)> {
-    let mut start = 0;
-    let names = HASHED.iter().map(move |(end, hash)| {
-        let text = SYMBOLS.get(start..usize::from(*end)).unwrap_or_default();
-        start = usize::from(*end) + 1;
-        Name::hashed(text, *hash)
-    });
-    names.enumerate()
+/// All of them, a bit each.
+const ALL: u64 = u64::MAX >> (u64::BITS as usize - COUNT);
+
+/// Those that are of use only when they are the next allocator's.
+const EXTENSIONS: u64 = bits_of(&[
+    b"mi_",
+    b"tc_",
+    b"mallctl",
+    b"mallocx",
+    b"rallocx",
+    b"xallocx",
+    b"sallocx",
+    b"dallocx",
+    b"sdallocx",
+]);
+
+/// Those of libc that are no allocator's.
+const SYSTEM: u64 = bits_of(&[
+    b"mmap", b"munmap", b"mremap", b"brk", b"sbrk", b"prctl", b"syscall",
+]);
+
+/// The bits of the symbols that begin with one of these.
+const fn bits_of(beginnings: &[&[u8]]) -> u64 {
+    let (mut bits, mut at) = (0, 0);
+    while at < COUNT {
+        let mut rest = beginnings;
+        while let [beginning, more @ ..] = rest {
+            if begins_with(text(at), beginning) {
+                bits |= 1 << at;
+            }
+            rest = more;
+        }
+        at += 1;
+    }
+    bits
 }
 
-fn store(at: usize, symbol: Symbol) {
+const fn begins_with(mut text: &[u8], mut beginning: &[u8]) -> bool {
+    while let [wanted, rest @ ..] = beginning {
+        match text {
+            [byte, more @ ..] if *byte == *wanted => (text, beginning) = (more, rest),
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// The name of the symbol of this number.
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
+const fn text(at: usize) -> &'static [u8] {
+    let start = match at {
+        0 => 0,
+        _ => HASHED[at - 1].0 as usize + 1,
+    };
+    SYMBOLS
+        .as_slice()
+        .split_at(HASHED[at].0 as usize)
+        .0
+        .split_at(start)
+        .1
+}
+
+/// The symbols whose bits are set, by their numbers.
+fn symbols(mut wanted: u64) -> impl Iterator<Item = (usize, Name<'static>)> {
+    core::iter::from_fn(move || {
+        let at = wanted.trailing_zeros() as usize;
+        wanted &= wanted.wrapping_sub(1);
+        let (end, hash) = *HASHED.get(at)?;
+        let start = at.checked_sub(1).and_then(|before| HASHED.get(before));
+        let start = start.map_or(0, |(end, _)| usize::from(*end) + 1);
+        let text = SYMBOLS.get(start..usize::from(end)).unwrap_or_default();
+        Some((at, Name::hashed(text, hash)))
+    })
+}
+
+fn store(at: usize, address: usize) {
     // SAFETY: `Functions` is nothing but entries, in the order of `SYMBOLS`, and `at` a number of it.
     let entry = unsafe { &*(&raw const REAL).cast::<Entry>().add(at) };
-    entry.store(symbol.addr as *mut c_void, Relaxed);
-}
-
-/// Stores the next definition of each function: the allocator's own where it has one, else anybody's.
-fn look_up_all(allocator: &Object) {
-    let mut own = 0;
-    allocator.symbols(symbols(), &mut |at, symbol| {
-        store(at, symbol);
-        own |= 1 << at;
-    });
-    let mut found: u64 = own;
-    elf::for_each_but_own(&mut |object| {
-        let before = found;
-        let missing =
-            symbols().filter(|(at, name)| before >> at & 1 == 0 && !is_extension(name.text()));
-        object.symbols(missing, &mut |at, symbol| {
-            store(at, symbol);
-            found |= 1 << at;
-        });
-    });
-    OWN.store(own, Relaxed);
-}
-
-/// An allocator's extension is of use only when it is the next allocator's.
-fn is_extension(name: &[u8]) -> bool {
-    name.starts_with(b"mi_")
-        || name.starts_with(b"tc_")
-        || name.ends_with(b"allocx")
-        || name == b"mallctl"
+    entry.store(address as *mut c_void, Relaxed);
 }
 
 /// Does the next allocator define this function of [`REAL`] itself? Then its blocks do not come

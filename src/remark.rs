@@ -1,11 +1,12 @@
-//! What is to be told of this process and is no error of the configuration: that something else is
-//! its allocator, that a thread could not be started. stderr is the host's, and who starts a program
-//! may keep what it prints for good; so a remark is kept here, for the dump and for `status`.
+//! What the user must be told about this process, and what is not an error of the configuration:
+//! that something else is its allocator, that a thread could not be started. stderr is the host's,
+//! and a program's starter may keep what it prints. So a remark is kept here, for the dump and for
+//! `status`.
 //!
-//! It is printed only with `confirm_conf`, and appended to a file with `prof_remarks`:
-//! `malloscope run` learns by it of processes that write no dump. Called by cold rooms, by any
-//! thread, also before the program runs. Takes no lock: a slot is taken once and never given back, so
-//! a child may inherit half a remark, which is never shown.
+//! It is printed only with `confirm_conf`, and appended to a file with `prof_remarks`: `malloscope
+//! run` reads there about processes that write no dump. For cold rooms, in any thread, also before
+//! the program runs. It takes no lock: a slot is taken once and never given back, so a child may
+//! inherit half a remark, which is never shown.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32};
@@ -19,10 +20,10 @@ use crate::{
 /// Longest remark; the rest is cut off.
 pub const LONGEST: usize = 200;
 
-/// Remarks kept; later ones are not.
+/// The most remarks that are kept.
 const MOST: usize = 8;
 
-/// The states of a slot above its length: being written, and whole.
+/// The states of a slot, above its length: being written, and complete.
 const TAKEN: u32 = 1 << 16;
 const WHOLE: u32 = 1 << 17;
 
@@ -34,8 +35,8 @@ struct Slot {
     text: [AtomicU8; LONGEST],
 }
 
-/// The remarks, in order. Written by who has something to tell; a slot's state is stored with
-/// release when its text is whole, and loaded with acquire before that is read.
+/// The remarks, in order. Written by any thread; a slot's state is stored with release when its
+/// text is complete, and loaded with acquire before the text is read.
 static REMARKS: [Slot; MOST] = [const {
     Slot {
         state: AtomicU32::new(0),
@@ -43,7 +44,7 @@ static REMARKS: [Slot; MOST] = [const {
     }
 }; MOST];
 
-/// Keeps what `parts` say together, once.
+/// Keeps the remark that `parts` make together, once.
 pub fn note(parts: &[&str]) {
     let mut bytes: [&[u8]; diag::MESSAGE_PARTS] = [b""; diag::MESSAGE_PARTS];
     for (slot, part) in bytes.iter_mut().zip(parts) {
@@ -70,7 +71,7 @@ pub fn note_bytes(parts: &[&[u8]]) {
     }
 }
 
-/// False when it is there already, or there is no room.
+/// False when the remark exists already, or there is no room.
 fn keep(text: &[u8]) -> bool {
     for slot in &REMARKS {
         let free = slot.state.compare_exchange(0, TAKEN, Relaxed, Acquire);
@@ -78,7 +79,7 @@ fn keep(text: &[u8]) -> bool {
             for (place, byte) in slot.text.iter().zip(text) {
                 place.store(*byte, Relaxed);
             }
-            // Release: pairs with the acquire of who reads the text.
+            // Release: pairs with the acquire of the thread that reads the text.
             slot.state.store(WHOLE | text.len() as u32, Release);
             return true;
         }
@@ -90,7 +91,7 @@ fn keep(text: &[u8]) -> bool {
 }
 
 impl Slot {
-    /// The length of a text that is whole.
+    /// The length of a text that is complete.
     fn length(&self) -> Option<usize> {
         // Acquire: pairs with the release in `keep`.
         let state = self.state.load(Acquire);
@@ -117,9 +118,9 @@ pub fn for_each(f: &mut dyn FnMut(&[u8])) {
     }
 }
 
-/// A line to the file of `prof_remarks`: the process, its program, the remark. One write, so that
-/// the lines of processes stay whole; a file that cannot be written is no reason for a word. The stack
-/// may be the program's, and little: the path gets pages of its own.
+/// Appends a line to the file of `prof_remarks`: the process, its program, the remark. One write,
+/// so that the lines of processes stay whole. If the file cannot be written, no message says so.
+/// The stack may be the program's, and small: the path gets pages of its own.
 fn append(config: &config::Config, text: &[u8]) {
     let prefix = config.prof_prefix.as_bytes();
     let length = prefix.len() + NAME.len();

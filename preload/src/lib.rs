@@ -4,6 +4,8 @@
 
 use core::ffi::{c_char, c_int};
 
+mod memory;
+
 rooms::export_hooks!();
 
 /// Runs before `main`; glibc passes the arguments of main to it.
@@ -17,7 +19,7 @@ unsafe extern "C" fn start(
     environment: *const *const c_char,
 ) {
     // SAFETY: glibc passes the environment as third argument to `.init_array` functions.
-    unsafe { rooms::boot::start(environment, &HOOKS, extensions) }
+    unsafe { rooms::boot::start(environment, &HOOKS, &EXTENSIONS, extensions) }
 }
 
 // The prebuilt `core` names this function in its unwind tables. Nothing of ours unwinds (panics

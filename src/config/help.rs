@@ -1,9 +1,9 @@
-//! The table of options as text: for `malloscope help` and `docs/options.md`. Called by tools and tests,
-//! never by the preloaded library.
+//! The table of options as text: for `malloscope help` and `docs/options.md`. The preloaded library
+//! does not use it.
 
 use core::fmt::{Result, Write};
 
-use super::{OPTIONS, Opt};
+use super::table::{OPTIONS, Opt};
 
 impl Opt {
     fn default_text(&self) -> &'static str {

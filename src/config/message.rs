@@ -1,10 +1,9 @@
-//! What reading the configuration may have to say, in jemalloc's words with our prefix. Called by
-//! `config` and its tests.
+//! The messages of reading the configuration, in jemalloc's words with our prefix.
 
 use super::Source;
 use crate::{diag, platform::sys};
 
-/// One line to say.
+/// One message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are the pair as it was typed")]
 pub enum Message<'a> {
@@ -20,12 +19,12 @@ pub enum Message<'a> {
     EndsWithKey,
     /// The string ends with a comma; what came before it counts.
     EndsWithComma,
-    /// jemalloc has it, we do not: what to use.
+    /// jemalloc has the option, we do not: what to use instead.
     Refused {
         key: &'a [u8],
         instead: &'static str,
     },
-    /// `prof_leak_error` has nothing to act at.
+    /// `prof_leak_error` has no effect.
     LeakErrorWithoutFinal,
     /// With `confirm_conf`: where the string is from.
     Source { source: Source, text: &'a [u8] },
@@ -33,7 +32,7 @@ pub enum Message<'a> {
     Set { key: &'a [u8], value: &'a [u8] },
 }
 
-/// The pieces of a message, one behind the other.
+/// The pieces of a message, in their order.
 pub(super) type Pieces<'a> = [&'a [u8]; 5];
 
 fn pair<'a>(what: &'a str, key: &'a [u8], value: &'a [u8]) -> Pieces<'a> {
@@ -55,7 +54,7 @@ fn from(source: Source) -> &'static str {
 }
 
 impl<'a> Message<'a> {
-    /// Whether `abort_conf` takes it for a reason.
+    /// Does it end the program under `abort_conf`?
     pub fn is_error(&self) -> bool {
         match self {
             Message::Refused { .. } | Message::Source { .. } | Message::Set { .. } => false,

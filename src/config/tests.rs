@@ -1,6 +1,7 @@
 //! The grammar, each message, and that no input is too wild.
 use proptest::prelude::*;
 
+use super::table::{OPTIONS, set_option};
 use super::*;
 
 fn read(source: Source, text: &[u8]) -> (Config, Vec<String>) {
@@ -271,8 +272,8 @@ fn tables_have_a_row_for_each_option() {
         "| `lg_prof_sample` | `auto` | `auto`, 0 to 63, clipped | Mean bytes between two samples, as a \
          power of two. 0 records every allocation. `auto`: between 13 and 19"
     ));
-    assert!(table.contains("| `prof_prefix` | `malloscope` | text | How the names"));
-    assert!(text.contains("prof:false  (true, false)\n    Profile. Cannot"));
+    assert!(table.contains("| `prof_prefix` | `malloscope` | text | The beginning"));
+    assert!(text.contains("prof:false  (true, false)\n    Profile. This cannot"));
 }
 
 #[test]

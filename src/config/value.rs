@@ -1,4 +1,4 @@
-//! How the value of an option is read: one rule per kind. Called by `config` alone.
+//! How the value of an option is read: one rule per kind.
 //!
 //! Booleans are exactly `true` and `false`; numbers are decimal, 0x hexadecimal or 0 octal, and
 //! nothing may follow them. Source: `CONF_HANDLE_*` and `malloc_strtoumax` of jemalloc 5.3.0.
@@ -15,15 +15,15 @@ const MOST: usize = 4096;
 pub(crate) enum Fault {
     /// It cannot be read.
     Invalid,
-    /// It can, but it is too large or too small.
+    /// It can be read, but it is too large or too small.
     OutOfRange,
-    /// It asks for what we do not have; the text says what to use.
+    /// It asks for what we do not have; the text says what to use instead.
     Refused(&'static str),
 }
 
 /// A kind of value.
 pub(crate) trait Rule {
-    /// What it is once read.
+    /// Its type when it is read.
     type Value;
     /// Reads it.
     fn read(&self, text: &[u8]) -> Result<Self::Value, Fault>;
@@ -32,8 +32,8 @@ pub(crate) trait Rule {
 /// `true` or `false`.
 pub(crate) struct Flag;
 
-/// A number that is brought into its range in silence when it is too large or small; below zero it
-/// is refused nevertheless.
+/// A number that is silently brought into its range when it is too large or too small; a negative
+/// number is refused nevertheless.
 pub(crate) struct Clip<T>(pub(crate) T, pub(crate) T);
 
 /// A number that must lie in its range.
@@ -209,7 +209,7 @@ fn number(text: &[u8]) -> Option<i128> {
 pub struct FileMode(pub u32);
 
 impl FileMode {
-    /// Reading, writing, executing: nothing that changes whose rights a program has.
+    /// Reading, writing, executing: not the bits that change with whose rights a program runs.
     const MOST: u32 = 0o777;
     /// The owner reads and writes.
     pub const OWNER: FileMode = FileMode(0o600);
@@ -251,7 +251,7 @@ pub enum Detection {
 /// How much of the command line is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandLine {
-    /// All of it.
+    /// The whole command line.
     Whole,
     /// The program and the names of its options.
     Masked,
@@ -259,12 +259,13 @@ pub enum CommandLine {
     Hidden,
 }
 
-/// Text of an option: a literal, or a copy in the arena, as the environment is the program's to write to.
+/// Text of an option: a literal, or a copy in the arena, because the program may overwrite its
+/// environment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text(&'static [u8]);
 
 impl Text {
-    /// The text of a literal, which must be shorter than a path may be.
+    /// A literal, which must be shorter than the longest path.
     pub(crate) const fn new(text: &'static str) -> Self {
         Self(text.as_bytes())
     }
@@ -286,7 +287,8 @@ impl Text {
     fn joined(parts: &[&[u8]]) -> Option<Self> {
         let length = parts.iter().map(|part| part.len()).sum();
         let place = arena::alloc(Layout::array::<u8>(length).ok()?)?;
-        // SAFETY: a fresh piece of that length, zeroed, nobody else's, never freed.
+        // SAFETY: a fresh zeroed piece of that length, which belongs to nothing else and is never
+        // freed.
         #[allow(unsafe_code)]
         let text = unsafe { core::slice::from_raw_parts_mut(place.as_ptr(), length) };
         for (place, byte) in text.iter_mut().zip(parts.iter().copied().flatten()) {

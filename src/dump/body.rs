@@ -1,6 +1,6 @@
 //! The lines of a dump, in order.
 //!
-//! Called by `dump` with a snapshot and an open file.
+//! Made from a snapshot, into an open file.
 
 use core::ffi::CStr;
 

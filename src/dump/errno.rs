@@ -1,6 +1,6 @@
-//! Why the kernel refused a dump, and how that is said.
+//! Why the kernel refused a dump, as a number and in words.
 //!
-//! Source: errno(3); the words are those of strerror(3).
+//! Source: errno(3), strerror(3).
 
 /// `-errno` of a call that failed, positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) fn check(result: isize) -> Result<isize, Errno> {
     Ok(result)
 }
 
-/// Does an errno say that there can be no dump at such a place, whatever it holds?
+/// Does an errno mean that no dump can ever be written at such a place, whatever it holds?
 pub fn is_misplaced(errno: Errno) -> bool {
     let errnos = [
         libc::ENOENT,
@@ -27,7 +27,7 @@ pub fn is_misplaced(errno: Errno) -> bool {
     errnos.contains(&errno.0)
 }
 
-/// What an errno means, in strerror's words for those that a dump meets.
+/// What an errno means, in the words of strerror for the errors that a dump meets.
 pub fn describe(errno: Errno) -> &'static str {
     match errno.0 {
         libc::ENOENT => "No such file or directory",

@@ -1,16 +1,18 @@
-//! The file of a dump: its name, its bytes, and how it appears all at once.
+//! The file of a dump: its name, its bytes, and how it appears as a whole.
 //!
-//! Called by `dump`. Written to a file that has no name (O_TMPFILE), then given its name so
-//! that an existing file is never replaced (in a restarted container the pid is the same again, and
-//! the old dumps are the evidence): a reader never sees half a file, and a kill at any moment
-//! leaves the dumps before it whole, and nothing else. That holds for the end of the process, not of the
-//! machine: a dump waits for the disk only where the machine may go next. Where the file system knows no such files, or
-//! there is no `/proc` to name them by, the file has a temporary name beside the final one until it is
-//! renamed. That is removed whatever fails; only who is killed meanwhile leaves it.
+//! The bytes go to a file without a name (O_TMPFILE), which then gets its name. An existing file is
+//! never replaced: in a restarted container the pid is the same again, and the old dumps are the
+//! evidence. So a reader never sees half a file, and a kill at any moment leaves the earlier dumps
+//! whole, and nothing else. That holds for the end of the process, not of the machine: a dump waits
+//! for the disk only where the machine may end next. Where the file system has no such files, or
+//! there is no `/proc` to name them by, the file has a temporary name beside the final one until it
+//! is renamed. The temporary file is removed whatever fails; it stays only if the process is killed
+//! meanwhile.
 //!
-//! The directory may be anybody's, `/tmp` for one. No name is followed where it leads: the
+//! The directory may belong to another user, as `/tmp` does. No symbolic link is followed: the
 //! temporary file is made by O_EXCL, and link and rename take names as they are. So nothing outside
-//! the directory is written, and nothing that was there is changed, whatever somebody plants.
+//! the directory is written, and nothing that existed there is changed, whatever an attacker puts
+//! there.
 //!
 //! Source: open(2) on O_TMPFILE, linkat(2), renameat2(2).
 
@@ -25,10 +27,10 @@ use crate::platform::sys;
 /// Names tried until one is free.
 const ATTEMPTS: u64 = 10_000;
 
-/// A file that is there now.
+/// A file that now exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The number that its name got.
+    /// The number in its name.
     pub seq: u64,
     /// Its size.
     pub bytes: u64,
@@ -43,7 +45,7 @@ pub struct Manner {
     pub synced: bool,
 }
 
-/// What writes the bytes of a dump. It may be asked twice.
+/// Writes the bytes of a dump. It may be called twice.
 type Body<'a> = dyn FnMut(&mut Writer<'_>) -> Result<(), Errno> + 'a;
 
 /// Writes a file by `body` and gives it `name`, or the next free number of `seq`. On failure `path`
@@ -63,7 +65,7 @@ pub fn write(
     }
 }
 
-/// By a file that has no name before it is whole. `None` where there can be none.
+/// By a file that has no name before it is whole. `None` where such files cannot exist.
 fn write_nameless(
     name: &mut Name<'_>,
     manner: Manner,
@@ -91,7 +93,8 @@ fn write_nameless(
     });
     sys::close(fd);
     match written {
-        // It is whole and gets no name: no /proc, or a policy. The other way may do.
+        // It is whole and gets no name: there is no /proc, or a policy forbids it. The other way
+        // may work.
         Ok(Err(errno)) if errno != Errno(libc::EEXIST) => None,
         other => Some(other.and_then(|named| named)),
     }
@@ -122,8 +125,9 @@ fn write_named(
     named
 }
 
-/// Creates the temporary file. One that is there already was left by a process of the same pid
-/// that was killed; what somebody else put there and we cannot remove is gone around.
+/// Creates the temporary file. One that exists already was left by a process of the same pid that
+/// was killed, and is removed. If it belongs to another user and cannot be removed, another name is
+/// used.
 fn create(name: &mut Name<'_>, temporary: &mut Path<'_>) -> Result<i32, Errno> {
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
     for attempt in 0..ATTEMPTS {
@@ -140,7 +144,7 @@ fn create(name: &mut Name<'_>, temporary: &mut Path<'_>) -> Result<i32, Errno> {
     Err(Errno(libc::EEXIST))
 }
 
-/// Has the file given its name, or the next that is free; its number.
+/// Gives the file its name, or the next free name; returns its number.
 fn settle(
     name: &mut Name<'_>,
     path: &mut Path<'_>,
@@ -156,19 +160,19 @@ fn settle(
     Err(Errno(libc::EEXIST))
 }
 
-/// Writes all of it; how many bytes that were.
+/// Writes the whole body; returns how many bytes that were.
 fn fill(fd: i32, manner: Manner, buffer: &mut [u8], body: &mut Body<'_>) -> Result<u64, Errno> {
     let mut writer = Writer::to_file(fd, buffer);
     body(&mut writer)?;
     writer.flush()?;
     let bytes = writer.flushed();
-    // open(2) made it for the owner at most; a file system without modes leaves it at that.
+    // open(2) made the file for the owner at most; a file system without modes leaves it like that.
     sys::fchmod(fd, manner.mode.0);
     if !manner.synced {
         return Ok(bytes);
     }
     match check(sys::fsync(fd)) {
-        // Not every file system can; the bytes are written all the same.
+        // Not every file system can do this; the bytes are written nevertheless.
         Err(Errno(libc::EINVAL | libc::ENOSYS)) => Ok(bytes),
         other => other.map(|_| bytes),
     }
@@ -186,7 +190,7 @@ mod tests {
         synced: true,
     };
 
-    /// The dump that `write` is asked for here.
+    /// The dump that the tests ask `write` for.
     fn name(prefix: &[u8]) -> Name<'_> {
         Name {
             prefix,
@@ -213,7 +217,7 @@ mod tests {
         (result, path.as_bytes().to_vec())
     }
 
-    /// As [`write_file`], where there are no files without a name.
+    /// As [`write_file`], where files without a name cannot exist.
     fn write_by_name(prefix: &[u8], body: &mut Body<'_>) -> (Result<Written, Errno>, Vec<u8>) {
         let (mut path, mut temporary, mut buffer) = ([0; PATH], [0; PATH], [0; 7]);
         let mut name = name(prefix);
@@ -264,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_file_has_no_name_before_it_is_whole() {
-        // A tmpfs knows such files; whatever holds the other directory may not.
+        // A tmpfs has such files; the file system of the other directory may not.
         let directory = std::path::PathBuf::from(format!("/dev/shm/{}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory");
         let prefix = directory.join("x").into_os_string().into_encoded_bytes();

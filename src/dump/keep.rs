@@ -1,17 +1,19 @@
-//! `prof_keep` and `prof_keep_bytes`: of the dumps of a process and of all that it forked the youngest
-//! stay, as many as the two allow; older ones are removed.
+//! `prof_keep` and `prof_keep_bytes`: of the dumps of a process and of all processes that it forked
+//! the youngest stay, as many as the two options allow. Older ones are removed.
 //!
-//! Called by `dump`. The processes of a family share one list of what they wrote, in memory that a fork
-//! does not copy; a program that is executed begins a family of its own. Only dumps of this very process
-//! and of those that are gone are removed, never the last one of a process that is there. Several
-//! processes may be at it at once, and each may be killed at any moment: an entry is changed only by who
-//! took its ticket out, and one whose writer is killed meanwhile is lost, its file stays.
+//! The processes of a family share one list of what they wrote, in memory that a fork does not
+//! copy. A program that is executed begins a family of its own. Only dumps of this very process and
+//! of processes that are gone are removed, never the last dump of a process that runs. Several
+//! processes may work on the list at once, and each may be killed at any moment. An entry is
+//! changed only by the process that took its ticket out. If that process is killed meanwhile, the
+//! entry is lost, and its file stays.
 //!
-//! What stands in the list may come from a process with fewer rights than ours. From it names are made
-//! that begin with our own prefix and end with numbers and a letter, and no others.
+//! The contents of the list may come from a process with fewer rights than ours. The names made
+//! from them begin with our own prefix and end with numbers and a letter; no other names can
+//! result.
 //!
 //! # Safety
-//! The list is mapped for good, zeroed; zero is a valid value of all that it holds.
+//! The list is mapped for ever, zeroed; zero is a valid value of every field.
 #![allow(unsafe_code)]
 
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -21,26 +23,26 @@ use super::name::{Name, Path};
 use crate::config::Config;
 use crate::platform::{process, sys};
 
-/// Dumps that can be kept in mind. A greater `prof_keep` means all; `prof_keep_bytes` alone keeps
-/// no more than these.
+/// Dumps that can be remembered. A greater `prof_keep` means all; `prof_keep_bytes` alone keeps no
+/// more than these.
 const MOST: usize = 1024;
 
-/// A dump that was written: what tells its name from another's.
+/// A dump that was written: the parts of its name that differ between dumps.
 #[repr(C)]
 struct Entry {
-    /// Its number among all, from 1; 0 while nobody may read the rest. Stored with release when the rest
-    /// is whole, taken out with acquire.
+    /// Its number among all dumps, from 1; 0 while no process may read the rest. Stored with
+    /// release when the rest is complete, taken out with acquire.
     ticket: AtomicU64,
     seq: AtomicU64,
     number: AtomicU64,
     bytes: AtomicU64,
-    /// The pid namespace that `pid` is one of.
+    /// The pid namespace in which `pid` is a number.
     namespace: AtomicU64,
     pid: AtomicU32,
     letter: AtomicU32,
 }
 
-/// What a family has written, in a ring.
+/// What a family has written, as a ring.
 #[repr(C)]
 struct Family {
     /// Dumps noted so far. Any member adds.
@@ -48,10 +50,10 @@ struct Family {
     entries: [Entry; MOST],
 }
 
-/// The list; null where nothing is to be removed. Written by [`start`], before the first dump.
+/// The list; null where no dump is ever removed. Written by [`start`], before the first dump.
 static FAMILY: AtomicPtr<Family> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Makes the list, if anything is to be removed. Without memory for it nothing is.
+/// Makes the list, if dumps must be removed. Without memory for it none is removed.
 pub fn start(config: &Config) {
     if (is_counted(config) || config.prof_keep_bytes != 0)
         && let Some(memory) = sys::mmap_shared(size_of::<Family>())
@@ -64,8 +66,8 @@ fn is_counted(config: &Config) -> bool {
     usize::try_from(config.prof_keep).is_ok_and(|wished| (1..=MOST).contains(&wished))
 }
 
-/// A dump of `bytes` was written: removes those that are now too many or too much. The one just
-/// written stays.
+/// A dump of `bytes` was written: removes the dumps that are now too many or too large. The new one
+/// stays.
 pub fn note(config: &Config, name: Name<'_>, bytes: u64, path: &mut Path<'_>) {
     // SAFETY: null, or the list that `start` mapped.
     let Some(family) = (unsafe { FAMILY.load(Relaxed).as_ref() }) else {
@@ -77,7 +79,7 @@ pub fn note(config: &Config, name: Name<'_>, bytes: u64, path: &mut Path<'_>) {
     let Some(entry) = family.entry(newest) else {
         return;
     };
-    // What was written MOST dumps ago goes, or is forgotten.
+    // A dump written MOST dumps ago is removed, or forgotten.
     if members.may_remove(entry) {
         entry.remove(name, path);
     }
@@ -118,7 +120,7 @@ impl Family {
         self.entries.get((at % MOST as u64) as usize)
     }
 
-    /// Those that may be there, the oldest first, without the newest.
+    /// The entries that may exist, the oldest first, without the newest.
     fn all(&self, newest: u64) -> core::ops::Range<u64> {
         (newest + 1).saturating_sub(MOST as u64)..newest
     }
@@ -137,7 +139,8 @@ impl Entry {
         self.ticket.store(at + 1, Release);
     }
 
-    /// Removes the dump, if nobody else does; `like` says what all names have in common. Its bytes.
+    /// Removes the dump, unless another process does; `like` has what all names have in common.
+    /// Returns its bytes.
     fn remove(&self, like: Name<'_>, path: &mut Path<'_>) -> Option<u64> {
         // Acquire: pairs with the release in `set`.
         let ticket = self.ticket.load(Acquire);
@@ -149,12 +152,13 @@ impl Entry {
             ..like
         };
         let bytes = self.bytes.load(Relaxed);
-        // Who has the ticket out is the only one here; and what was read is of one dump.
+        // Only the process that took the ticket out comes past here, and what it read belongs to
+        // one dump.
         let taken = self.ticket.compare_exchange(ticket, 0, AcqRel, Relaxed);
         if ticket == 0 || taken.is_err() || !name.letter.is_ascii_lowercase() {
             return None;
         }
-        // One that somebody moved away is not ours to miss.
+        // The user may have moved the file away; that is no error.
         name.remove(path).ok();
         Some(bytes)
     }
@@ -164,11 +168,11 @@ impl Entry {
     }
 }
 
-/// Who is who among those that wrote dumps.
+/// Which of the processes that wrote dumps still run.
 struct Members {
     pid: u32,
     namespace: u64,
-    /// The answer for the process that was last asked for: neighbours are often of one process.
+    /// The answer for the process that was asked about last: neighbours are often of one process.
     last: (u32, bool),
 }
 
@@ -186,7 +190,7 @@ impl Members {
         entry.is_there() && of == (self.pid, self.namespace)
     }
 
-    /// Of a process that is gone. Another namespace's processes cannot be told.
+    /// Is the dump of a process that is gone? For processes of another namespace this is not known.
     fn is_gone(&mut self, entry: &Entry) -> bool {
         let (pid, namespace) = (entry.pid.load(Relaxed), entry.namespace.load(Relaxed));
         if !entry.is_there() || pid == 0 || namespace != self.namespace {
@@ -203,7 +207,7 @@ impl Members {
     }
 }
 
-/// What is there.
+/// What exists.
 #[derive(Default)]
 struct Rest {
     own: u64,

@@ -1,6 +1,7 @@
-//! The lines of another kind of samples than malloc's: `#@ KIND ...`, which no reader adds to the rest.
+//! The lines of another kind of samples than malloc's: `#@ KIND ...`, which no reader adds to
+//! malloc's.
 //!
-//! Called by `body`. Takes its own snapshot, one kind at a time, as `dump` does for malloc.
+//! Each kind has its own snapshot, one kind at a time, as malloc's samples have in `dump`.
 
 use profile_format::heap_v2::StackFacts;
 
@@ -15,11 +16,11 @@ use crate::table::stack_table::{StackId, StackTable};
 pub struct Kind<'a> {
     /// One word: `mmap`, `java_heap`.
     pub name: &'static str,
-    /// What a reader of its figures should know.
+    /// What a reader of its figures must know.
     pub note: &'static str,
     /// Mean bytes between its samples.
     pub period: u64,
-    /// What else there is to say of it; `None` where that is not known.
+    /// Further figures; `None` where one is not known.
     pub numbers: &'a [(&'static str, Option<u64>)],
     /// Its stacks.
     pub stacks: &'a StackTable,
@@ -28,12 +29,12 @@ pub struct Kind<'a> {
 }
 
 impl Kind<'_> {
-    /// Was never anything sampled?
+    /// Was no sample of this kind ever taken?
     pub fn is_empty(&self) -> bool {
         self.stacks.is_empty()
     }
 
-    /// Writes the facts, and a line for each stack that owns something.
+    /// Writes the facts, and a line for each stack that owns samples.
     pub(super) fn write(
         &self,
         uptime_ms: u64,

@@ -1,7 +1,7 @@
-//! Which managed frames the stacks of a dump refer to, and the lines that name these.
+//! Which managed frames the stacks of a dump refer to, and the lines that name them.
 //!
-//! Called by `body`: each stack that is written is noted, of whatever kind its samples are, and the
-//! names come behind the stacks.
+//! Each stack that is written is noted, of whatever kind its samples are, and the names come after
+//! the stacks.
 
 use profile_format::escape::Text;
 use profile_format::heap_v2::ManagedFrame;
@@ -14,7 +14,7 @@ use crate::table::frame_table::{FRAMES, Frame, number_of};
 pub struct Referred(Option<Scratch>);
 
 impl Referred {
-    /// Nothing noted yet. Where there is no memory for the bits all frames are named.
+    /// No frame noted yet. Where there is no memory for the bits all frames are named.
     pub fn new() -> Referred {
         Referred(Scratch::map(FRAMES.len() as usize / 8 + 1))
     }
@@ -41,7 +41,7 @@ impl Referred {
         })
     }
 
-    /// Names all that were noted.
+    /// Names all frames that were noted.
     pub fn write(&mut self, out: &mut Profile<'_, '_>) -> Result {
         let mut result = Ok(());
         FRAMES.for_each(&mut |address, frame| {

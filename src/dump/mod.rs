@@ -1,10 +1,10 @@
 //! A snapshot of the tables becomes a file.
 //!
-//! Called by `trigger`, on the thread that crossed it or on a thread of ours, inside our guard and
-//! with signals blocked. Allocates nothing but a few regions of the arena, which it gives back;
-//! takes table locks only while the snapshot is copied; asks neither libc nor the loader for
-//! anything. A dump that fails is a remark and a counter, and the program goes on; one line on stderr
-//! is it only where `prof_prefix` names a place that takes no dumps at all.
+//! It runs on the thread whose event made the dump due, or on a thread of ours, inside our guard
+//! and with signals blocked. It allocates only a few regions beside the arena, which it gives back.
+//! It takes table locks only while the snapshot is copied. It calls neither libc nor the loader. A
+//! dump that fails is a remark and a counter, and the program continues. It is one line on stderr
+//! only where `prof_prefix` names a place where no dump can be written at all.
 //!
 //! The layout is jemalloc's threaded `heap_v2` with our lines as comments: see `profile-format`.
 
@@ -42,19 +42,19 @@ use writer::Writer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Reason {
-    /// So many bytes were allocated.
+    /// The interval's bytes were allocated.
     Interval = 0,
     /// A new maximum of live bytes.
     HighWater = 1,
     /// The process exits.
     Final = 2,
-    /// So many seconds have passed.
+    /// The timer's seconds have passed.
     Timer = 3,
     /// The user's signal came.
     Signal = 4,
-    /// The memory that the process may have comes to its end.
+    /// The memory that the process may use comes to its end.
     MemoryLimit = 5,
-    /// Somebody asked for it.
+    /// A user asked for it.
     Demand = 6,
     /// The program goes into its own sandbox, where no dump can be written.
     Sandbox = 7,
@@ -114,9 +114,9 @@ pub struct Request<'a> {
     pub stacks: &'a StackTable,
     /// The live samples.
     pub live: &'a LiveTable,
-    /// What else is sampled, as kinds of their own.
+    /// Samples of other kinds.
     pub kinds: &'a [Option<Kind<'a>>],
-    /// Since the profiler started.
+    /// Time since the profiler started.
     pub uptime_ms: u64,
     /// log2 of the mean bytes between samples, now.
     pub lg_period: u8,
@@ -129,16 +129,16 @@ pub struct Request<'a> {
 }
 
 /// Dumps written so far by this process and those it was forked from, as jemalloc counts: one
-/// number for all, one for each trigger. Written by the one who writes a dump.
+/// number for all, one for each trigger. Written by the thread that writes a dump.
 static SEQ: AtomicU64 = AtomicU64::new(0);
 static NUMBERS: [AtomicU64; REASONS.len()] = [const { AtomicU64::new(0) }; REASONS.len()];
 
-/// The errno of the last failure, or 0: the same is said once, not at every interval.
-/// Written by the one who writes a dump.
+/// The errno of the last failure, or 0: the same failure is reported once, not at every interval.
+/// Written by the thread that writes a dump.
 static FAILURE: AtomicI32 = AtomicI32::new(0);
 
-/// Was a dump ever written? By this process or one that it was forked from. Written by the one who
-/// writes a dump.
+/// Was a dump ever written, by this process or one that it was forked from? Written by the thread
+/// that writes a dump.
 static WRITTEN: AtomicBool = AtomicBool::new(false);
 
 /// Room for the paths, the lines read from `/proc`, and the bytes on their way to the file.
@@ -146,21 +146,21 @@ const SCRATCH: usize = 2 * PATH + LINE + BUFFER;
 const LINE: usize = 16 << 10;
 const BUFFER: usize = 64 << 10;
 
-/// What became of a dump.
+/// The result of a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is there.
+    /// The whole file exists.
     Whole,
-    /// There was nothing to write, or nowhere.
+    /// There was nothing to write, or no place for it.
     Nothing,
     /// Another dump, or a fork, was in the way.
     Busy,
-    /// It could not be written; that is counted and said.
+    /// It could not be written; that is counted and reported.
     Failed,
 }
 
-/// Writes a dump; `done` gets its path. Nothing is written for a process without a single sample,
-/// nor without a prefix.
+/// Writes a dump; `done` gets its path. A process without a single sample, or without a prefix,
+/// writes nothing.
 pub fn write(request: &Request<'_>, done: &mut dyn FnMut(&[u8])) -> Outcome {
     let is_empty = request.stacks.is_empty() && request.kinds.iter().flatten().all(Kind::is_empty);
     if request.config.prof_prefix.as_bytes().is_empty() || is_empty {
@@ -171,7 +171,7 @@ pub fn write(request: &Request<'_>, done: &mut dyn FnMut(&[u8])) -> Outcome {
         return Outcome::Failed;
     };
     let Ok(mut snapshot) = snapshot else {
-        // A fork takes its time. As when another dump is being written: this one is dropped.
+        // The fork takes long. As when another dump is being written, this one is dropped.
         diag::count(Counter::DumpCoalesced);
         return Outcome::Busy;
     };
@@ -186,8 +186,8 @@ pub fn write(request: &Request<'_>, done: &mut dyn FnMut(&[u8])) -> Outcome {
     let name = next_name(request);
     let manner = file::Manner {
         mode: request.config.prof_mode,
-        // The process's own end takes nothing with it that the kernel has. Short of memory, the machine
-        // may be the next to go.
+        // The kernel keeps written data when only the process ends. Short of memory, the machine
+        // may end next.
         synced: request.reason == Reason::MemoryLimit,
     };
     let written = file::write(
@@ -214,7 +214,7 @@ pub fn write(request: &Request<'_>, done: &mut dyn FnMut(&[u8])) -> Outcome {
     }
 }
 
-/// Sends what a dump would hold to `peer`. False when there was nothing to send.
+/// Sends the contents of a dump to `peer`. False when there was nothing to send.
 pub fn send(request: &Request<'_>, peer: &Peer) -> bool {
     if request.stacks.is_empty() {
         return false;
@@ -240,7 +240,7 @@ fn snapshot(request: &Request<'_>) -> Option<Result<Snapshot, ()>> {
     Snapshot::take(request.live).map(Ok)
 }
 
-/// Dumps written by this process and those it was forked from.
+/// Number of dumps written by this process and those it was forked from.
 pub fn count() -> u64 {
     SEQ.load(Relaxed)
 }
@@ -262,13 +262,14 @@ fn next_name<'a>(request: &Request<'a>) -> Name<'a> {
 
 fn fail(request: &Request<'_>, path: &[u8], errno: Errno) {
     diag::count(Counter::DumpFailed);
-    // Who goes into a sandbox has mostly given up its rights, and its root, before.
+    // A program that goes into a sandbox has usually given up its rights, and its root, before.
     if request.reason == Reason::Sandbox {
         return;
     }
     let reason = errno::describe(errno).as_bytes();
     if FAILURE.swap(errno.0, Relaxed) != errno.0 {
-        // Who configured it wants to know. A child may have given away the rights that its parent writes by.
+        // The user who configured it wants to know. A child may have given away the rights with
+        // which its parent writes.
         let is_misplaced = errno::is_misplaced(errno) && !WRITTEN.load(Relaxed);
         if is_misplaced && !lineage::is_child() {
             diag::message_bytes(&[b"cannot write heap profile \"", path, b"\": ", reason]);
@@ -282,12 +283,12 @@ fn fail(request: &Request<'_>, path: &[u8], errno: Errno) {
     }
 }
 
-/// Makes ready what is needed from the beginning. Called before sampling begins.
+/// Prepares what dumps need. Runs before sampling begins.
 pub fn start(config: &Config) {
     keep::start(config);
 }
 
-/// What is live, in all.
+/// The totals of what is live.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Live {
     /// Estimated bytes.

@@ -1,4 +1,4 @@
-//! What a dump is called, and where it lies.
+//! The name of a dump, and its directory.
 //!
 //! Names follow jemalloc (`src/prof_sys.c`): `<prefix>[.<pid namespace>].<pid>.<seq>.<letter><n>.heap`.
 
@@ -59,20 +59,20 @@ impl<'a> Path<'a> {
     }
 }
 
-/// What a dump is called.
+/// The parts of a dump's name.
 #[derive(Clone, Copy)]
 pub struct Name<'a> {
     /// With its directory.
     pub prefix: &'a [u8],
-    /// Of the process that writes it.
+    /// The process that writes it.
     pub pid: u32,
     /// Put the pid namespace's number into the name.
     pub pid_namespace: bool,
-    /// Of all dumps of this process.
+    /// Its number among all dumps of this process.
     pub seq: u64,
-    /// Of the trigger.
+    /// The letter of its trigger.
     pub letter: u8,
-    /// Of the dumps of this trigger; the final one has none.
+    /// Its number among the dumps of this trigger; the final dump has none.
     pub number: Option<u64>,
 }
 
@@ -96,8 +96,8 @@ impl Name<'_> {
         path.push(b".heap")
     }
 
-    /// Writes the name of the temporary file. Two containers that share a directory may both be
-    /// pid 1: what tells them apart while they run is the pid namespace.
+    /// Writes the name of the temporary file. Two containers that share a directory may both be pid
+    /// 1: while they run the pid namespace distinguishes them.
     pub(super) fn write_temporary(&self, path: &mut Path<'_>) -> Result<(), Errno> {
         self.write(path)?;
         path.push(b".")?;

@@ -1,11 +1,10 @@
-//! Who takes a profile from a socket instead of a file.
+//! A client that takes a profile from a socket instead of a file.
 //!
-//! Called by `dump`'s writer and by `trigger`'s control, on the watcher's thread. A peer that does
-//! not read is given up at its deadline.
+//! It is served on the watcher's thread. A peer that does not read is dropped at its deadline.
 
 use crate::platform::sys;
 
-/// Who takes a profile from a socket, and until when.
+/// A client that takes a profile from a socket, and until when.
 #[derive(Clone, Copy)]
 pub struct Peer {
     /// Open, and not blocking.

@@ -1,10 +1,11 @@
 //! The live samples at one moment, copied out of the live table and sorted, so that a dump can be
 //! written stack by stack in one pass without holding a lock.
 //!
-//! Called by `dump`. Memory is mapped for the duration of one dump, beside the arena: that its
-//! ceiling is reached may be just what the dump has to tell, and a dump must not stop the sampling.
-//! It is about as large as the live table. Shards are copied one after the other, so a block freed
-//! meanwhile may still be there and one born meanwhile may be missing; nothing is seen half.
+//! Memory is mapped for the duration of one dump, beside the arena: the dump may have to report
+//! that the arena's ceiling is reached, and it must not stop the sampling itself. The memory is
+//! about as large as the live table. Shards are copied one after the other. So a block freed
+//! meanwhile may still be listed, and a block allocated meanwhile may be missing, but no sample is
+//! half copied.
 //!
 //! # Safety
 //! The region holds plain `Sample`s, written before they are read.
@@ -17,13 +18,13 @@ use crate::sampler;
 use crate::table::live_table::{LiveTable, Sample};
 use crate::table::{range_table::RangeTable, stack_table::StackId};
 
-/// Births are told apart by at most this many epochs.
+/// Birth times are told apart by at most this many epochs.
 pub const EPOCHS: usize = epochs::MOST as usize;
 
-/// Samples that may come up while the table is being copied.
+/// Samples that may be added while the table is copied.
 const SLACK: usize = 1024;
 
-/// A table of samples that live.
+/// A table of live samples.
 pub trait Samples {
     /// About how many there are.
     fn len(&self) -> usize;
@@ -82,14 +83,14 @@ impl Snapshot {
         })
     }
 
-    /// Samples that came up while the table was copied and found no room.
+    /// Samples that were added while the table was copied and found no room.
     pub fn missed(&self) -> u64 {
         self.missed
     }
 
-    /// The samples, in the order last sorted by.
+    /// The samples, in the order of the last sort.
     pub fn samples(&self) -> &[Sample] {
-        // SAFETY: `len` samples were written by `take`.
+        // SAFETY: `take` wrote `len` samples.
         unsafe { core::slice::from_raw_parts(self.memory.start().cast().as_ptr(), self.len) }
     }
 
@@ -98,19 +99,20 @@ impl Snapshot {
         unsafe { core::slice::from_raw_parts_mut(self.memory.start().cast().as_ptr(), self.len) }
     }
 
-    /// Samples of one thread stand together.
+    /// Sorts so that samples of one thread are neighbours.
     pub fn sort_by_thread(&mut self) {
         self.samples_mut()
             .sort_unstable_by_key(|sample| sample.thread);
     }
 
-    /// Samples of one stack stand together, within it those of one thread, by address.
+    /// Sorts so that samples of one stack are neighbours, and in a stack those of one thread, by
+    /// address.
     pub fn sort_by_stack(&mut self) {
         self.samples_mut()
             .sort_unstable_by_key(|sample| (sample.stack.0, sample.thread, sample.addr));
     }
 
-    /// The smallest period any live sample was drawn with, as a binary logarithm.
+    /// The smallest period with which any live sample was drawn, as a binary logarithm.
     pub fn least_lg_period(&self) -> Option<u8> {
         self.samples().iter().map(|sample| sample.lg_period).min()
     }
@@ -123,7 +125,8 @@ impl Snapshot {
     }
 }
 
-/// The samples of `stack` at the beginning of `rest`, which is sorted by stack; they are taken off.
+/// The samples of `stack` at the beginning of `rest`, which is sorted by stack; they are removed
+/// from `rest`.
 pub fn take_stack<'a>(rest: &mut &'a [Sample], stack: StackId) -> &'a [Sample] {
     let length = rest
         .iter()
@@ -177,8 +180,8 @@ impl Sums {
 }
 
 /// What one sample of size s adds to the variance of the estimate. A sampled block stands for s/p
-/// with probability p, so the estimate of its bytes has variance s^2 (1-p)/p; seen only when it was
-/// sampled, that is estimated without bias by s^2 (1-p)/p^2.
+/// with probability p, so the estimate of its bytes has variance s^2 (1-p)/p. It counts only when
+/// the block was sampled, so the unbiased estimate of that is s^2 (1-p)/p^2.
 fn variance(sample: &Sample) -> f64 {
     let p = sampler::probability(sample.size, sample.lg_period);
     if p <= 0.0 {
@@ -193,7 +196,7 @@ pub fn births(samples: &[Sample], elapsed_ms: u64) -> [(u64, u64); EPOCHS] {
     let width_ms = epochs::width_ms(elapsed_ms);
     let mut births = [(0, 0); EPOCHS];
     for sample in samples {
-        // One born after the dump began belongs to the last epoch.
+        // A block allocated after the dump began belongs to the last epoch.
         let epoch = sample.birth_ms.min(elapsed_ms) / width_ms;
         if let Some((count, bytes)) = births.get_mut(epoch as usize) {
             *count += 1;

@@ -47,12 +47,12 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Bytes that were handed on.
+    /// Bytes that were passed on.
     pub fn flushed(&self) -> u64 {
         self.flushed
     }
 
-    /// Hands on what the buffer holds.
+    /// Passes on what the buffer holds.
     pub fn flush(&mut self) -> Result {
         let filled = core::mem::take(&mut self.filled);
         let bytes = self.buffer.get(..filled).unwrap_or_default();

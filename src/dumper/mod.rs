@@ -48,11 +48,10 @@ static CLEANER: AtomicU32 = AtomicU32::new(0);
 /// Longest wait of an exiting process for a dump that is being written.
 const PATIENCE_MS: u64 = 10_000;
 
-/// Prepares for the dumps to come.
-pub fn start(config: &Config) {
+/// Prepares for the dumps to come, of the process `pid`.
+pub fn start(config: &Config, pid: u32) {
     dump::start(config);
     worth::start(config);
-    let pid = sys::getpid().unsigned_abs();
     CLEANER.store(pid, Relaxed);
     PID.store(pid, Relaxed);
 }

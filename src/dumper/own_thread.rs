@@ -3,10 +3,10 @@
 //! The thread is made by clone(2) itself, not by pthread_create. That takes no lock of glibc and
 //! allocates nothing, so it may be done inside malloc. glibc does not know the thread: its
 //! single-thread fast paths stay, `pthread_exit` of the last real thread still ends the process,
-//! and `setuid` does not wait for it (it takes over the credentials of the thread that made it).
-//! It has a table of descriptors of its own, so no number that the program may close or reuse is
-//! ours. It calls nothing of libc that looks at thread-local state; a small region of its own
-//! stands where its TLS would be. All signals are blocked in it.
+//! and `setuid` does not wait for it (it takes over the credentials of the thread that made it). It
+//! has a table of descriptors of its own, so no number that the program may close or reuse is ours.
+//! It calls nothing of libc that looks at thread-local state; a small region of its own is where
+//! its TLS would be. All signals are blocked in it.
 //!
 //! # Safety
 //! A place is used by one thread at a time: its word is taken before the thread starts, and the
@@ -33,12 +33,18 @@ const STACK: usize = 256 << 10;
 /// Room below the thread pointer beyond our own TLS block, and above it for the TCB.
 const TLS_ROOM: usize = 64 << 10;
 
-/// Stack and TLS of a thread of ours, and whether it is there.
+/// Stack and TLS of a thread of ours, and whether the thread exists.
 pub struct Place {
     /// [`FREE`] or [`TAKEN`]. Taken with acquire, given back with release, or by the kernel.
     pub word: AtomicU32,
-    /// Stack and TLS, made at the first use. Written by who holds the word.
+    /// Stack and TLS, made at the first use. Written by the thread that took the word.
     region: AtomicPtr<u8>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Place {

@@ -1,14 +1,15 @@
-//! Signals kept away from a thread while it writes a dump.
+//! Signals that are blocked in a thread while it writes a dump.
 //!
-//! A dump may cross RLIMIT_FSIZE, which sends SIGXFSZ to the writer;
-//! and a handler of the program that interrupted us would run on top of our locks. glibc's own two
-//! signals, 32 and 33, stay open: `setuid` in another thread waits for every thread to take one.
+//! A dump may cross RLIMIT_FSIZE, which sends SIGXFSZ to the writer. A handler of the program that
+//! interrupted the writer would run while our locks are held. glibc's own two signals, 32 and 33,
+//! stay open: `setuid` in another thread waits for every thread to take one.
 
 use crate::platform::sys::{self, GLIBC, SignalSet};
 
 const SIGXFSZ: SignalSet = 1 << (libc::SIGXFSZ - 1);
 
-/// Runs `work` with every signal blocked but glibc's own; SIGXFSZ that `work` drew is taken away.
+/// Runs `work` with every signal blocked except glibc's own; a SIGXFSZ that `work` caused is
+/// removed.
 pub fn blocked(work: impl FnOnce()) {
     let before = sys::set_signal_mask(!GLIBC);
     let pending = sys::pending_signals();

@@ -1,11 +1,13 @@
-//! Whether a process that ends has something of its own to tell.
+//! Whether a process that ends has enough of its own to write a dump.
 //!
-//! Shells start hundreds of programs, and servers a process for each connection: a file of each would
-//! bury the one that matters, and cost more than the child's own work. So the process that the user named
-//! always dumps at its end, and one that another process under the profiler started (`lineage`) only when
-//! it did more than a little: what it sampled itself and kept, by its age. `prof_final_all` has all dump.
+//! Shells start hundreds of programs, and servers a process for each connection. A file of each
+//! would bury the one that matters, and cost more than the child's own work. So the process that
+//! the user named always dumps at its end. A process that another one under the profiler started
+//! (`lineage`) dumps only when it did more than a little: by what it sampled itself and kept, and
+//! by its age. `prof_final_all` makes all of them dump.
 //!
-//! Called by `dumper` at the end, and at each sample. Takes table locks, one at a time, at the end only.
+//! [`has_something_to_tell`] runs at the end, [`sampled`] at each sample. Table locks are taken,
+//! one at a time, at the end only.
 
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
@@ -19,22 +21,22 @@ use crate::{java_heap, table::fork_gate};
 /// Does every process dump at its end? Written by [`start`].
 static ALL: AtomicBool = AtomicBool::new(false);
 
-/// Was anything sampled since the start, or the fork? Written by any thread that samples, and in a fork's
-/// child.
+/// Was anything sampled since the start, or the fork? Written by any thread that samples, and in a
+/// fork's child.
 static SAMPLED: AtomicBool = AtomicBool::new(false);
 
-/// Who is younger has hardly begun: a program in a pipe, a query.
+/// A younger process has hardly begun: a program in a pipe, a query.
 const YOUNG_MS: u64 = 1_000;
 
-/// What it keeps is then worth a dump from here on: several samples at the default rate, and more than the
-/// caches that a database's or an interpreter's processes fill while they start.
+/// A young process that keeps this much is worth a dump: several samples at the default rate, and
+/// more than the caches that a database's or an interpreter's processes fill while they start.
 const MUCH: u64 = 8 << 20;
 
-/// From here on it is a worker.
+/// A process of this age is a worker.
 const OLD_MS: u64 = 10_000;
 
-/// What a worker that lived for a while keeps to be worth a dump: less than one sample at the default rate
-/// stands for.
+/// A worker that lived for a while and keeps this much is worth a dump: less than what one sample
+/// at the default rate stands for.
 const SOME: u64 = 256 << 10;
 
 /// Keeps what the configuration says.
@@ -67,9 +69,16 @@ pub fn has_something_to_tell() -> bool {
     if ALL.load(Relaxed) {
         return true;
     }
-    let born_ms = lineage::born_ms();
-    let age_ms = recorder::uptime_ms().saturating_sub(born_ms);
     let has_sampled = SAMPLED.load(Relaxed) || !lineage::is_forked();
+    // Of what has a word for it; the others tell by their tables.
+    let [_, others @ ..] = tables;
+    if !has_sampled && others.into_iter().all(StackTable::is_empty) {
+        // It keeps nothing of its own, which is little at any age: neither a clock nor a table is looked at.
+        return !lineage::is_child();
+    }
+    let now_ms = recorder::uptime_ms();
+    let born_ms = lineage::born_ms(now_ms);
+    let age_ms = now_ms.saturating_sub(born_ms);
     is_much(age_ms, has_sampled, &|| kept_since(born_ms)) || !lineage::is_child()
 }
 

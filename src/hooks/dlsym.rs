@@ -1,14 +1,15 @@
-//! The hook of `dlsym`: how we learn that a JVM is created, or is there, and how native code reached
-//! from Java by `Linker.defaultLookup()` gets our malloc.
+//! The hook of `dlsym`. By it we learn that a JVM is created, or exists, and native code that Java
+//! reaches by `Linker.defaultLookup()` gets our malloc.
 //!
-//! A launcher opens libjvm and asks `dlsym` for `JNI_CreateJavaVM`; it is handed a function of ours
-//! that calls the real one and then says so to `runtime`. Only look-ups in an explicit handle are
-//! answered here; everything else, `RTLD_NEXT` and `RTLD_DEFAULT` above all, goes on to the real
-//! `dlsym` by a jump, so that it sees the program's own return address. Nothing is kept of a failed
-//! look-up, which the real one then repeats, and `dlerror` says what it would without us.
+//! A launcher opens libjvm and asks `dlsym` for `JNI_CreateJavaVM`. It gets a function of ours,
+//! which calls the real one and then reports the JVM to `runtime`. Only look-ups in an explicit
+//! handle are answered here. All others, above all `RTLD_NEXT` and `RTLD_DEFAULT`, continue to the
+//! real `dlsym` by a jump, so that it sees the program's own return address. Nothing is kept of a
+//! failed look-up. The real `dlsym` then repeats it, and `dlerror` reports what it would report
+//! without us.
 //!
 //! # Safety
-//! Naked, with the System V calling convention. Reached on the program's thread, not in malloc.
+//! Naked, with the System V calling convention. It runs on the program's thread, not in malloc.
 #![allow(unsafe_code)]
 
 use core::arch::naked_asm;
@@ -24,7 +25,7 @@ use crate::recorder;
 use crate::runtime::jvm;
 use crate::{java_heap, next::Entry, platform::elf};
 
-/// Saves the arguments, asks `answer`, and goes on to the real `dlsym` if that has none.
+/// Saves the arguments, asks `answer`, and continues to the real `dlsym` if there is no answer.
 ///
 /// # Safety
 /// Reached by a jump from the hook, with the arguments of `dlsym`.
@@ -60,18 +61,18 @@ pub unsafe extern "C" fn dlsym() {
 
 type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
 
-/// What `dlsym` shall say, or null if that is for the real one to find.
+/// What `dlsym` will return, or null if the real one must find it.
 extern "C" fn answer(handle: *mut c_void, name: *const c_char, caller: usize) -> *mut c_void {
     if early::is_now() {
         return null_mut();
     }
     if next::allocator().dlsym.load(Relaxed).is_null() {
-        // Before glibc 2.34 it is libdl's, which may have been opened since.
+        // Before glibc 2.34 it belongs to libdl, which may have been opened meanwhile.
         if let Some((symbol, _)) = elf::next_symbol(b"dlsym") {
             REAL.dlsym.store(symbol.addr as *mut c_void, Relaxed);
         }
     }
-    // What a JVM looks up while we see its creation tells nothing new.
+    // While we see a JVM's creation, its look-ups tell nothing new.
     if CREATIONS.load(Relaxed) == 0 {
         java_heap::notice(caller);
     }
@@ -92,7 +93,7 @@ extern "C" fn answer(handle: *mut c_void, name: *const c_char, caller: usize) ->
         return null_mut();
     }
     // SAFETY: the real function with the program's own arguments; with an explicit handle it does
-    // not look at who calls.
+    // not look at its caller.
     let found = unsafe { transmute::<*mut c_void, Dlsym>(real)(handle, name) };
     if is_creation {
         return creator(found);
@@ -123,19 +124,19 @@ fn hook_of(name: &[u8]) -> Option<(&'static Entry, *mut c_void)> {
     Some((entry, hook.cast_mut().cast()))
 }
 
-/// JVMs that can be told apart; a program has one.
+/// The most JVM libraries that are told apart; a program has one.
 const CREATORS: usize = 4;
 
-/// The real `JNI_CreateJavaVM` behind each of ours. Written by the look-up that takes the place.
+/// The real `JNI_CreateJavaVM` of each of ours. Written by the look-up that takes the place.
 static REAL_CREATORS: [AtomicUsize; CREATORS] = [const { AtomicUsize::new(0) }; CREATORS];
 
-/// Creations under way in ours. Written by the threads that create, before and after; a look-up
-/// that misses one has the JVM sought, which finds it begun.
+/// Creations in progress in our functions. Written by the threads that create, before and after. A
+/// look-up that misses one starts the search for the JVM, which finds its creation begun.
 static CREATIONS: AtomicU32 = AtomicU32::new(0);
 
 type Create = unsafe extern "C" fn(*mut *mut c_void, *mut *mut c_void, *mut c_void) -> c_int;
 
-/// The function of ours that stands before `real`; null where there is none, or no place left.
+/// Our function in front of `real`; null where there is none, or no place left.
 fn creator(real: *mut c_void) -> *mut c_void {
     const OURS: [Create; CREATORS] = [create::<0>, create::<1>, create::<2>, create::<3>];
     let real = real as usize;
@@ -164,7 +165,7 @@ unsafe extern "C" fn create<const PLACE: usize>(
     CREATIONS.fetch_add(1, Relaxed);
     let result = jvm::creation(|| {
         // SAFETY: the function that `dlsym` found by this name, with the program's own arguments.
-        // It is handed out only when the place is filled.
+        // Ours is returned only when its place is filled.
         let result = unsafe { transmute::<usize, Create>(real)(vm, env, arguments) };
         if result == 0 && !vm.is_null() && !env.is_null() {
             // SAFETY: JNI_CreateJavaVM has stored its answers.
@@ -176,7 +177,7 @@ unsafe extern "C" fn create<const PLACE: usize>(
     result
 }
 
-/// A JVM was created, on this thread, which is attached to it and in native code: `env` is good.
+/// A JVM was created, on this thread, which is attached to it and in native code: `env` is valid.
 fn created(vm: *mut c_void, env: *mut c_void, function: usize) {
     jvm::created(vm, env, function);
     // SAFETY: this thread is attached, in native code, and not in malloc.

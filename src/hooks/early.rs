@@ -1,15 +1,14 @@
-//! Blocks that are asked for before the loader has relocated us.
+//! Blocks that are allocated before the loader has relocated us.
 //!
-//! The loader relocates the objects of a program from the last to the first, and calls the resolvers
-//! of their IFUNCs meanwhile. A resolver that allocates reaches our hooks while our tables of
-//! pointers, and the calls that leave this object, are still null. Its blocks come from a region of
-//! our own, known again by their address for ever: they are never given to another allocator, and
-//! never given out twice.
+//! The loader relocates the objects of a program from the last to the first, and calls the
+//! resolvers of their IFUNCs meanwhile. A resolver that allocates reaches our hooks while our
+//! tables of pointers, and the calls that leave this object, are still null. Its blocks come from a
+//! region of our own, and their address identifies them for ever. They are never passed to another
+//! allocator, and never reused.
 //!
-//! Nothing here may read a pointer that the loader has to relocate, nor call
-//! another object: no `memcpy`, no formatting, no panic. The program has one thread then; later
-//! calls only read. The page filter holds their pages, so that every hook that frees takes its
-//! sampled path.
+//! Nothing here may read a pointer that the loader must relocate, nor call another object: no
+//! `memcpy`, no formatting, no panic. The program has one thread then; later calls only read. The
+//! page filter counts their pages, so that every hook that frees takes its sampled path.
 //!
 //! Sources: glibc 2.36 `elf/rtld.c` (order of relocation), `elf/do-rel.h` (IFUNCs come last).
 //!
@@ -31,25 +30,26 @@ const PAGES: usize = 64;
 #[repr(C, align(4096))]
 struct Region(UnsafeCell<[u8; PAGE * PAGES]>);
 
-// SAFETY: each block belongs to whom `allocate` gave it; nobody else reads or writes it.
+// SAFETY: each block belongs to the caller that `allocate` gave it to; no other code reads or
+// writes it.
 unsafe impl Sync for Region {}
 
-/// The blocks. Written by the program; zero until then, as calloc wants it.
+/// The blocks. Written by the program; zero until then, as calloc requires.
 static REGION: Region = Region(UnsafeCell::new([0; PAGE * PAGES]));
 
-/// Pages given out. Written by [`allocate`].
+/// Number of pages used. Written by [`allocate`].
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Bytes of the block that begins at each page. Written by [`allocate`].
 static SIZES: [AtomicUsize; PAGES] = [const { AtomicUsize::new(0) }; PAGES];
 
-/// Have we not been relocated yet?
+/// Are we still not relocated?
 #[inline(always)]
 pub fn is_now() -> bool {
     tls::offset() == 0
 }
 
-/// Is the block one of these?
+/// Is the block from this region?
 #[inline(always)]
 pub fn owns(block: Block) -> bool {
     offset(block) < PAGE * PAGES
@@ -62,8 +62,8 @@ fn offset(block: Block) -> usize {
 
 /// A zeroed block of `size` bytes; null when there is no room left.
 ///
-/// The countdown that brought the call here is a spare word of the TCB now, see `tls`: it is put
-/// back to zero, as glibc has it, and so brings the next call here too.
+/// The countdown of this call is now a spare word of the TCB, see `tls`. It is set back to zero, as
+/// glibc has it, and so the next call comes here too.
 #[cold]
 pub fn allocate(size: usize) -> Block {
     tls::current().countdown.store(0, Relaxed);
@@ -80,7 +80,7 @@ pub fn allocate(size: usize) -> Block {
     REGION.0.get().cast::<u8>().wrapping_add(taken * PAGE)
 }
 
-/// The same aligned to `align`: null when that is more than a page.
+/// The same, aligned to `align`: null when that is more than a page.
 #[cold]
 pub fn allocate_aligned(align: usize, size: usize) -> Block {
     match align <= PAGE {
@@ -89,7 +89,7 @@ pub fn allocate_aligned(align: usize, size: usize) -> Block {
     }
 }
 
-/// Operators new, whose jump targets are null until we are relocated. They do not return without a
+/// Operators new. Their jump targets are null until we are relocated. They do not return without a
 /// block, and nothing can be thrown or called yet.
 pub extern "C" fn new(size: usize) -> Block {
     or_trap(allocate(size))
@@ -110,25 +110,25 @@ pub extern "C" fn new_aligned_nothrow(size: usize, align: usize) -> Block {
     allocate_aligned(align, size)
 }
 
-/// Operators delete, of blocks of this file: there are no others yet.
+/// Operators delete, for blocks of this file: no others exist yet.
 pub extern "C" fn delete(_block: Block) {}
 
 fn or_trap(block: Block) -> Block {
     if block.is_null() {
-        // SAFETY: ends the process, which has no other way to go on.
+        // SAFETY: ends the process, which cannot continue.
         unsafe { asm!("ud2", options(noreturn)) }
     }
     block
 }
 
-/// What `size` was when the block was asked for. The block is one of these.
+/// The `size` with which the block was allocated. The block is from this region.
 #[cold]
 pub fn asked(block: Block) -> usize {
     let slot = SIZES.get(offset(block) / PAGE);
     slot.map_or(0, |slot| slot.load(Relaxed))
 }
 
-/// realloc of one of these blocks, and of null while [`is_now`]. The new block is not sampled.
+/// realloc of a block from this region, and of null while [`is_now`]. The new block is not sampled.
 #[cold]
 pub fn reallocate(block: Block, size: usize) -> Block {
     if is_now() {
@@ -144,8 +144,8 @@ pub fn reallocate(block: Block, size: usize) -> Block {
     };
     if known && !fresh.is_null() {
         let length = asked(block).min(size);
-        // SAFETY: both blocks hold `length` bytes and are distinct; the direction flag is clear by
-        // the ABI. `rep movsb` because memcpy is another object's.
+        // SAFETY: both blocks hold `length` bytes and are distinct; the ABI clears the direction
+        // flag. `rep movsb`, because memcpy belongs to another object.
         unsafe {
             asm!("rep movsb", inout("rcx") length => _, inout("rsi") block => _,
                 inout("rdi") fresh => _, options(nostack, preserves_flags));

@@ -1,16 +1,16 @@
-//! Entries of the cold twins: they save what the unwinder needs of the caller and call the twin. Each
-//! family of functions makes its own with the macros here.
+//! Entries of the cold twins: they save what the unwinder needs of the caller and call the twin.
+//! Each family of functions makes its own entries with the macros here.
 //!
-//! Jumped to from the hooks, so the stack looks as if the program had called them: the return
-//! address on top, `rbp` and `rbx` still the program's. These three are all the unwinder starts
-//! from (every rule it knows finds the frame by rsp, rbp or rbx), and a pointer to them is passed
-//! as the last argument.
+//! The hooks jump to them, so the stack looks as if the program had called them: the return address
+//! is on top, and `rbp` and `rbx` are still the program's. The unwinder starts from these three
+//! only (every rule that it knows finds the frame by rsp, rbp or rbx), and a pointer to them is
+//! passed as the last argument.
 //!
 //! Source: SysV ABI for x86-64.
 
 use crate::unwind::Registers;
 
-/// What an entry leaves on the stack, lowest address first; the caller's stack begins behind it.
+/// What an entry leaves on the stack, lowest address first; the caller's stack begins after it.
 #[repr(C)]
 pub struct Context {
     bx: u64,
@@ -43,7 +43,7 @@ macro_rules! save_context {
     };
 }
 
-/// Goes on: the program's arguments are kept for the operator, and the register behind them points
+/// Continues: the program's arguments are kept for the operator, and the register after them points
 /// to the context.
 macro_rules! save_arguments {
     ($context:literal) => {
@@ -62,7 +62,7 @@ macro_rules! save_arguments {
     };
 }
 
-/// Undoes both and leaves the flags alone.
+/// Undoes both and does not change the flags.
 macro_rules! restore_arguments {
     () => {
         "pop rdx
@@ -103,7 +103,8 @@ macro_rules! entries {
 /// Entries of operators: where the twin made no block, the operator itself is called by a jump.
 macro_rules! operator_entries {
     ($($name:ident ($context:literal): $field:ident after $target:path;)+) => {$(
-        #[doc = concat!("Saves the caller's registers for `", stringify!($target), "`; goes on to the operator itself if that made no block.")]
+        #[doc = concat!("Saves the caller's registers for `", stringify!($target), "`.")]
+        /// If that made no block, jumps to the operator itself.
         ///
         /// # Safety
         /// Reached by a jump from the hook, with the arguments of that C++ operator.

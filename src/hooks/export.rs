@@ -1,19 +1,20 @@
 //! The C symbols that the preloaded library exports, as a macro that `preload/` expands, so that
 //! tests, benches and fuzz targets can link this crate without replacing their own malloc.
 //!
-//! The hot twins are naked functions. An allocation takes its size from the thread's countdown and
-//! jumps to the next allocator; when nothing is left of it, or the subtraction borrows (unsigned: this
-//! catches absurd sizes too), it jumps to an entry that calls the cold twin. A free jumps straight on until
-//! something has been sampled. From then on it reads the count of the page its block begins in
-//! (`live_table::pages`): zero means that the block is certainly not sampled, and it jumps on.
-//! Sampled blocks are where the allocator put them. Four, six and seven instructions, one TLS word,
-//! one byte of a table, no flag that says "initialised": the countdown starts at zero, so a thread's
-//! first allocation is its initialisation; the jump targets start at bootstrap functions, or at null.
+//! The hot twins are naked functions. An allocation subtracts its size from the thread's countdown
+//! and jumps to the next allocator. When the countdown is used up, or the subtraction borrows
+//! (unsigned: this catches absurd sizes too), it jumps to an entry that calls the cold twin. A free
+//! jumps straight on until something has been sampled. From then on it reads the count of the page
+//! in which its block begins (`live_table::pages`): zero means that the block is certainly not
+//! sampled, and it jumps on. Sampled blocks are where the allocator put them. Four, six and seven
+//! instructions, one TLS word, one byte of a table, no flag that says "initialised": the countdown
+//! starts at zero, so a thread's first allocation is its initialisation; the jump targets start at
+//! bootstrap functions, or at null.
 //!
 //! May not: allocate, lock, call the system, panic, touch the stack.
 //!
-//! The functions that jemalloc, tcmalloc and mimalloc have beside these are there when the next
-//! allocator has them, see `unveil`. Many are other names of the same, and share a hook.
+//! The additional functions of jemalloc, tcmalloc and mimalloc exist when the next allocator has
+//! them, see `unveil`. Many are only other names of a function, and share its hook.
 //!
 //! Source: SysV ABI for x86-64 (argument registers, `fs`), the Itanium C++ ABI (mangled names).
 
@@ -182,9 +183,9 @@ macro_rules! export_hooks {
             sbrk = sbrk);
     };
     // By hidden labels: an executable that is not position-independent defines `malloc` as its own
-    // PLT slot for everybody who asks for the address of the symbol.
+    // PLT slot for all code that takes the address of the symbol.
     (@addresses $($field:ident = $symbol:ident),+) => {
-        /// Where the hooks are: the first frame of every stack.
+        /// The addresses of the hooks: the first frame of every stack.
         pub static HOOKS: $crate::recorder::HookAddresses = {
             unsafe extern "C" {
                 $(
@@ -198,8 +199,11 @@ macro_rules! export_hooks {
     (@extensions $($name:ident $veil:literal => $kind:ident $($target:ident)::+;)+) => {
         $($crate::export_hooks!(@extension $name $veil => $kind $($target)::+);)+
 
-        /// The hooks of functions that only some allocators have. No static: the loader would relocate it
-        /// in every process.
+        /// The hashes of the names of what only some allocators have.
+        pub static EXTENSIONS: [u32; [$(stringify!($name)),+].len()] =
+            [$($crate::platform::elf::gnu_hash(stringify!($name).as_bytes())),+];
+
+        /// The hooks of these functions. Not a static: the loader would relocate it in every process.
         pub fn extensions() -> [$crate::hooks::unveil::Extension; [$(stringify!($name)),+].len()] {
             unsafe extern "C" {
                 $(
@@ -211,7 +215,7 @@ macro_rules! export_hooks {
                 name: stringify!($name),
                 hash: const { $crate::platform::elf::gnu_hash(stringify!($name).as_bytes()) },
                 veil: $veil,
-                hook: $name,
+                hook: $crate::address_of!($name),
             }),+]
         }
     };
@@ -278,7 +282,7 @@ macro_rules! export_hooks {
             target = const core::mem::offset_of!($crate::hooks::forward::Forward, $symbol),
         });
     };
-    // The product must be tested for overflow before it is believed; r8 is no argument here.
+    // The product must be tested for overflow before it is used; r8 is not an argument here.
     (@array $symbol:ident) => {
         $crate::export_hooks!(@function $symbol {
             "mov rax, rdi",
@@ -308,7 +312,8 @@ macro_rules! export_hooks {
             target = const core::mem::offset_of!($crate::hooks::forward::Forward, $symbol),
         });
     };
-    // `jrcxz` tests for null in one instruction, and rcx is no argument of anything that frees.
+    // `jrcxz` tests for null in one instruction, and rcx is not an argument of any function that
+    // frees.
     (@released $symbol:ident) => {
         $crate::export_hooks!(@function $symbol {
             "mov rcx, qword ptr [rip + {frees}]",
@@ -341,8 +346,8 @@ macro_rules! export_hooks {
             measured = sym $crate::hooks::malloc::$symbol,
         });
     };
-    // r11 is no argument of any of them. The target is tested, not relocated: it is null until the
-    // functions were looked up.
+    // r11 is not an argument of any of them. The target is tested, not relocated: it is null until
+    // the functions were looked up.
     (@mapping $($symbol:ident: $boot:ident),+) => {$(
         $crate::export_hooks!(@function $symbol {
             "mov r11, qword ptr [rip + {targets} + {target}]",

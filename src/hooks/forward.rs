@@ -19,6 +19,7 @@ use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::{early, operators, release};
+use crate::address_of;
 use crate::next::{self, Block, Entry, REAL};
 use crate::recorder::{self, PAGES};
 use crate::table::live_table::pages::PageFilter;
@@ -58,13 +59,13 @@ macro_rules! forward {
         };
 
         fn install_operators() {
-            $(install_operator(&FORWARD.$new, $boot_new, &REAL.$new, operators::entries::$late as *mut c_void, Some(operators::$count));)+
-            $(install_operator(&FORWARD.$delete, $boot_delete, &REAL.$delete, release::late_delete as *mut c_void, None);)+
+            $(install_operator(&FORWARD.$new, address_of!($boot_new), &REAL.$new, address_of!(operators::entries::$late), Some(address_of!(operators::$count)));)+
+            $(install_operator(&FORWARD.$delete, address_of!($boot_delete), &REAL.$delete, address_of!(release::late_delete), None);)+
         }
 
         fn watch_operators() {
             $(if is_counted_here(&REAL.$delete) {
-                FORWARD.$delete.store(release::$check as *mut c_void, Relaxed);
+                FORWARD.$delete.store(address_of!(release::$check) as *mut c_void, Relaxed);
             })+
         }
     };
@@ -119,17 +120,17 @@ pub fn install() {
     let null = core::ptr::null_mut();
     settle(
         &FORWARD.malloc,
-        boot_malloc as *mut c_void,
+        address_of!(boot_malloc) as *mut c_void,
         real.malloc.load(Relaxed),
     );
     settle(
         &FORWARD.calloc,
-        boot_calloc as *mut c_void,
+        address_of!(boot_calloc) as *mut c_void,
         real.calloc.load(Relaxed),
     );
     settle(
         &FORWARD.realloc,
-        boot_realloc as *mut c_void,
+        address_of!(boot_realloc) as *mut c_void,
         real.realloc.load(Relaxed),
     );
     // jemalloc's, which nobody calls before `unveil` shows them.
@@ -157,26 +158,27 @@ static BEGIN_TO_WATCH: fn() = begin_to_watch;
 
 #[cold]
 fn begin_to_watch() {
-    let sampled = release::free_sampled as *mut c_void;
+    let sampled = address_of!(release::free_sampled) as *mut c_void;
     for route in &PAGES.routes {
         route.store(sampled, Relaxed);
     }
     let [none, ..] = &PAGES.routes;
     none.store(REAL.free.load(Relaxed), Relaxed);
-    FORWARD
-        .realloc
-        .store(release::watched_realloc as *mut c_void, Relaxed);
+    FORWARD.realloc.store(
+        address_of!(release::watched_realloc) as *mut c_void,
+        Relaxed,
+    );
     FORWARD
         .dallocx
-        .store(release::check_dallocx as *mut c_void, Relaxed);
+        .store(address_of!(release::check_dallocx) as *mut c_void, Relaxed);
     FORWARD
         .sdallocx
-        .store(release::check_sdallocx as *mut c_void, Relaxed);
+        .store(address_of!(release::check_sdallocx) as *mut c_void, Relaxed);
     watch_operators();
     // Release: pairs with the hook's load of the address, whose routes must be there.
     PAGES
         .entry
-        .store(release::watched_free as *mut c_void, Release);
+        .store(address_of!(release::watched_free) as *mut c_void, Release);
 }
 
 /// Does a C++ operator do its work without our hooks of malloc and free? One that comes back
@@ -189,15 +191,15 @@ fn is_counted_here(real: &Entry) -> bool {
 /// the operator itself.
 fn install_operator(
     target: &Entry,
-    boot: Function,
+    boot: usize,
     real: &Entry,
-    late: *mut c_void,
-    counting: Option<Function>,
+    late: usize,
+    counting: Option<usize>,
 ) {
     let operator = real.load(Relaxed);
     let counting = counting.filter(|_| is_counted_here(real));
     let chosen = match (operator.is_null(), counting) {
-        (true, _) => late,
+        (true, _) => late as *mut c_void,
         (false, Some(counting)) => counting as *mut c_void,
         (false, None) => operator,
     };

@@ -1,7 +1,8 @@
-//! The functions that jemalloc offers beside the family of malloc.
+//! The functions that jemalloc has besides the malloc family.
 //!
-//! The program sees their hooks only when the next allocator has the functions itself (`unveil`): so what
-//! `next` calls here is always there. Every call is made exactly as the program made it.
+//! The program sees their hooks only when the next allocator itself has the functions (`unveil`).
+//! So the functions that are called by `next` here always exist. Every call is made exactly as the
+//! program made it.
 //!
 //! Source: jemalloc(3) of 5.3.
 //!
@@ -20,7 +21,8 @@ use crate::next::{self, Block, plain_call};
 use crate::platform::tls::COUNTDOWN;
 use crate::recorder::{self, Hook};
 
-/// The entries of these functions. The register named is the one behind the function's own arguments.
+/// The entries of these functions. The named register is the one after the function's own
+/// arguments.
 #[allow(unsafe_code)]
 pub mod entries {
     use crate::hooks::entry::entries;
@@ -38,7 +40,7 @@ pub(crate) extern "C" fn mallocx_event(size: usize, flags: c_int, context: &Cont
     sample(Hook::Malloc, context, size, plain)
 }
 
-/// jemalloc's rallocx, which takes no null.
+/// jemalloc's rallocx, which does not accept null.
 pub(crate) extern "C" fn rallocx(
     block: Block,
     size: usize,
@@ -54,9 +56,9 @@ pub(crate) extern "C" fn rallocx(
 
 /// jemalloc's xallocx, which never moves a block, and may refuse.
 ///
-/// A block that grows is a free and a new allocation, as with realloc. One that is made smaller, or
-/// is left as it is, stays what it is, sampled with the size it had or not. In exact mode every
-/// call that gives what was asked for is a new allocation.
+/// A block that grows is a free and a new allocation, as with realloc. A block that shrinks or does
+/// not change keeps its state: if it is sampled, then with its old size. In exact mode every call
+/// that succeeds is a new allocation.
 pub(crate) extern "C" fn xallocx(
     block: Block,
     size: usize,

@@ -1,4 +1,5 @@
-//! The cold twins of malloc's family, and those of its functions that are too rare to deserve a hot twin.
+//! The cold twins of the malloc family, and of those of its functions that are too rare for a hot
+//! twin.
 //!
 //! # Safety
 //! The pointers come from the program under the contracts of malloc(3), posix_memalign(3) and
@@ -15,7 +16,8 @@ use crate::next::{self, Block, plain_call};
 use crate::platform::sys;
 use crate::recorder::{self, Hook};
 
-/// The entries of these functions. The register named is the one behind the function's own arguments.
+/// The entries of these functions. The named register is the one after the function's own
+/// arguments.
 #[allow(unsafe_code)]
 pub mod entries {
     use crate::hooks::entry::entries;
@@ -68,7 +70,7 @@ pub(crate) extern "C" fn realloc_event(block: Block, size: usize, context: &Cont
     resize(block, size, Hook::Realloc, context, true)
 }
 
-/// realloc of a block in whose page a sample begins; counted, and no sample due.
+/// realloc of a block in whose page a sample begins. It was counted, and no sample is due.
 pub(crate) extern "C" fn realloc_sampled(block: Block, size: usize, context: &Context) -> Block {
     resize(block, size, Hook::Realloc, context, false)
 }
@@ -96,7 +98,7 @@ pub(crate) extern "C" fn reallocarray(
     }
 }
 
-/// posix_memalign(3): errno is left alone, the result says what went wrong.
+/// posix_memalign(3): errno does not change; the result says what went wrong.
 pub(crate) extern "C" fn posix_memalign(
     out: *mut Block,
     align: usize,
@@ -163,7 +165,7 @@ macro_rules! paged {
 }
 
 paged!(valloc, Valloc, core::convert::identity);
-// pvalloc gives whole pages, and that is what the program asks for with it.
+// pvalloc returns whole pages, and the program asks for these.
 paged!(pvalloc, Pvalloc, |size: usize| size
     .checked_next_multiple_of(sys::PAGE)
     .unwrap_or(size));

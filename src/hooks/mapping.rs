@@ -24,8 +24,9 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::early;
 use super::entry::Context;
-use crate::next::Entry;
-use crate::platform::{elf, sys};
+use crate::address_of;
+use crate::next::{self, Entry};
+use crate::platform::sys;
 use crate::recorder::{Hook, mmap};
 use crate::table::range_table::Removed;
 
@@ -46,7 +47,7 @@ pub mod entries {
 }
 
 macro_rules! functions {
-    ($($field:ident($symbol:literal): $boot:ident, $twin:ident;)+) => {
+    ($($field:ident: $boot:ident, $twin:ident;)+) => {
         /// One pointer for each function; null before `resolve`, and where libc has no such.
         #[repr(C)]
         #[allow(missing_docs, reason = "each field is the function of its name")]
@@ -61,20 +62,12 @@ macro_rules! functions {
         }
 
         fn resolve() {
-            let entries = [$((&REAL.$field, &TARGETS.$field, const { elf::Name::new($symbol) })),+];
-            elf::for_each_but_own(&mut |object| {
-                let missing = entries
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, (real, ..))| real.load(Relaxed).is_null())
-                    .map(|(at, (.., symbol))| (at, *symbol));
-                object.symbols(missing, &mut |at, symbol| {
-                    if let Some((real, target, _)) = entries.get(at) {
-                        real.store(symbol.addr as *mut c_void, Relaxed);
-                        target.store(symbol.addr as *mut c_void, Relaxed);
-                    }
-                });
-            });
+            let next = next::allocator();
+            $(if REAL.$field.load(Relaxed).is_null() {
+                let function = next.$field.load(Relaxed);
+                REAL.$field.store(function, Relaxed);
+                TARGETS.$field.store(function, Relaxed);
+            })+
         }
 
         /// Looks the functions up and leads the hooks to them. Before the program's first thread.
@@ -85,7 +78,7 @@ macro_rules! functions {
         /// Leads the hooks to the recording twins. After [`install`].
         pub fn record() {
             $(if !REAL.$field.load(Relaxed).is_null() {
-                TARGETS.$field.store(entries::$twin as *mut c_void, Relaxed);
+                TARGETS.$field.store(address_of!(entries::$twin) as *mut c_void, Relaxed);
             })+
         }
 
@@ -125,12 +118,12 @@ macro_rules! functions {
 }
 
 functions! {
-    mmap(b"mmap"): boot_mmap, mmap;
-    mmap64(b"mmap64"): boot_mmap64, mmap64;
-    munmap(b"munmap"): boot_munmap, munmap;
-    mremap(b"mremap"): boot_mremap, mremap;
-    brk(b"brk"): boot_brk, brk;
-    sbrk(b"sbrk"): boot_sbrk, sbrk;
+    mmap: boot_mmap, mmap;
+    mmap64: boot_mmap64, mmap64;
+    munmap: boot_munmap, munmap;
+    mremap: boot_mremap, mremap;
+    brk: boot_brk, brk;
+    sbrk: boot_sbrk, sbrk;
 }
 
 /// The next definition of each. Written by [`resolve`], the same values each time; relaxed, since

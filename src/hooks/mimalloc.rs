@@ -1,11 +1,12 @@
-//! The functions that mimalloc offers beside the family of malloc, where they are no other names of it.
+//! The functions that mimalloc has besides the malloc family, except those that are only other
+//! names.
 //!
-//! The program sees their hooks only when the next allocator has the functions itself (`unveil`).
+//! The program sees their hooks only when the next allocator itself has the functions (`unveil`).
 //!
-//! Not covered, and so neither sampled nor hooked: mimalloc's heaps (`mi_heap_*`), whose blocks may
-//! go all at once with their heap, its blocks aligned at an offset (`*_at`), `mi_expand`, which never
-//! moves a block nor takes more memory, and the rarer functions that make strings (`mi_realpath`,
-//! `mi_dupenv_s`, `mi_mbsdup`, `mi_wcsdup`).
+//! Not covered, so neither sampled nor hooked: mimalloc's heaps (`mi_heap_*`), whose blocks may
+//! vanish all at once with their heap; its blocks aligned at an offset (`*_at`); `mi_expand`, which
+//! never moves a block and takes no memory; and the rarer functions that make strings
+//! (`mi_realpath`, `mi_dupenv_s`, `mi_mbsdup`, `mi_wcsdup`).
 //!
 //! Source: `mimalloc.h` 2.0.
 //!
@@ -23,7 +24,8 @@ use super::sample::count;
 use crate::next::{self, Block, plain_call};
 use crate::recorder::Hook;
 
-/// The entries of these functions. The register named is the one behind the function's own arguments.
+/// The entries of these functions. The named register is the one after the function's own
+/// arguments.
 #[allow(unsafe_code)]
 pub mod entries {
     use crate::hooks::entry::{entries, operator_entries};
@@ -53,7 +55,8 @@ pub mod entries {
     }
 }
 
-/// The sizes of arrays: without an overflow they are counted, with one the program's call is made.
+/// The sizes of arrays: without an overflow they are counted; with an overflow the program's call
+/// is made.
 macro_rules! product {
     ($count:expr, $size:expr, $plain:expr $(, $block:expr)?) => {
         match usize::checked_mul($count, $size) {
@@ -117,14 +120,14 @@ pub(crate) extern "C" fn mi_reallocf(block: Block, size: usize, context: &Contex
     let plain = |block| plain_call!(realloc(block, size));
     let moved = resize(block, size, context, &plain);
     if moved.is_null() {
-        // SAFETY: the program gave the block away whatever comes.
+        // SAFETY: the program gave the block up in any case.
         unsafe { release::late_delete(block) };
     }
     moved
 }
 
-/// mimalloc's mi_reallocarr: the pointer to the block is changed in place. What goes wrong is told
-/// by the function itself, which fails again.
+/// mimalloc's mi_reallocarr: the pointer to the block is changed in place. When it fails, the
+/// function itself is called, fails again, and reports the error.
 pub(crate) extern "C" fn mi_reallocarr(
     place: *mut Block,
     number: usize,
@@ -203,8 +206,8 @@ pub(crate) extern "C" fn mi_recalloc_aligned(
     resize(block, bytes, context, &plain)
 }
 
-/// mimalloc's mi_new_n; null, here and below, sends the entry on to the function itself, which
-/// calls the handler and throws.
+/// mimalloc's mi_new_n. Null, here and below, makes the entry continue to the function itself,
+/// which calls the handler and throws.
 pub(crate) extern "C" fn mi_new_n(number: usize, size: usize, context: &Context) -> Block {
     let bytes = product!(number, size, null_mut);
     let plain = || plain_call!(malloc(bytes));
@@ -244,7 +247,8 @@ pub(crate) extern "C" fn mi_strndup(text: *const c_char, most: usize, context: &
         return null_mut();
     }
     // SAFETY: the program's string, of which `most` bytes are looked at.
-    copy(text, unsafe { libc::strnlen(text, most) }, context)
+    let is_text = |at: &usize| unsafe { *text.add(*at) } != 0;
+    copy(text, (0..most).take_while(is_text).count(), context)
 }
 
 fn copy(text: *const c_char, length: usize, context: &Context) -> Block {

@@ -1,7 +1,8 @@
-//! The functions that the program calls in place of its allocator's, a file a family.
+//! The functions that the program calls in place of its allocator's: one file for each family.
 //!
-//! `export` has the hot twins as a macro; `forward` says where these jump when nothing is to be sampled;
-//! `entry` leads to the cold twins of each family; `sample`, `resize` and `pending` are what those share.
+//! `export` has the hot twins as a macro; `forward` has the targets to which they jump when nothing
+//! is sampled; `entry` leads to the cold twins of each family; `sample`, `resize` and `pending` are
+//! what the cold twins share.
 
 pub mod dlclose;
 pub mod dlsym;

@@ -1,7 +1,9 @@
-//! C++ operators new: counted at their own hooks where the next allocator's do not pass through malloc.
+//! C++ operators new: counted at their own hooks where the next allocator's operators do not call
+//! malloc.
 //!
-//! An operator that nobody defines when the program starts can only come from a library opened later,
-//! which may be closed again; it is *late*, and gets a twin of ours that leads to malloc.
+//! An operator that no object defines when the program starts can come only from a library that is
+//! opened later and may be closed again. Such an operator is *late*, and gets a twin of ours that
+//! calls malloc.
 //!
 //! Source: the Itanium C++ ABI (mangled names), [new.delete] of the C++ standard.
 //!
@@ -20,10 +22,11 @@ use crate::recorder::Hook;
 
 macro_rules! operators {
     ($($name:ident, $late:ident, $find:ident = $symbol:literal($($arg:ident),*): $field:ident, $hook:ident, $align:expr;)+) => {$(
-        #[doc = concat!("The next allocator's own operator `", stringify!($field), "` when the countdown ran out.")]
+        #[doc = concat!("The next allocator's own `", stringify!($field), "` when the countdown ran out.")]
         ///
-        /// Null sends the entry on to the operator itself, as if nothing had been sampled: what it
-        /// does when memory is short (handler, exception), it does in frames without us.
+        /// Null makes the entry continue to the operator itself, as if nothing had been sampled.
+        /// What the operator does when memory is short (handler, exception) then happens in frames
+        /// without us.
         pub(crate) extern "C" fn $name(size: usize, $($arg: usize,)* context: &Context) -> Block {
             sample(Hook::$hook, context, size, || new_by_malloc(size, $align))
         }
@@ -51,18 +54,19 @@ operators! {
     new_array_aligned_nothrow_event, late_new_array_aligned_nothrow, find_new_array_aligned_nothrow = "_ZnamSt11align_val_tRKSt9nothrow_t"(align, _tag): new_array_aligned_nothrow, NewArray, align;
 }
 
-/// What every operator new does while there is memory. Allocators that bring their own free its
-/// blocks and malloc's alike; a library's (libstdc++, libc++) call malloc and free.
+/// What every operator new does while there is memory. Allocators with operators of their own free
+/// its blocks and malloc's in the same way; a library's operators (libstdc++, libc++) call malloc
+/// and free.
 fn new_by_malloc(size: usize, align: usize) -> Block {
     let size = size.max(1);
     match align {
         1 => plain_call!(malloc(size)),
-        // Also for 16: some allocators align blocks of 8 bytes to no more than 8.
+        // Also for 16: some allocators align blocks of 8 bytes only to 8.
         _ => plain_call!(memalign(align, size)),
     }
 }
 
-/// The entries of the operators. The register named is the one behind the operator's own arguments.
+/// The entries of the operators. The named register is the one after the operator's own arguments.
 #[allow(unsafe_code)]
 pub mod entries {
     use core::arch::naked_asm;
@@ -82,7 +86,8 @@ pub mod entries {
 
     macro_rules! late_entries {
         ($($name:ident ($context:literal) else $find:ident;)+) => {$(
-            #[doc = concat!("Saves the caller's registers for `", stringify!($name), "`; where that made no block, goes to the operator of whatever library has one now.")]
+            #[doc = concat!("Saves the caller's registers for `", stringify!($name), "`.")]
+            /// Where that made no block, jumps to the operator of a library that was opened since.
             ///
             /// # Safety
             /// Reached by a jump from the hook, with the arguments of that C++ operator.
@@ -126,7 +131,8 @@ pub mod entries {
 
 macro_rules! counted {
     ($($name:ident: $field:ident else $event:ident;)+) => {$(
-        #[doc = concat!("The hot twin of `", stringify!($field), "` when the next allocator's own does not pass through malloc.")]
+        #[doc = concat!("The hot twin of `", stringify!($field), "`.")]
+        /// For a next allocator whose own operator does not call malloc.
         ///
         /// # Safety
         /// As the C++ function of that name.

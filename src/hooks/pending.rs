@@ -1,8 +1,8 @@
-//! The record of a block that is about to be freed, and frees that were put off.
+//! Removes the record of a block that is about to be freed, and makes frees that were postponed.
 //!
-//! The record goes first, then the block, or another thread would get the address and lose its new
-//! record to our removal. A free that interrupted our own work on this thread, or came while the process
-//! forks, is kept and made later.
+//! The record is removed first, then the block is freed. Otherwise another thread could get the
+//! address, and its new record would be removed. A free that interrupted our own work on this
+//! thread, or came while the process forks, is kept and made later.
 //!
 //! # Safety
 //! The pointers are the program's, under the contract of free(3).
@@ -13,8 +13,8 @@ use crate::next::{self, Block};
 use crate::platform::tls;
 use crate::recorder;
 
-/// Takes the record of a block away that is about to be freed. False: the block is not to be freed
-/// now. For any pointer.
+/// Removes the record of a block that is about to be freed. False: the block must not be freed now.
+/// For any pointer.
 pub extern "C" fn let_go(block: Block) -> bool {
     if early::owns(block) {
         return false;
@@ -25,18 +25,15 @@ pub extern "C" fn let_go(block: Block) -> bool {
 #[cold]
 #[inline(never)]
 fn let_sample_go(address: usize) -> bool {
-    let Ok(sample) = recorder::detach(address) else {
+    if recorder::release(address).is_err() {
         return !recorder::free_later(address);
-    };
-    if let Some(sample) = &sample {
-        recorder::forget(sample);
     }
     free_pending();
     true
 }
 
-/// Frees what was put off: by signal handlers of this thread while it was inside our tables, or
-/// because of a fork.
+/// Makes the frees that were postponed: by signal handlers of this thread while it was inside our
+/// tables, or because of a fork.
 #[inline(always)]
 pub(super) fn free_pending() {
     if recorder::has_pending() {
@@ -50,12 +47,11 @@ fn free_all_pending() {
     while !tls::current().is_busy()
         && let Some(address) = recorder::next_pending()
     {
-        match recorder::detach(address) {
-            Ok(sample) => sample.iter().for_each(recorder::forget),
-            Err(_) if recorder::free_later(address) => return,
-            Err(_) => {}
+        let is_refused = recorder::release(address).is_err();
+        if is_refused && recorder::free_later(address) {
+            return;
         }
-        // SAFETY: the program freed this block before; its record is gone, or cannot be had.
+        // SAFETY: the program freed this block before; its record is removed, or cannot be reached.
         unsafe { next::allocator().free(address as Block) };
     }
 }

@@ -1,5 +1,5 @@
-//! What frees while there are samples: the twins that read the count of the block's page, and what
-//! is done when a sample begins there.
+//! The functions that free while there are samples: the twins that read the count of the block's
+//! page, and what happens when a sample begins there.
 //!
 //! The program's own call is made, with its own arguments, by a jump.
 //!
@@ -16,7 +16,7 @@ use crate::next::{self, Block, Functions, REAL};
 use crate::recorder::PAGES;
 use crate::table::live_table::pages::{LG_PAGE, PageFilter};
 
-/// Reads the count of the page in which the block in `rdi` begins, and says whether it is zero.
+/// Reads the count of the page in which the block in `rdi` begins, and compares it with zero.
 macro_rules! test_page {
     () => {
         "mov eax, edi
@@ -26,7 +26,7 @@ macro_rules! test_page {
     };
 }
 
-/// Asks `let_go` whether the block in `rdi` is to be freed now; the arguments are kept.
+/// Asks `let_go` whether the block in `rdi` may be freed now; the arguments are kept.
 macro_rules! ask {
     () => {
         "push rdi
@@ -46,7 +46,7 @@ macro_rules! ask {
     };
 }
 
-/// The twin of free while there are samples: goes by the count of the block's page. The hook has
+/// The twin of free while there are samples: it reads the count of the block's page. The hook has
 /// left the address of the filter in `rcx`.
 ///
 /// # Safety
@@ -108,7 +108,8 @@ pub unsafe extern "C" fn watched_realloc() {
 
 macro_rules! checked {
     ($($name:ident: $field:ident;)+) => {$(
-        #[doc = concat!("The twin of `", stringify!($field), "` while there are samples, when the next allocator's own does not pass through free.")]
+        #[doc = concat!("The twin of `", stringify!($field), "` while there are samples.")]
+        /// For a next allocator whose own operator does not call free.
         ///
         /// # Safety
         /// As the function of that name.
@@ -152,13 +153,13 @@ checked! {
     check_sdallocx: sdallocx;
 }
 
-/// A C++ operator delete that nobody defines: its block came from malloc.
+/// A C++ operator delete that no object defines: its block came from malloc.
 ///
 /// # Safety
 /// As free(3).
 pub unsafe extern "C" fn late_delete(block: Block) {
     if let_go(block) {
-        // SAFETY: as promised by the caller; the record of the block is gone.
+        // SAFETY: as promised by the caller; the record of the block is removed.
         unsafe { next::allocator().free(block) };
     }
 }

@@ -1,7 +1,7 @@
 //! realloc of blocks that may be sampled: a free and a new allocation, in place or not.
 //!
-//! Order: detach the record, call, re-attach it if the call failed; so no other thread that gets
-//! the old address loses its record to us.
+//! Order: remove the record, call, put the record back if the call failed. So when another thread
+//! gets the old address, its record is not removed by us.
 //!
 //! # Safety
 //! The pointers are the program's, under the contract of realloc(3).
@@ -13,8 +13,8 @@ use super::sample::{record, sample};
 use crate::next::{self, Block};
 use crate::recorder::{self, Hook};
 
-/// Gives `block` another size by the program's call, `plain`; given null, that makes a block of the
-/// same kind. `due`: the countdown ran out, a sample is to be taken.
+/// Gives `block` another size by the program's call, `plain`. For null that call makes a block of
+/// the same kind. `due`: the countdown ran out, a sample must be taken.
 pub(super) fn reallocate(
     block: Block,
     size: usize,
@@ -57,24 +57,25 @@ pub(super) fn reallocate(
     moved
 }
 
-/// The block is sampled and its record is out of reach now: it stays as it is, to be freed later.
+/// The block is sampled and its record cannot be reached now: the block stays as it is, to be freed
+/// later.
 fn reallocate_elsewhere(block: Block, size: usize, plain: &dyn Fn(Block) -> Block) -> Block {
     let fresh = plain(core::ptr::null_mut());
     if !fresh.is_null() {
-        // SAFETY: a block of the program's.
+        // SAFETY: a block of the program.
         let usable = unsafe { next::allocator().malloc_usable_size(block) }.unwrap_or(0);
-        // SAFETY: both blocks are live and distinct; the usable size of the old one is what the
-        // allocator itself would copy at most, and the new one holds `size` bytes.
+        // SAFETY: both blocks are live and distinct. The usable size of the old one is the most
+        // that the allocator itself would copy, and the new one holds `size` bytes.
         unsafe { core::ptr::copy_nonoverlapping(block, fresh, usable.min(size)) };
         if !recorder::free_later(block as usize) {
-            // SAFETY: realloc frees the old block; what it held was copied.
+            // SAFETY: realloc frees the old block; its contents were copied.
             unsafe { next::allocator().free(block) };
         }
     }
     fresh
 }
 
-/// Counts a block that changes its size, and gives it that size; `plain` as [`reallocate`] has it.
+/// Counts a block that changes its size, and gives it that size; `plain` as in [`reallocate`].
 pub(super) fn resize(
     block: Block,
     size: usize,

@@ -1,7 +1,8 @@
-//! What an allocating hook does when its countdown ran out: the program's own call, and a record of the
-//! block that came back.
+//! What an allocating hook does when its countdown ran out: it makes the program's own call, and
+//! records the block that came back.
 //!
-//! Nothing is allocated, aligned or sized for us. errno is the next allocator's; nothing of ours sets it.
+//! The call is not changed for our sake: no other size, no alignment. errno is the next
+//! allocator's; nothing of ours sets it.
 
 use super::entry::Context;
 use super::pending::free_pending;
@@ -36,7 +37,7 @@ pub(super) fn record(sampling: Sampling, block: Block, size: usize, hook: Hook, 
     free_pending();
 }
 
-/// A function without a hot twin: takes the bytes from the countdown here.
+/// A function without a hot twin: the bytes are taken from the countdown here.
 #[inline]
 pub(super) fn count(
     hook: Hook,

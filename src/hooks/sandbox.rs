@@ -1,11 +1,11 @@
 //! prctl(2) and syscall(2): passed on, and watched for the seccomp filter by which a program goes into a
 //! sandbox of its own.
 //!
-//! Called by the exported hooks. What installs no filter is a jump to libc's function: all arguments,
+//! A call that installs no filter is a jump to libc's function: all arguments,
 //! those on the stack too, stand where they were, and the stack is not touched. Who installs one is
 //! answered by libc's function as well, called in between: errno is what it left, for nothing of ours
 //! sets it. libseccomp comes here by `syscall`. A program that enters the kernel by an instruction of its
-//! own does not: `trigger::watcher` finds that out within a second, where there is a watcher.
+//! own does not: `watcher` finds that out within a second, where there is a watcher.
 //!
 //! Sources: prctl(2), syscall(2), seccomp(2).
 //!
@@ -21,12 +21,9 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::early;
-use crate::next::Entry;
-use crate::platform::sys::Filter;
-use crate::{
-    platform::{elf, sys},
-    recorder, trigger,
-};
+use crate::next::{self, Entry};
+use crate::platform::sys::{self, Filter};
+use crate::{recorder, trigger};
 
 /// libc's functions; null before [`install`]. Written by it and by a call that comes before, the same
 /// values; relaxed, since each is complete in itself and libc was loaded before us.
@@ -39,12 +36,11 @@ const SET_MODE_FILTER: usize = 1;
 const FLAG_TSYNC: usize = 1;
 const FLAG_NEW_LISTENER: usize = 8;
 
-/// Looks the functions up. Called by `boot`.
+/// Looks the functions up, at the start.
 pub fn install() {
-    for (entry, name) in [(&PRCTL, &b"prctl"[..]), (&SYSCALL, b"syscall")] {
-        if let Some((symbol, _)) = elf::next_symbol(name) {
-            entry.store(symbol.addr as *mut c_void, Relaxed);
-        }
+    let next = next::allocator();
+    for (entry, function) in [(&PRCTL, &next.prctl), (&SYSCALL, &next.syscall)] {
+        entry.store(function.load(Relaxed), Relaxed);
     }
 }
 

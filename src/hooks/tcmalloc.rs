@@ -1,4 +1,4 @@
-//! The function that tcmalloc offers beside the family of malloc and that is no other name of it.
+//! The function that tcmalloc has besides the malloc family and that is not only another name.
 //!
 //! Source: `gperftools/tcmalloc.h` 2.10.
 //!
@@ -11,7 +11,8 @@ use super::sample::count;
 use crate::next::{Block, plain_call};
 use crate::recorder::Hook;
 
-/// The entries of these functions. The register named is the one behind the function's own arguments.
+/// The entries of these functions. The named register is the one after the function's own
+/// arguments.
 #[allow(unsafe_code)]
 pub mod entries {
     use crate::hooks::entry::entries;

@@ -16,7 +16,7 @@
 //! library that has a weak reference is relocated before what is preloaded, and then the loader
 //! prints "Relink" and calls a resolver that cannot work yet; glibc, `sysdeps/x86_64/dl-machine.h`.)
 //!
-//! Called by `boot`, once, in our constructor. May not allocate or lock. A word that cannot be
+//! It runs once, in our constructor. It may not allocate or lock. A word that cannot be
 //! written stays as it is: what is called through it is not sampled.
 //!
 //! Assumes that the objects the program started with are not closed, and are relocated already.
@@ -28,7 +28,7 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::platform::elf::{self, Kind, Object, Slot};
+use crate::platform::elf::{self, Kind, Object, Slot, Table};
 use crate::platform::sys::{self, PAGE};
 
 /// A hook of a function that only some allocators have.
@@ -39,8 +39,8 @@ pub struct Extension {
     pub hash: u32,
     /// What the hook is called in the file.
     pub veil: &'static str,
-    /// The hook.
-    pub hook: unsafe extern "C" fn(),
+    /// The address of the hook.
+    pub hook: usize,
 }
 
 /// May `veil` stand for `name`: is it another name of the same length and hash?
@@ -60,17 +60,30 @@ const fn is_equal(mut a: &[u8], mut b: &[u8]) -> bool {
     true
 }
 
-/// Binds the program to those of `extensions` that the next allocator has.
-pub fn bind<const N: usize>(extensions: &[Extension; N]) {
-    let (Some((_, allocator)), Some(own)) = (elf::next_symbol(b"malloc"), elf::own()) else {
-        return;
-    };
+/// Binds the program to those of `extensions` that the next allocator has. `hashes` are those of their names:
+/// with most allocators no more than these is looked at.
+pub fn bind<const N: usize>(hashes: &[u32; N], extensions: fn() -> [Extension; N]) {
+    if let Some((_, allocator)) = elf::next_symbol(b"malloc")
+        && let Some(table) = allocator.table()
+        && table.has_hash_of(hashes)
+        && let Some(own) = elf::own()
+    {
+        bind_to(&table, &allocator, &own, &extensions());
+    }
+}
+
+fn bind_to<const N: usize>(
+    table: &Table<'_>,
+    allocator: &Object,
+    own: &Object,
+    extensions: &[Extension; N],
+) {
     // Where the allocator's functions are; 0 where it has none.
     let mut real = [0; N];
     let names = extensions
         .iter()
         .map(|extension| elf::Name::hashed(extension.name.as_bytes(), extension.hash));
-    allocator.symbols(names.enumerate(), &mut |at, symbol| {
+    table.symbols(names.enumerate(), |at, symbol| {
         if let Some(place) = real.get_mut(at) {
             *place = symbol.addr;
         }
@@ -79,21 +92,21 @@ pub fn bind<const N: usize>(extensions: &[Extension; N]) {
         return;
     }
     // The allocator's calls that are not bound yet would find ours once the veil is gone.
-    redirect(&allocator, &|slot| {
+    redirect(allocator, &|slot| {
         let wanted = slot.kind == Kind::Jump;
         let at = wanted.then(|| named(extensions, slot)).flatten()?;
         real.get(at).copied().filter(|&address| address != 0)
     });
     for (extension, _) in extensions.iter().zip(real).filter(|(_, real)| *real != 0) {
-        unveil(&own, extension);
+        unveil(own, extension);
     }
-    let others = elf::all().filter(|object| *object != own && *object != allocator);
+    let others = elf::all().filter(|object| object != own && object != allocator);
     for object in others {
         redirect(&object, &|slot| {
             let held = load(slot);
             let at = real.contains(&held).then(|| named(extensions, slot));
             let hook = extensions.get(at.flatten()?)?.hook;
-            (held != 0).then_some(hook as usize)
+            (held != 0).then_some(hook)
         });
     }
 }
@@ -186,6 +199,24 @@ fn writable(at: NonNull<u8>, length: usize, is_read_only: bool, write: impl FnOn
             sys::mprotect(pages, end - first, libc::PROT_READ);
         }
     }
+}
+
+/// The address of a function of ours, without a word that the loader would have to fill in every process.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! address_of {
+    ($function:path) => {{
+        let address: usize;
+        // SAFETY: computes an address and touches nothing.
+        #[allow(unsafe_code)]
+        unsafe {
+            core::arch::asm!(
+                "lea {}, [rip + {}]", out(reg) address, sym $function,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        address
+    }};
 }
 
 #[cfg(test)]

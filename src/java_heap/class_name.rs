@@ -1,10 +1,10 @@
-//! From the signature of a class to the name that Java's programmers read.
+//! From the signature of a class to the name that Java programmers read.
 //!
-//! Called by `frames`. Pure. Source: JVM Specification 4.3.2 for the signatures.
+//! Pure. Source: JVM Specification 4.3.2 for the signatures.
 
 use crate::runtime::jvm::class_name::without_numbers;
 
-/// Longest name that is made; what is longer is cut off.
+/// Longest name that is made; a longer one is cut off.
 pub const LONGEST: usize = 512;
 
 /// Text of bounded length.
@@ -15,7 +15,7 @@ pub struct Name {
 
 impl Name {
     /// `[Ljava/lang/String;` as `java.lang.String[]`. The address in the name of a hidden class
-    /// (`Main$$Lambda.0x00007f01c8;`) is left out, for it differs in each process.
+    /// (`Main$$Lambda.0x00007f01c8;`) is removed, because it differs in each process.
     pub fn of_class(signature: &[u8]) -> Name {
         let dimensions = signature.iter().take_while(|byte| **byte == b'[').count();
         let element = signature.get(dimensions..).unwrap_or_default();

@@ -1,9 +1,9 @@
-//! From a stack as the JVM says it to frames with names.
+//! From a stack as the JVM reports it to frames with names.
 //!
-//! Called by `sample`, on the thread whose stack it is. A method is asked for its name, class, file
-//! and line once; what came of it stands in a small cache. The key is the JVM's number of the method
-//! and the bytecode in it: such a number is not given out twice while the process lives (unloading a
-//! class only voids it). A lost entry is asked for again.
+//! It runs on the thread whose stack it is. A method is asked once for its name, class, file and
+//! line, and a small cache keeps the answer. The key is the JVM's number of the method and the
+//! bytecode in it. Such a number is not used twice while the process lives (unloading a class only
+//! makes it invalid). A lost entry is asked for again.
 #![allow(unsafe_code)]
 
 use core::sync::atomic::AtomicU64;
@@ -17,8 +17,8 @@ use crate::table::frame_table::{FRAMES, Kind};
 
 const ENTRIES: usize = 1 << 13;
 
-/// One known frame. The two words are written one after the other by any thread; that both belong
-/// together is seen by the first being the key combined with the second.
+/// One known frame. Any thread writes the two words one after the other. They belong together if
+/// the first is the key combined with the second.
 struct Entry {
     check: AtomicU64,
     frame: AtomicU64,
@@ -31,7 +31,8 @@ static CACHE: [Entry; ENTRIES] = [const {
     }
 }; ENTRIES];
 
-/// Method and bytecode in one word: addresses have 48 bits, code of a method at most 65535 bytes.
+/// Method and bytecode in one word: addresses have 48 bits, the code of a method at most 65535
+/// bytes.
 fn key(info: &FrameInfo) -> u64 {
     (info.method as u64) << 16 | (info.location as u64 & 0xffff)
 }
@@ -53,7 +54,7 @@ fn remember(key: u64, frame: u64) {
     }
 }
 
-/// The frame of a method; `None` when the JVM or the table says nothing of it.
+/// The frame of a method; `None` when the JVM has no answer, or the table no room.
 pub fn method(jvmti: Jvmti, jni: Jni, info: &FrameInfo) -> Option<u64> {
     let key = key(info);
     cached(key).or_else(|| {
@@ -100,7 +101,7 @@ mod tests {
         assert_eq!(cached(first), None);
         remember(first, 99);
         assert_eq!(cached(first), Some(99));
-        // Another key in the same place, and one whose two words do not belong together.
+        // Another key in the same place, and an entry whose two words do not belong together.
         let place = core::ptr::from_ref(entry(first).expect("a place"));
         let other = (1..)
             .map(|n| n << 16)

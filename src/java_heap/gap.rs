@@ -1,12 +1,12 @@
-//! With which period the JVM drew the gap that a thread is in, and so how much its next sample
-//! stands for.
+//! The period with which the JVM drew the current gap of a thread: it decides how much the thread's
+//! next sample stands for.
 //!
-//! Called at samples and at the start of threads, on the thread itself. The JVM draws a gap when
-//! the one before ends, with the period of that moment, and the first one when the thread is made.
-//! When the period changes, each thread goes on in the gap that it has: an object sampled at its
-//! end was drawn with the old period, however long ago that was changed. So each thread keeps its
-//! own. What changes between our look at the period and the JVM's, right after the callback, is
-//! told wrong once.
+//! Used at samples and at the start of threads, on the thread itself. The JVM draws a gap when the
+//! one before ends, with the period of that moment, and the first gap when the thread is made. When
+//! the period changes, each thread keeps the gap that it has. An object sampled at the end of that
+//! gap was drawn with the old period, however long ago the change was. So each thread keeps its own
+//! period. The JVM reads the period right after the callback. If it changes between our look and
+//! the JVM's, one sample is recorded with the wrong period.
 //!
 //! Source: `threadHeapSampler.cpp` of JDK 11 to 25: a gap is drawn by the constructor, and after
 //! the callback.
@@ -17,11 +17,11 @@ use super::LG_PERIOD;
 use super::jni::{Interface, Object};
 use crate::platform::tls;
 
-/// What the JVM draws with until it is told otherwise: 512 KiB. Threads that were there before us
-/// are in such a gap.
+/// The period with which the JVM draws until it is told otherwise: 512 KiB. Threads that existed
+/// before us are in such a gap.
 const FIRST_LG: u8 = 19;
 
-/// log2 of the period that the gap was drawn with which just ended on this thread.
+/// log2 of the period of the gap that just ended on this thread.
 pub fn ended() -> u8 {
     let kept = tls::current().java_gap.load(Relaxed);
     let lg = kept.checked_sub(1).and_then(|lg| u8::try_from(lg).ok());
@@ -31,7 +31,7 @@ pub fn ended() -> u8 {
 /// The next gap of this thread begins.
 pub fn begins() {
     let lg = u64::from(LG_PERIOD.load(Relaxed));
-    // 0 is a thread of which we know nothing.
+    // 0 means that nothing is known about the thread.
     tls::current().java_gap.store(lg + 1, Relaxed);
 }
 

@@ -1,11 +1,11 @@
-//! A thread that does what needs the JVM: learns what lives before a dump is written, and passes on
-//! what the control asks for.
+//! A thread that does what needs the JVM: it finds out what lives before a dump is written, and
+//! passes on what the control socket asks for.
 //!
-//! Threads of ours are unknown to libc and may not enter the JVM; they ask here (`ask`). So
-//! there is an ordinary thread, made when the JVM is found (a process with a JVM has many), which
-//! sleeps in the kernel and belongs to no JVM; when asked it attaches itself, works, and detaches
-//! itself. Where the JVM's creation was not seen it looks for the JVM first. All signals but
-//! glibc's own and those of faults are blocked in it.
+//! Threads of ours are unknown to libc and may not enter the JVM; they ask here (`ask`). So there
+//! is an ordinary thread, made when the JVM is found (a process with a JVM has many). It sleeps in
+//! the kernel and is attached to no JVM. When it is asked it attaches itself, works, and detaches
+//! itself. Where the JVM's creation was not seen it looks for the JVM first. All signals are
+//! blocked in it, except glibc's own and those of faults.
 #![allow(unsafe_code)]
 
 use core::ffi::{c_int, c_void};
@@ -29,13 +29,15 @@ use crate::{
     recorder,
 };
 
-/// The process in which the thread runs; 0: none does. Taken by who makes the thread, given back by
-/// the thread; SeqCst, for it and the state are each other's signal (see [`run`]).
+/// The process in which the thread runs; 0: it runs in no process. Taken by the thread that makes
+/// it, given back by the thread itself. SeqCst, because this and the state signal each other (see
+/// [`run`]).
 static RUNS_IN: AtomicU32 = AtomicU32::new(0);
 
-/// All signals but glibc's own two, which `setuid` in another thread waits for, and those of faults: the
-/// JVM reads through pointers that may be wild (`SafeFetch`, in its native memory tracking on every frame
-/// pointer of ours), and takes the SIGSEGV; blocked it is the end of the process.
+/// All signals except glibc's own two, which `setuid` in another thread waits for, and those of
+/// faults. The JVM reads through pointers that may be wild (`SafeFetch`, in its native memory
+/// tracking on every frame pointer of ours) and handles the SIGSEGV; if it were blocked the process
+/// would end.
 const ALMOST_ALL: SignalSet = !(sys::GLIBC | FAULTS);
 const FAULTS: SignalSet = 1 << (libc::SIGILL - 1)
     | 1 << (libc::SIGTRAP - 1)
@@ -43,9 +45,9 @@ const FAULTS: SignalSet = 1 << (libc::SIGILL - 1)
     | 1 << (libc::SIGFPE - 1)
     | 1 << (libc::SIGSEGV - 1);
 
-/// A symbol is looked up by code at `caller`: if that is libjvm's, the helper begins to seek. While a JVM
-/// is made it looks up functions of its libraries, on a thread that is not in malloc, so the helper can
-/// be made there. Not in a creation that is seen.
+/// Code at `caller` looks a symbol up: if that is libjvm's code, the helper begins to seek. While a
+/// JVM is made it looks up functions of its libraries, on a thread that is not in malloc, so the
+/// helper can be made there. Nothing is done in a creation that the hook sees.
 pub fn notice(caller: usize) {
     if !is_waiting() {
         return;
@@ -58,7 +60,7 @@ pub fn notice(caller: usize) {
     }
 }
 
-/// Makes the thread, if this process has none. Without it, dumps say what is known.
+/// Makes the thread, if this process has none. Without it, dumps say what is known already.
 pub fn start() {
     if sys::is_sandboxed() {
         return;
@@ -76,8 +78,8 @@ fn make() -> Option<()> {
     let create = elf::symbol_under_lock(b"pthread_create")?;
     let mut thread: usize = 0;
     let mask = sys::set_signal_mask(ALMOST_ALL);
-    // SAFETY: pthread_create(3); by name and not by linking, as its version is newer than those we
-    // may require. Nobody joins it: it ends with the JVM, mostly the
+    // SAFETY: pthread_create(3); by name and not by linking, because its version is newer than the
+    // versions that we may require. No thread joins it: it ends with the JVM, usually with the
     // process.
     let status = unsafe {
         let create: unsafe extern "C" fn(
@@ -98,7 +100,7 @@ extern "C" fn run(_argument: *mut c_void) -> *mut c_void {
         seek::seek();
         serve_while_open();
         RUNS_IN.store(0, SeqCst);
-        // Whoever found a JVM meanwhile saw us run, and made no other thread.
+        // A thread that found a JVM meanwhile saw this one run, and made no other.
         if !is_open() || RUNS_IN.swap(recorder::pid(), SeqCst) != 0 {
             return null_mut();
         }

@@ -1,12 +1,12 @@
 //! The few functions of JNI and of the invocation interface that the heap needs.
 //!
-//! Called by this room alone. The tables are arrays of pointers that both specifications number;
-//! the numbers below are theirs and have not changed since JDK 1.4. Source: Java Native Interface
+//! For this room alone. The tables are arrays of pointers that both specifications number. The
+//! numbers below are from there and have not changed since JDK 1.4. Source: Java Native Interface
 //! Specification 11, "Interface Function Table" and "The Invocation API".
 //!
 //! # Safety
-//! A [`Jni`] is used by the thread that the JVM gave it to, while that is attached and in native
-//! code; a [`Vm`] from any thread that the JVM may attach.
+//! A [`Jni`] is used by the thread that the JVM gave it to, while the thread is attached and in
+//! native code; a [`Vm`] by any thread that the JVM may attach.
 #![allow(unsafe_code)]
 
 use core::ffi::{c_int, c_void};
@@ -22,7 +22,7 @@ pub type Interface = *const *const *const c_void;
 /// The function at `index` of an interface's table.
 ///
 /// # Safety
-/// `interface` is one of the three, and alive; its table has that many entries.
+/// `interface` is one of the three, and alive; its table has at least that many entries.
 pub unsafe fn function(interface: Interface, index: usize) -> *const c_void {
     // SAFETY: as promised by the caller.
     unsafe { *(*interface).add(index) }
@@ -92,7 +92,7 @@ impl Jni {
     }
 
     unsafe fn call_void(self, index: usize, object: Object) {
-        // SAFETY: the caller names a function of this shape.
+        // SAFETY: the caller names a function with this prototype.
         unsafe {
             let call: unsafe extern "C" fn(Interface, Object) = transmute(function(self.0, index));
             call(self.0, object);
@@ -108,19 +108,19 @@ const DETACH_CURRENT_THREAD: usize = 5;
 const GET_ENV: usize = 6;
 const ATTACH_AS_DAEMON: usize = 7;
 const JNI_VERSION_1_6: c_int = 0x0001_0006;
-/// The JVM is not ready for what was asked, or the thread is none of its threads.
+/// The JVM is not ready for the request, or the thread is not attached to it.
 const JNI_EDETACHED: c_int = -2;
 
 /// Why there is no environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The JVM is being made or ends.
+    /// The JVM is being created or ends.
     NotNow,
-    /// It has none of that version, or has what it needs no more.
+    /// It has no environment of that version, or no longer has what it needs.
     Never,
 }
 
-/// What a thread is attached with; `JavaVMAttachArgs`.
+/// The arguments of attaching a thread; `JavaVMAttachArgs`.
 #[repr(C)]
 struct AttachArguments {
     version: c_int,
@@ -129,7 +129,7 @@ struct AttachArguments {
 }
 
 impl Vm {
-    /// An environment of `version`, JNI's or a tool's.
+    /// An environment of `version`: JNI's, or a tool's.
     pub fn environment(self, version: c_int) -> Result<Interface, Refusal> {
         let mut found: Interface = core::ptr::null();
         // SAFETY: `jint GetEnv(JavaVM*, void**, jint)`; 0 is JNI_OK.
@@ -145,8 +145,8 @@ impl Vm {
         }
     }
 
-    /// Runs `work` on the calling thread as a daemon thread of the JVM. `None` when the JVM does not
-    /// take it.
+    /// Runs `work` on the calling thread as a daemon thread of the JVM. `None` when the JVM refuses
+    /// the thread.
     pub fn attached<T>(self, name: &core::ffi::CStr, work: impl FnOnce(Jni) -> T) -> Option<T> {
         let mut arguments = AttachArguments {
             version: JNI_VERSION_1_6,

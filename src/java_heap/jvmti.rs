@@ -1,8 +1,8 @@
 //! The few functions of JVMTI that the heap needs, and the table of its events.
 //!
-//! Called by this room alone. Functions and events are numbered by the specification, from 1 and
-//! from 50; the numbers below are theirs. Source: JVM Tool Interface 11, "Function Index", "Event
-//! Index", "Capability"; JEP 331 for the sampled allocations.
+//! For this room alone. The specification numbers functions from 1 and events from 50; the numbers
+//! below are from there. Source: JVM Tool Interface 11, "Function Index", "Event Index",
+//! "Capability"; JEP 331 for the sampled allocations.
 //!
 //! # Safety
 //! A [`Jvmti`] is alive from GetEnv to the end of the process. Its functions are called on attached
@@ -18,7 +18,7 @@ use super::jni::{Interface, Object, function};
 /// The first version with sampled allocations (JDK 11).
 pub const VERSION_11: c_int = 0x300b_0000;
 
-/// A method, as JVMTI names it; a number or an address, never looked behind.
+/// A method, as JVMTI names it: a number or an address, which is never dereferenced.
 pub type Method = *mut c_void;
 
 /// `jvmtiFrameInfo`.
@@ -72,13 +72,13 @@ pub enum Capability {
 #[derive(Clone, Copy)]
 #[repr(i32)]
 pub enum Event {
-    /// A thread begins; on that thread.
+    /// A thread begins. The event comes on that thread.
     ThreadStart = 52,
-    /// The machine is about to end; the last moment for JNI.
+    /// The JVM is about to end; the last moment for JNI.
     VmDeath = 51,
-    /// A pause for collection ends; on a thread that may not call JNI.
+    /// A pause for collection ends. The event comes on a thread that may not call JNI.
     GarbageCollectionFinish = 82,
-    /// An object was sampled; on the thread that allocated it.
+    /// An object was sampled. The event comes on the thread that allocated it.
     SampledObjectAlloc = 86,
 }
 
@@ -124,7 +124,7 @@ impl Callbacks {
     }
 }
 
-/// A text that JVMTI allocated; given back when dropped.
+/// A text that JVMTI allocated; it is freed when dropped.
 pub struct Text {
     jvmti: Jvmti,
     text: *mut c_char,
@@ -136,7 +136,7 @@ impl Text {
         if self.text.is_null() {
             return &[];
         }
-        // SAFETY: JVMTI returns terminated strings, which are ours until they are deallocated.
+        // SAFETY: JVMTI returns terminated strings, which belong to us until they are deallocated.
         unsafe { CStr::from_ptr(self.text) }.to_bytes()
     }
 }
@@ -151,8 +151,8 @@ impl Drop for Text {
 #[derive(Clone, Copy)]
 pub struct Jvmti(Interface);
 
-/// Calls the function at a number of the specification with the environment and some arguments;
-/// true when it says JVMTI_ERROR_NONE.
+/// Calls the function with this number of the specification, with the environment and some
+/// arguments; true when it returns JVMTI_ERROR_NONE.
 macro_rules! call {
     ($jvmti:expr, $number:expr, $($argument:expr => $type:ty),*) => {{
         // SAFETY: the specification gives the function of this number these arguments.
@@ -171,14 +171,14 @@ impl Jvmti {
         Jvmti(interface)
     }
 
-    /// Is the JVM between its making and its end? In any phase; outside the live one the other
-    /// functions say no.
+    /// Is the JVM between its creation and its end? May be called in any phase; in other phases the
+    /// other functions return errors.
     pub fn is_live(self) -> bool {
         let mut phase = 0;
         call!(self, GET_PHASE, &raw mut phase => *mut c_int) && phase == LIVE_PHASE
     }
 
-    /// Asks for capabilities; all of them, or none and `false`.
+    /// Requests capabilities: all of them, or none and `false`.
     pub fn add_capabilities(self, wanted: &[Capability]) -> bool {
         let bits = wanted
             .iter()
@@ -187,17 +187,17 @@ impl Jvmti {
         call!(self, ADD_CAPABILITIES, bits.as_ptr() => *const u8)
     }
 
-    /// Sets who is called. The JVM copies the table.
+    /// Sets the callbacks. The JVM copies the table.
     pub fn set_callbacks(self, callbacks: &Callbacks) -> bool {
         let size = size_of::<Callbacks>() as c_int;
         call!(self, SET_EVENT_CALLBACKS, callbacks => *const Callbacks, size => c_int)
     }
 
-    /// Lets an event through on all threads, or keeps it back.
+    /// Enables an event on all threads, or disables it.
     pub fn let_through(self, event: Event, on: bool) -> bool {
         // JVMTI_DISABLE and JVMTI_ENABLE.
         let mode = c_int::from(on);
-        // SAFETY: the specification's prototype; it ends in "..." and takes nothing there.
+        // SAFETY: the specification's prototype; it ends in "..." and no argument is passed there.
         unsafe {
             let set: unsafe extern "C" fn(Interface, c_int, c_int, Object, ...) -> c_int =
                 transmute(function(self.0, SET_EVENT_NOTIFICATION_MODE - 1));
@@ -280,7 +280,7 @@ impl Jvmti {
         call!(self, FORCE_GARBAGE_COLLECTION,)
     }
 
-    /// Gives the environment back, and with it its capabilities.
+    /// Disposes of the environment and its capabilities.
     pub fn dispose(self) {
         let _ = call!(self, DISPOSE_ENVIRONMENT,);
     }
@@ -291,12 +291,12 @@ impl Jvmti {
     }
 
     fn deallocate(self, memory: *mut u8) {
-        // It cannot fail, and there is nothing to be done if it did.
+        // It cannot fail, and nothing could be done if it did.
         let _ = call!(self, DEALLOCATE, memory => *mut u8);
     }
 }
 
-/// The line whose code begins last at or before `location`. Tables need not be sorted.
+/// The line whose code begins last at or before `location`. The table need not be sorted.
 fn line_of(lines: &[Line], location: i64) -> u32 {
     let begun = lines.iter().filter(|line| line.start <= location);
     let line = begun.max_by_key(|line| line.start);

@@ -1,9 +1,9 @@
-//! The live Java heap: a sample of the objects that Java code allocates, and which of them live.
+//! The live Java heap: samples of the objects that Java code allocates, and which of them live.
 //!
-//! `boot` configures it, the JVM's detection starts it on a Java thread, or its helper finds the JVM
-//! by itself, the JVM calls back (`sample`, `gap`, and the two callbacks here), and the dump reads [`STACKS`], [`LIVE`] and [`facts`].
-//! The numbers are a kind of their own: the Java heap is not malloc's memory, and is never added to
-//! it.
+//! [`configure`] prepares it before sampling begins. Then either the JVM's detection calls
+//! [`start`] on a Java thread, or the helper finds the JVM by itself. The JVM calls back (`sample`,
+//! `gap`, and the two callbacks here). The dump reads [`STACKS`], [`LIVE`] and [`facts`]. The
+//! numbers are a kind of their own: the Java heap is not malloc's memory, and is never added to it.
 //!
 //! ```text
 //! JVM -> sample -> frames -> STACKS, LIVE (by weak reference)      a Java thread, at a sampled object
@@ -14,15 +14,16 @@
 //! JVM -> sweep, closed                                             at the JVM's end
 //! ```
 //!
-//! The JVM draws the gaps between samples from a geometric distribution (JEP 331), so a sample of s
-//! bytes stands for s/p, p = 1 - exp(-s/N), as malloc's do (`sampler`); `thinning` says how N
-//! grows when there are too many, and `gap` with which N a sample was drawn. An object counts as live until a collection has found that it is
-//! not: what lives is known *as of the last collection*, and the dump says so.
+//! The JVM draws the gaps between samples from a geometric distribution (JEP 331). So a sample of s
+//! bytes stands for s/p, p = 1 - exp(-s/N), as malloc's do (`sampler`). `thinning` describes how N
+//! grows when there are too many samples, and `gap` with which N a sample was drawn. An object
+//! counts as live until a collection has found that it is dead. So what lives is known *as of the
+//! last collection*, and the dump says so.
 //!
 //! No lock of ours is held while the JVM is called, and the thread does not count as inside our
 //! code then: what the JVM allocates and frees meanwhile is like any other allocation of its own.
-//! Nothing of ours stays attached to the JVM: an attached thread that sleeps delays its end by
-//! 300 ms. Nothing here may be called in a fork's child (`is_open` sees to it).
+//! No thread of ours stays attached to the JVM: an attached thread that sleeps delays the JVM's end
+//! by 300 ms. Nothing here may be called in a fork's child (`is_open` makes sure of it).
 #![allow(unsafe_code)]
 
 mod ask;
@@ -58,33 +59,33 @@ use jvmti::{Callbacks, Capability, Event, Jvmti};
 pub use steer::{follow, reset, set_lg_period};
 use turn::Turn;
 
-/// The stacks of sampled objects, the object's class as leaf. Lives as long as the process.
+/// The stacks of sampled objects, with the object's class as leaf. Lives as long as the process.
 pub static STACKS: StackTable = StackTable::new();
 
-/// The sampled objects that live, filed by weak reference.
+/// The sampled objects that live, stored by weak reference.
 pub static LIVE: LiveTable = LiveTable::new(None);
 
 const OFF: u32 = 0;
 /// Configured, and waiting for a JVM.
 const WANTED: u32 = 1;
-/// Somebody has found a JVM and begins.
+/// A thread has found a JVM and begins.
 const BEGINNING: u32 = 2;
 const OPEN: u32 = 3;
 /// The JVM is gone, or has no samples for us.
 const CLOSED: u32 = 4;
 
-/// Written by [`configure`], [`begin_with`] and [`close`] with Release, after what they
-/// prepare; Acquire in [`is_open`].
+/// Written by [`configure`], [`begin_with`] and [`close`] with Release, after what they prepare.
+/// Read with Acquire in [`is_open`].
 static STATE: AtomicU32 = AtomicU32::new(OFF);
 
-/// The process whose JVM it is. Written by [`begin`] before [`STATE`].
+/// The process that the JVM belongs to. Written by [`begin`] before [`STATE`].
 static PID: AtomicU32 = AtomicU32::new(0);
 
 /// The `JavaVM*` and `jvmtiEnv*`. Written by [`begin`] before [`STATE`].
 static VM: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 static JVMTI: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 
-/// log2 of the mean bytes between samples. Written by [`configure`], and by who may sweep.
+/// log2 of the mean bytes between samples. Written by [`configure`], and by the thread that sweeps.
 static LG_PERIOD: AtomicU8 = AtomicU8::new(0);
 
 /// Most frames of a stack. Written by [`configure`].
@@ -93,11 +94,11 @@ static MOST_FRAMES: AtomicU32 = AtomicU32::new(0);
 /// Collect before a dump? Written by [`configure`].
 static COLLECT_FIRST: AtomicBool = AtomicBool::new(false);
 
-/// Does the JVM tell of its collections? Written by [`begin`].
+/// Does the JVM report its collections? Written by [`begin`].
 static IS_TOLD: AtomicBool = AtomicBool::new(false);
 
-/// Collections since [`begin`], and when the last one was. Written by the JVM's threads; Relaxed:
-/// figures that publish nothing of ours.
+/// Collections since [`begin`], and when the last one was. Written by the JVM's threads. Relaxed:
+/// these figures publish nothing of ours.
 static COLLECTIONS: AtomicU64 = AtomicU64::new(0);
 static LAST_COLLECTION_MS: AtomicU64 = AtomicU64::new(0);
 
@@ -110,7 +111,7 @@ static FORCED: AtomicU64 = AtomicU64::new(0);
 /// JVMTI counts the interval in 32 signed bits.
 const MOST_LG_PERIOD: u8 = 30;
 
-/// What `boot` found in the configuration.
+/// What the configuration says.
 pub struct Settings {
     /// log2 of the mean bytes between samples; 0 samples every object.
     pub lg_period: u8,
@@ -120,7 +121,7 @@ pub struct Settings {
     pub collect_first: bool,
 }
 
-/// Asks for the Java heap of a JVM that may come. Called once by `boot`.
+/// Asks for the Java heap of a JVM that may come. Runs once, before sampling begins.
 pub fn configure(settings: &Settings) {
     LG_PERIOD.store(settings.lg_period.min(MOST_LG_PERIOD), Relaxed);
     MOST_FRAMES.store(settings.most_frames, Relaxed);
@@ -129,16 +130,16 @@ pub fn configure(settings: &Settings) {
     STATE.store(WANTED, Release);
 }
 
-/// A JVM runs: begins to sample it, if that was asked for.
+/// A JVM runs: begins to sample it, if the configuration asked for that.
 ///
 /// # Safety
-/// `vm` is its `JavaVM*`, and the calling thread is attached to it, in native code, outside malloc
-/// and without a lock of ours.
+/// `vm` is its `JavaVM*`. The calling thread is attached to it, in native code, outside malloc, and
+/// holds no lock of ours.
 pub unsafe fn start(vm: *mut c_void) {
     begin_with(Vm(vm.cast_const().cast()));
 }
 
-/// Begins, unless another thread does or somebody did. On a thread as for [`start`].
+/// Begins, unless another thread does or did. On a thread as for [`start`].
 fn begin_with(vm: Vm) {
     // Acquire: pairs with Release in `configure`.
     let turn = STATE.compare_exchange(WANTED, BEGINNING, Acquire, Relaxed);
@@ -147,7 +148,7 @@ fn begin_with(vm: Vm) {
     }
     match begin(vm) {
         Ok(()) => {}
-        // For the next look.
+        // The next look tries again.
         Err(Refusal::NotNow) => STATE.store(WANTED, Release),
         Err(Refusal::Never) => {
             close();
@@ -163,7 +164,7 @@ fn begin(vm: Vm) -> Result<(), Refusal> {
     let environment = vm.environment(jvmti::VERSION_11)?;
     // SAFETY: GetEnv returned it for this version.
     let jvmti = unsafe { Jvmti::new(environment) };
-    // Phases only follow one another: live before and after is live meanwhile.
+    // Phases only follow one another: a JVM that is live before and after is live in between.
     let was_live = jvmti.is_live();
     if !was_live || !prepare(jvmti) {
         let is_early_or_late = !was_live || !jvmti.is_live();
@@ -182,8 +183,8 @@ fn begin(vm: Vm) -> Result<(), Refusal> {
     if opened.is_err() {
         return Ok(());
     }
-    // Pairs with the fence in `steer`: what was asked for before is met below, what is asked for
-    // later by the helper.
+    // Pairs with the fence in `steer`: a request made before is met below, a later one is met by
+    // the helper.
     fence(SeqCst);
     helper::start();
     if steer::settle(&mut Turn::wait(), jvmti) {
@@ -196,7 +197,7 @@ fn begin(vm: Vm) -> Result<(), Refusal> {
     }
 }
 
-/// Gets from the JVM what it has to be asked for first.
+/// Gets from the JVM what must be requested first.
 fn prepare(jvmti: Jvmti) -> bool {
     let callbacks = Callbacks::new(
         gap::on_thread_start,
@@ -209,7 +210,7 @@ fn prepare(jvmti: Jvmti) -> bool {
         && jvmti.let_through(Event::VmDeath, true)
         && jvmti.set_interval(interval(LG_PERIOD.load(Relaxed)))
         && jvmti.let_through(Event::ThreadStart, true);
-    // Names of files and lines are had by these, where the JVM has them.
+    // These give the names of files and lines, where the JVM has them.
     jvmti.add_capabilities(&[Capability::SourceFileName]);
     jvmti.add_capabilities(&[Capability::LineNumbers]);
     let is_told = jvmti.add_capabilities(&[Capability::GarbageCollectionEvents])
@@ -218,12 +219,12 @@ fn prepare(jvmti: Jvmti) -> bool {
     is_ready
 }
 
-/// Learns what lives, for a dump. For a thread that holds no lock of anybody's.
+/// Finds out what lives, for a dump. The calling thread holds no lock at all.
 pub fn refresh() {
     ask::ask(Work::Sweep);
 }
 
-/// The interval as JVMTI takes it: 0 samples every object.
+/// The interval as JVMTI expects it: 0 samples every object.
 fn interval(lg_period: u8) -> u32 {
     if lg_period == 0 {
         0
@@ -232,7 +233,7 @@ fn interval(lg_period: u8) -> u32 {
     }
 }
 
-/// May the JVM be asked? Not before it is there, not after its death, not in a fork's child.
+/// May the JVM be asked? Not before it exists, not after its end, not in a fork's child.
 fn is_open() -> bool {
     // Acquire: pairs with Release in `begin`.
     STATE.load(Acquire) == OPEN && PID.load(Relaxed) == recorder::pid()
@@ -262,8 +263,9 @@ fn inside<T>(work: impl FnOnce() -> T) -> Option<T> {
     Some(work())
 }
 
-/// The machine ends. JNI works for the last time, so this is when what lives is learnt for the
-/// final dump. Collectors that run beside the program have been stopped already, so none is started.
+/// The JVM ends. JNI works for the last time, so this is when the final dump's knowledge of what
+/// lives is made. Collectors that run beside the program have been stopped already, so no
+/// collection is started.
 unsafe extern "C" fn on_vm_death(_jvmti: Interface, jni: Interface) {
     if is_open() {
         // SAFETY: the JVM passes the environment of the calling thread.
@@ -272,7 +274,7 @@ unsafe extern "C" fn on_vm_death(_jvmti: Interface, jni: Interface) {
     close();
 }
 
-/// Nothing may be asked of the kernel soon: no more samples, if there were any.
+/// The kernel will soon refuse every call: no more samples, if there were any.
 pub fn stop() {
     // Acquire: pairs with Release where the state is written.
     if STATE.load(Acquire) != OFF {
@@ -286,20 +288,21 @@ fn close() {
     ask::release();
 }
 
-/// A pause for collection ends. On a thread of the JVM that may call nothing of it.
+/// A pause for collection ends. Runs on a thread of the JVM that may call no function of the JVM.
 unsafe extern "C" fn on_collection(_jvmti: Interface) {
     COLLECTIONS.fetch_add(1, Relaxed);
     LAST_COLLECTION_MS.store(sys::monotonic_ms(), Relaxed);
 }
 
-/// What the dump says beside the samples.
+/// What the dump says besides the samples.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
     /// Mean bytes between samples, now.
     pub period: u64,
-    /// By name: collections since the start (`None` where the JVM does not tell), those of them that
-    /// what lives is known by, those that we asked for, how long ago the last one was; weak
-    /// references held, samples that gave way to others, and samples that could not be kept.
+    /// By name. Collections since the start (`None` where the JVM does not report them). The number
+    /// of collections as of which what lives is known. Collections that we asked for. How long ago
+    /// the last one was. Weak references held. Samples that gave way to others. Samples that could
+    /// not be kept.
     pub numbers: [(&'static str, Option<u64>); 7],
 }
 

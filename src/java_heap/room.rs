@@ -1,4 +1,4 @@
-//! Room for one stack while it is put together.
+//! Room for one stack while it is made.
 #![allow(unsafe_code)]
 
 use super::jvmti::FrameInfo;
@@ -9,11 +9,11 @@ pub const MOST: usize = 512;
 
 /// The room itself.
 pub struct Room {
-    /// As the JVM says it.
+    /// The frames as the JVM reports them.
     pub infos: [FrameInfo; MOST],
     /// The object's class and the frames.
     pub frames: [u64; MOST + 1],
 }
 
-// SAFETY: numbers, and addresses that nobody follows.
+// SAFETY: numbers, and addresses that are never dereferenced.
 pub static ROOMS: Pool<Room> = unsafe { Pool::new() };

@@ -1,13 +1,13 @@
-//! Finds a JVM whose creation nobody sees: one that the program is linked to, or any JVM with
+//! Finds a JVM whose creation no hook sees: one that the program is linked to, or any JVM with
 //! `prof_java:poll`.
 //!
-//! The helper's thread seeks, attached to nothing, until there is a JVM to begin with.
+//! The helper's thread seeks, attached to nothing, until there is a JVM to start with.
 //!
-//! A JVM before 21 may say that it is there when it has only begun (JDK-8308341), and it is no good
-//! to attach to such a one. So it is not asked before two threads run that it makes late, which is
-//! what async-profiler waits for too, and some time has passed since. If it is still not in its live
-//! phase it says so, and is asked again. With these threads there, libjvm is not unloaded either,
-//! so its functions can be called.
+//! A JVM before 21 may report itself when its creation has only begun (JDK-8308341), and a thread
+//! must not attach to it then. So it is not asked before two threads run that it makes late
+//! (async-profiler waits for them too), and some time has passed since. If it is still not in its
+//! live phase it says so, and is asked again. While these threads exist libjvm is not unloaded, so
+//! its functions can be called.
 #![allow(unsafe_code)]
 
 use core::ffi::{CStr, c_int, c_void};
@@ -31,19 +31,19 @@ static SLEEP: AtomicU32 = AtomicU32::new(0);
 const LOOK_MS: u64 = 20;
 const PATIENCE_MS: u64 = 60_000;
 
-/// A JVM is asked so long after its threads were first seen.
+/// How long after its threads were first seen a JVM is asked.
 const SETTLE_MS: u64 = 100;
 
-/// Threads that every HotSpot has, one made at the begin and one when Java code runs.
+/// Threads that every HotSpot has: one is made at the start, one when Java code runs.
 const LATE_THREADS: [&[u8]; 2] = [b"VM Thread\n", b"Service Thread\n"];
 
-/// The library to look for it in has an address at `caller`.
+/// Notes that the library to look for it in has an address at `caller`.
 pub fn note(caller: usize) {
     LIBRARY.store(caller, Release);
 }
 
-/// Looks for a JVM until one is sampled, by us or by who saw its creation, or patience ends. On the
-/// helper's thread.
+/// Looks for a JVM until one is sampled (found here, or by the hook that saw its creation) or the
+/// time is over. Runs on the helper's thread.
 pub fn seek() {
     let end = sys::monotonic_ms() + PATIENCE_MS;
     let mut seen_ms = None;
@@ -78,7 +78,7 @@ fn created() -> Option<Vm> {
     (status == 0 && count > 0 && !vm.is_null()).then(|| Vm(vm.cast_const().cast()))
 }
 
-/// Are those threads there that a JVM makes late? For a moment it has two descriptors open.
+/// Do the threads exist that a JVM makes late? Two descriptors are open for a moment.
 fn has_late_threads() -> bool {
     let directory = sys::open(c"/proc/self/task", libc::O_RDONLY | libc::O_DIRECTORY, 0);
     let Ok(directory @ 0..) = i32::try_from(directory) else {
@@ -96,7 +96,7 @@ fn has_late_threads() -> bool {
     seen.iter().all(|seen| *seen)
 }
 
-/// Reads the name of a thread, whose end is a newline; its length.
+/// Reads the name of a thread, which ends with a newline; returns its length.
 fn name_of(directory: i32, thread: &CStr, name: &mut [u8; 16]) -> usize {
     const LONGEST: usize = 32;
     let mut path = [0; LONGEST];

@@ -1,9 +1,9 @@
-//! What a user asks for while the program runs: another period, sampling on or off, forgetting.
+//! What a user requests while the program runs: another period, sampling on or off, forgetting.
 //!
-//! The control (`trigger`) asks, on its own thread, which may not enter the JVM; the helper's thread
-//! then does it here, under the right to sweep. Who asks waits until that is done or patience ends;
-//! what was asked for is done in any case while the JVM lives. Before the JVM is there the wish is
-//! kept, and `begin` meets it.
+//! The control socket (`watcher`) asks on its own thread, which may not enter the JVM. The helper's
+//! thread then does the work here, under the right to sweep. The asking thread waits until that is
+//! done or the waiting time is over. The work is done in any case while the JVM lives. Before the
+//! JVM exists the request is kept, and `begin` meets it.
 
 use core::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
 use core::sync::atomic::{AtomicU8, fence};
@@ -15,11 +15,11 @@ use super::turn::Turn;
 use super::{LIVE, MOST_LG_PERIOD, STACKS, has_ended, inside, is_open, thinning};
 use crate::recorder;
 
-/// The period asked for, log2 and one more; 0: none since the last was set. Written by
+/// The requested period, log2 plus one; 0: no request since the last one was met. Written by
 /// [`set_lg_period`], taken by [`settle`].
 static ASKED: AtomicU8 = AtomicU8::new(0);
 
-/// Another mean of bytes between samples, as for malloc: for the gaps to come.
+/// Requests another mean of bytes between samples, as for malloc: for the gaps to come.
 pub fn set_lg_period(lg_period: u8) {
     ASKED.store(lg_period.min(MOST_LG_PERIOD) + 1, Relaxed);
     follow();
@@ -27,7 +27,8 @@ pub fn set_lg_period(lg_period: u8) {
 
 /// Sampling was switched on or off (`recorder::switch`).
 pub fn follow() {
-    // Pairs with the fence in `begin`: it meets what was asked for, or we see the JVM open.
+    // Pairs with the fence in `begin`: either `begin` meets the request, or this thread sees the
+    // JVM open.
     fence(SeqCst);
     ask::ask(Work::Settle);
 }
@@ -43,9 +44,9 @@ pub fn reset() {
     }
 }
 
-/// Has the JVM sample as it was asked for last. On an attached thread.
+/// Makes the JVM sample as the last request says. On an attached thread.
 pub fn settle(_turn: &mut Turn, jvmti: Jvmti) -> bool {
-    // AcqRel: a wish is met once; it publishes nothing else.
+    // AcqRel: a request is met once; it publishes nothing else.
     if let Some(lg_period) = ASKED.swap(0, AcqRel).checked_sub(1) {
         thinning::set_period(jvmti, lg_period);
     }

@@ -1,11 +1,11 @@
-//! Which of the sampled objects still live, and room for new ones.
+//! Which of the sampled objects still live; makes room for new ones.
 //!
-//! Always on an attached thread. One thread sweeps at a time (`turn`); a second one goes on with what is
-//! known.
+//! Runs on an attached thread. One thread sweeps at a time (`turn`); a second one continues with
+//! what is known.
 //!
-//! At samples a sweep is made only after a collection, and not before a quarter as many samples were
-//! taken as there are references: it costs four looks a sample (some 40 ns each), however many there
-//! are.
+//! A sample sweeps only after a collection, and only when at least a quarter as many samples were
+//! taken as there are references. So a sweep costs at most four looks a sample (some 40 ns each),
+//! whatever their number.
 
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicU64, AtomicUsize};
@@ -16,26 +16,26 @@ use super::turn::{CEILING, ROOM, Turn};
 use super::{COLLECTIONS, IS_TOLD, LIVE, STACKS, inside, thinning};
 use crate::recorder;
 
-/// Samples below which no sweep is worth its while.
+/// With fewer samples a sweep is not worth its cost.
 const LEAST: usize = 64;
 
-/// Collections that had been made when the last sweep began. Written by who sweeps.
+/// Collections that had been made when the last sweep began. Written by the thread that sweeps.
 static SWEPT: AtomicU64 = AtomicU64::new(0);
 
 /// Samples since the last sweep. Any sampling thread adds.
 static SAMPLES: AtomicUsize = AtomicUsize::new(0);
 
-/// May one more be kept?
+/// May one more reference be kept?
 pub fn has_room() -> bool {
     LIVE.len() < ROOM
 }
 
-/// Collections that what lives is known by.
+/// The number of collections at the last sweep: what lives is known as of then.
 pub fn swept() -> u64 {
     SWEPT.load(Relaxed)
 }
 
-/// Learns which of the objects live. False when another thread is at it.
+/// Finds out which of the objects live. False when another thread sweeps.
 pub fn sweep(jni: Jni) -> bool {
     let turn = Turn::take();
     turn.map(|mut turn| look(&mut turn, jni)).is_some()
@@ -52,7 +52,7 @@ fn look(turn: &mut Turn, jni: Jni) {
     SWEPT.store(seen, Relaxed);
 }
 
-/// Takes out the record of a dead object, and gives its reference back.
+/// Removes the record of a dead object, and gives its reference back.
 fn bury(jni: Jni, weak: usize) {
     let Some(Some(sample)) = inside(|| LIVE.remove(weak)) else {
         return;

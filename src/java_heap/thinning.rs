@@ -1,8 +1,10 @@
 //! Fewer samples of the same objects, without a bias.
 //!
-//! Why the sums stay unbiased says `sampler::is_kept`.
+//! It runs when the ceiling of references is reached, under the right to sweep. `sampler::is_kept` says why
+//! the sums stay unbiased.
 //!
-//! A thread's first sample after a change was drawn with the period of before, and says so (`gap`).
+//! A thread's first sample after a change was drawn with the period before, and is recorded with
+//! that (`gap`).
 #![allow(unsafe_code)]
 
 use core::sync::atomic::Ordering::Relaxed;
@@ -19,10 +21,11 @@ use crate::platform::sys;
 use crate::sampler::{is_kept, weight};
 use crate::table::live_table::Sample;
 
-/// From exact samples (period 0) the first step goes here: below it next to nothing would go.
+/// From exact samples (period 0) the first step goes here: with a shorter period almost nothing
+/// would be removed.
 const FIRST: u8 = 8;
 
-/// Samples that gave way. Written by who sweeps.
+/// Samples that gave way. Written by the thread that sweeps.
 static THINNED: AtomicU64 = AtomicU64::new(0);
 
 /// log2 of the period that thinning asked for last; 0: none did. Written by the sweeping thread.
@@ -38,7 +41,7 @@ pub fn thinned() -> u64 {
     THINNED.load(Relaxed)
 }
 
-/// Doubles the period for the samples to come and those that are there.
+/// Doubles the period for the samples to come and for those that exist.
 pub fn thin(turn: &mut Turn, jvmti: Jvmti, jni: Jni) {
     let lg_period = LG_PERIOD.load(Relaxed).max(FIRST - 1) + 1;
     if lg_period > MOST_LG_PERIOD || !set_period(jvmti, lg_period) {
@@ -63,7 +66,7 @@ pub fn thin(turn: &mut Turn, jvmti: Jvmti, jni: Jni) {
     }
 }
 
-/// Another period, for the gaps to come. Called by who may sweep.
+/// Sets another period for the gaps to come. Only under the right to sweep.
 pub fn set_period(jvmti: Jvmti, lg_period: u8) -> bool {
     let is_set = jvmti.set_interval(interval(lg_period));
     if is_set {
@@ -87,8 +90,8 @@ mod tests {
     use crate::sampler::probability;
     use crate::table::stack_table::StackId;
 
-    /// Objects of one size, sampled with 2^10 and thinned step by step to 2^14: what the samples
-    /// stand for stays the truth, within four deviations.
+    /// Objects of one size, sampled with 2^10 and thinned step by step to 2^14: the estimate stays
+    /// true, within four deviations.
     #[test]
     fn sums_stay_unbiased_over_many_steps() {
         const OBJECTS: u32 = 200_000;

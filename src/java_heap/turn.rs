@@ -1,7 +1,7 @@
-//! The right to sweep: one thread has it at a time, and with it the copy of the references.
+//! The right to sweep. One thread has it at a time, and the copy of the references with it.
 //!
-//! Only the thread that has it deletes weak references, so those it has copied stay good although no lock
-//! is held while the JVM is asked. Nobody but the helper waits for it.
+//! Only the thread that has it deletes weak references. So the references in its copy stay valid,
+//! although no lock is held while the JVM is asked. Only the helper waits for the right.
 #![allow(unsafe_code)]
 
 use core::alloc::Layout;
@@ -13,17 +13,18 @@ use super::{LIVE, inside};
 use crate::platform::sys;
 use crate::table::arena;
 
-/// From so many references on, samples give way: each costs the collector a look at every
+/// From this many references on, samples give way: each costs the collector a look at every
 /// collection.
 pub const CEILING: usize = 20_000;
 
-/// Never more than this, though a thread be kept from thinning.
+/// Never more than this, even if a thread is kept from thinning.
 pub const ROOM: usize = 2 * CEILING;
 
-/// Is a sweep under way? Acquire on taking pairs with Release on giving back.
+/// Is a sweep in progress? Acquire on taking pairs with Release on giving back.
 static SWEEPING: AtomicBool = AtomicBool::new(false);
 
-/// The references of the sweep under way; null until the first. Written and read by who sweeps.
+/// The references of the sweep in progress; null until the first. Written and read by the thread
+/// that sweeps.
 static COPY: AtomicPtr<usize> = AtomicPtr::new(null_mut());
 
 /// The right to sweep.
@@ -31,12 +32,12 @@ pub struct Turn(());
 
 impl Turn {
     pub fn take() -> Option<Turn> {
-        // Made only when it is ours: dropping one gives the turn back.
+        // Made only when the right is ours, because dropping it gives the right back.
         (!SWEEPING.swap(true, Acquire)).then(|| Turn(()))
     }
 
-    /// Waits for it. For the helper, which keeps nobody else waiting: the JVM passes a thread over
-    /// that is in native code.
+    /// Waits for it. For the helper, which makes no other thread wait: the JVM does not wait for a
+    /// thread in native code.
     pub fn wait() -> Turn {
         static NEVER: AtomicU32 = AtomicU32::new(0);
         loop {
@@ -47,7 +48,7 @@ impl Turn {
         }
     }
 
-    /// Copies the references as of now; the rest of what comes meanwhile is left for the next time.
+    /// Copies the references that exist now; the next sweep handles those that come meanwhile.
     pub fn references(&mut self) -> &[usize] {
         let mut memory = COPY.load(Relaxed);
         if memory.is_null() {
@@ -58,7 +59,7 @@ impl Turn {
             memory = fresh.cast().as_ptr();
             COPY.store(memory, Relaxed);
         }
-        // SAFETY: ROOM words of the arena, zeroed, and this turn's alone.
+        // SAFETY: ROOM words of the arena, zeroed, which belong to this turn alone.
         let copy = unsafe { core::slice::from_raw_parts_mut(memory, ROOM) };
         let mut length = 0;
         let _ = inside(|| {

@@ -1,5 +1,5 @@
-//! What the machine, the kernel and the loader are: system calls, ELF, thread-local words, the facts of
-//! the process. Nothing here knows of profiles.
+//! The machine, the kernel and the loader: system calls, ELF, thread-local words, the facts of the
+//! process. Nothing here knows of profiles.
 
 pub mod decimal;
 pub mod elf;

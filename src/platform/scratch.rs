@@ -1,4 +1,4 @@
-//! Memory of the kernel's for a while: mapped, used, given back when dropped.
+//! Memory from the kernel for a while: mapped, used, unmapped when dropped.
 //!
 //! Source: mmap(2).
 #![allow(unsafe_code)]
@@ -37,7 +37,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // SAFETY: mapped by `map` with this length; what was handed out borrows from `self`.
+        // SAFETY: mapped by `map` with this length; every borrow of it borrows from `self`.
         unsafe { sys::munmap(self.region, self.bytes) };
     }
 }

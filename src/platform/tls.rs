@@ -1,21 +1,22 @@
 //! The per-thread word that every allocation touches, and the guard against re-entry.
 //!
-//! Called by `hooks` (in assembly), `recorder` and `boot`. The block is 64 bytes of initial-exec
-//! TLS, zero-initialised, without a constructor or destructor: all zero means "a thread that has
-//! not allocated yet". Whatever else a thread owns hangs behind one pointer ([`Tls::thread`]).
+//! The hooks use it in assembly, the recorder and the start in Rust. The block is 64 bytes of
+//! initial-exec TLS, zero-initialised, without a constructor or destructor: all zero means "a
+//! thread that has not allocated yet". Everything else that a thread owns is behind one pointer
+//! ([`Tls::thread`]).
 //!
-//! The countdown stands at offset 56 on purpose. The hooks reach it as `fs:[rax + 56]`, with `rax`
-//! the block's offset from the thread pointer as the dynamic linker stored it. Before it has
-//! relocated us (an IFUNC resolver of a library relocated earlier may allocate) that offset reads
-//! as zero, and `fs:56` is a word of glibc's TCB that nothing uses and that holds zero
-//! (`tcbhead_t.unused_vgetcpu_cache`): nothing is left of it, and the call takes the cold path,
-//! which knows the case by the zero offset.
+//! The countdown is at offset 56 on purpose. The hooks reach it as `fs:[rax + 56]`, where `rax` is
+//! the block's offset from the thread pointer as the dynamic linker stored it. Before the linker
+//! has relocated us (an IFUNC resolver of a library relocated earlier may allocate) that offset
+//! reads as zero. `fs:56` is a word of glibc's TCB that nothing uses and that holds zero
+//! (`tcbhead_t.unused_vgetcpu_cache`). So the countdown seems to have run out, and the call takes
+//! the cold path, which recognises the case by the zero offset.
 //!
 //! Sources: ELF TLS ABI 3.4 (initial exec), glibc `sysdeps/x86_64/nptl/tls.h`.
 //!
 //! # Safety
 //!
-//! A thread reads and writes its own block only. Signal handlers of the thread may interrupt
+//! A thread reads and writes only its own block. Signal handlers of the thread may interrupt
 //! anywhere, so fields are atomics used relaxed: they order nothing between threads.
 #![allow(unsafe_code)]
 
@@ -53,12 +54,13 @@ pub struct Tls {
     before_fork: AtomicU64,
     /// Forks in progress: a signal handler that interrupts one may fork too.
     pub forks: AtomicU32,
-    /// What the outermost of them found, for its handlers to come; the recorder's.
+    /// What the outermost of these forks found, for its later handlers; belongs to the recorder.
     pub fork_state: AtomicU32,
-    /// How the JVM drew the gap between objects sampled that the thread is in; `java_heap`'s.
+    /// How the JVM drew the gap between sampled objects in which the thread is; belongs to
+    /// `java_heap`.
     pub java_gap: AtomicU64,
     reserved: [u64; 2],
-    /// Bytes left before the next sample; none left, or less, calls the cold path.
+    /// Bytes left before the next sample; at zero or below, the hook calls the cold path.
     pub countdown: AtomicU64,
 }
 
@@ -90,25 +92,25 @@ pub fn thread_pointer() -> usize {
 }
 
 /// The calling thread's block. Before relocation, see [`offset`], its countdown is a spare word of
-/// the TCB and nothing else of it may be touched.
+/// the TCB, and nothing else of it may be touched.
 #[inline(always)]
 pub fn current() -> &'static Tls {
     let address = thread_pointer().wrapping_add(offset());
-    // SAFETY: initial-exec TLS lies at that offset from the thread pointer for every thread, from
-    // its first to its last instruction (ELF TLS ABI); `Tls` is valid when zero. 'static stands
-    // for "this thread's lifetime": the reference is never handed to another thread.
+    // SAFETY: initial-exec TLS is at that offset from the thread pointer for every thread, from its
+    // first to its last instruction (ELF TLS ABI); `Tls` is valid when zero. 'static means "this
+    // thread's lifetime": the reference is never passed to another thread.
     unsafe { &*(address as *const Tls) }
 }
 
 impl Tls {
-    /// Enters our cold code: parks the countdown and says busy. `None` when the thread is inside
-    /// already, which happens when a signal handler allocates or frees in the midst of it.
+    /// Enters our cold code: parks the countdown and marks the thread as busy. `None` when the
+    /// thread is inside already: a signal handler allocates or frees while it interrupts that code.
     #[inline]
     pub fn enter(&'static self) -> Option<Guard> {
         if self.busy.load(Relaxed) != 0 {
             return None;
         }
-        // A handler that comes between these finds the thread outside and leaves it as it was.
+        // A handler that comes between these two finds the thread outside and leaves it as it was.
         let before = self.countdown.swap(PARKED, Relaxed);
         compiler_fence(SeqCst);
         self.busy.store(1, Relaxed);
@@ -133,7 +135,7 @@ impl Tls {
         true
     }
 
-    /// Ends a [`Tls::before_fork`] that said true.
+    /// Ends a [`Tls::before_fork`] that returned true.
     pub fn after_fork(&self) {
         self.busy.store(0, Relaxed);
         compiler_fence(SeqCst);
@@ -148,7 +150,7 @@ impl Tls {
     }
 }
 
-/// Proof that this thread is inside our cold code once. Dropping it arms the countdown.
+/// Proof that this thread is inside our cold code. Dropping it arms the countdown.
 pub struct Guard {
     tls: &'static Tls,
     before: u64,
@@ -157,13 +159,14 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// What the countdown held when the thread came in.
+    /// What the countdown held when the thread entered.
     #[inline]
     pub fn before(&self) -> u64 {
         self.before
     }
 
-    /// What the countdown shall hold when the guard goes; without this, what it held before.
+    /// Sets what the countdown will hold when the guard is dropped; without this, what it held
+    /// before.
     #[inline]
     pub fn rearm(&mut self, countdown: u64) {
         self.rearm = countdown;
@@ -175,14 +178,14 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.float.restore();
         self.tls.busy.store(0, Relaxed);
-        // A handler that comes between these parks and restores on its own.
+        // A handler that comes between these two parks and restores by itself.
         compiler_fence(SeqCst);
         self.tls.countdown.store(self.rearm, Relaxed);
     }
 }
 
-/// The program's floating-point control and status word. It may have unmasked exceptions, which our
-/// arithmetic would raise, and it may look at the flags, which our arithmetic sets.
+/// The program's floating-point control and status word. The program may have unmasked exceptions,
+/// which our arithmetic would raise, and it may read the flags, which our arithmetic sets.
 #[derive(Clone, Copy)]
 pub struct FloatState(u32);
 

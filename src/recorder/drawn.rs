@@ -1,5 +1,5 @@
-//! What was drawn and what it stands for, on its way into the tables: the same for malloc, mappings and
-//! the Java heap.
+//! What was drawn and its weight, on the way into the tables: the same for malloc, mappings and the
+//! Java heap.
 
 use crate::diag::{self, Counter};
 use crate::sampler::Weight;
@@ -8,23 +8,23 @@ use crate::table::stack_table::{StackId, StackTable};
 
 /// A block, a mapping or an object that is sampled.
 pub struct Drawn {
-    /// Where it lies, or what names it.
+    /// Its address, or the reference that identifies it.
     pub address: usize,
     /// Bytes that were asked for.
     pub size: usize,
-    /// log2 of the period that it was drawn with.
+    /// log2 of the period with which it was drawn.
     pub lg_period: u8,
     /// What it stands for.
     pub weight: Weight,
     /// By the recorder's clock.
     pub birth_ms: u64,
-    /// The number of the thread that asked.
+    /// The number of the thread that allocated it.
     pub thread: u32,
 }
 
 impl Drawn {
-    /// Stores the sample with its stack, if that could be interned. `insert` puts the record into a table.
-    /// The error is what is to be counted.
+    /// Stores the sample with its stack, if the stack could be interned. `insert` puts the record
+    /// into a table. The error is the counter to increment.
     #[inline(always)]
     pub fn keep(
         self,

@@ -1,10 +1,10 @@
-//! What happens to a record when its block is freed or moved, and frees that must wait.
+//! What happens to a record when its block is freed or moved; and frees that must wait.
 //!
-//! Takes one table lock at a time. A signal handler that interrupted this thread inside the tables, or a
-//! fork that takes too long, is answered with [`Refused`].
+//! Takes one table lock at a time. When a signal handler interrupted this thread inside the tables,
+//! or a fork takes too long, the answer is [`Refused`].
 //!
 //! # Safety
-//! See `recorder`: a block of a thread is used by that thread alone.
+//! See `recorder`: only a thread itself uses its block.
 #![allow(unsafe_code)]
 
 use core::sync::atomic::AtomicBool;
@@ -20,23 +20,26 @@ use crate::platform::tls;
 use crate::table::fork_gate;
 use crate::table::live_table::{Insert, Sample};
 
-/// Leads what frees to the page filter. Set by the hooks before anything can be sampled.
+/// Makes the functions that free ask the page filter. Set by the hooks before anything can be
+/// sampled.
 static WATCH: OnceRef<'static, fn()> = OnceRef::new();
 
-/// Does what frees look at the page filter? Written by the thread that leads it there, with Release.
+/// Do the functions that free ask the page filter? Written by the thread that makes them do so,
+/// with Release.
 static WATCHED: AtomicBool = AtomicBool::new(false);
 
-/// Keeps what leads frees to the page filter.
+/// Keeps the function that makes the functions that free ask the page filter.
 pub fn set_watch(watch: &'static fn()) {
-    // Who comes second has the same one.
+    // A second call would bring the same one.
     let _ = WATCH.set(watch);
 }
 
-/// From now on whatever frees asks the page filter first. Called before a sample is recorded.
+/// From now on every function that frees asks the page filter first. Runs before a sample is
+/// recorded.
 #[inline]
 pub fn watch_frees() {
-    // Acquire: pairs with the release in `begin_to_watch`, so that a thread that gets a sampled block
-    // from this one sees where frees lead now.
+    // Acquire: pairs with the release in `begin_to_watch`, so that a thread that gets a sampled
+    // block from this one sees the new targets of the functions that free.
     if !WATCHED.load(Acquire) {
         begin_to_watch();
     }
@@ -51,14 +54,14 @@ fn begin_to_watch() {
 }
 
 /// The tables cannot be used now: a signal handler interrupted this thread inside them, or a fork
-/// takes too long. What is to be freed must wait.
+/// takes too long. The free must wait.
 #[derive(Debug)]
 pub struct Refused;
 
-/// Takes the record of `address` away, if there is one.
+/// Removes the record of `address`, if there is one.
 pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
     let _guard = tls::current().enter().ok_or(Refused)?;
-    if fork::abandon_if_wiped() {
+    if fork::begin_to_sample() {
         return Ok(None);
     }
     let _pass = fork_gate::TABLES.enter().ok_or(Refused)?;
@@ -76,7 +79,22 @@ fn remove_timed(address: usize) -> Option<Sample> {
     sample
 }
 
-/// Puts a detached record back: its block was not freed after all.
+/// The block at `address` is about to be freed: removes its record, if there is one, and notes how long
+/// the block lived.
+#[inline]
+pub fn release(address: usize) -> Result<(), Refused> {
+    let _guard = tls::current().enter().ok_or(Refused)?;
+    if fork::begin_to_sample() {
+        return Ok(());
+    }
+    let _pass = fork_gate::TABLES.enter().ok_or(Refused)?;
+    if let Some(sample) = LIVE.remove(address) {
+        forget(&sample);
+    }
+    Ok(())
+}
+
+/// Puts a removed record back: its block was not freed after all.
 pub fn attach(sample: Sample) {
     let guard = tls::current().enter();
     let pass = guard.as_ref().and_then(|_| fork_gate::TABLES.enter());
@@ -85,19 +103,19 @@ pub fn attach(sample: Sample) {
     }
 }
 
-/// The block of a detached record is free: notes how long it lived.
+/// The block of a removed record is free: notes how long it lived.
 pub fn forget(sample: &Sample) {
     STACKS.note_free(sample.stack, uptime_ms().saturating_sub(sample.birth_ms));
 }
 
-/// A signal handler frees a sampled block while its thread is inside our tables: record and block
-/// go when the thread leaves them. False: there is no room to remember it, so the block is to be
-/// freed now, and its record stays until the address is used again.
+/// A signal handler frees a sampled block while its thread is inside our tables. The record and the
+/// block are freed when the thread leaves them. False: there is no room to remember it, so the
+/// block must be freed now, and its record stays until the address is used again.
 #[must_use]
 pub fn free_later(address: usize) -> bool {
     let thread = current_thread();
-    // SAFETY: the block of this very thread; the pending list is made for being filled from
-    // handlers, see `thread`.
+    // SAFETY: the block of this very thread; the pending list is made to be filled by handlers, see
+    // `thread`.
     let kept = !thread.is_null() && unsafe { Thread::pend(thread, address) };
     diag::count(if kept {
         Counter::FreeDeferred
@@ -107,7 +125,7 @@ pub fn free_later(address: usize) -> bool {
     kept
 }
 
-/// Did handlers leave blocks behind on this thread?
+/// Did handlers leave postponed frees on this thread?
 #[inline(always)]
 pub fn has_pending() -> bool {
     let thread = current_thread();
@@ -115,7 +133,7 @@ pub fn has_pending() -> bool {
     !thread.is_null() && unsafe { Thread::has_pending(thread) }
 }
 
-/// Blocks that handlers left behind on this thread, to be freed by the caller one by one.
+/// The next block whose free a handler postponed on this thread; the caller frees it.
 pub fn next_pending() -> Option<usize> {
     let thread = current_thread();
     if thread.is_null() {

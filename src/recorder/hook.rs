@@ -1,4 +1,4 @@
-//! The exported hooks by their addresses: the first frame of every stack.
+//! The addresses of the exported hooks: the first frame of every stack.
 #![allow(unsafe_code)]
 
 use once_cell::race::OnceRef;
@@ -7,7 +7,7 @@ use once_cell::race::OnceRef;
 static HOOKS: OnceRef<'static, HookAddresses> = OnceRef::new();
 
 /// The addresses of the exported hooks. A pointer into a hook is frame 0 of the stacks sampled
-/// there: the profile's readers drop everything up to a function of such a name.
+/// there: the profile's readers drop everything up to a function with such a name.
 #[allow(missing_docs, reason = "each field is the symbol of its name")]
 pub struct HookAddresses {
     pub malloc: *const (),
@@ -35,7 +35,7 @@ unsafe impl Sync for HookAddresses {}
 
 /// Keeps the addresses of the hooks.
 pub(super) fn set(hooks: &'static HookAddresses) {
-    // Who comes second has the same ones.
+    // A second call would bring the same addresses.
     let _ = HOOKS.set(hooks);
 }
 
@@ -44,7 +44,7 @@ pub fn hooks() -> Option<&'static HookAddresses> {
     HOOKS.get()
 }
 
-/// The hook a block was asked at.
+/// The hook by which a block was allocated.
 #[derive(Clone, Copy)]
 #[allow(missing_docs, reason = "each is the function of its name")]
 pub enum Hook {

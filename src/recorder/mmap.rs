@@ -1,9 +1,9 @@
-//! What a sampled mapping means: the bytes that mmap(2) and brk(2) gave the program, by stack, as
-//! a kind of their own beside malloc's.
+//! What a sampled mapping means: the bytes that mmap(2) and brk(2) gave the program, by stack, as a
+//! kind of their own besides malloc's.
 //!
-//! A mapping is drawn by itself: the marks of
-//! `sampler` have no memory, so a fresh gap for each call samples it with the same p as a countdown
-//! would, and no thread-local counter is needed. Failure means "as if not sampled" and a counter.
+//! Each mapping is drawn for itself. The marks of `sampler` have no memory, so a fresh gap for each
+//! call samples it with the same p as a countdown would, and no thread-local counter is needed.
+//! Failure means "as if not sampled" and a counter.
 //!
 //! # Safety
 //! See `recorder`: the guard makes the caller the only user of its thread's block.
@@ -15,7 +15,7 @@ use super::drawn::Drawn;
 use super::hook::Hook;
 use super::sampling::thread_of;
 use super::thread::Thread;
-use super::{MAP_STACKS, MOST_FRAMES, RANGES, THREAD_NAMES, is_active, lg_period, uptime_ms};
+use super::{MAP_STACKS, MOST_FRAMES, RANGES, THREAD_NAMES, fork, is_active, lg_period, uptime_ms};
 use crate::diag::{self, Counter};
 use crate::platform::tls::{self, Guard};
 use crate::table::live_table::Insert;
@@ -30,13 +30,14 @@ struct Inside {
 }
 
 impl Inside {
-    /// `None`: a handler that interrupted our code, or there is no block for the thread.
+    /// `None`: a handler interrupted our code, or there is no block for the thread.
     fn enter() -> Option<Inside> {
         let tls = tls::current();
         let Some(_guard) = tls.enter() else {
             diag::count(Counter::Reentered);
             return None;
         };
+        fork::begin_to_sample();
         let thread = thread_of(tls)?;
         Some(Inside { thread, _guard })
     }
@@ -89,9 +90,9 @@ pub fn mapped(address: usize, size: usize, hook: Hook, registers: Registers) {
     }
 }
 
-/// `size` bytes at `address` are about to be unmapped. Before the call, or another thread would be
-/// given the addresses and lose its record to our removal. What comes back goes to [`restore`] if
-/// the kernel refuses, else to [`gone`].
+/// `size` bytes at `address` are about to be unmapped. This runs before the call. Otherwise another
+/// thread could get the addresses, and its record would be removed. The result is passed to
+/// [`restore`] if the kernel refuses, else to [`gone`].
 pub fn unmapping(address: usize, size: usize) -> Removed {
     if size == 0 || RANGES.is_empty() {
         return Removed::default();
@@ -110,7 +111,7 @@ fn take_out(inside: &mut Inside, address: usize, size: usize) -> Removed {
     RANGES.cut(address, end, &mut |probability| thread.happens(probability))
 }
 
-/// What was taken out is gone: notes how long it lived.
+/// The removed parts are unmapped: notes how long they lived.
 pub fn gone(removed: &Removed) {
     let now = uptime_ms();
     for part in removed.iter() {
@@ -118,7 +119,7 @@ pub fn gone(removed: &Removed) {
     }
 }
 
-/// The kernel refused: what was taken out is still there.
+/// The kernel refused: the removed parts are still mapped.
 pub fn restore(removed: &Removed) {
     let parts = removed.iter().count();
     if parts + removed.lost == 0 {

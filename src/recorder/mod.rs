@@ -1,18 +1,19 @@
 //! What one sample means: unwind, intern, insert; and the inverse when its block is freed. A list
-//! of calls, no logic of its own.
+//! of calls, without logic of its own.
 //!
-//! Called by `hooks::cold`; reads nothing of the configuration but what `boot` stored here.
-//! May take one table lock at a time, grow the arena, and nothing else; never while unwinding.
-//! Failure means "as if not sampled" and a counter.
+//! It reads nothing of the configuration except what [`start`] stored here. It may take one table
+//! lock at a time and grow the arena, and nothing else; it holds no lock while unwinding. Failure
+//! means "as if not sampled" and a counter.
 //!
 //! Every thread that samples owns a [`Thread`] block in the arena, found again by the address of
-//! its TCB: glibc reuses those, so there are as many blocks as threads alive at once, and no TLS
+//! its TCB. glibc reuses TCBs, so there are as many blocks as threads alive at once, and no TLS
 //! destructor is needed.
 //!
 //! # Safety
 //!
-//! A `Thread` block is used by the thread whose TCB it is filed under, between
-//! [`Tls::enter`](crate::platform::tls::Tls::enter) and the drop of the guard, so at most once at a time.
+//! A `Thread` block is used by the thread under whose TCB it is stored, between
+//! [`Tls::enter`](crate::platform::tls::Tls::enter) and the drop of the guard, so by one user at a
+//! time.
 #![allow(unsafe_code)]
 
 mod drawn;
@@ -41,8 +42,8 @@ use crate::{
 };
 
 pub use drawn::Drawn;
-pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid};
-pub use free::{Refused, attach, detach, forget, free_later, has_pending, next_pending};
+pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid, settle};
+pub use free::{Refused, attach, detach, forget, free_later, has_pending, next_pending, release};
 pub use free::{set_watch, watch_frees};
 pub use hook::{Hook, HookAddresses, hooks};
 pub use sampling::{Sampling, enter_event};
@@ -52,46 +53,46 @@ pub use thread_name::name_of;
 /// The stacks seen. Lives as long as the process.
 pub static STACKS: StackTable = StackTable::new();
 
-/// How many of them begin in each page; the hooks look here.
+/// How many live samples begin in each page; the hooks look here.
 pub static PAGES: PageFilter = PageFilter::new();
 
 /// The samples that are live.
 pub static LIVE: LiveTable = LiveTable::new(Some(&PAGES));
 
-/// The stacks that mapped.
+/// The stacks of mappings.
 pub static MAP_STACKS: StackTable = StackTable::new();
 
-/// The sampled mappings that are there.
+/// The sampled mappings that exist.
 pub static RANGES: RangeTable = RangeTable::new();
 
-/// Bytes a dormant thread allocates before it looks again whether it shall sample: few where
-/// somebody may switch it on. Written by `boot` before [`ACTIVE`].
+/// Bytes that a dormant thread allocates before it looks again whether to sample: few where
+/// sampling may be switched on. Written by [`start`] before [`ACTIVE`].
 static DORMANT: AtomicU64 = AtomicU64::new(64 << 20);
 
 /// As [`DORMANT`], when sampling can be switched on.
 const LIGHT_SLEEP: u64 = 1 << 20;
 
-/// Is sampling on? Written by `boot` (and whoever switches it); a thread reads it when its
-/// countdown runs out. Release and acquire: what `boot` stored before is seen with it.
+/// Is sampling on? Written by [`start`] and [`switch`]; a thread reads it when its countdown runs
+/// out. Release and acquire: what was stored before is seen with it.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 
-/// log2 of the mean bytes between samples. Written by `boot` before [`ACTIVE`], and by who changes
-/// it.
+/// log2 of the mean bytes between samples. Written by [`start`] before [`ACTIVE`], and by
+/// [`set_lg_period`].
 static LG_PERIOD: AtomicU8 = AtomicU8::new(sampler::MOST_LG_PERIOD);
 
-/// Most frames kept of a stack. Written by `boot` before [`ACTIVE`].
+/// Most frames kept of a stack. Written by [`start`] before [`ACTIVE`].
 static MOST_FRAMES: AtomicU32 = AtomicU32::new(128);
 
-/// Record thread names at each sample? Written by `boot` before [`ACTIVE`].
+/// Record thread names at each sample? Written by [`start`] before [`ACTIVE`].
 static THREAD_NAMES: AtomicBool = AtomicBool::new(false);
 
-/// Start of our clock. Written by `boot` before [`ACTIVE`].
+/// Start of our clock. Written by [`start`] before [`ACTIVE`].
 static START_MS: AtomicU64 = AtomicU64::new(0);
 
 /// How often all samples were forgotten. Any thread that does so adds.
 static RESETS: AtomicU32 = AtomicU32::new(0);
 
-/// What `boot` found in the configuration.
+/// What the configuration says.
 pub struct Settings {
     /// log2 of the mean bytes between samples; 0 records everything.
     pub lg_period: u8,
@@ -105,12 +106,13 @@ pub struct Settings {
     pub controlled: bool,
     /// Processor time that sampling may take, in per mille, and the period follows; `None`: it is fixed.
     pub budget: Option<u32>,
+    /// This process.
+    pub pid: u32,
     /// The exported hooks.
     pub hooks: &'static HookAddresses,
 }
 
-/// Stores the settings, then switches sampling on. Called once by `boot`, before the program's
-/// first thread.
+/// Stores the settings, then switches sampling on. Runs once, before the program's first thread.
 pub fn start(settings: &Settings) {
     LG_PERIOD.store(settings.lg_period, Relaxed);
     if settings.controlled {
@@ -118,12 +120,12 @@ pub fn start(settings: &Settings) {
     }
     MOST_FRAMES.store(settings.most_frames, Relaxed);
     THREAD_NAMES.store(settings.thread_names, Relaxed);
-    START_MS.store(sys::monotonic_ms(), Relaxed);
+    START_MS.store(sys::monotonic_ms_once(), Relaxed);
     hook::set(settings.hooks);
-    fork::watch();
     if let Some(per_mille) = settings.budget {
         rate::start(per_mille);
     }
+    fork::begin(settings.pid);
     // Release: pairs with `is_active`.
     ACTIVE.store(settings.active, Release);
     // The calling thread looks at its next allocation.
@@ -132,23 +134,22 @@ pub fn start(settings: &Settings) {
 
 /// Are samples taken now?
 pub fn is_active() -> bool {
-    // Acquire: pairs with the release in `start`. In a sandbox nobody could ever write what was
-    // sampled.
+    // Acquire: pairs with the release in `start`. In a sandbox no sample could ever be written.
     ACTIVE.load(Acquire) && !arena::exhausted() && !sys::is_sandboxed()
 }
 
-/// Is sampling switched on? Threads follow at the end of the gap that they are in.
+/// Is sampling switched on? A thread follows at the end of its current gap.
 pub fn is_on() -> bool {
     ACTIVE.load(Relaxed)
 }
 
-/// Switches sampling on or off. What was sampled stays.
+/// Switches sampling on or off. Existing samples stay.
 pub fn switch(on: bool) {
     ACTIVE.store(on, Release);
 }
 
-/// Changes the mean distance between samples, for the gaps to come; each sample keeps the period it
-/// was drawn with. False when there is no such period.
+/// Changes the mean distance between samples, for the gaps to come; each sample keeps the period
+/// with which it was drawn. False when there is no such period.
 pub fn set_lg_period(lg_period: u8) -> bool {
     let exists = lg_period <= sampler::MOST_LG_PERIOD;
     if exists {

@@ -1,6 +1,7 @@
-//! One sample of malloc's family, from the countdown that ran out to the record.
+//! One sample of the malloc family: from the countdown that ran out to the record.
 //!
-//! May take one table lock at a time, grow the arena, and nothing else; never while unwinding.
+//! It may take one table lock at a time and grow the arena, and nothing else; it holds no lock
+//! while unwinding.
 //!
 //! # Safety
 //! See `recorder`: the guard makes the caller the only user of its thread's block.
@@ -20,14 +21,14 @@ use crate::sampler;
 use crate::table::{arena, fork_gate};
 use crate::unwind::Registers;
 
-/// A sample in the making: the thread is inside our code until it is recorded or dropped.
+/// A sample while it is made: the thread is inside our code until it is recorded or dropped.
 pub struct Sampling {
     thread: *mut Thread,
     guard: Guard,
 }
 
-/// The countdown ran out at an allocation of `size` bytes. `None`: not to be sampled, for this
-/// thread is only looking (dormant, first allocation, inside us already).
+/// The countdown ran out at an allocation of `size` bytes. `None`: it is not sampled, because this
+/// thread only looks (dormant, first allocation, inside us already).
 pub fn enter_event(size: usize) -> Option<Sampling> {
     let tls = tls::current();
     let Some(mut guard) = tls.enter() else {
@@ -36,7 +37,7 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
         diag::count(Counter::Reentered);
         return None;
     };
-    // Who may be switched on again shall miss no call of the exact mode.
+    // A thread that may be switched on again must not miss a call in exact mode.
     guard.rearm(match is_exact() && !arena::exhausted() {
         true => 0,
         false => DORMANT.load(Relaxed),
@@ -52,14 +53,31 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
     // SAFETY: the guard makes us the only user of this thread's block.
     let (due, countdown) = unsafe { (*thread).draw(size as u64, lg_period()) };
     guard.rearm(countdown);
+    match due && fork::begin_to_sample() {
+        false => due.then_some(Sampling { thread, guard }),
+        true => enter_afresh(tls, guard, size),
+    }
+}
+
+/// As [`enter_event`], where all that was known before was just abandoned, the thread's block too.
+#[cold]
+#[inline(never)]
+fn enter_afresh(tls: &'static Tls, mut guard: Guard, size: usize) -> Option<Sampling> {
+    let thread = thread_of(tls)?;
+    // SAFETY: as in `enter_event`.
+    let (due, countdown) = unsafe { (*thread).draw(size as u64, lg_period()) };
+    guard.rearm(countdown);
     due.then_some(Sampling { thread, guard })
 }
 
 pub(super) fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
-    fork::abandon_if_wiped();
     let known = tls.thread.load(Relaxed).cast::<Thread>();
     if !known.is_null() {
         return Some(known);
+    }
+    fork::abandon_if_wiped();
+    if thread::is_any() {
+        fork::begin_to_sample();
     }
     let _pass = fork_gate::TABLES.enter()?;
     let found = thread::find_or_make();
@@ -105,7 +123,7 @@ impl Sampling {
         weight.bytes
     }
 
-    /// The proof that the thread is inside our code, for whoever goes on from here.
+    /// The proof that the thread is inside our code, for the code that continues from here.
     pub fn guard(&self) -> &Guard {
         &self.guard
     }

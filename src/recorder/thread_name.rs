@@ -1,5 +1,5 @@
-//! Thread names, kept by number for as long as the process lives: a thread that ended keeps its line in
-//! the dump while it owns live blocks.
+//! Thread names, kept by number for as long as the process lives: a thread that ended keeps its
+//! line in the dump while it owns live blocks.
 #![allow(unsafe_code)]
 
 use core::alloc::Layout;
@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU64};
 use crate::platform::sys;
 use crate::table::arena;
 
-/// Names a block holds, and blocks.
+/// Names that a block holds, and number of blocks.
 const CHUNK: usize = 1024;
 const CHUNKS: usize = 256;
 
@@ -35,7 +35,7 @@ fn slot(uid: u32, make: bool) -> Option<&'static Name> {
     (!chunk.is_null()).then(|| unsafe { &*chunk.add(uid as usize % CHUNK) })
 }
 
-/// Keeps the calling thread's present name under `uid`.
+/// Keeps the calling thread's current name under `uid`.
 pub fn note(uid: u32) {
     let Some([first, second]) = slot(uid, true) else {
         return;

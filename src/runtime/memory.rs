@@ -1,13 +1,15 @@
-//! Reads of a runtime's memory that cannot fault: a page is asked for before it is touched.
+//! Reads of a runtime's memory that cannot fault: the kernel is asked about a page before it is
+//! touched.
 //!
-//! The walkers read through this alone. Their pointers come from the runtime's own structures and
-//! are right in all we know of; that one is not, in a version nobody has seen, must not be a fault
-//! inside the program's malloc. A page that was found readable is believed for a second, so that a
-//! hot walk asks the kernel for little. What a live frame refers to cannot be given back meanwhile;
-//! only garbage could name a page that was unmapped within that second.
+//! The walkers read through this alone. Their pointers come from the runtime's own structures, and
+//! are right in every version that we know. In an unknown version a pointer may be wrong, and that
+//! must not become a fault inside the program's malloc. A page that was found readable is believed
+//! for a second, so that a hot walk seldom asks the kernel. The memory that a live frame refers to
+//! cannot be given back meanwhile. Only a garbage pointer could name a page that was unmapped
+//! within that second.
 //!
 //! # Safety
-//! Plain bytes are read, volatile and aligned, from pages the kernel called readable.
+//! Plain bytes are read, volatile and aligned, from pages that the kernel called readable.
 #![allow(unsafe_code)]
 
 use core::ptr::read_volatile;
@@ -17,19 +19,19 @@ use crate::platform::sys;
 /// Pages remembered; a walk of thirty frames touches about a hundred.
 const PAGES: usize = 256;
 
-/// Places where a page may be remembered. With one, two pages that each frame of a recursion needs
-/// can drive each other out, and every frame asks the kernel twice.
+/// Places where a page may be remembered. With one place, two pages that each frame of a recursion
+/// needs could drive each other out, and every frame would ask the kernel twice.
 const WAYS: usize = 2;
 
 /// How long a page is believed.
 const BELIEF_MS: u64 = 1000;
 
-/// No address of user space is as high.
+/// All addresses of user space are below.
 const HIGHEST: u64 = 1 << 47;
 
-/// What one thread knows of its process' memory. All zero: nothing.
+/// What one thread knows of its process' memory. All zero: nothing is known.
 pub struct Memory {
-    /// Page numbers; 0 is none.
+    /// Page numbers; 0 means no page.
     known: [u64; PAGES],
     since_ms: u64,
 }
@@ -51,7 +53,7 @@ impl Memory {
         }
     }
 
-    /// Believes nothing any more: what comes is read on less proof than usual.
+    /// Forgets all pages: the next reads rest on less proof than usual.
     pub fn forget(&mut self) {
         self.known = [0; PAGES];
     }
@@ -151,7 +153,7 @@ mod tests {
     fn what_is_there_is_read_and_the_rest_is_not() {
         let region = sys::mmap_anon(2 * sys::PAGE).expect("memory");
         let end = region.as_ptr() as u64 + sys::PAGE as u64;
-        // SAFETY: two fresh pages; the second is given back at once.
+        // SAFETY: two fresh pages; the second is unmapped at once.
         unsafe {
             region
                 .add(sys::PAGE - 8)

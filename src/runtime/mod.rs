@@ -1,11 +1,12 @@
-//! Managed frames: the stack of a sample with the methods of a language runtime in it, where the
-//! native walk alone would end at code nobody has a name for.
+//! Managed frames: the methods of a language runtime in the stack of a sample. The native walk
+//! alone would end at code that has no name.
 //!
-//! A runtime is a folder here, a type that is a [`Runtime`], and one line in the table at the end. It is
-//! asked on the thread whose stack it is, synchronously, inside `fork_gate::TABLES` (names are interned),
-//! and nothing is called in it that allocates, locks or waits. What it cannot tell is left as the native
-//! walk had it. Several may be in one process: each has a range of generated code of its own, at which the
-//! native walk ends (`unwind::managed`), and goes on from there and back into native code.
+//! A runtime is a folder here, a type that implements [`Runtime`], and one line in the table at the
+//! end. It runs on the thread whose stack it is, inside `fork_gate::TABLES` (names are interned).
+//! It calls nothing that allocates, locks or waits. Frames that it cannot name stay as the native
+//! walk had them. Several runtimes may be in one process. Each has a range of generated code of its
+//! own, at which the native walk ends (`unwind::managed`). The runtime walks on from there until it
+//! is back in native code.
 #![allow(unsafe_code)]
 
 pub mod memory;
@@ -16,35 +17,36 @@ use crate::unwind::managed::Owner;
 use crate::unwind::{self, End, Registers, ThreadUnwinder};
 use memory::Memory;
 
-/// A language runtime. The types have no values: a process has one of each, whose state lies in statics.
+/// A language runtime. The types have no values: a process has one of each, with its state in
+/// statics.
 ///
 /// # Safety
-/// Zeroed memory is a [`State`](Runtime::State), and that has no ties to a thread.
+/// Zeroed memory is a valid [`State`](Runtime::State), and a state has no ties to a thread.
 pub unsafe trait Runtime {
-    /// As messages say it.
+    /// Its name in messages.
     const NAME: &'static str;
 
-    /// What a walk needs, and knows from the last one.
+    /// What a walk needs, and what it keeps for the next one.
     type State;
 
-    /// Notes what is to be looked for. Before sampling begins.
+    /// Notes what to look for. Runs before sampling begins.
     fn start(config: &Config);
 
-    /// Shall a sample ask for its frames? `now_ms` is the time by the recorder's clock. For each sample, so
-    /// it reads a word or two.
+    /// Must a sample ask for this runtime's frames? `now_ms` is the time by the recorder's clock.
+    /// This runs for each sample, so it reads only a word or two.
     fn is_wanted(now_ms: u64) -> bool;
 
-    /// Puts the managed frames into a stack whose native walk has ended so.
+    /// Puts the managed frames into a stack whose native walk has ended.
     fn complete(stack: &mut Stack<'_>);
 
-    /// A library is about to be closed: the runtime in it is asked nothing until [`Runtime::after_close`].
+    /// A library is about to be closed: its runtime is not asked until [`Runtime::after_close`].
     fn before_close();
 
-    /// A library was closed; if it was that of the runtime, this one is gone.
+    /// A library was closed; if it was the runtime's, the runtime is gone.
     fn after_close();
 }
 
-/// A stack in the making, leaf first.
+/// A stack while it is made, leaf first.
 pub struct Stack<'a> {
     /// Walks native frames.
     pub unwinder: &'a mut ThreadUnwinder,
@@ -52,7 +54,7 @@ pub struct Stack<'a> {
     pub frames: &'a mut [u64],
     /// How many there are.
     pub length: usize,
-    /// Why no more.
+    /// Why there are no more.
     pub end: End,
     /// The stack pointer where it began.
     pub sp: u64,
@@ -64,24 +66,24 @@ macro_rules! runtimes {
     ($($module:ident::$runtime:ident = $owner:literal;)+) => {
         $(pub mod $module;)+
 
-        /// What walks through managed frames need, and know from the last one.
+        /// What walks through managed frames need, and keep for the next walk.
         pub struct Room {
             pub(crate) memory: Memory,
             $(pub(crate) $module: <$module::$runtime as Runtime>::State,)+
         }
 
         $(impl $module::$runtime {
-            /// Whose code its range is.
+            /// The owner of this runtime's code range.
             pub const OWNER: Owner = Owner($owner);
         })+
 
-        /// Notes what is to be looked for. Before sampling begins.
+        /// Notes what to look for. Runs before sampling begins.
         pub fn start(config: &Config) {
             $($module::$runtime::start(config);)+
         }
 
-        /// The stack of the calling thread from `registers` up, leaf first: how many frames, and why no
-        /// more. `now_ms` is the time by the recorder's clock.
+        /// The stack of the calling thread from `registers` up, leaf first: how many frames, and
+        /// why no more. `now_ms` is the time by the recorder's clock.
         pub fn stack(
             unwinder: &mut ThreadUnwinder,
             registers: Registers,
@@ -102,27 +104,28 @@ macro_rules! runtimes {
             $($module::$runtime::before_close();)+
         }
 
-        /// A library was closed; if it was that of a runtime, this one is gone.
+        /// A library was closed; if it was a runtime's, that runtime is gone.
         pub fn after_close() {
             $($module::$runtime::after_close();)+
         }
     };
 }
 
-/// One for each walk that is under way, none in a process without a runtime.
-// SAFETY: zeroed memory is one: nothing known, and each runtime's state as the trait promises.
+/// One room for each walk in progress, no room in a process without a runtime.
+// SAFETY: zeroed memory is a valid room: nothing known, and each runtime's state as the trait
+// promises.
 pub(crate) static ROOMS: Pool<Room> = unsafe { Pool::new() };
 
 /// Forgets what lay in the arena: for a child of a fork that ran no handlers.
 ///
 /// # Safety
-/// As `arena::abandon`, with which it is called.
+/// As `arena::abandon`, which is called with it.
 pub unsafe fn abandon() {
     // SAFETY: the same contract.
     unsafe { ROOMS.abandon() };
 }
 
-// The numbers are places among `managed::MOST_OWNERS`, no two alike.
+// The numbers are places below `managed::MOST_OWNERS`, and no two are the same.
 runtimes! {
     jvm::HotSpot = 0;
 }

@@ -1,6 +1,5 @@
 //! When to take a sample, and what a sample stands for. Pure arithmetic: no state but the
-//! generator, no unsafe, no memory, no other room. Called by `recorder` for each sample, by the
-//! dump for totals.
+//! generator, no unsafe, no memory, no other room.
 //!
 //! # The derivation
 //!

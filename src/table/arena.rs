@@ -1,12 +1,13 @@
-//! All memory of ours: asked from the kernel, counted against a ceiling, never from the host's
-//! heap.
+//! All memory of the library: it comes from the kernel, counts against a ceiling, and is never the
+//! host's heap.
 //!
-//! The tables, the per-thread blocks and the dump's buffers come here. [`map`] and [`unmap`] serve
-//! regions that grow by being replaced; [`alloc`] hands out pieces that stay for ever. Nothing here
-//! takes a lock, so it may be called under any lock of ours; each growth is one mmap(2). At the ceiling
-//! [`exhausted`] is set and stays so: sampling stops, the program goes on. Where the kernel refuses,
-//! one sample is lost and the next one asks again: a process may be short of memory for a moment. In
-//! the program's sandbox nothing is asked of the kernel: what is there can be used up.
+//! The tables, the per-thread blocks and the dump's buffers are here. [`map`] and [`unmap`] serve
+//! regions that grow by being replaced; [`alloc`] returns pieces that stay for ever. Nothing here
+//! takes a lock, so it may be called under any lock of ours. Each growth is one mmap(2). At the
+//! ceiling [`exhausted`] is set and stays set: sampling stops, the program continues. Where the
+//! kernel refuses memory, one sample is lost and the next one asks again: a process may be short of
+//! memory for a moment. In the program's sandbox the kernel is not asked: only memory that exists
+//! can be used.
 #![allow(unsafe_code)]
 
 use core::alloc::Layout;
@@ -21,29 +22,29 @@ use crate::platform::sys;
 /// The ceiling until the configuration says otherwise; `prof_mem_max` has the same default.
 pub const DEFAULT_CEILING: usize = 256 << 20;
 
-/// What the bump allocator asks of the kernel at a time. A piece larger than a quarter of it gets a
-/// region of its own.
+/// Bytes that the bump allocator asks the kernel for at a time. A piece larger than a quarter of it
+/// gets a region of its own.
 const CHUNK: usize = 256 << 10;
 
-/// Written once by the configuration, read at each growth. Relaxed: a number that stands for
-/// itself.
+/// Written once by the configuration, read at each growth. Relaxed: the number refers to nothing
+/// else.
 static CEILING: AtomicUsize = AtomicUsize::new(DEFAULT_CEILING);
-/// Bytes mapped now. Written at each growth and return; the addition itself decides who is within
-/// the ceiling, so Relaxed is enough.
+/// Bytes mapped now. Written at each growth and return. The addition itself decides which growth is
+/// within the ceiling, so Relaxed is enough.
 static USED: AtomicUsize = AtomicUsize::new(0);
-/// Set when the ceiling is reached first, cleared by `abandon`. Relaxed: a hint to stop sampling, no
-/// data hangs on it.
+/// Set when the ceiling is reached first, cleared by `abandon`. Relaxed: a hint to stop sampling,
+/// no data depends on it.
 static EXHAUSTED: AtomicBool = AtomicBool::new(false);
-/// The chunk that pieces are cut from. Written by whoever found it full: Release there pairs with
-/// Acquire in `alloc`, so that the header is seen filled in. Chunks are never unmapped, hence no
-/// ABA.
+/// The chunk that pieces are cut from. Written by a thread that found it full: Release there pairs
+/// with Acquire in `alloc`, so that the header is seen filled in. Chunks are never unmapped, so ABA
+/// cannot happen.
 static CURRENT: AtomicPtr<Chunk> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Bytes of [`RESERVE`]: a configuration and the block of a thread.
 const RESERVED: usize = 1008;
 
-/// Where the first small pieces come from: a process that samples nothing, as most that a shell starts, needs
-/// no memory but this, which lies beside our other variables.
+/// Where the first small pieces come from. A process that samples nothing, like most that a shell
+/// starts, needs no memory but this, which lies beside our other variables.
 static RESERVE: Reserve = Reserve {
     bytes: UnsafeCell::new([0; RESERVED]),
     cursor: AtomicUsize::new(0),
@@ -52,11 +53,12 @@ static RESERVE: Reserve = Reserve {
 #[repr(C, align(16))]
 struct Reserve {
     bytes: UnsafeCell<[u8; RESERVED]>,
-    /// As [`Chunk::cursor`]. Not begun anew by [`abandon`]: the configuration stays.
+    /// As [`Chunk::cursor`]. [`abandon`] does not reset it: the configuration stays.
     cursor: AtomicUsize,
 }
 
-// SAFETY: each byte belongs to whom `Reserve::cut` gave it; nobody else reads or writes it.
+// SAFETY: each byte belongs to the caller that `Reserve::cut` gave it to; no other code reads or
+// writes it.
 unsafe impl Sync for Reserve {}
 
 impl Reserve {
@@ -69,14 +71,14 @@ impl Reserve {
     }
 }
 
-/// Stands at the start of each chunk.
+/// The head of each chunk.
 struct Chunk {
     /// Offset of the first free byte; grows only. Relaxed: the exchange gives each byte to one
-    /// thread, and what that thread writes there it publishes itself.
+    /// thread, and that thread publishes what it writes there.
     cursor: AtomicUsize,
 }
 
-/// Sets the ceiling. Memory held already stays.
+/// Sets the ceiling. Memory that is held already stays.
 pub fn set_ceiling(bytes: usize) {
     CEILING.store(bytes, Relaxed);
 }
@@ -86,7 +88,7 @@ pub fn used() -> usize {
     USED.load(Relaxed)
 }
 
-/// Whether the ceiling was reached since the start: sampling stops then.
+/// Whether the ceiling was reached since the start: then sampling stops.
 #[inline]
 pub fn exhausted() -> bool {
     EXHAUSTED.load(Relaxed)
@@ -110,7 +112,7 @@ pub fn map(len: usize) -> Option<NonNull<u8>> {
     let region = if within { sys::mmap_anon(len) } else { None };
     if region.is_none() {
         USED.fetch_sub(len, Relaxed);
-        // What the kernel refuses now it may give later.
+        // Memory that the kernel refuses now it may give later.
         if within || !EXHAUSTED.swap(true, Relaxed) {
             diag::count(Counter::ArenaExhausted);
         }
@@ -134,7 +136,7 @@ pub unsafe fn unmap(p: NonNull<u8>, len: usize) {
 /// region that a late reader may still look at.
 ///
 /// # Safety
-/// `map(len)` returned `p`, with the same `len`, and nobody relies on what it holds.
+/// `map(len)` returned `p`, with the same `len`, and nothing relies on its contents.
 pub unsafe fn retire(p: NonNull<u8>, len: usize) {
     if let Some(len) = whole_pages(len) {
         // SAFETY: whole pages of a region of ours, by the contract above. Where the kernel refuses,
@@ -144,7 +146,7 @@ pub unsafe fn retire(p: NonNull<u8>, len: usize) {
     }
 }
 
-/// A zeroed piece that is never given back, or `None` when the arena is exhausted or `layout` wants
+/// A zeroed piece that is never given back, or `None` when the arena is exhausted or `layout` needs
 /// more than a page of alignment.
 pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {
     if layout.align() > sys::PAGE {
@@ -168,12 +170,12 @@ pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {
     }
 }
 
-/// Cuts a piece off `chunk`, or says that it has not enough left.
+/// Cuts a piece off `chunk`; `None` when too little is left.
 ///
 /// # Safety
 /// `chunk` heads a region of [`CHUNK`] bytes that is never unmapped.
 unsafe fn cut_off(chunk: NonNull<Chunk>, layout: Layout) -> Option<NonNull<u8>> {
-    // SAFETY: the contract above; the head is nobody's piece.
+    // SAFETY: the contract above; the head belongs to no piece.
     let start = cut(unsafe { &(*chunk.as_ptr()).cursor }, layout, CHUNK)?;
     // SAFETY: `start + size <= CHUNK`, within the region.
     Some(unsafe { chunk.cast::<u8>().add(start) })
@@ -194,31 +196,31 @@ fn cut(cursor: &AtomicUsize, layout: Layout, most: usize) -> Option<usize> {
 /// Puts a fresh chunk in the place of `full`, unless another thread was faster.
 fn renew(full: *mut Chunk) -> Option<()> {
     let fresh = map(CHUNK)?.cast::<Chunk>();
-    // SAFETY: a zeroed region, page-aligned, of ours alone until it is published below.
+    // SAFETY: a zeroed region, page-aligned, which belongs to us alone until it is published below.
     unsafe {
         fresh.write(Chunk {
             cursor: AtomicUsize::new(size_of::<Chunk>()),
         })
     };
-    // Release: pairs with the Acquire in `alloc`. AcqRel and Acquire on the rest, as the loser
+    // Release: pairs with the Acquire in `alloc`. AcqRel and Acquire on the rest, because the loser
     // reads the winner's chunk next.
     if CURRENT
         .compare_exchange(full, fresh.as_ptr(), AcqRel, Acquire)
         .is_err()
     {
-        // SAFETY: never published, so nobody points into it.
+        // SAFETY: never published, so nothing points into it.
         unsafe { unmap(fresh.cast(), CHUNK) };
     }
     Some(())
 }
 
-/// Forgets all chunks handed out so far (they stay mapped) and starts afresh: for a fork's child
-/// that ran no handlers, whose tables may stand half-written.
+/// Forgets all chunks so far (they stay mapped) and starts afresh: for a fork's child that ran no
+/// handlers, whose tables may be half-written.
 ///
 /// # Safety
 /// The caller is the only thread of its process, and drops every pointer into the arena.
 pub unsafe fn abandon() {
-    // Release: pairs with Acquire in `alloc`, though with one thread nothing needs it yet.
+    // Release: pairs with Acquire in `alloc`. With one thread nothing needs it yet.
     CURRENT.store(core::ptr::null_mut(), Release);
     USED.store(0, Relaxed);
     EXHAUSTED.store(false, Relaxed);
@@ -255,7 +257,8 @@ mod tests {
                         let align = 1 << (round % 9);
                         let p = alloc(layout(size, align)).expect("memory");
                         assert_eq!(p.as_ptr() as usize % align, 0);
-                        // SAFETY: a fresh piece of `size` bytes, this thread's alone.
+                        // SAFETY: a fresh piece of `size` bytes, which belongs to this thread
+                        // alone.
                         let piece = unsafe { core::slice::from_raw_parts_mut(p.as_ptr(), size) };
                         assert!(piece.iter().all(|&byte| byte == 0));
                         piece.fill(mark + 1);

@@ -1,20 +1,24 @@
 //! Keeps threads out of the tables while the process forks, so that the child finds them whole.
 //!
-//! A lock held over fork would be simpler and can deadlock: between our fork handler and the fork
-//! itself glibc takes locks of its own (stdio's list), whose holder may be in malloc, waiting for
-//! ours. So nobody waits here for ever. A thread that finds the gate closed waits a while and then
-//! goes without (a sample is lost, a free is put off), and nobody else waits for that fork; the forking thread waits a while for those
-//! inside and then forks anyway, and the child, told so, abandons what it inherited.
+//! A lock held over fork would be simpler, but it can deadlock: between our fork handler and the
+//! fork itself glibc takes locks of its own (stdio's list), and their holder may be in malloc,
+//! waiting for our lock. So no thread waits here for ever. A thread that finds the gate closed
+//! waits a while and then continues without entering (a sample is lost, a free is postponed), and
+//! no other thread waits for that fork. The forking thread waits a while for the threads inside and
+//! then forks anyway. The child is told, and abandons the tables that it inherited.
 //!
-//! Called by `recorder` and `dump` around every use of the tables, by `boot`'s fork handlers. A
-//! thread inside does not wait for anything but the tables' own locks, and it may not enter twice.
+//! Every use of the tables is between [`ForkGate::enter`] and the drop of the pass; the fork
+//! handlers close and open the gate. A thread inside waits for nothing but the tables' own locks,
+//! and it may not enter twice.
 //!
-//! In the program's sandbox (`sys`) nobody can wait in the kernel: there one thread is inside at a time,
-//! so that no lock of the tables is waited for, and who finds another there goes without.
+//! In the program's sandbox (`sys`) no thread can wait in the kernel. There one thread at a time is
+//! inside, so that no lock of the tables is waited for, and a thread that finds another one inside
+//! continues without entering.
 //!
-//! Orderings: who enters counts itself and then looks whether the gate is closed; who closes says
-//! so and then looks whether somebody is inside. Sequential consistency makes one of them see the
-//! other (Dekker); it also orders what was written inside before the fork.
+//! Orderings: a thread that enters counts itself and then looks whether the gate is closed. The
+//! thread that closes it says so and then looks whether a thread is inside. Sequential consistency
+//! makes one of them see the other (Dekker); it also orders what was written inside before the
+//! fork.
 
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicU32};
@@ -24,25 +28,25 @@ use crate::platform::sys;
 /// Longest wait on either side.
 const PATIENCE_MS: u64 = 200;
 
-/// How often is looked where there is no waiting.
+/// How often a thread looks where it cannot wait.
 const LOOKS: u32 = 10_000;
 
 /// The gate before the stack table, the live table and the list of threads.
 pub static TABLES: ForkGate = ForkGate::new();
 
-/// See the head of the file. Zero is "open, nobody inside".
+/// The gate. Zero is "open, no thread inside".
 pub struct ForkGate {
-    /// Threads inside. Written by whoever passes.
+    /// Threads inside. Written by every thread that passes.
     inside: AtomicU32,
     /// Forks in progress. Written by the fork handlers.
     closed: AtomicU32,
-    /// The fork in progress was waited for in vain: it may itself wait for who waits here. Written
-    /// by a thread that gave up and, before each fork, by the forking thread; read before a wait, to
-    /// make it shorter, and publishes nothing.
+    /// The fork in progress was waited for in vain: it may itself wait for a thread that waits
+    /// here. Written by a thread that gave up and, before each fork, by the forking thread. Read
+    /// before a wait, to make it shorter; it publishes nothing.
     stalled: AtomicBool,
 }
 
-/// Proof of being inside; leaving is dropping it.
+/// Proof of being inside; dropping it leaves.
 #[must_use]
 pub struct Pass<'a>(&'a ForkGate);
 
@@ -55,7 +59,7 @@ impl ForkGate {
         }
     }
 
-    /// Goes in; `None` when a fork takes too long.
+    /// Enters; `None` when a fork takes too long.
     #[inline]
     pub fn enter(&self) -> Option<Pass<'_>> {
         if sys::is_sandboxed() {
@@ -113,7 +117,7 @@ impl ForkGate {
         }
     }
 
-    /// Closes the gate before a fork. True when nobody is inside.
+    /// Closes the gate before a fork. True when no thread is inside.
     pub fn close(&self) -> bool {
         if self.closed.fetch_add(1, SeqCst) == 0 {
             self.stalled.store(false, Relaxed);
@@ -137,7 +141,7 @@ impl ForkGate {
         sys::futex_wake(&self.closed, u32::MAX >> 1);
     }
 
-    /// Opens it in the child, where there is nobody but the caller.
+    /// Opens it in the child, where the caller is the only thread.
     pub fn reset(&self) {
         self.inside.store(0, Relaxed);
         self.closed.store(0, Relaxed);

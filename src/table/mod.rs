@@ -1,6 +1,7 @@
-//! Memory of our own, and the tables that lie in it: what is live, which stacks and frames there are.
+//! Memory of our own, and the tables in it: what is live, and which stacks and frames exist.
 //!
-//! Nothing here knows when or why a sample is taken. The locks are those of `sync`, never two at once.
+//! Nothing here knows when or why a sample is taken. The locks are those of `sync`, never two at
+//! once.
 
 pub mod arena;
 pub mod fork_gate;

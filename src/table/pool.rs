@@ -1,8 +1,9 @@
-//! Pieces of memory that are needed for a moment: too large for the stack of a thread that may be near its end, and too large to be
-//! kept for each of many threads.
+//! Pieces of memory that are needed for a moment: too large for the stack of a thread that may be
+//! near its end, and too large to be kept for each of many threads.
 //!
-//! `runtime` and `java_heap` have one each. The pieces come from the arena, one for each thread that needs one at the same moment, and
-//! are used again by whoever comes next. Nobody waits: who finds all taken goes without.
+//! The runtimes and the Java heap have one pool each. The pieces come from the arena, one for each
+//! thread that needs one at the same moment, and are used again. No thread waits: one that finds
+//! all pieces in use continues without.
 #![allow(unsafe_code)]
 
 use core::alloc::Layout;
@@ -16,15 +17,15 @@ use crate::table::arena;
 /// Pieces, one bit of `taken` each.
 const PIECES: usize = u64::BITS as usize;
 
-/// The pieces of one kind. All zero: none made yet.
+/// The pieces of one kind. All zero: no piece is made yet.
 pub struct Pool<T> {
-    /// Which are in use. Acquire on taking pairs with Release on giving back.
+    /// Which pieces are in use. Acquire on taking pairs with Release on giving back.
     taken: AtomicU64,
-    /// Null until first used. Written by who has taken the bit.
+    /// Null until first used. Written by the thread that has taken the bit.
     pieces: [AtomicPtr<T>; PIECES],
 }
 
-/// A piece in use: as its last user left it.
+/// A piece in use, with the contents that its last user left.
 pub struct Piece<T: 'static> {
     pool: &'static Pool<T>,
     number: usize,
@@ -32,10 +33,10 @@ pub struct Piece<T: 'static> {
 }
 
 impl<T> Pool<T> {
-    /// An empty one.
+    /// A pool without pieces.
     ///
     /// # Safety
-    /// Zeroed memory is a valid `T`, which may go from thread to thread.
+    /// Zeroed memory is a valid `T`, and a `T` may go from thread to thread.
     pub const unsafe fn new() -> Pool<T> {
         Pool {
             taken: AtomicU64::new(0),
@@ -78,7 +79,7 @@ impl<T> Pool<T> {
     /// Forgets all pieces.
     ///
     /// # Safety
-    /// As `arena::abandon`, with which it is called.
+    /// As `arena::abandon`, which is called with it.
     pub unsafe fn abandon(&self) {
         for piece in &self.pieces {
             piece.store(null_mut(), Relaxed);
@@ -91,7 +92,8 @@ impl<T> Deref for Piece<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: arena memory of that layout, valid as it came (`Pool::new`), never freed, and the piece is ours.
+        // SAFETY: arena memory of that layout, valid from the start (`Pool::new`), never freed, and
+        // the piece is ours.
         unsafe { self.at.as_ref() }
     }
 }
@@ -126,7 +128,7 @@ mod tests {
         drop(pieces.remove(5));
         let again = POOL.take().expect("the one given back");
         assert_eq!((again.number, again[99]), (number, 7));
-        // SAFETY: this thread alone knows the pool.
+        // SAFETY: only this thread knows the pool.
         unsafe { POOL.abandon() };
         assert_eq!(POOL.take().expect("a fresh one")[99], 0);
     }

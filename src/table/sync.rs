@@ -1,11 +1,12 @@
 //! A lock that neither allocates nor calls pthread, for the tables and the few cold rooms that
 //! share state.
 //!
-//! It guards no data by type: what it protects stands beside it and is said there. It may not be
-//! taken twice by one thread, nor while another lock of ours is held. Zero is "unlocked", so a
-//! static full of them lives in `.bss`. A thread that dies by `fork` while holding one leaves it to
-//! [`SpinLock::force_unlock`] in the child. In the program's sandbox (`sys`) nobody can be put to sleep
-//! or woken: there it spins, and who slept when it went up wakes by himself. Source: Drepper, "Futexes are tricky", mutex 2.
+//! It guards no data by type: a comment at each lock says what it protects. It may not be taken
+//! twice by one thread, nor while another lock of ours is held. Zero is "unlocked", so a static
+//! full of them lives in `.bss`. If a thread holds one while another thread forks,
+//! [`SpinLock::force_unlock`] frees it in the child. In the program's sandbox (`sys`) no thread can
+//! be put to sleep or woken: there a thread spins, and one that slept when the sandbox went up
+//! wakes by itself. Source: Drepper, "Futexes are tricky", mutex 2.
 #![allow(unsafe_code)]
 
 use core::sync::atomic::AtomicU32;
@@ -15,21 +16,21 @@ use crate::platform::sys;
 
 const FREE: u32 = 0;
 const TAKEN: u32 = 1;
-/// Taken, and somebody may sleep on it: the one who frees it must wake.
+/// Taken, and another thread may sleep on it: the thread that frees it must wake.
 const AWAITED: u32 = 2;
 
-/// How often we look before we sleep: our critical sections are some hundred instructions, a futex
-/// call is a thousand.
+/// How often a thread looks before it sleeps: our critical sections are some hundred instructions,
+/// a futex call is a thousand.
 const SPINS: u32 = 100;
 
-/// Longest sleep: who frees the lock may have lost the right to wake meanwhile.
+/// Longest sleep: the thread that frees the lock may have lost the right to wake meanwhile.
 const NAP_MS: u64 = 50;
 
-/// A mutex of one word: spins shortly, then sleeps in the kernel.
+/// A mutex of one word: spins for a short time, then sleeps in the kernel.
 #[derive(Debug, Default)]
 pub struct SpinLock {
-    /// Written by whoever locks and unlocks. Acquire on taking pairs with Release on freeing, so
-    /// that each holder sees what the last one wrote.
+    /// Written by the threads that lock and unlock. Acquire on taking pairs with Release on
+    /// freeing, so that each holder sees what the last one wrote.
     state: AtomicU32,
 }
 
@@ -48,7 +49,7 @@ impl SpinLock {
         }
     }
 
-    /// Takes the lock, waiting for it if need be.
+    /// Takes the lock; waits for it if necessary.
     #[inline]
     pub fn lock(&self) -> LockGuard<'_> {
         // Acquire: pairs with the Release in `unlock`. Relaxed on failure: nothing was entered.
@@ -74,7 +75,7 @@ impl SpinLock {
     #[cold]
     fn lock_contended(&self) {
         for _ in 0..SPINS {
-            // Relaxed: a look only; taking it is the exchange's business.
+            // Relaxed: only a look; the exchange takes it.
             if self.state.load(Relaxed) == FREE
                 && self
                     .state
@@ -85,8 +86,8 @@ impl SpinLock {
             }
             core::hint::spin_loop();
         }
-        // From here on we hold it as AWAITED even if nobody else sleeps: one wake too many is
-        // harmless, one too few is a deadlock. Acquire: as in `lock`, when the exchange
+        // From here on this thread holds it as AWAITED even if no other thread sleeps: one wake too
+        // many is harmless, one too few is a deadlock. Acquire: as in `lock`, when the exchange
         // finds it free.
         while self.state.swap(AWAITED, Acquire) != FREE {
             sys::futex_wait_for(&self.state, AWAITED, NAP_MS);
@@ -94,7 +95,7 @@ impl SpinLock {
         }
     }
 
-    /// Frees the lock: what the guard does at its end.
+    /// Frees the lock: the guard does this at its end.
     ///
     /// # Safety
     /// The calling thread holds the lock and no guard of it is left.
@@ -106,11 +107,11 @@ impl SpinLock {
         }
     }
 
-    /// Frees the lock whoever held it, and wakes nobody.
+    /// Frees the lock for any holder, and wakes no thread.
     ///
     /// # Safety
-    /// The caller is the only thread of its process (a fork's child), so that the holder and all
-    /// who waited are gone, and what the lock protects is whole or about to be abandoned.
+    /// The caller is the only thread of its process (a fork's child), so the holder and all waiting
+    /// threads are gone. What the lock protects is whole or about to be abandoned.
     pub unsafe fn force_unlock(&self) {
         // Relaxed: there is no second thread to order against, and starting one later orders by
         // itself.
@@ -136,7 +137,7 @@ mod tests {
         value: UnsafeCell<(u64, u64)>,
     }
 
-    // SAFETY: `value` is touched under `lock` only.
+    // SAFETY: `value` is touched only under `lock`.
     unsafe impl Sync for Guarded {}
 
     #[test]

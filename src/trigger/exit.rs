@@ -37,6 +37,8 @@ pub fn at_exit(config: &Config) {
 }
 
 /// Says what is still live; true when anything is.
+#[cold]
+#[inline(never)]
 fn summarize() -> bool {
     let live = dump::estimate(&recorder::LIVE);
     if live.stacks == 0 {

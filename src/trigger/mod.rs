@@ -13,16 +13,16 @@ use crate::dumper::{self, worth};
 use crate::platform::{sys, tls::Guard};
 use crate::{recorder, watcher};
 
-/// Arms the triggers that the configuration asks for. Called by `boot` before sampling begins.
-pub fn start(config: &'static Config) {
-    dumper::start(config);
+/// Arms the triggers that the configuration asks for, in the process `pid`, before sampling begins.
+pub fn start(config: &'static Config, pid: u32) {
+    dumper::start(config, pid);
     sandbox::start(config);
     growth::start(config);
     watcher::arm(config);
     user_signal::start(config.prof_signal);
 }
 
-/// Starts what a program that shall be switched on later needs from the beginning. Called by `boot`
+/// Starts what a program that shall be switched on later needs from the beginning. Runs
 /// when all is set up, and in a fork's child.
 pub fn begin() {
     worth::forget();

@@ -1,6 +1,6 @@
 //! The program goes into a sandbox of its own: what there is to do before, for nothing can be done after.
 //!
-//! Called by `hooks::sandbox`, on the thread that installs the filter, just before. A dump names what
+//! It runs on the thread that installs the filter, just before. A dump names what
 //! leaked so far, where the configuration has dumps written by themselves; handlers that would want to
 //! write go; threads of ours go, and are waited for where the filter will be theirs too.
 
@@ -10,11 +10,8 @@ use core::sync::atomic::Ordering::Relaxed;
 use crate::config::Config;
 use crate::dump::Reason;
 use crate::dumper::{self, final_signal};
-use crate::watcher;
-use crate::{
-    java_heap,
-    platform::{process, sys, tls},
-};
+use crate::platform::{process, sys, tls};
+use crate::{java_heap, recorder, watcher};
 
 /// Are dumps written by themselves? Written by [`start`], before sampling begins.
 static WRITES: AtomicBool = AtomicBool::new(false);
@@ -33,6 +30,7 @@ pub fn start(config: &Config) {
 /// A filter that does not admit us is about to be installed, for every thread or the calling one.
 /// `lets_end`: it lets threads end.
 pub fn before(everyone: bool, lets_end: bool) {
+    recorder::settle();
     // Inside already: a signal handler interrupted our own code, and installs a filter.
     if let Some(_guard) = tls::current().enter() {
         if WRITES.load(Relaxed) {

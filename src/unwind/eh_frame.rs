@@ -1,9 +1,11 @@
 //! From an address to its rule, by the `.eh_frame` of the module that holds it.
 //!
-//! The cold half of the unwinder: `unwind` comes here for an address the cache does not know, about half a microsecond each. The sorted
-//! table of `.eh_frame_hdr` is searched here, gimli parses the entry it names, `row` carries its instructions out. No lock, no allocation.
+//! The cold half of the unwinder, for an address that the cache does not know: about half a
+//! microsecond each. The sorted table of `.eh_frame_hdr` is searched here, gimli parses the entry
+//! that it names, and `row` executes the entry's instructions. No lock, no allocation.
 //!
-//! Damaged tables lead to `None`, "no information": everything is read through slices that end with the segment.
+//! Damaged tables lead to `None`, "no information": everything is read through slices that end with
+//! the segment.
 //!
 //! Sources: LSB core 5.0, 10.6 (`.eh_frame`, `.eh_frame_hdr`); DWARF 5, 6.4.
 
@@ -20,7 +22,7 @@ use crate::unwind::rule::{Base, Cfa, Rule, Saved, Step};
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
-/// The rule for the code at `pc` by the tables of its module; `None` if they do not speak of it.
+/// The rule for the code at `pc` by the tables of its module; `None` if they do not cover it.
 pub fn find_rule(tables: &Tables<'_>, pc: u64) -> Option<Rule> {
     let entry = search(tables, pc)?;
     let section = EhFrame::from(EndianSlice::new(tables.eh_frame, LittleEndian));
@@ -39,13 +41,15 @@ pub fn find_rule(tables: &Tables<'_>, pc: u64) -> Option<Rule> {
         fde,
         pc,
     };
-    // An entry that cannot be carried out is an answer as well: guessing by the frame pointer would be worse.
+    // An entry that cannot be executed is an answer as well: a guess by the frame pointer would be
+    // worse.
     let row = Row::at(pc, fde, &section, &bases);
     let step = row.and_then(|row| translation.step(&row));
     Some(Rule::pack(step.unwrap_or(Step::Unknown)))
 }
 
-/// The entry at `offset`. Not inlined: what gimli needs meanwhile shall be off the stack when the instructions are carried out.
+/// The entry at `offset`. Not inlined, so that what gimli needs is off the stack when the
+/// instructions are executed.
 #[inline(never)]
 fn parse<'a>(
     section: &EhFrame<Bytes<'a>>,
@@ -56,7 +60,8 @@ fn parse<'a>(
     entry.ok()
 }
 
-/// Binary search in `.eh_frame_hdr` for the entry with the highest start not above `pc`; the answer is the entry's address.
+/// Binary search in `.eh_frame_hdr` for the entry with the highest start not above `pc`; returns
+/// the entry's address.
 fn search(tables: &Tables<'_>, pc: u64) -> Option<u64> {
     let header = tables.header_address();
     let absolute = |word: &[u8; 4]| {
@@ -70,7 +75,7 @@ fn search(tables: &Tables<'_>, pc: u64) -> Option<u64> {
     Some(absolute(entry))
 }
 
-/// One row of unwind information on its way to become a step.
+/// One row of unwind information while it is translated into a step.
 struct Translation<'a> {
     section: &'a EhFrame<Bytes<'a>>,
     fde: &'a FrameDescriptionEntry<Bytes<'a>>,
@@ -91,7 +96,8 @@ impl Translation<'_> {
         };
         let cfa = as_cfa(cfa)?;
         let bp = self.saved(row.bp, cfa)?;
-        // rbx only serves to find the frame above the dynamic linker's trampoline, which saves it in the plain way.
+        // rbx only serves to find the frame above the dynamic linker's trampoline, which saves it
+        // in the plain way.
         let bx = self.saved(row.bx, cfa).unwrap_or(Saved::Same);
         Some(Step::Frame { cfa, bp, bx })
     }

@@ -1,8 +1,9 @@
-//! What a DWARF expression in unwind information comes to, for one program counter.
+//! The value of a DWARF expression in unwind information, for one program counter.
 //!
-//! `eh_frame` asks. The expressions found in practice combine one register, constants, the program counter and at most one load: the
-//! stubs of a PLT (`rsp + 8 + ((rip & 15 >= 11) << 3)`), functions that align their stack (`*(rbp - 8)`), hand-written cryptography
-//! (`*(rsp + 40) + 8`). They are worked out symbolically; the answer is one of the forms of [`Value`], or none. Pure.
+//! The expressions found in practice combine one register, constants, the program counter and at
+//! most one load: the stubs of a PLT (`rsp + 8 + ((rip & 15 >= 11) << 3)`), functions that align
+//! their stack (`*(rbp - 8)`), hand-written cryptography (`*(rsp + 40) + 8`). They are worked out
+//! symbolically; the result is one of the forms of [`Value`], or none. Pure.
 //!
 //! Source: DWARF 5, 2.5.1; the expression of PLT stubs in `bfd/elfxx-x86.c` of binutils.
 
@@ -17,7 +18,7 @@ pub enum Value {
     Constant(i64),
     /// DWARF register `.0` plus `.1`.
     Plus(u16, i64),
-    /// What is stored at register `.0` plus `.1`, plus `.2`.
+    /// The word stored at register `.0` plus `.1`, plus `.2`.
     Load(u16, i64, i64),
 }
 

@@ -1,23 +1,25 @@
-//! Code that is not ours to step over: the ranges in which language runtimes generate code, one a runtime.
-//! A walk that comes there ends, and the runtime goes on.
+//! Code that a language runtime answers for: the range in which each runtime generates code. A walk
+//! that comes there ends, and the runtime continues it.
 
 use core::ops::Range;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 
-/// A runtime, by its place among all that there are.
+/// A runtime, by its place in the list of all runtimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner(pub u8);
 
-/// Runtimes that there can be.
+/// The most runtimes that there can be.
 pub const MOST_OWNERS: usize = 8;
 
-/// `[low, high)` of each, empty while the process has no such runtime. Written by [`set`]. Relaxed: a walk
-/// that sees half of a change ends early or steps over one frame by its frame pointer, and no more.
+/// `[low, high)` of each, empty while the process has no such runtime. Written by [`set`]. Relaxed:
+/// a walk that sees half of a change ends early or steps over one frame by its frame pointer.
+/// Nothing worse can happen.
 static RANGES: [[AtomicU64; 2]; MOST_OWNERS] =
     [const { [const { AtomicU64::new(0) }; 2] }; MOST_OWNERS];
 
-/// Walks shall end at the code of `range` from now on, which is `owner`'s; an empty one takes it back.
+/// From now on walks end at the code of `range`, which belongs to `owner`. An empty range takes it
+/// back.
 pub fn set(owner: Owner, range: &Range<u64>) {
     if let Some([low, high]) = RANGES.get(usize::from(owner.0)) {
         high.store(0, Relaxed);

@@ -1,16 +1,20 @@
 //! Native stacks: from the registers at a hook to a buffer of return addresses.
 //!
-//! `recorder` calls [`unwind`] once per sample, `boot` calls [`init`], the hook of `dlclose` calls [`bump_generation`] before and after.
-//! On the path of a sample there is no lock, no call into libc but `_dl_find_object`, no allocation (except the table of rules, once), no
-//! panic, and at most 2 KiB of the caller's stack. Memory is read only where `stack_memory` found it readable, so neither wrong unwind
-//! information nor garbage in a frame pointer can fault; the worst is a stack that ends early ([`End`]) or, behind code without unwind
-//! information, with a wrong frame.
+//! [`unwind`] runs once per sample, on the thread whose stack it is. [`init`] runs in the
+//! constructor, and [`bump_generation`] in the hook of `dlclose`, before and after. On the path of
+//! a sample there is no lock, no call into libc but `_dl_find_object`, no allocation (except the
+//! table of rules, once), no panic, and at most 2 KiB of the caller's stack. Memory is read only
+//! where `stack_memory` found it readable. So neither wrong unwind information nor garbage in a
+//! frame pointer can fault. The worst result is a stack that ends early ([`End`]) or, behind code
+//! without unwind information, has a wrong frame.
 //!
-//! Most frames take the short way: address -> `rule_cache` -> the architecture's `step`. An address that is not in the cache is
-//! worked out by `modules` and `eh_frame`, once per process and generation.
+//! Most frames take the short way: address -> `rule_cache` -> the architecture's `step`. For an
+//! address that is not in the cache, `modules` and `eh_frame` work the rule out, once per process
+//! and generation.
 //!
-//! Code of a JIT has no unwind information (if it was registered with `__register_frame`, only libgcc knows); it is stepped over by frame
-//! pointer, as far as that leads up the stack to something that may be a return address.
+//! Code of a JIT has no unwind information (if it was registered with `__register_frame`, only
+//! libgcc knows it). The walk steps over it by frame pointer, as long as the frame pointer leads up
+//! the stack to something that may be a return address.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -33,7 +37,7 @@ use rule::{Rule, Step};
 use rule_cache::{ADDRESS_BITS, INTERRUPTED, RuleCache};
 use stack_memory::{StackBounds, StackMemory};
 
-/// Nothing is ever mapped below (vm.mmap_min_addr).
+/// Nothing is ever mapped below this address (vm.mmap_min_addr).
 const LOWEST_CODE: u64 = 4096;
 
 /// Why a walk ended.
@@ -43,22 +47,23 @@ pub enum End {
     Complete,
     /// The buffer was full.
     Truncated,
-    /// At code nothing is known about, and the frame pointer led nowhere.
+    /// At code that nothing is known about, and the frame pointer led nowhere.
     NoInfo,
     /// The next frame would lie outside the stack, or on a page that cannot be read.
     BadMemory,
-    /// At code that a runtime answers for ([`managed`]). The registers are those of that frame, which is not recorded.
+    /// At code that a runtime answers for ([`managed`]). The registers are those of that frame,
+    /// which is not recorded.
     Managed(Owner, Registers),
 }
 
-/// What a thread keeps from one unwind to the next: what is known of its stack. Zeroed memory is a valid one, and what a new thread must
-/// begin with.
+/// What a thread keeps from one unwind to the next: what is known of its stack. Zeroed memory is a
+/// valid value, and a new thread must begin with it.
 pub struct ThreadUnwinder {
     stack: StackBounds,
 }
 
 impl ThreadUnwinder {
-    /// What zeroed memory is.
+    /// The same as zeroed memory.
     pub const fn new() -> ThreadUnwinder {
         ThreadUnwinder {
             stack: StackBounds::UNKNOWN,
@@ -72,18 +77,18 @@ impl Default for ThreadUnwinder {
     }
 }
 
-/// Prepares the unwinder; called from the constructor, on the main thread. Without it no module is known.
+/// Prepares the unwinder, in the constructor, on the main thread. Without it no module is known.
 pub fn init() {
     stack_memory::record_main_thread();
     modules::init();
 }
 
-/// Forgets all rules, as libraries come and go.
+/// Forgets all rules, because libraries come and go.
 pub fn bump_generation() {
     rule_cache::bump_generation();
 }
 
-/// A library is about to be closed, says the hook of `dlclose`.
+/// A library is about to be closed: for the hook of `dlclose`.
 pub fn before_close() {
     modules::before_close();
     bump_generation();
@@ -95,7 +100,7 @@ pub fn after_close() {
     bump_generation();
 }
 
-/// To be called in a forked child, by the handler of `pthread_atfork`.
+/// Makes the unwinder usable in a forked child: for the handler of `pthread_atfork`.
 ///
 /// # Safety
 /// The caller is the only thread of its process.
@@ -108,17 +113,18 @@ pub unsafe fn after_fork() {
 /// Forgets what lay in the arena: for a child of a fork that ran no handlers.
 ///
 /// # Safety
-/// As `arena::abandon`, with which it is called.
+/// As `arena::abandon`, which is called with it.
 pub unsafe fn abandon() {
-    // SAFETY: the same contract, which says that there is but one thread.
+    // SAFETY: the same contract, which says that there is only one thread.
     unsafe {
         rule_cache::abandon();
         modules::after_fork();
     }
 }
 
-/// Walks the stack of the calling thread from `registers` up and fills `out` with return addresses, the first being `registers.pc`; where
-/// a signal interrupted, the address is that of the interrupted instruction. The answer is how many, and why no more.
+/// Walks the stack of the calling thread from `registers` up and fills `out` with return addresses,
+/// of which the first is `registers.pc`. Where a signal interrupted the code, the address is that
+/// of the interrupted instruction. Returns how many there are, and why the walk ended.
 #[inline]
 pub fn unwind(state: &mut ThreadUnwinder, registers: Registers, out: &mut [u64]) -> (usize, End) {
     let Some(rules) = rule_cache::get() else {
@@ -136,7 +142,7 @@ pub fn unwind(state: &mut ThreadUnwinder, registers: Registers, out: &mut [u64])
     (walk.length, end)
 }
 
-/// A walk under way.
+/// A walk in progress.
 struct Walk<'a> {
     state: &'a mut ThreadUnwinder,
     rules: RuleCache,
@@ -157,14 +163,14 @@ impl Walk<'_> {
         }
     }
 
-    /// The short way, as far as it leads: frames whose rule is known and plain, on memory that is known. The first other one is left
-    /// to `frame`.
+    /// The short way, as long as it leads: frames whose rule is known and plain, on memory that is
+    /// known. The first other frame is left to `frame`.
     #[inline(always)]
     fn plain_frames(&mut self) {
         let end = self.memory.end() as u64;
         let rules = self.rules;
         let mut registers = self.registers;
-        // Below the end of known memory, so that no offset leads over the end of the address space.
+        // Below the end of known memory, so that no offset leads past the end of the address space.
         if registers.sp >= end || !registers.sp.is_multiple_of(8) {
             return;
         }
@@ -178,7 +184,8 @@ impl Walk<'_> {
             let Some(rule) = rules.find(pc) else {
                 break;
             };
-            // SAFETY: `StackMemory::end` says so of the stack pointer of the walk, which only grows in this loop, by multiples of eight.
+            // SAFETY: `StackMemory::end` promises it for the stack pointer of the walk, which only
+            // grows in this loop, by multiples of eight.
             if unsafe { arch::plain_step(&mut registers, rule, end) }.is_none() {
                 break;
             }
@@ -191,8 +198,8 @@ impl Walk<'_> {
         self.length = self.out.len() - left;
     }
 
-    /// Records the frame the registers describe, and leaves it. `context`: address of the interrupted registers if a signal
-    /// interrupted this very frame.
+    /// Records the frame that the registers describe, and leaves it. `context`: address of the
+    /// interrupted registers if a signal interrupted this very frame.
     #[inline(never)]
     fn frame(&mut self, context: u64) -> Result<Left, End> {
         let pc = self.registers.pc;
@@ -209,7 +216,7 @@ impl Walk<'_> {
         arch::step(&mut self.registers, rule, &mut self.memory, context)
     }
 
-    /// After a step that was not made in the short way.
+    /// Continues after a step that was not made in the short way.
     fn arrive(&mut self, mut left: Left) -> Result<(), End> {
         loop {
             left = match left {
@@ -224,8 +231,8 @@ impl Walk<'_> {
         }
     }
 
-    /// A frame pointer led here. Worth a frame is what was met before in another way, code outside all modules (of a JIT again), and
-    /// what follows a call.
+    /// A frame pointer led here. The frame is accepted if the address was met before in another
+    /// way, if it is code outside all modules (of a JIT again), or if it follows a call.
     fn check_guess(&self) -> Result<(), End> {
         let pc = self.registers.pc;
         let is_known = self.rules.find(pc).is_some();
@@ -244,7 +251,8 @@ impl Walk<'_> {
         }
     }
 
-    /// The rule for an address the cache does not have (at `place` in it). Where there can be no code the frame is taken back, unless it is the first.
+    /// The rule for an address that the cache does not have (`place` is its key there). Where there
+    /// can be no code, the frame is removed again, unless it is the first.
     #[cold]
     #[inline(never)]
     fn work_out(&mut self, place: u64, pc: u64, is_interrupted: bool) -> Result<Rule, End> {
@@ -253,7 +261,8 @@ impl Walk<'_> {
             return Err(End::Managed(owner, self.registers));
         }
         let is_address = (LOWEST_CODE..1 << ADDRESS_BITS).contains(&pc);
-        // A call may be the last instruction of its function: look the call up, not what follows it.
+        // A call may be the last instruction of its function: look up the call, not what follows
+        // it.
         let lookup = if is_interrupted {
             pc
         } else {
@@ -275,8 +284,9 @@ impl Walk<'_> {
     }
 }
 
-/// The rule for code no table speaks of. In a module a return address follows a call; one that does not was put on the stack by hand, as
-/// makecontext(3) and its like do at the bottom of a fiber's stack.
+/// The rule for code that no table describes. In a module a return address follows a call. One that
+/// does not was put on the stack by hand, as makecontext(3) and similar functions do at the bottom
+/// of a fiber's stack.
 fn without_information(pc: u64, is_return_into_module: bool) -> Rule {
     Rule::pack(if arch::is_signal_return(pc) {
         Step::Signal

@@ -1,10 +1,13 @@
-//! The row of unwind information that holds for one address: call frame instructions, carried out up to there.
+//! The row of unwind information that holds for one address: call frame instructions, executed up
+//! to that address.
 //!
-//! `eh_frame` asks. gimli decodes the instructions; its own table is not used, because a row of it has room for every register there is,
-//! and two copies of it are more than the stack we may take. A row here has the four columns a walk needs; what the instructions say of
-//! other registers is passed over. Pure, in a few hundred bytes of stack.
+//! gimli decodes the instructions. Its own table is not used: a row of it has room for every
+//! register that exists, and two copies of it need more stack than we may take. A row here has the
+//! four columns that a walk needs; what the instructions say of other registers is skipped. Pure,
+//! in a few hundred bytes of stack.
 //!
-//! Source: DWARF 5, 6.4.2; `execute_cfa_program` in `unwind-dw2.c` of libgcc, where `restore_state` restores the CFA as well.
+//! Source: DWARF 5, 6.4.2; `execute_cfa_program` in `unwind-dw2.c` of libgcc, where `restore_state`
+//! restores the CFA as well.
 
 use gimli::{
     BaseAddresses, CallFrameInstruction, CallFrameInstructionIter, EhFrame, EndianSlice,
@@ -15,7 +18,8 @@ use crate::unwind::arch;
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
-/// What a column of the row says. The CFA is a register and an offset, or the value of an expression.
+/// What a column of the row says. The CFA is a register and an offset, or the value of an
+/// expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cfa {
     /// DWARF register `.0` plus `.1`.
@@ -27,15 +31,15 @@ pub enum Cfa {
 /// Where the caller's value of a register is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
-    /// Nothing was said, or that it has not changed.
+    /// Not mentioned, or said to be unchanged.
     Same,
-    /// It is lost; of the return address: there is no caller.
+    /// It is lost. For the return address this means that there is no caller.
     Undefined,
     /// At the CFA plus this.
     AtCfa(i64),
-    /// At the address the expression gives.
+    /// At the address that the expression gives.
     At(UnwindExpression<usize>),
-    /// In some way no walk needs.
+    /// In some way that no walk needs.
     Elsewhere,
 }
 
@@ -55,10 +59,10 @@ pub struct Row {
 /// Rows that may be remembered at a time; compilers need one.
 const REMEMBERED: usize = 2;
 
-/// A program under way.
+/// A program while it is executed.
 struct Machine {
     row: Row,
-    /// The row of the CIE, which single columns are restored from.
+    /// The row of the CIE, from which single columns are restored.
     initial: Row,
     remembered: [Row; REMEMBERED],
     depth: usize,
@@ -110,7 +114,7 @@ impl Row {
 }
 
 impl Machine {
-    /// Carries instructions out until the row of `pc` is complete.
+    /// Executes instructions until the row of `pc` is complete.
     fn run(&mut self, mut program: CallFrameInstructionIter<'_, Bytes<'_>>, pc: u64) -> Option<()> {
         while let Some(instruction) = program.next().ok()? {
             match instruction {

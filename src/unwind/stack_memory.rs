@@ -1,15 +1,19 @@
 //! Which memory is stack, and reads that cannot fault.
 //!
-//! `unwind` makes one [`StackMemory`] per unwind, and another at each signal frame; the walk reads through it alone. The bounds come
-//! without a call: glibc puts the thread control block on top of a thread's stack, so its own stack is `[sp, fs:0)`; the main thread's is
-//! `[sp, __libc_stack_end)`. `pthread_getattr_np` is forbidden: it holds a lock of the thread while it allocates.
+//! Each unwind makes one [`StackMemory`], and another at each signal frame; the walk reads through
+//! it alone. The bounds need no call: glibc puts the thread control block on top of a thread's
+//! stack, so a thread's own stack is `[sp, fs:0)`, and the main thread's is `[sp,
+//! __libc_stack_end)`. `pthread_getattr_np` is forbidden: it holds a lock of the thread while it
+//! allocates.
 //!
-//! That the pages in between are there is asked of the kernel once per page and kept for the thread ([`StackBounds`]): a stack that was
-//! used to some depth stays mapped to that depth. Any other stack (a fiber, `sigaltstack`, a coroutine of a JIT) may be gone at the
-//! next unwind, so its pages are probed in each, one at a time, as the walk comes to them.
+//! The kernel is asked once per page whether the pages in between are readable, and the answer is
+//! kept for the thread ([`StackBounds`]): a stack that was used to some depth stays mapped to that
+//! depth. Any other stack (a fiber, `sigaltstack`, a coroutine of a JIT) may be gone at the next
+//! unwind. So its pages are probed in each unwind, one at a time, as the walk comes to them.
 //!
 //! # Safety
-//! A page that was found readable can only vanish under the walk if another thread unmaps a stack that is in use.
+//! A page that was found readable can vanish under the walk only if another thread unmaps a stack
+//! that is in use.
 #![allow(unsafe_code)]
 
 use core::ptr;
@@ -21,17 +25,18 @@ use crate::unwind::arch;
 
 const PAGE: usize = 4096;
 const WORD: usize = 8;
-/// Pages of a thread's own stack that one unwind may probe: deeper stacks become known over several.
+/// Pages of a thread's own stack that one unwind may probe; several unwinds explore deeper stacks.
 const PROBES: usize = 64;
-/// The kernel keeps this much clear below the main stack, so what lies nearer to its end is the stack.
+/// The kernel keeps this much clear below the main stack, so an address nearer to its end is on the
+/// stack.
 const MAIN_STACK: usize = 128 << 20;
 /// Pages that a frame without unwind information may cover on a stack whose end is not known.
 const WIDEST_GUESS: usize = 16;
-/// A frame this far up is taken to be garbage on a stack whose end is not known.
+/// On a stack whose end is not known, a frame this far up is taken to be garbage.
 const FOREIGN_STACK: usize = 64 << 20;
 
-/// Thread control block of the main thread, whose stack is the kernel's. Written once by `init`, on that thread, before others are
-/// started; Relaxed, as it stands for itself.
+/// Thread control block of the main thread, whose stack is the kernel's. Written once by `init`, on
+/// that thread, before others are started. Relaxed: the word refers to nothing else.
 static MAIN_THREAD: AtomicUsize = AtomicUsize::new(0);
 
 unsafe extern "C" {
@@ -44,7 +49,7 @@ pub fn record_main_thread() {
     MAIN_THREAD.store(arch::thread_pointer(), Relaxed);
 }
 
-/// What is known of a thread's own stack. All zero: nothing.
+/// What is known of a thread's own stack. All zero: nothing is known.
 pub struct StackBounds {
     thread: usize,
     /// The pages from here to `high` are known to be readable.
@@ -60,7 +65,7 @@ impl StackBounds {
         high: 0,
     };
 
-    /// The memory a walk from `sp` may read. `red_zone`: bytes below `sp` that count as well.
+    /// The memory that a walk from `sp` may read. `red_zone`: bytes below `sp` that count as well.
     #[inline]
     pub fn memory(&mut self, sp: usize, red_zone: usize) -> StackMemory {
         let floor = sp.saturating_sub(red_zone);
@@ -100,7 +105,7 @@ impl StackBounds {
         }
     }
 
-    /// Probes downwards until the page of `floor` is known; says whether it is.
+    /// Probes downwards until the page of `floor` is known; returns whether it is.
     fn extend_to(&mut self, floor: usize) -> bool {
         let is_main = self.thread == MAIN_THREAD.load(Relaxed);
         if floor >= self.high || is_main && self.high - floor > MAIN_STACK {
@@ -122,10 +127,11 @@ impl StackBounds {
 
 /// The stack memory of one walk.
 pub struct StackMemory {
-    /// Known to be readable: `[start, end)`. What lies between the stack pointer of the walk and `end` always belongs to it.
+    /// Known to be readable: `[start, end)`. What lies between the stack pointer of the walk and
+    /// `end` always belongs to it.
     start: usize,
     end: usize,
-    /// What may be asked for at all.
+    /// The lowest address that may be asked for.
     floor: usize,
     limit: usize,
 }
@@ -160,20 +166,23 @@ impl StackMemory {
         if !addr.is_multiple_of(WORD) || !(self.is_known(addr) || self.probe(addr)) {
             return None;
         }
-        // SAFETY: aligned, and its page was found readable: by `extend_to` for this thread's own stack, else just now.
+        // SAFETY: aligned, and its page was found readable: by `extend_to` for this thread's own
+        // stack, else just now.
         Some(unsafe { ptr::read_volatile(addr as *const u64) })
     }
 
-    /// The walk has come to the stack pointer `sp`; the word below was read.
+    /// The walk has come to the stack pointer `sp`, and the word below it was read.
     pub fn advance(&mut self, sp: usize) {
         if sp > self.end {
-            // Over pages nobody asked for: what is known begins anew with the page of that word.
+            // It skipped pages that were not probed: the known memory begins anew with the page of
+            // that word.
             self.start = sp;
             self.end = page_of(sp - 1) + PAGE;
         }
     }
 
-    /// Whether `addr` is on the same stack as what was read so far: no hole in between, and not too far. For steps that rest on a guess.
+    /// Whether `addr` is on the same stack as what was read before: no hole in between, and not too
+    /// far. For steps that rest on a guess.
     pub fn reaches(&mut self, addr: usize) -> bool {
         let pages = if self.is_own() { 0 } else { WIDEST_GUESS };
         for _ in 0..pages {
@@ -189,12 +198,13 @@ impl StackMemory {
         (self.start..self.end).contains(&addr)
     }
 
-    /// What is known of one's own stack is all there is of it.
+    /// Whether this is the thread's own stack: then everything that may be read is known already.
     fn is_own(&self) -> bool {
         self.end == self.limit
     }
 
-    /// Whether the word at `addr`, on a page not met yet, can be read after all.
+    /// Probes the page of `addr`, which the walk has not met yet; returns whether the word can be
+    /// read.
     fn probe(&mut self, addr: usize) -> bool {
         let is_allowed = (self.floor..self.limit).contains(&addr);
         if !is_allowed || self.is_own() || !sys::readable(addr) {

@@ -1,10 +1,13 @@
-//! What the unwinder knows of x86-64: its registers, how a rule is carried out, the kernel's signal frame, a few machine instructions.
+//! What the unwinder knows of x86-64: its registers, how a rule is applied, the kernel's signal
+//! frame, a few machine instructions.
 //!
-//! Used by the other files of this room through `super::arch`; another architecture puts a file of the same names beside this one.
-//! Reads memory through `StackMemory` alone, and code bytes only after asking the kernel.
+//! The other files of this room use it as `super::arch`. Another architecture puts a file with the
+//! same names beside this one. It reads memory through `StackMemory` alone, and code bytes only
+//! after asking the kernel.
 //!
-//! Sources: System V psABI for AMD64 3.4 and 6.2 (frames, DWARF register numbers), `arch/x86/include/uapi/asm/sigcontext.h` of Linux
-//! (layout of the signal frame), glibc `sysdeps/unix/sysv/linux/x86_64/ucontext_i.sym`.
+//! Sources: System V psABI for AMD64 3.4 and 6.2 (frames, DWARF register numbers),
+//! `arch/x86/include/uapi/asm/sigcontext.h` of Linux (layout of the signal frame), glibc
+//! `sysdeps/unix/sysv/linux/x86_64/ucontext_i.sym`.
 #![allow(unsafe_code)]
 
 use core::arch::asm;
@@ -15,7 +18,7 @@ use crate::unwind::End;
 use crate::unwind::rule::{Base, Cfa, Plain, Rule, Saved, Step};
 use crate::unwind::stack_memory::StackMemory;
 
-/// The registers a walk starts from and carries along.
+/// The registers that a walk starts from and carries along.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registers {
@@ -33,9 +36,9 @@ pub struct Registers {
 pub enum Left {
     /// By a return address that unwind information led to.
     Return,
-    /// By one that a frame pointer led to: it may be anything.
+    /// By a return address that a frame pointer led to: it may be anything.
     Guess,
-    /// To the code a signal interrupted; its registers are at this address.
+    /// To the code that a signal interrupted; its registers are at this address.
     Interrupted(u64),
 }
 
@@ -49,12 +52,12 @@ pub const BX: u16 = 3;
 pub const SP: u16 = 7;
 /// A leaf function may keep data this far below the stack pointer (psABI 3.2.2).
 pub const RED_ZONE: usize = 128;
-/// The return address stands this far from the CFA, in every frame.
+/// The return address is this far from the CFA, in every frame.
 pub const RETURN_ADDRESS_AT: i64 = -8;
-/// What is pushed at a time.
+/// Bytes of one push.
 const WORD: u64 = 8;
 
-/// Where the words of the general registers are in the kernel's `ucontext`, by DWARF number.
+/// Where the kernel's `ucontext` has the words of the general registers, by DWARF number.
 const IN_UCONTEXT: [u64; 16] = [
     144, 136, 152, 128, 112, 104, 120, 160, 40, 48, 56, 64, 72, 80, 88, 96,
 ];
@@ -76,7 +79,7 @@ pub fn thread_pointer() -> usize {
 }
 
 impl Registers {
-    /// The registers at this very place: for a walk of one's own stack outside the hooks.
+    /// The registers at this very place: for a walk of the caller's own stack outside the hooks.
     #[inline(always)]
     pub fn here() -> Registers {
         let (pc, sp, bp, bx);
@@ -101,11 +104,12 @@ impl Registers {
     }
 }
 
-/// Leaves a frame of the common kind: `registers` become those of its caller. `None`, and nothing is changed, if anything is out of the
-/// ordinary, which [`step`] then tells.
+/// Leaves a frame of the common kind: `registers` become those of its caller. Returns `None` and
+/// changes nothing if anything is unusual; [`step`] then finds out what.
 ///
 /// # Safety
-/// Everything from `registers.sp`, a multiple of eight, to `end`, which is in the lower half of the address space, can be read.
+/// Everything from `registers.sp`, a multiple of eight, to `end`, which is in the lower half of the
+/// address space, can be read.
 #[inline(always)]
 pub unsafe fn plain_step(registers: &mut Registers, rule: Rule, end: u64) -> Option<()> {
     if let Some(offset) = rule.bare() {
@@ -113,8 +117,8 @@ pub unsafe fn plain_step(registers: &mut Registers, rule: Rule, end: u64) -> Opt
         if at >= end {
             return None;
         }
-        // SAFETY: aligned, as the offset is; not below the stack pointer, since an address below `end` and 32 bits cannot overflow;
-        // below `end`.
+        // SAFETY: aligned, because the offset is. Not below the stack pointer: an address below
+        // `end` plus 32 bits cannot overflow. Below `end`.
         registers.pc = unsafe { read_volatile(at as *const u64) };
         registers.sp = at.wrapping_add(WORD);
         return Some(());
@@ -129,20 +133,21 @@ pub unsafe fn plain_step(registers: &mut Registers, rule: Rule, end: u64) -> Opt
     if at >= end || plain.base != Base::Sp && !is_in_frame(registers.sp, plain, at) {
         return None;
     }
-    // SAFETY: as before; registers are saved below the CFA and not below the stack pointer: so says the rule, or it was just found.
+    // SAFETY: as before. Registers are saved below the CFA and not below the stack pointer: the
+    // rule says so, or it was just checked.
     unsafe { restore(registers, plain, at) };
     Some(())
 }
 
-/// Whether everything a rule wants is aligned and not below the stack pointer. With the return address the CFA is above that: a walk
-/// cannot turn in a circle.
+/// Whether everything that a rule reads is aligned and not below the stack pointer. The CFA is
+/// above the return address, so a walk cannot loop.
 #[inline(always)]
 fn is_in_frame(sp: u64, plain: Plain, at: u64) -> bool {
     let saved = at.wrapping_add_signed((plain.bp.min(plain.bx) + 1) * WORD as i64);
     at.is_multiple_of(WORD) && at >= sp && saved >= sp
 }
 
-/// The registers of the caller, whose return address stands at `at`.
+/// Sets the registers of the caller, whose return address is at `at`.
 ///
 /// # Safety
 /// The stack can be read there, and where the rule says that registers are saved.
@@ -161,8 +166,8 @@ unsafe fn restore(registers: &mut Registers, plain: Plain, at: u64) {
     registers.sp = cfa;
 }
 
-/// Leaves one frame of any kind: `registers` become those of its caller. `context` is the address of the interrupted registers if the
-/// frame is the one a signal interrupted, else 0.
+/// Leaves one frame of any kind: `registers` become those of its caller. `context` is the address
+/// of the interrupted registers if a signal interrupted this frame, else 0.
 pub fn step(
     registers: &mut Registers,
     rule: Rule,
@@ -181,7 +186,8 @@ pub fn step(
     }
 }
 
-/// The registers of the caller, given where the frame ends and the others are saved.
+/// Sets the registers of the caller, given where the frame ends and where the other registers are
+/// saved.
 fn leave(
     registers: &mut Registers,
     cfa: u64,
@@ -235,9 +241,10 @@ fn find_cfa(
     }
 }
 
-/// A frame of code that says nothing: `push %rbp; mov %rsp, %rbp` is assumed, and believed only if it leads up the stack.
+/// Leaves a frame of code without information. `push %rbp; mov %rsp, %rbp` is assumed, and believed
+/// only if it leads up the stack.
 fn follow_frame_pointer(registers: &mut Registers, memory: &mut StackMemory) -> Result<Left, End> {
-    // The psABI marks the outermost frame so (3.4.1).
+    // The psABI marks the outermost frame in this way (3.4.1).
     if registers.bp == 0 {
         return Err(End::Complete);
     }
@@ -257,7 +264,7 @@ fn follow_frame_pointer(registers: &mut Registers, memory: &mut StackMemory) -> 
     Ok(Left::Guess)
 }
 
-/// The stack pointer stands at the kernel's `ucontext` when a handler has returned to the trampoline.
+/// The stack pointer is at the kernel's `ucontext` when a handler has returned to the trampoline.
 fn interrupted(registers: &mut Registers, memory: &mut StackMemory) -> Result<Left, End> {
     let context = registers.sp;
     let mut word = |place: u64| {
@@ -274,7 +281,8 @@ fn interrupted(registers: &mut Registers, memory: &mut StackMemory) -> Result<Le
     Ok(Left::Interrupted(context))
 }
 
-/// A word of the signal frame. It may lie on another stack than the interrupted code, hence not by `StackMemory`.
+/// A word of the signal frame. It may lie on another stack than the interrupted code, so
+/// `StackMemory` cannot read it.
 fn read_context(context: u64, place: u64) -> Option<u64> {
     let at = context.wrapping_add(place) as usize;
     if !at.is_multiple_of(8) || !sys::readable(at) {
@@ -291,7 +299,8 @@ fn code(at: u64) -> Option<u128> {
         return None;
     }
     let bytes = core::array::from_fn(|index| {
-        // SAFETY: both halves were just found readable; byte by byte and volatile, as garbage may name any place, this stack included.
+        // SAFETY: both halves were just found readable. Read byte by byte and volatile, because
+        // garbage may name any place, this stack included.
         unsafe { read_volatile((at + index) as *const u8) }
     });
     Some(u128::from_le_bytes(bytes))
@@ -302,7 +311,8 @@ pub fn is_code(pc: u64) -> bool {
     sys::readable(pc as usize)
 }
 
-/// Whether a signal handler returns to `pc`, by its instructions: some C libraries and runtimes have no unwind information there.
+/// Whether a signal handler returns to `pc`, judged by its instructions: some C libraries and
+/// runtimes have no unwind information there.
 pub fn is_signal_return(pc: u64) -> bool {
     code(pc).is_some_and(|bytes| bytes & ((1 << (SIGRETURN_BYTES * 8)) - 1) == SIGRETURN)
 }

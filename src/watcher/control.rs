@@ -1,13 +1,14 @@
-//! The socket by which a user steers a program that runs (`prof_control`).
+//! The socket by which a user steers a running program (`prof_control`).
 //!
-//! Served by the watcher, on its own thread. The socket lies in the abstract namespace, under the
-//! numbers of the pid namespace and of the process: nothing is to be cleaned up, no directory has to
-//! be writable, and it goes with the thread. Who connects must be the user of the process, or root,
-//! as the kernel saw him connect; anybody else is hung up on unheard.
+//! The watcher serves it, on its own thread. The socket is in the abstract namespace, under the
+//! numbers of the pid namespace and of the process. So nothing must be cleaned up, no directory
+//! must be writable, and the socket vanishes with the thread. A client must run as the user of the
+//! process, or as root, by the kernel's record of the connection. Any other client is disconnected
+//! unheard.
 //!
-//! One line is read, one answer is written, and that is the end of the connection. A client gets
-//! half a second for its line and some seconds for taking the answer; it can keep nobody waiting but
-//! this thread. The lines:
+//! One line is read, one answer is written, and the connection ends. A client has half a second to
+//! send its line and some seconds to take the answer. It can make no thread wait but this one. The
+//! lines:
 //!
 //! ```text
 //! dump             write a dump; `ok <path>`
@@ -17,7 +18,7 @@
 //! rate <lg>        mean bytes between samples, as a power of two
 //! status           one line of JSON
 //! ```
-//! An answer begins with `ok` or `error`, but for that of `profile` and `status`.
+//! An answer begins with `ok` or `error`, except the answers to `profile` and `status`.
 
 use crate::config;
 use crate::diag;
@@ -29,10 +30,10 @@ use crate::{java_heap, platform::process, recorder, remark, table::arena};
 
 /// Longest line of a client.
 const LINE: usize = 64;
-/// What a client has time for.
+/// How long a client may take to send its line.
 const LINE_MS: u64 = 500;
 const ANSWER_MS: u64 = 5_000;
-/// Longest answer but a profile.
+/// Longest answer except a profile.
 const ANSWER: usize = 8 << 10;
 
 /// A listening socket, for as long as its thread lives.
@@ -41,7 +42,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens under the name of this process; says why not.
+    /// Listens under the name of this process; reports why when it cannot.
     pub fn open() -> Option<Server> {
         let mut name = Answer::new();
         name.push(b"malloscope.");
@@ -64,7 +65,7 @@ impl Server {
         })
     }
 
-    /// Serves who comes until `deadline_ms`.
+    /// Serves the clients that come until `deadline_ms`.
     pub fn serve_until(&self, deadline_ms: u64) {
         loop {
             let left = deadline_ms.saturating_sub(sys::monotonic_ms());
@@ -73,7 +74,7 @@ impl Server {
             }
             let fd = sys::accept(self.listener);
             if fd < 0 {
-                // He is gone, or there is no descriptor for him: not again at once.
+                // The client is gone, or there is no descriptor for it: not again at once.
                 return;
             }
             serve(fd as i32);
@@ -101,7 +102,7 @@ fn serve(fd: i32) {
     peer.send(answer.bytes());
 }
 
-/// What stands before the line's end.
+/// The text before the line's end.
 fn read_line(fd: i32, buffer: &mut [u8; LINE]) -> Option<&[u8]> {
     let deadline = sys::monotonic_ms() + LINE_MS;
     let mut length = 0;
@@ -137,7 +138,7 @@ fn obey(line: &[u8], peer: &Peer, answer: &mut Answer) {
             java_heap::reset();
             answer.push(b"ok\n");
         }
-        b"reset" => answer.push(b"error a fork is under way\n"),
+        b"reset" => answer.push(b"error a fork is in progress\n"),
         b"status" => status(answer),
         b"rate auto" => {
             if let Some(config) = config::current() {
@@ -150,7 +151,7 @@ fn obey(line: &[u8], peer: &Peer, answer: &mut Answer) {
                 java_heap::set_lg_period(lg_period);
                 answer.push(b"ok\n");
             }
-            Some(_) => answer.push(b"error that rate is none: 0 to 63 are\n"),
+            Some(_) => answer.push(b"error no such rate: it must be 0 to 63\n"),
             None => answer.push(b"error unknown request\n"),
         },
     }
@@ -174,7 +175,7 @@ fn dump(answer: &mut Answer) {
     });
 }
 
-/// One object; keys are stable.
+/// One JSON object; its keys are stable.
 fn status(answer: &mut Answer) {
     let memory = process::memory(&mut [0; 4096]);
     let period = 1u64.checked_shl(u32::from(recorder::lg_period()));
@@ -230,7 +231,7 @@ fn status(answer: &mut Answer) {
     answer.push(b"]}\n");
 }
 
-/// Bytes of an answer; what finds no room is cut off.
+/// The bytes of an answer; what does not fit is cut off.
 struct Answer {
     bytes: [u8; ANSWER],
     length: usize,
@@ -263,7 +264,7 @@ impl Answer {
         self.number(value);
     }
 
-    /// Text from outside as JSON has it; what is no ASCII becomes a question mark.
+    /// Text from outside as JSON; a byte that is not ASCII becomes a question mark.
     fn string(&mut self, text: &[u8]) {
         self.push(b"\"");
         for byte in text {

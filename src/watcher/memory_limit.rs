@@ -1,26 +1,28 @@
-//! When the memory comes to its end: at a share of the limit, and on the way there when the limit
-//! is only moments off. Pure: the watcher brings the figures and the clock.
+//! Decides when the memory comes to its end: at a share of the limit, and earlier when the limit is
+//! only moments away. Pure: the watcher brings the figures and the clock.
 //!
-//! A dump takes its time, so it has to begin before the end. Every further twentieth of the limit
-//! makes another one, so a growth to the limit makes at most a score of them, and the last whole
-//! one is what stays after the OOM killer.
+//! A dump takes time, so it must begin before the end. Every further twentieth of the limit makes
+//! another dump, so a growth to the limit makes at most twenty. The last complete one remains after
+//! the OOM killer.
 
 use crate::platform::process::pressure::Pressure;
 
-/// At the present pace the limit is so near that a dump must begin now.
+/// If the limit would be reached within this time at the present pace, a dump must begin now.
 const MOMENTS_MS: u64 = 2_000;
-/// Nothing is dumped below this share, in thousandths, whatever the pace: programs start fast.
+/// Nothing is dumped below this share, in thousandths, whatever the pace: programs grow fast at the
+/// start.
 const LEAST: u64 = 250;
-/// What a further dump takes, in thousandths of the limit.
+/// The growth that makes a further dump, in thousandths of the limit.
 const STEP: u64 = 50;
-/// Naps in milliseconds, by the distance: no program is faster than a MiB in a millisecond for long.
+/// Naps in milliseconds, by the distance to the limit: no program allocates more than a MiB in a
+/// millisecond for long.
 const SHORTEST_NAP: u64 = 10;
 const LONGEST_NAP: u64 = 1_000;
 
-/// What was seen last.
+/// What the last look saw.
 pub struct Watch {
     percent: u8,
-    /// When, and how many bytes were used.
+    /// The time, and how many bytes were used.
     last: Option<(u64, u64)>,
     /// The share at the last dump, until the process is well below it again.
     dumped: Option<u64>,
@@ -84,7 +86,7 @@ mod tests {
         }
     }
 
-    /// The MiB at which a growth by `step` each `ms` is dumped.
+    /// The MiB at which a growth by `step` each `ms` makes dumps.
     fn dumps(percent: u8, step: usize, ms: u64) -> Vec<u64> {
         let mut watch = Watch::new(percent);
         let mut made = Vec::new();

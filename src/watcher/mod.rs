@@ -1,17 +1,18 @@
-//! A thread of ours that stays: for what happens while the program allocates nothing.
+//! A thread of ours that stays: it acts while the program allocates nothing.
 //!
-//! Serves the timer, the memory limit, the control socket and `final_signal`; there is none unless one of them was
-//! asked for. Started at the first sample, not before: a process that allocates next to nothing has
-//! nothing to dump, and small programs around the one that is meant (`unshare`, shells) stay without
-//! a second thread. Only where sampling waits to be switched on by control it is there at once. A
-//! child of a fork starts its own in the same way.
+//! It serves the timer, the memory limit, the control socket and `final_signal`. Without these
+//! options there is no watcher. It starts at the first sample, not before: a process that allocates
+//! almost nothing has nothing to dump, and small programs around the one that matters (`unshare`,
+//! shells) stay without a second thread. Only where sampling waits for control to switch it on does
+//! it start at once. A child of a fork starts its own watcher in the same way.
 //!
-//! What kind of thread it is says `own_thread`. Living long, it looks at each turn whether it still
-//! may: it ends the process when the program's threads are all gone, and goes when the program has given rights
-//! away that it took over; the next sample then starts another, with the rights that are left. For good it goes
-//! when the program goes into a sandbox. Where that
-//! cannot be seen, for want of `/proc` (a daemon's chroot), it goes for good. It holds
-//! no descriptor of the program's, not even 0 to 2: who waits for their end would wait for us.
+//! `own_thread` describes what kind of thread it is. It lives long, so it checks at each turn
+//! whether it still may run. It ends the process when all threads of the program are gone. It ends
+//! itself when the program has given away rights that the watcher took over; the next sample then
+//! starts another, with the rights that are left. It ends for good when the program goes into a
+//! sandbox, and where this cannot be checked for lack of `/proc` (a daemon's chroot). It holds no
+//! descriptor of the program, not even 0 to 2: a process that waits for their end would wait for
+//! us.
 
 mod control;
 mod memory_limit;
@@ -30,33 +31,33 @@ use crate::{platform::sys, recorder, remark};
 use control::Server;
 use memory_limit::Watch;
 
-/// The watcher, and whether it is there.
+/// The watcher's place: tells whether it runs.
 static WATCHER: Place = Place::new();
 
-/// Is there to be one? Written by [`arm`], and by who found that it cannot be.
+/// Is a watcher wanted? Written by [`arm`], and by the thread that finds that there can be none.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
-/// The process that has it: after a fork the place may stand for a thread that did not come along.
-/// Written by who finds it to be another.
+/// The process of the watcher. After a fork the place may stand for a thread that exists in the
+/// parent only. Written by the thread that starts a watcher.
 static PID: AtomicU32 = AtomicU32::new(0);
 
-/// When the next attempt to start one may be made, by the monotonic clock; 0: at once. Written by who
-/// could not.
+/// When the next attempt to start one may be made, by the monotonic clock; 0: at once. Written by a
+/// thread that could not start one.
 static NOT_BEFORE: AtomicU64 = AtomicU64::new(0);
 
-/// What the watcher sleeps on: how often one was told to go. Written by [`leave`].
+/// The watcher sleeps on this: how often a watcher was told to end. Written by [`leave`].
 static SLEEP: AtomicU32 = AtomicU32::new(0);
 
-/// Longest nap: so long a thread of ours may have rights that the program has given away.
+/// Longest nap: for this long a thread of ours may have rights that the program has given away.
 const LONGEST_NAP_MS: u64 = 1_000;
 
-/// Between two attempts to start it.
+/// Time between two attempts to start it.
 const RETRY_MS: u64 = 5_000;
 
-/// What that means.
+/// The options that have no effect then.
 const IDLE: &str = "prof_timer, prof_memory_limit, prof_final_signal and prof_control do nothing";
 
-/// Why there is none where rights and threads cannot be looked at.
+/// Why there is no watcher where rights and threads cannot be checked.
 const WITHOUT_PROC: &str = "there is no /proc here";
 
 /// Room for what is read from `/proc`.
@@ -69,13 +70,13 @@ pub fn arm(config: &Config) {
     WANTED.store(wanted, Relaxed);
 }
 
-/// Lets the one that is there go; the next sample may start another.
+/// Tells a running watcher to end; the next sample may start another.
 pub fn leave() {
     SLEEP.fetch_add(1, Relaxed);
     sys::futex_wake(&SLEEP, 1);
 }
 
-/// Is none there, or none any more when `deadline_ms` comes?
+/// Waits until there is no watcher, at most until `deadline_ms`; returns whether there is none.
 pub fn wait_until_gone(deadline_ms: u64) -> bool {
     loop {
         // Acquire: pairs with the kernel's clearing.
@@ -98,7 +99,7 @@ pub fn ensure_control() {
     }
 }
 
-/// Starts the watcher if one is wanted and there is none. Called at each sample.
+/// Starts the watcher if one is wanted and there is none. Runs at each sample.
 #[inline]
 pub fn ensure() {
     if WANTED.load(Relaxed) {
@@ -123,12 +124,12 @@ fn start_if_missing() {
     }
     if WATCHER.start(run).is_none() {
         put_off();
-        // Release: pairs with the acquire of the next who takes it.
+        // Release: pairs with the acquire of the next thread that takes it.
         WATCHER.word.store(FREE, Release);
     }
 }
 
-/// There can be no thread now: a limit on processes may have been met for the moment.
+/// No thread can be made now: a limit on processes may be reached for the moment.
 fn put_off() {
     let was = NOT_BEFORE.swap(sys::monotonic_ms() + RETRY_MS, Relaxed);
     diag::count(Counter::WatcherRefused);
@@ -141,14 +142,14 @@ fn put_off() {
     }
 }
 
-/// There is no watcher, and will be none.
+/// There is no watcher, and there will be none.
 fn give_up(reason: &str) {
     WANTED.store(false, Relaxed);
     diag::count(Counter::WatcherRefused);
     remark::note(&[reason, ": ", IDLE]);
 }
 
-/// The watcher.
+/// The watcher's thread.
 extern "C" fn run() {
     let turn = SLEEP.load(Relaxed);
     own_thread::settle(3, c"malloscope");
@@ -168,7 +169,7 @@ extern "C" fn run() {
             Standing::Same => {}
             Standing::OtherRights => return,
             Standing::OtherFilter if sys::has_known_filter() => {}
-            // By a system call that passed our hooks.
+            // By a system call that did not go through our hooks.
             Standing::OtherFilter => return sys::raise_sandbox(),
             Standing::Unknown => return give_up(WITHOUT_PROC),
         }
@@ -188,11 +189,11 @@ extern "C" fn run() {
     }
 }
 
-/// What is to be looked after.
+/// What the watcher serves.
 struct Duties {
     timer: Option<Timer>,
     memory: Option<Watch>,
-    /// When the signals that end the program are taken.
+    /// When the signals that end the program are handled.
     signals_ms: Option<u64>,
 }
 
@@ -208,7 +209,7 @@ impl Duties {
         }
     }
 
-    /// Does what is due; milliseconds until it shall look again.
+    /// Does what is due; returns the milliseconds until the next look.
     fn attend(&mut self, now_ms: u64, buffer: &mut [u8]) -> u64 {
         let mut nap = LONGEST_NAP_MS;
         if self.signals_ms.is_some_and(|due| due <= now_ms) {
@@ -228,7 +229,8 @@ impl Duties {
             let written = watch
                 .is_due(now_ms, pressure)
                 .then(|| dumper::write_here(Reason::MemoryLimit, &mut |_| ()));
-            // One that failed is not tried again at once; one that was in another's way is.
+            // A dump that failed is not tried again at once; one that met another dump in progress
+            // is.
             if !matches!(written, None | Some(Outcome::Busy)) {
                 watch.dumped(pressure);
             }
@@ -238,7 +240,7 @@ impl Duties {
     }
 }
 
-/// Goes off at equal distances; what was missed is not made up for.
+/// Goes off at equal distances; missed times are not made up for.
 struct Timer {
     period_ms: u64,
     next_ms: u64,

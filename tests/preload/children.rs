@@ -76,6 +76,20 @@ fn children_in_the_parents_memory_leave_its_profile_alone() {
 }
 
 #[test]
+fn who_samples_first_may_be_a_child_that_no_handler_saw() {
+    for (kind, size) in [("own", 20_000_000), ("borrowed", 30_000_000)] {
+        let conf = "prof:true,prof_final:true,prof_dump_live:true";
+        let run = Preload::new("early_fork.c").arg(kind).conf(conf).run();
+        let run = run.succeeded();
+        let whose = run.truth(if kind == "own" { "child" } else { "pid" });
+        let dump = run.final_dump();
+        assert_eq!(dump.number("pid"), whose, "{kind}");
+        let is_there = dump.live.iter().any(|&(_, found, _)| found == size);
+        assert!(is_there, "{kind}");
+    }
+}
+
+#[test]
 fn a_hundred_short_children_leave_no_hundred_files() {
     let script = "i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done; echo $LD_PRELOAD";
     let conf = "prof:true,prof_final:true,lg_prof_sample:40";

@@ -126,7 +126,7 @@ fn samples_keep_the_weight_of_the_rate_they_were_drawn_at() {
         let bytes = number(&ask(pid, "status"), "live_bytes");
         assert!((1_500_000..9_500_000).contains(&bytes), "{bytes}");
     }
-    assert!(ask(pid, "rate 64").starts_with("error that rate is none"));
+    assert!(ask(pid, "rate 64").starts_with("error no such rate"));
     assert_eq!(ask(pid, "rate"), "error unknown request\n");
     server.kill();
 }

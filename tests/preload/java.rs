@@ -449,7 +449,8 @@ fn a_jvm_that_does_not_tell_enough_is_asked_for_its_traces() {
         };
         let hidden = ["JavaCallWrapper", "_anchor"];
         let run = embed(&jdk, &program, &hidden, &format!("{ALL},lg_prof_sample:15")).succeeded();
-        let said = "this JVM does not tell wrapper_anchor: Java frames come from AsyncGetCallTrace";
+        let said =
+            "this JVM does not publish wrapper_anchor: Java frames come from AsyncGetCallTrace";
         assert_eq!(run.stderr, "", "{jdk:?}");
         let dump = run.final_dump();
         assert_eq!(dump.facts["remark"], said, "{jdk:?}");

@@ -1,10 +1,9 @@
 //! `malloscope`: the command a person types. Parses, runs, and turns the result into an exit code.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{Parser, Subcommand};
+use jeprof_compat::command::console::MALLOSCOPE;
 use jeprof_compat::command::{control, diff, doctor, env, export, report, run, suspects, top};
 
 /// Finds what a running program allocates and does not give back.
@@ -45,13 +44,13 @@ fn main() -> ExitCode {
         Command::Run(args) => ExitCode::from(run::run(&args)),
         Command::Doctor(args) => ExitCode::from(doctor::doctor(&args)),
         Command::Env(args) => ExitCode::from(env::env(&args)),
-        Command::Suspects(args) => finish(suspects::suspects(&args)),
-        Command::Report(args) => finish(report::report(&args)),
-        Command::Diff(args) => finish(diff::diff(&args)),
-        Command::Table(args) => finish(export::table(&args)),
-        Command::Flame(args) => finish(export::flame(&args)),
-        Command::Graph(args) => finish(export::graph(&args)),
-        Command::Convert(args) => finish(export::convert(&args)),
+        Command::Suspects(args) => MALLOSCOPE.finish(suspects::suspects(&args)),
+        Command::Report(args) => MALLOSCOPE.finish(report::report(&args)),
+        Command::Diff(args) => MALLOSCOPE.finish(diff::diff(&args)),
+        Command::Table(args) => MALLOSCOPE.finish(export::table(&args)),
+        Command::Flame(args) => MALLOSCOPE.finish(export::flame(&args)),
+        Command::Graph(args) => MALLOSCOPE.finish(export::graph(&args)),
+        Command::Convert(args) => MALLOSCOPE.finish(export::convert(&args)),
         Command::Dump(args) => ExitCode::from(control(&Request::Dump(args))),
         Command::Start(process) => ExitCode::from(control(&Request::Start(process))),
         Command::Stop(process) => ExitCode::from(control(&Request::Stop(process))),
@@ -60,30 +59,4 @@ fn main() -> ExitCode {
         Command::Status(args) => ExitCode::from(control(&Request::Status(args))),
         Command::Top(args) => ExitCode::from(top::top(&args)),
     }
-}
-
-/// A reader that went away (`| head`) has seen enough: no error.
-fn finish(result: Result<u8>) -> ExitCode {
-    let error = match result {
-        Ok(code) => return ExitCode::from(code),
-        Err(error) => error,
-    };
-    let io_error = error.downcast_ref::<io::Error>();
-    if io_error.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
-        return ExitCode::SUCCESS;
-    }
-    let shown = |c: char| {
-        if c.is_control() && c != '\n' {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    let text: String = format!("malloscope: {error:#}\n")
-        .chars()
-        .map(shown)
-        .collect();
-    // Nobody may be there to read it.
-    let _ = io::stderr().write_all(text.as_bytes());
-    ExitCode::FAILURE
 }

@@ -1,12 +1,50 @@
-//! Talk to the person who typed the command: on stderr, as data goes to stdout.
+//! Talk to the person who typed a command: on stderr, as data goes to stdout. Names of files are hostile
+//! input, and a terminal obeys control characters: none of them gets there.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
-/// A line for each warning. Names of files are anybody's: they do not get to talk to the terminal.
-pub(crate) fn warn(warnings: &[String]) {
-    for warning in warnings {
-        let line = warning.replace(char::is_control, "\u{fffd}");
-        // The reader may have gone: no reason to lose the answer.
-        let _ = writeln!(io::stderr(), "malloscope: {line}");
+use anyhow::Result;
+
+use crate::view::terminal::printable;
+
+/// `malloscope`.
+pub const MALLOSCOPE: Console = Console("malloscope");
+/// `jeprof-compat`.
+pub const JEPROF: Console = Console("jeprof-compat");
+
+/// The program that talks: each of its lines begins with its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Console(&'static str);
+
+impl Console {
+    /// A line for each warning.
+    pub(crate) fn warn(self, warnings: &[String]) {
+        for warning in warnings {
+            say(&format!("{}: {}", self.0, printable(warning)));
+        }
     }
+
+    /// The exit code of a command. A reader that went away (`| head`) has seen enough: no error.
+    pub fn finish(self, result: Result<u8>) -> ExitCode {
+        let error = match result {
+            Ok(code) => return ExitCode::from(code),
+            Err(error) => error,
+        };
+        let io_error = error.downcast_ref::<io::Error>();
+        if io_error.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
+        // A usage has several lines.
+        let lines = format!("{}: {error:#}", self.0);
+        let lines: Vec<String> = lines.lines().map(printable).collect();
+        say(&lines.join("\n"));
+        ExitCode::FAILURE
+    }
+}
+
+/// A line as it is. The reader may have gone (`2>&1 | head`), or its disk may be full: that is no reason
+/// to lose the answer and the exit code, as a panic of `eprintln` would.
+pub fn say(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

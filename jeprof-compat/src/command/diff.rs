@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use regex::Regex;
 use serde::Serialize;
 
 use crate::analysis::diff::{self, By, How, Options, Side};
 use crate::analysis::series::{Dump, Series};
-use crate::command::console::warn;
-use crate::figures::words;
+use crate::command::choice::Narrowing;
+use crate::command::console::MALLOSCOPE;
+use crate::command::load::no_such_kind;
 use crate::profile::identity::Identity;
-use crate::profile::model::{MALLOC, Profile};
+use crate::profile::model::MALLOC;
 use crate::profile::read;
-use crate::stacks::filter::Filter;
-use crate::symbolize::{Locator, symbolize};
+use crate::symbolize::symbolize;
 use crate::view;
+use crate::view::sentences::pair::{self, Taken};
 use crate::view::sentences::{self, diff::Diff};
 
 /// Say what grew and what shrank between two dumps, and what of it is only noise
@@ -36,7 +36,7 @@ pub struct Args {
     kind: String,
     /// What makes a row
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    by: RowOf,
+    by: By,
     /// Rows are functions with what they asked for themselves
     #[arg(long, conflicts_with = "cum")]
     flat: bool,
@@ -46,40 +46,20 @@ pub struct Args {
     /// Tell the lines of a function apart
     #[arg(long)]
     lines: bool,
-    /// At most so many rows that grew, and as many that shrank
+    /// The most rows that grew, and the most that shrank
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
     /// How the dumps belong together, if they do not say it right
     #[arg(long = "match", value_enum, default_value_t, value_name = "HOW")]
     matched: Match,
-    /// Only stacks with a frame that matches
-    #[arg(long, value_name = "REGEXP")]
-    focus: Option<Regex>,
-    /// No stacks with a frame that matches
-    #[arg(long, value_name = "REGEXP")]
-    ignore: Option<Regex>,
-    /// Where the program lies now, if not where it ran
-    #[arg(long, value_name = "FILE")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    narrowing: Narrowing,
     /// Machine-readable output
     #[arg(long)]
     json: bool,
     /// Leave out the host and directories
     #[arg(long)]
     redact: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum RowOf {
-    /// The place to blame: the first frame that is not allocator, C library or runtime
-    #[default]
-    Culprit,
-    /// A whole call path
-    Path,
-    /// A function
-    Function,
-    /// A file of code
-    Module,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -91,13 +71,6 @@ enum Match {
     Process,
     /// They are of two runs
     Names,
-}
-
-/// A dump with whose it is.
-struct Taken {
-    path: PathBuf,
-    identity: Identity,
-    profile: Profile,
 }
 
 /// The answer in JSON.
@@ -119,36 +92,45 @@ struct DumpFacts {
     period_bytes: f64,
 }
 
+impl DumpFacts {
+    fn of(dump: &Taken, kind: Option<&str>, redact: bool) -> DumpFacts {
+        let shown = dump.path.display().to_string();
+        DumpFacts {
+            file: if redact { dump.file() } else { shown },
+            process: dump.identity.called(redact),
+            seconds: dump.identity.knows_start.then_some(dump.identity.at),
+            period_bytes: dump.profile.period_of(kind),
+        }
+    }
+}
+
 /// Compares; the answer is the exit code.
 pub fn diff(args: &Args) -> Result<u8> {
     let mut warnings = Vec::new();
     let (mut before, mut after) = read_both(args, &mut warnings)?;
     let mut profiles = [before.profile, after.profile];
-    let locator = Locator {
-        program: args.program.clone(),
-        ..Locator::default()
-    };
-    warnings.extend(symbolize(&mut profiles, &locator));
+    warnings.extend(symbolize(&mut profiles, &args.narrowing.locator()));
     [before.profile, after.profile] = profiles;
-    warn(&warnings);
+    MALLOSCOPE.warn(&warnings);
     let how = how(args.matched, &before, &after);
     let options = args.options();
-    let mut notes = notes(&before, &after, how, options.kind.as_deref())?;
-    let found = diff::compare(&before.side(), &after.side(), how, &options);
+    demand(&before, &after, options.kind.as_deref())?;
+    let mut notes = pair::notes(&before, &after, how, options.kind.as_deref());
+    let found = diff::compare(&side(&before), &side(&after), how, &options);
     let diff = sentences::diff::diff(&found, args.redact);
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         let kind = options.kind.as_deref();
         let answer = Answer {
-            before: before.told(kind, args.redact),
-            after: after.told(kind, args.redact),
+            before: DumpFacts::of(&before, kind, args.redact),
+            after: DumpFacts::of(&after, kind, args.redact),
             notes: &notes,
             diff: &diff,
         };
         serde_json::to_writer_pretty(&mut out, &answer)?;
         writeln!(out)?;
     } else {
-        let mut title = title(&before, &after, how, args.redact);
+        let mut title = pair::title(&before, &after, how, args.redact);
         title.append(&mut notes);
         view::terminal::diff::write(&diff, &title, args.top, &mut out)?;
     }
@@ -159,21 +141,15 @@ pub fn diff(args: &Args) -> Result<u8> {
 impl Args {
     fn options(&self) -> Options {
         let by = match self.by {
-            RowOf::Culprit if self.flat || self.cum => By::Function,
-            RowOf::Culprit => By::Culprit,
-            RowOf::Path => By::Path,
-            RowOf::Function => By::Function,
-            RowOf::Module => By::Module,
+            By::Culprit if self.flat || self.cum => By::Function,
+            by => by,
         };
         Options {
             kind: (self.kind != MALLOC).then(|| self.kind.clone()),
             by,
             cumulative: self.cum,
             lines: self.lines,
-            filter: Filter {
-                focus: self.focus.clone(),
-                ignore: self.ignore.clone(),
-            },
+            filter: self.narrowing.filter(),
         }
     }
 }
@@ -182,8 +158,8 @@ fn read_both(args: &Args, warnings: &mut Vec<String>) -> Result<(Taken, Taken)> 
     let Some(after) = &args.after else {
         return of_directory(&args.before, warnings);
     };
-    let before = Taken::read(&args.before, warnings)?;
-    let after = Taken::read(after, warnings)?;
+    let before = read_one(&args.before, warnings)?;
+    let after = read_one(after, warnings)?;
     let is_same = |a: &Path, b: &Path| a == b || a.canonicalize().ok() == b.canonicalize().ok();
     if is_same(&before.path, &after.path) {
         bail!(
@@ -196,7 +172,7 @@ fn read_both(args: &Args, warnings: &mut Vec<String>) -> Result<(Taken, Taken)> 
 
 /// The first dump of a directory's process and its last.
 fn of_directory(directory: &Path, warnings: &mut Vec<String>) -> Result<(Taken, Taken)> {
-    let mut dumps = Taken::whole(directory, warnings)?;
+    let mut dumps = whole(directory, warnings)?;
     let (Some(last), true) = (dumps.pop(), directory.is_dir()) else {
         bail!(
             "one dump alone has nothing to be compared with: give another one behind {}",
@@ -213,70 +189,37 @@ fn of_directory(directory: &Path, warnings: &mut Vec<String>) -> Result<(Taken, 
     }
 }
 
-impl Taken {
-    fn whole(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<Taken>> {
-        let (dumps, notes) = Series::largest(path)?;
-        warnings.extend(notes);
-        let state = |dump: Dump| Taken {
-            identity: Identity::of(&dump.path, &dump.profile),
-            path: dump.path,
-            profile: dump.profile,
+fn whole(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<Taken>> {
+    let (dumps, notes) = Series::largest(path)?;
+    warnings.extend(notes);
+    let taken = |dump: Dump| Taken {
+        identity: Identity::of(&dump.path, &dump.profile),
+        path: dump.path,
+        profile: dump.profile,
+    };
+    Ok(dumps.into_iter().map(taken).collect())
+}
+
+fn read_one(path: &Path, warnings: &mut Vec<String>) -> Result<Taken> {
+    if path.is_dir() {
+        let Some(last) = whole(path, warnings)?.pop() else {
+            bail!("no dump can be read in {}", path.display());
         };
-        Ok(dumps.into_iter().map(state).collect())
+        return Ok(last);
     }
+    let (profile, more) = read::read(path)?;
+    warnings.extend(more);
+    Ok(Taken {
+        path: path.to_owned(),
+        identity: Identity::of(path, &profile),
+        profile,
+    })
+}
 
-    fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Taken> {
-        if path.is_dir() {
-            let Some(last) = Taken::whole(path, warnings)?.pop() else {
-                bail!("no dump can be read in {}", path.display());
-            };
-            return Ok(last);
-        }
-        let (profile, more) = read::read(path)?;
-        warnings.extend(more);
-        Ok(Taken {
-            path: path.to_owned(),
-            identity: Identity::of(path, &profile),
-            profile,
-        })
-    }
-
-    fn side(&self) -> Side<'_> {
-        Side {
-            profile: &self.profile,
-            seconds: self.identity.at,
-        }
-    }
-
-    fn file(&self) -> String {
-        let name = self.path.file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
-    }
-
-    fn told(&self, kind: Option<&str>, redact: bool) -> DumpFacts {
-        let shown = self.path.display().to_string();
-        DumpFacts {
-            file: if redact { self.file() } else { shown },
-            process: self.identity.called(redact),
-            seconds: self.identity.knows_start.then_some(self.identity.at),
-            period_bytes: self.profile.period_of(kind),
-        }
-    }
-
-    /// `m.12.3.t3.heap, pid 12 at 3 s`.
-    fn called(&self, redact: bool) -> String {
-        let (file, name) = (self.file(), self.identity.called(redact));
-        match self.identity.knows_start {
-            true => format!("{file}, {name} at {}", words::duration(self.identity.at)),
-            false if name == file => file,
-            false => format!("{file}, {name}"),
-        }
-    }
-
-    /// Where the kernel put the vdso: every start of a program has it elsewhere.
-    fn home(&self) -> Option<u64> {
-        let mut mappings = self.profile.mappings.iter();
-        Some(mappings.find(|m| m.path == "[vdso]")?.start)
+fn side(dump: &Taken) -> Side<'_> {
+    Side {
+        profile: &dump.profile,
+        seconds: dump.identity.at,
     }
 }
 
@@ -295,88 +238,13 @@ fn how(asked: Match, before: &Taken, after: &Taken) -> How {
     }
 }
 
-fn title(before: &Taken, after: &Taken, how: How, redact: bool) -> Vec<String> {
-    let how = match how {
-        How::Process => "One process: what lives in both dumps brings no error.",
-        How::Relatives => "A process and its fork child: the samples of both bring their error.",
-        How::Names => "Two runs, matched by name: the samples of both bring their error.",
-    };
-    vec![
-        format!("before: {}", before.called(redact)),
-        format!("after:  {}", after.called(redact)),
-        how.to_owned(),
-    ]
-}
-
-/// What makes the comparison less than it seems.
-fn notes(before: &Taken, after: &Taken, how: How, kind: Option<&str>) -> Result<Vec<String>> {
-    let mut notes = kinds(before, after, kind)?;
-    let (a, b) = (&before.identity, &after.identity);
-    if how == How::Process && a.at > b.at {
-        notes.push(
-            "The first dump is the later one: what grows in time shows as shrunk here.".to_owned(),
-        );
-    }
-    if how == How::Relatives {
-        notes.push(
-            "What was sampled before the fork is in both, as far as it was not freed since."
-                .to_owned(),
-        );
-    }
-    let periods = [before, after].map(|state| state.profile.period_of(kind));
-    if periods[0] != periods[1] {
-        let [first, second] = periods.map(|period| words::period(period as u64));
-        notes.push(format!(
-            "The first has a sample every {first}, the second every {second}: both tell true bytes, \
-             with another error."
-        ));
-    }
-    let no_ages = [before, after]
-        .iter()
-        .any(|state| state.profile.process.epochs.is_none());
-    if how == How::Process && no_ages {
-        notes.push(
-            "The dumps do not say how old blocks are: the band is as wide as of two runs."
-                .to_owned(),
-        );
-    }
-    for (state, word) in [(before, "growth"), (after, "shrinkage")] {
-        if state.profile.cut_off {
-            let file = state.file();
-            notes.push(format!(
-                "{file} is cut off: what is missing there looks like {word}."
-            ));
+/// One of both should have samples of the kind.
+fn demand(before: &Taken, after: &Taken, kind: Option<&str>) -> Result<()> {
+    let profiles = [&before.profile, &after.profile];
+    match kind {
+        Some(kind) if profiles.iter().all(|p| !p.other_kinds.contains_key(kind)) => {
+            Err(no_such_kind(kind, profiles))
         }
-    }
-    Ok(notes)
-}
-
-/// Both should have samples of the kind.
-fn kinds(before: &Taken, after: &Taken, kind: Option<&str>) -> Result<Vec<String>> {
-    let Some(kind) = kind else {
-        return Ok(Vec::new());
-    };
-    let lacks: Vec<&Taken> = [before, after]
-        .into_iter()
-        .filter(|state| !state.profile.other_kinds.contains_key(kind))
-        .collect();
-    match lacks[..] {
-        [] => Ok(Vec::new()),
-        [one] => Ok(vec![format!(
-            "{} has no samples of {kind} at all: were they asked for there?",
-            one.file()
-        )]),
-        _ => {
-            let all = [before, after].into_iter();
-            let others = all.flat_map(|state| state.profile.other_kinds.keys());
-            let mut names: Vec<&str> = others.map(String::as_str).collect();
-            names.push(MALLOC);
-            names.sort_unstable();
-            names.dedup();
-            bail!(
-                "there are no samples of the kind {kind}, only of: {}",
-                names.join(", ")
-            )
-        }
+        _ => Ok(()),
     }
 }

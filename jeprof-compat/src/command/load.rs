@@ -4,13 +4,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 
 use crate::profile::identity::DumpName;
 use crate::profile::model::{MALLOC, Profile};
 use crate::profile::read;
 use crate::stacks::{NamedProfile, Part, Selection};
 use crate::symbolize::{Locator, symbolize};
+use crate::view::format::raw;
 
 /// Profiles with names, ready to be selected from.
 #[derive(Clone, Debug, Default)]
@@ -47,21 +48,13 @@ impl Loaded {
     /// The kind of samples that `name` asks for, `None` for malloc's; an error when none of the
     /// profiles has it.
     pub fn kind(&self, name: &str) -> Result<Option<String>> {
-        let others: BTreeSet<&str> = self
-            .profiles()
-            .iter()
-            .flat_map(|profile| profile.other_kinds.keys().map(String::as_str))
-            .collect();
+        let has = |profile: &Profile| profile.other_kinds.contains_key(name);
         if name == MALLOC {
             Ok(None)
-        } else if others.contains(name) {
+        } else if self.profiles().iter().any(has) {
             Ok(Some(name.to_owned()))
         } else {
-            let all: Vec<&str> = [MALLOC].into_iter().chain(others).collect();
-            bail!(
-                "there are no samples of the kind {name}, only of: {}",
-                all.join(", ")
-            )
+            Err(no_such_kind(name, self.profiles()))
         }
     }
 
@@ -75,10 +68,43 @@ impl Loaded {
         NamedProfile::build(&parts, selection)
     }
 
+    /// The short name of the program that ran.
+    pub fn program(&self) -> &str {
+        self.profiles()
+            .first()
+            .map_or("", |profile| profile.process.program())
+    }
+
     /// The profiles to add, without those of the base.
     pub fn profiles(&self) -> &[Profile] {
         &self.profiles[..self.added]
     }
+}
+
+/// None of the profiles has samples of that kind: these are the ones that they have.
+pub(super) fn no_such_kind<'a>(
+    name: &str,
+    profiles: impl IntoIterator<Item = &'a Profile>,
+) -> anyhow::Error {
+    let profiles = profiles.into_iter();
+    let others = profiles.flat_map(|profile| profile.other_kinds.keys());
+    let others: BTreeSet<&str> = others.map(String::as_str).collect();
+    let all: Vec<&str> = [MALLOC].into_iter().chain(others).collect();
+    anyhow!(
+        "there are no samples of the kind {name}, only of: {}",
+        all.join(", ")
+    )
+}
+
+/// A dump as it came in, with the names of its frames, and what the user should know.
+pub fn symbolized(file: &Path, locator: &Locator) -> Result<(Vec<u8>, Vec<String>)> {
+    let (profile, mut warnings, dump) = read::read_whole(file)?;
+    let mut profiles = [profile];
+    warnings.extend(symbolize(&mut profiles, locator));
+    let program = locator.program.as_ref().map(|p| p.display().to_string());
+    let mut out = Vec::new();
+    raw::write(&profiles[0], &dump, &program.unwrap_or_default(), &mut out)?;
+    Ok((out, warnings))
 }
 
 /// Dumps of one process are states of the same heap: their sum counts what lived through both

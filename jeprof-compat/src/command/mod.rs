@@ -3,9 +3,11 @@
 //!
 //! `control` has `dump`, `start`, `stop`, `reset`, `rate` and `status`, `export` has `table`, `flame`, `graph`
 //! and `convert`, `jeprof` the options of `jeprof-compat`. `launch` is what a start under the profiler
-//! needs, `load` how dumps are read for a picture, `console` how a command talks.
+//! needs, `load` how dumps are read for a picture, `choice` and `tolerance` what several of them let a
+//! person choose, `console` how a command talks.
 
-mod console;
+mod choice;
+pub mod console;
 pub mod control;
 pub mod diff;
 pub mod doctor;
@@ -17,4 +19,5 @@ pub mod load;
 pub mod report;
 pub mod run;
 pub mod suspects;
+mod tolerance;
 pub mod top;

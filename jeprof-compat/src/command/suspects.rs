@@ -1,4 +1,4 @@
-//! `malloscope suspects`: reads a series of dumps and names who leaks. Data goes to stdout, talk to
+//! `malloscope suspects`: reads a series of dumps and names what leaks. Data goes to stdout, talk to
 //! stderr.
 
 use std::io::{self, BufWriter, Write};
@@ -8,16 +8,13 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::analysis::series::{Process, Series};
-use crate::analysis::suspects;
-use crate::command::console::warn;
-use crate::figures::{quantity, words};
+use crate::command::console::MALLOSCOPE;
+use crate::command::tolerance::{LEAKS, Tolerance};
+use crate::figures::words;
 use crate::profile::model::MALLOC;
 use crate::report::{Conclusion, Findings, Suspect};
 use crate::symbolize::Locator;
-use crate::view;
-
-/// What `--fail-if-leak` exits with.
-const LEAKS: u8 = 3;
+use crate::view::{sentences, terminal};
 
 /// Say whether a program leaks, how fast, and where, from its dumps
 #[derive(Clone, Debug, clap::Args)]
@@ -28,13 +25,8 @@ pub struct Args {
     /// Machine-readable output
     #[arg(long)]
     json: bool,
-    #[arg(
-        long,
-        value_name = "RATE",
-        value_parser = quantity::rate,
-        help = "Exit with 3 when at least so much certainly leaks, as in 10MB/h or 512k/min; for CI"
-    )]
-    fail_if_leak: Option<f64>,
+    #[command(flatten)]
+    tolerance: Tolerance,
 }
 
 /// The findings of one kind of samples of one process, in JSON.
@@ -61,24 +53,21 @@ struct Found<'a> {
 pub fn suspects(args: &Args) -> Result<u8> {
     let mut series = Series::read(&args.dumps)?;
     series.symbolize(&Locator::default());
-    warn(&series.notes);
-    let mut found = Vec::new();
+    MALLOSCOPE.warn(&series.notes);
+    let mut found: Vec<Found<'_>> = Vec::new();
     for process in &series.processes {
-        for kind in process.kinds() {
-            let case = suspects::find(process, kind.as_deref());
-            let findings = view::sentences::findings(&case);
-            found.push(Found {
-                process,
-                kind,
-                findings,
-            });
-        }
+        let kinds = sentences::survey::found(process).into_iter();
+        found.extend(kinds.map(|(kind, findings)| Found {
+            process,
+            kind,
+            findings,
+        }));
     }
     found.sort_by(|a, b| b.findings.leak_lower.total_cmp(&a.findings.leak_lower));
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        let told: Vec<Answer<'_>> = found.iter().map(Found::told).collect();
-        serde_json::to_writer_pretty(&mut out, &told)?;
+        let answers: Vec<Answer<'_>> = found.iter().map(Found::answer).collect();
+        serde_json::to_writer_pretty(&mut out, &answers)?;
         writeln!(out)?;
     } else {
         print(&found, &mut out)?;
@@ -88,14 +77,7 @@ pub fn suspects(args: &Args) -> Result<u8> {
         .iter()
         .map(|f| f.findings.leak_lower)
         .fold(0.0, f64::max);
-    let limit = args.fail_if_leak;
-    Ok(
-        if limit.is_some_and(|limit| lower > 0.0 && lower >= limit) {
-            LEAKS
-        } else {
-            0
-        },
-    )
+    Ok(args.tolerance.exceeded(lower).map_or(0, |_| LEAKS))
 }
 
 /// All of the first process, and of the others the verdict: they are mostly its equals.
@@ -110,7 +92,7 @@ fn print(found: &[Found<'_>], out: &mut dyn Write) -> Result<()> {
         if number > 0 {
             writeln!(out)?;
         }
-        view::terminal::suspects::write(&found.title(), &found.findings, found.seconds(), out)?;
+        terminal::suspects::write(&found.title(), &found.findings, found.seconds(), out)?;
     }
     for found in others {
         let headline = &found.findings.conclusion.headline;
@@ -125,14 +107,7 @@ impl Found<'_> {
     }
 
     fn title(&self) -> String {
-        let command = self
-            .process
-            .last()
-            .process
-            .get("command")
-            .unwrap_or_default();
-        let program = command.split(' ').next().unwrap_or_default();
-        let program = program.rsplit('/').next().unwrap_or_default();
+        let program = self.process.last().process.program();
         let count = self.process.dumps.len();
         let kind = self
             .kind
@@ -148,7 +123,7 @@ impl Found<'_> {
         .to_owned()
     }
 
-    fn told(&self) -> Answer<'_> {
+    fn answer(&self) -> Answer<'_> {
         Answer {
             process: &self.process.name,
             kind: self.kind.as_deref().unwrap_or(MALLOC),

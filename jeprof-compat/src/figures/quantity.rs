@@ -49,7 +49,7 @@ pub fn lg_rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// Bytes an hour of `10MB/h`, `512k/min` or `1.5g/d`; megabytes an hour where no unit is told.
+/// Bytes an hour of `10MB/h`, `512k/min` or `1.5g/d`; megabytes an hour where no unit is given.
 pub fn rate(text: &str) -> Result<f64, String> {
     const SIZES: [(&str, f64); 4] = [
         ("k", 1024.0),

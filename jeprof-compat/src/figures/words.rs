@@ -43,7 +43,7 @@ pub fn period(bytes: u64) -> String {
     }
 }
 
-/// The unit of time in which rates of a run are told, given its seconds.
+/// The unit of time for the rates of a run, given its seconds.
 pub fn per(run: f64) -> (&'static str, f64) {
     match run {
         run if run < 120.0 => ("s", 1.0),
@@ -140,8 +140,11 @@ mod tests {
 
     #[test]
     fn periods_are_powers_of_two_mostly() {
-        let told = [1, 100, 1 << 17, 1 << 20, 3 << 20].map(period);
-        assert_eq!(told, ["allocation", "100 bytes", "128 KB", "1 MB", "3 MB"]);
+        let periods = [1, 100, 1 << 17, 1 << 20, 3 << 20].map(period);
+        assert_eq!(
+            periods,
+            ["allocation", "100 bytes", "128 KB", "1 MB", "3 MB"]
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The account of RSS at one dump: what the resident memory is used for, as far as the dump tells. Pure.
+//! The account of RSS at one dump: what the resident memory is used for, as far as the dump says. Pure.
 //!
 //! The parts add up to RSS: each is cut to what is left of its kind of memory, since the live
 //! heap is an estimate and the kernel counts a moment later.
@@ -79,29 +79,29 @@ pub struct Account {
 }
 
 impl Account {
-    /// That of a dump; `None` when it does not say how much is resident.
+    /// The account of a dump; `None` when it does not say how much is resident.
     pub fn of(profile: &Profile) -> Option<Account> {
         // A dump may say anything; a part is no less than nothing.
         let number = |key: &str| {
             let number = profile.process.get(key)?.parse::<f64>().ok()?;
             (number.is_finite() && number >= 0.0).then_some(number)
         };
-        let told = |key: &str| number(key).unwrap_or(0.0);
+        let recorded = |key: &str| number(key).unwrap_or(0.0);
         let rss = number("rss_bytes")?;
         let mut private = number("rss_anonymous_bytes")?;
-        let mut shared = told("rss_shared_bytes");
+        let mut shared = recorded("rss_shared_bytes");
         let all_live: f64 = profile.samples.iter().map(|s| s.values.inuse_space).sum();
         let take = |from: &mut f64, bytes: f64| {
             let part = bytes.clamp(0.0, *from);
             *from -= part;
             part
         };
-        let java_shared = take(&mut shared, told("rss_java_heap_shared_bytes"));
-        let java = take(&mut private, told("rss_java_heap_bytes"));
-        let stacks = take(&mut private, told("rss_stacks_bytes"));
-        let code = take(&mut private, told("rss_code_bytes"));
-        let data = take(&mut private, told("rss_data_bytes"));
-        let own = take(&mut private, told("profiler_bytes"));
+        let java_shared = take(&mut shared, recorded("rss_java_heap_shared_bytes"));
+        let java = take(&mut private, recorded("rss_java_heap_bytes"));
+        let stacks = take(&mut private, recorded("rss_stacks_bytes"));
+        let code = take(&mut private, recorded("rss_code_bytes"));
+        let data = take(&mut private, recorded("rss_data_bytes"));
+        let own = take(&mut private, recorded("profiler_bytes"));
         let live = take(&mut private, all_live);
         let parts = vec![
             (Part::LiveHeap, live),
@@ -111,7 +111,7 @@ impl Account {
             (Part::Code, code),
             (Part::Data, data),
             (Part::Profiler, own),
-            (Part::Files, told("rss_file_bytes")),
+            (Part::Files, recorded("rss_file_bytes")),
             (Part::Shared, shared),
         ];
         Some(Account {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn dumps_of_before_the_parts_were_told_have_the_rest_in_one() {
+    fn dumps_without_the_parts_have_the_rest_in_one() {
         let account = account(400.0, &FACTS[..3]);
         assert_eq!(account.get(Part::Rest), 300.0);
     }

@@ -1,6 +1,6 @@
 //! To which process a dump belongs, and when it was written.
 //!
-//! Our own dumps say so. Of others the name has to tell, `<prefix>.<pid>.<seq>.<letter><n>.heap`,
+//! Our own dumps say so. For others the name says it, `<prefix>.<pid>.<seq>.<letter><n>.heap`,
 //! and the time is that of the file. A process that forked and its children share the start; a
 //! restarted container shares the pid.
 
@@ -106,7 +106,7 @@ impl Identity {
     }
 }
 
-/// What the name of a dump tells, `<prefix>.<pid>.<seq>.<letter><n>.heap`, as jemalloc has it.
+/// What the name of a dump says, `<prefix>.<pid>.<seq>.<letter><n>.heap`, as jemalloc has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DumpName {
     /// The directory is left out.

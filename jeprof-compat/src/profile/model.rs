@@ -115,7 +115,7 @@ pub struct Line {
     pub line: Option<u32>,
     /// True for every frame inlined into the one behind it.
     pub inlined: bool,
-    /// The name is a class's: what was allocated, not who did.
+    /// The name is a class's: what was allocated, not the allocating function.
     pub is_class: bool,
 }
 
@@ -233,6 +233,13 @@ impl ProcessFacts {
     /// The first value recorded under `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
         first(&self.entries, key)
+    }
+
+    /// The short name of the program: of the command up to a blank what is behind the directory.
+    pub fn program(&self) -> &str {
+        let command = self.get("command").unwrap_or_default();
+        let program = command.split(' ').next().unwrap_or_default();
+        program.rsplit('/').next().unwrap_or_default()
     }
 
     /// What the profiler had to remark: there may be several of the same key.

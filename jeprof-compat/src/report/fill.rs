@@ -1,66 +1,15 @@
-//! What a report says of dumps before any statistics: header, timeline, account of RSS, stacks. Pure.
+//! A report filled from dumps, before any statistics: header, timeline, account of RSS, stacks. Pure.
 
-use super::sample_rate::sample_rate;
 use std::collections::BTreeSet;
 
-use super::{
-    Account, Cell, Dump, Fact, Header, Kind, KindBuilder, Limit, MOST_STACKS, Point, Report, Share,
-    Timeline,
-};
-use crate::figures::{Estimate, date, words};
-use crate::profile::account::{self, Part};
-use crate::profile::model::{MALLOC, Profile, Sample, ValueKind};
+use super::{Account, Cell, Header, Kind, KindBuilder, Report, State, Timeline};
+use crate::profile::model::{MALLOC, Sample};
 use crate::stacks::Interner;
 use crate::stacks::filter;
 use crate::stacks::naming::Namesakes;
 
-/// A dump as the report wants it.
-#[derive(Clone, Copy, Debug)]
-pub struct State<'a> {
-    /// Seconds since the process started.
-    pub seconds: f64,
-    /// File name without directory.
-    pub file: &'a str,
-    /// Symbolized, when it is shown.
-    pub profile: &'a Profile,
-    /// Its stacks are in the page; of others only the totals are.
-    pub is_shown: bool,
-}
-
 /// Upper bounds of age classes that a reader may ask for, in seconds.
 const AGES: [f64; 6] = [60.0, 600.0, 3600.0, 21_600.0, 86_400.0, 604_800.0];
-
-/// Stacks times dumps that a page has of one kind, about: some megabytes.
-const MOST_CELLS: usize = 400_000;
-
-/// Dumps that a page has in any case, and those beyond which nobody looks at each.
-const DUMPS: (usize, usize) = (10, 120);
-
-/// Points of the timeline.
-const MOST_POINTS: usize = 1000;
-
-/// Which of many dumps a page shows, given the seconds of all in order and how many stacks one has:
-/// first, last, and evenly over time between.
-pub fn shown(seconds: &[f64], stacks: usize) -> BTreeSet<usize> {
-    let (Some(first), Some(last)) = (seconds.first(), seconds.last()) else {
-        return BTreeSet::new();
-    };
-    let most = (MOST_CELLS / stacks.clamp(1, MOST_STACKS)).clamp(DUMPS.0, DUMPS.1);
-    if seconds.len() <= most {
-        return (0..seconds.len()).collect();
-    }
-    let step = (last - first) / (most - 1) as f64;
-    let nearest = |wanted: f64| {
-        let after = seconds.partition_point(|s| *s < wanted);
-        let before = after.saturating_sub(1);
-        match seconds.get(after) {
-            Some(next) if next - wanted < wanted - seconds[before] => after,
-            _ => before,
-        }
-    };
-    let middle = (1..most - 1).map(|n| nearest(first + n as f64 * step));
-    middle.chain([0, seconds.len() - 1]).collect()
-}
 
 impl Report {
     /// Everything but verdict and suspects; `states` by time, of one process.
@@ -72,9 +21,9 @@ impl Report {
         let shown: Vec<State<'_>> = states.iter().filter(is_shown).copied().collect();
         let kinds = kinds(&shown);
         Report {
-            header: header(states, last, kinds.first()),
-            timeline: timeline(states, &shown, last),
-            accounts: shown.iter().enumerate().filter_map(account).collect(),
+            header: Header::of(states, last, kinds.first()),
+            timeline: Timeline::of(states, &shown, last),
+            accounts: shown.iter().enumerate().filter_map(Account::of).collect(),
             notes: left_out(states.len(), shown.len(), &kinds),
             kinds,
             ..Report::default()
@@ -97,154 +46,6 @@ fn left_out(dumps: usize, shown: usize, kinds: &[Kind]) -> Vec<String> {
         ));
     }
     notes
-}
-
-/// None of these is below zero, whatever a dump says.
-fn number(profile: &Profile, key: &str) -> Option<f64> {
-    let number: f64 = profile.process.get(key)?.parse().ok()?;
-    (number.is_finite() && number >= 0.0).then_some(number)
-}
-
-fn header(states: &[State<'_>], last: &State<'_>, malloc: Option<&Kind>) -> Header {
-    let fact = |key: &str| last.profile.process.get(key);
-    let command = fact("command").unwrap_or_default();
-    let program = command.split(' ').next().unwrap_or_default();
-    let program = program.rsplit('/').next().unwrap_or_default();
-    let mut facts = Vec::new();
-    let mut add = |name: &str, text: Option<String>, warning: bool| {
-        facts.extend(text.map(|text| Fact {
-            name: name.to_owned(),
-            text,
-            warning,
-        }));
-    };
-    add("Process", fact("pid").map(str::to_owned), false);
-    add("Host", fact("host").map(str::to_owned), false);
-    let start = number(last.profile, "start_unix_ms");
-    add(
-        "Started",
-        start.map(|ms| date::date((ms / 1000.0) as i64)),
-        false,
-    );
-    let dumps = if states.len() == 1 { "dump" } else { "dumps" };
-    let run = format!("{}, {} {dumps}", words::clock(last.seconds), states.len());
-    add("Seen", Some(run), false);
-    add("Sample rate", Some(sample_rate(last.profile)), false);
-    let samples = |s: &Sample| s.facts.as_ref().map_or(0, |f| f.samples);
-    let samples: u64 = last.profile.samples.iter().map(samples).sum();
-    let samples = (samples > 0).then(|| samples.to_string());
-    add("Live samples at the end", samples, false);
-    add("Threads", fact("threads").map(str::to_owned), false);
-    let own = number(last.profile, "profiler_bytes");
-    let own = own.map(words::bytes);
-    add("Memory of the profiler", own, false);
-    add("Names not found", malloc.and_then(unresolved), false);
-    if let Some(lost) = lost(last.profile) {
-        let text = if lost > 0.0 {
-            format!("{lost:.0}")
-        } else {
-            "none".to_owned()
-        };
-        add("Lost samples", Some(text), lost > 0.0);
-    }
-    add("Sampling", fact("sampling").map(str::to_owned), true);
-    add(
-        "Report by",
-        Some(concat!("malloscope ", env!("CARGO_PKG_VERSION")).to_owned()),
-        false,
-    );
-    Header {
-        program: if program.is_empty() {
-            "process"
-        } else {
-            program
-        }
-        .to_owned(),
-        // An argument's own blanks are marked in the dump.
-        command: (!command.is_empty()).then(|| command.replace("%20", " ")),
-        facts,
-    }
-}
-
-/// Samples that had no place; nothing where the dump does not count them.
-fn lost(profile: &Profile) -> Option<f64> {
-    const COUNTERS: [&str; 3] = [
-        "missed_samples",
-        "counter_stack_not_stored",
-        "counter_sample_not_stored",
-    ];
-    let known = COUNTERS.iter().filter_map(|key| number(profile, key));
-    known.reduce(|a, b| a + b)
-}
-
-fn unresolved(kind: &Kind) -> Option<String> {
-    let all = kind.frames.len();
-    let without = kind.frames.iter().filter(|f| f.kind == "unresolved");
-    let share = without.count() as f64 / all.max(1) as f64;
-    (all > 0).then(|| format!("{:.1} % of {all} functions", share * 100.0))
-}
-
-fn timeline(states: &[State<'_>], shown: &[State<'_>], last: &State<'_>) -> Timeline {
-    let point = |s: &State<'_>| Point {
-        seconds: s.seconds,
-        rss: number(s.profile, "rss_bytes"),
-        live: Some(live(s.profile)),
-        ..Point::default()
-    };
-    let dump = |s: &State<'_>| Dump {
-        seconds: s.seconds,
-        trigger: s
-            .profile
-            .process
-            .get("trigger")
-            .unwrap_or_default()
-            .to_owned(),
-        file: s.file.to_owned(),
-    };
-    let limit = number(last.profile, "cgroup_limit_bytes");
-    let step = states.len().div_ceil(MOST_POINTS).max(1);
-    let has_point = |(at, s): &(usize, &State<'_>)| s.is_shown || at % step == 0;
-    let points = states.iter().enumerate().filter(has_point);
-    Timeline {
-        points: points.map(|(_, s)| point(s)).collect(),
-        dumps: shown.iter().map(dump).collect(),
-        limit: limit.map(|bytes| Limit {
-            bytes,
-            name: "cgroup limit".to_owned(),
-        }),
-        ..Timeline::default()
-    }
-}
-
-fn live(profile: &Profile) -> Estimate {
-    let value = profile.total(ValueKind::InuseSpace);
-    let variance = |s: &Sample| s.facts.as_ref().map_or(0.0, |f| f.variance);
-    Estimate::of(value, profile.samples.iter().map(variance).sum())
-}
-
-fn account((at, state): (usize, &State<'_>)) -> Option<Account> {
-    let account = account::Account::of(state.profile)?;
-    // Less is within the error of the estimate.
-    let is_cut = account.not_resident > 0.1 * account.get(Part::LiveHeap);
-    let parts = account.parts.iter().map(|(part, bytes)| {
-        let mut meaning = part.meaning().to_owned();
-        if *part == Part::LiveHeap && is_cut {
-            meaning += &format!(
-                " It holds {} more that are not resident: never written to, or swapped out.",
-                words::bytes(account.not_resident)
-            );
-        }
-        Share {
-            name: part.name().to_owned(),
-            bytes: *bytes,
-            meaning,
-        }
-    });
-    Some(Account {
-        dump: at,
-        rss: account.rss,
-        parts: parts.collect(),
-    })
 }
 
 fn kinds(states: &[State<'_>]) -> Vec<Kind> {
@@ -314,57 +115,7 @@ fn cell(state: &State<'_>, sample: &Sample, bounds: &[f64]) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::model::{ProcessFacts, StackFacts, Values};
-
-    #[test]
-    fn what_was_lost_is_told_and_that_nothing_was() {
-        let told = |facts: &[(&str, &str)]| {
-            let entries = facts
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-            let profile = Profile {
-                process: ProcessFacts {
-                    entries: entries.collect(),
-                    epochs: None,
-                },
-                ..Profile::default()
-            };
-            let state = State {
-                seconds: 1.0,
-                file: "",
-                profile: &profile,
-                is_shown: true,
-            };
-            let facts = Report::of_dumps(&[state]).header.facts;
-            let fact = facts.into_iter().find(|f| f.name == "Lost samples");
-            fact.map(|f| (f.text, f.warning))
-        };
-        assert_eq!(told(&[]), None);
-        let quiet = [("counter_stack_not_stored", "0")];
-        assert_eq!(told(&quiet), Some(("none".to_owned(), false)));
-        let lossy = [("counter_stack_not_stored", "3"), ("missed_samples", "4")];
-        assert_eq!(told(&lossy), Some(("7".to_owned(), true)));
-    }
-
-    #[test]
-    fn of_many_dumps_some_are_shown() {
-        let all = |shown: BTreeSet<usize>, many: usize| shown == (0..many).collect();
-        assert!(shown(&[], 7).is_empty());
-        assert!(all(shown(&[3.0], 7), 1) && all(shown(&[0.0, 1.0, 2.0], 7), 3));
-        let seconds: Vec<f64> = (0..5000).map(f64::from).collect();
-        let some = shown(&seconds, 10);
-        assert_eq!(
-            (some.len(), some.first(), some.last()),
-            (120, Some(&0), Some(&4999))
-        );
-        assert_eq!(shown(&seconds, 20_000).len(), 20);
-        assert_eq!(shown(&seconds, usize::MAX).len(), 10);
-        // A burst at the end does not use up all places; equal times are no trap.
-        let burst: Vec<f64> = (0..100).chain([100; 900]).map(f64::from).collect();
-        let some = shown(&burst, 20_000);
-        assert!(some.iter().filter(|at| **at < 100).count() > 15);
-        assert_eq!(shown(&[1.0; 500], 10).len(), 2);
-    }
+    use crate::profile::model::{ProcessFacts, Profile, StackFacts, Values};
 
     #[test]
     fn an_account_adds_up_and_ages_fall_into_classes() {

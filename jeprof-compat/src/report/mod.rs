@@ -6,18 +6,23 @@
 //! stacks, and nothing of statistics. Names are as hostile as they were in the process.
 
 mod fill;
+mod header;
 mod kind;
+mod kind_builder;
 mod neighbour;
 mod redact;
 pub mod sample_rate;
+mod state;
 mod suspect;
 mod text;
 mod timeline;
 
-pub use fill::{State, shown};
-pub use kind::{Ages, Cell, Kind, KindBuilder, MOST_STACKS, ReportFrame, Stack, TrieNode};
+pub use header::{Fact, Header};
+pub use kind::{Ages, Cell, Kind, ReportFrame, Stack, TrieNode};
+pub use kind_builder::{KindBuilder, MOST_STACKS};
 pub use neighbour::Neighbour;
 pub use redact::Secrets;
+pub use state::{State, shown};
 pub use suspect::{Conclusion, Findings, StackFrame, Suspect};
 pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline};
 
@@ -46,30 +51,8 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
-/// Facts of the process and of the measurement.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Header {
-    /// Short name of the program: `java`.
-    pub program: String,
-    /// Whole command line, unless it is to be kept secret.
-    pub command: Option<String>,
-    /// The rest in order: pid, host, start, duration, sample rate, overhead, lost samples.
-    pub facts: Vec<Fact>,
-}
-
-/// One fact with its name.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Fact {
-    /// `Process`.
-    pub name: String,
-    /// `4242 on web-1`.
-    pub text: String,
-    /// Something is wrong with the measurement, and the reader should know.
-    pub warning: bool,
-}
-
 impl Report {
-    /// The unit of time in which all rates of this report are told, and its seconds.
+    /// The unit of time of all rates in this report, and its seconds.
     pub fn per(&self) -> (&'static str, f64) {
         words::per(self.timeline.points.last().map_or(0.0, |p| p.seconds))
     }

@@ -1,7 +1,7 @@
 //! What must not leave the house.
 //!
 //! Function names and the names of files stay: without them there is no report. What says where a
-//! machine is, who its users are and how they call their programs goes.
+//! machine is, who its users are and how they call their programs is left out.
 
 use super::{Fact, Kind, Report, Suspect};
 
@@ -188,9 +188,10 @@ mod tests {
 
     #[test]
     fn rates_and_operators_are_no_paths() {
-        let told = "41 MB/h from buy (/home/alice/shop.c:3 in shop) and operator/ app/mail.rb:3.";
+        let sentence =
+            "41 MB/h from buy (/home/alice/shop.c:3 in shop) and operator/ app/mail.rb:3.";
         assert_eq!(
-            without_directories(told),
+            without_directories(sentence),
             "41 MB/h from buy (shop.c:3 in shop) and operator/ mail.rb:3."
         );
     }

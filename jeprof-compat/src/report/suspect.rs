@@ -1,4 +1,4 @@
-//! Suspects as the report tells of them, in the words of `view::sentences`.
+//! Suspects as the report shows them, in the words of `view::sentences`.
 
 use serde::Serialize;
 

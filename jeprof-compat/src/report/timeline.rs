@@ -1,8 +1,14 @@
-//! How memory went, and where RSS is. Part of the report's data.
+//! How memory went, and where RSS is. Part of the report's data; pure.
 
 use serde::Serialize;
 
-use crate::figures::Estimate;
+use super::state::{State, number};
+use crate::figures::{Estimate, words};
+use crate::profile::account::{self, Part};
+use crate::profile::model::{Profile, Sample, ValueKind};
+
+/// Points of the timeline.
+const MOST_POINTS: usize = 1000;
 
 /// The timeline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -83,4 +89,73 @@ pub struct Share {
     pub bytes: f64,
     /// What it is, in a sentence, and what helps when it grows.
     pub meaning: String,
+}
+
+impl Timeline {
+    /// Points of all dumps, or of some where they are many; and what every shown dump is.
+    pub(super) fn of(states: &[State<'_>], shown: &[State<'_>], last: &State<'_>) -> Timeline {
+        let point = |s: &State<'_>| Point {
+            seconds: s.seconds,
+            rss: number(s.profile, "rss_bytes"),
+            live: Some(live(s.profile)),
+            ..Point::default()
+        };
+        let dump = |s: &State<'_>| Dump {
+            seconds: s.seconds,
+            trigger: s
+                .profile
+                .process
+                .get("trigger")
+                .unwrap_or_default()
+                .to_owned(),
+            file: s.file.to_owned(),
+        };
+        let limit = number(last.profile, "cgroup_limit_bytes");
+        let step = states.len().div_ceil(MOST_POINTS).max(1);
+        let has_point = |(at, s): &(usize, &State<'_>)| s.is_shown || at % step == 0;
+        let points = states.iter().enumerate().filter(has_point);
+        Timeline {
+            points: points.map(|(_, s)| point(s)).collect(),
+            dumps: shown.iter().map(dump).collect(),
+            limit: limit.map(|bytes| Limit {
+                bytes,
+                name: "cgroup limit".to_owned(),
+            }),
+            ..Timeline::default()
+        }
+    }
+}
+
+fn live(profile: &Profile) -> Estimate {
+    let value = profile.total(ValueKind::InuseSpace);
+    let variance = |s: &Sample| s.facts.as_ref().map_or(0.0, |f| f.variance);
+    Estimate::of(value, profile.samples.iter().map(variance).sum())
+}
+
+impl Account {
+    /// Of a shown dump; nothing where the dump does not say what RSS is.
+    pub(super) fn of((at, state): (usize, &State<'_>)) -> Option<Account> {
+        let account = account::Account::of(state.profile)?;
+        // Less is within the error of the estimate.
+        let is_cut = account.not_resident > 0.1 * account.get(Part::LiveHeap);
+        let parts = account.parts.iter().map(|(part, bytes)| {
+            let mut meaning = part.meaning().to_owned();
+            if *part == Part::LiveHeap && is_cut {
+                meaning += &format!(
+                    " It holds {} more that are not resident: never written to, or swapped out.",
+                    words::bytes(account.not_resident)
+                );
+            }
+            Share {
+                name: part.name().to_owned(),
+                bytes: *bytes,
+                meaning,
+            }
+        });
+        Some(Account {
+            dump: at,
+            rss: account.rss,
+            parts: parts.collect(),
+        })
+    }
 }

@@ -140,7 +140,7 @@ pub fn position(frames: &[&Frame]) -> usize {
 }
 
 /// The place of the culprit in a stack, leaf first; 0 without frames. The leaf of a stack of objects
-/// is their class: what is held, not who asked for it.
+/// is their class: what is held, not the function that asked for it.
 pub fn of_stack(frames: &[&Frame], is_objects: bool) -> usize {
     let code = usize::from(is_objects && frames.len() > 1);
     code + position(&frames[code..])
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_tells_more_than_an_address() {
+    fn a_name_says_more_than_an_address() {
         assert_eq!(
             culprit("libruby.so.3:libruby.so.3+0xd8460 < deflateInit2_ < main"),
             "deflateInit2_"

@@ -114,7 +114,7 @@ pub fn sites(profile: &Profile, id: LocationId) -> Vec<Site<'_>> {
 }
 
 /// Allocators are often stripped, or leave `malloc` by a tail call: then no frame bears the
-/// name, and the module has to tell.
+/// name, and the module decides.
 fn in_allocator_module(site: &Site<'_>) -> bool {
     in_modules(
         site,

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! filter -> naming -> interner -> named, and the analyses
-//!             `-> culprit
+//!             `-> culprit -> call_sites
 //! ```
 //! `filter` says which frames and stacks take part, `naming` what a frame is called, `interner` is the
-//! one builder behind all named stacks, `named` has the sums of them that views draw, and `culprit`
-//! says which frame of a stack is to blame.
+//! one builder behind all named stacks, `named` has the sums of them that views draw, `culprit` says
+//! which frame of a stack is to blame, and `call_sites` which of these places hold the most.
 
+pub mod call_sites;
 pub mod culprit;
 pub mod filter;
 mod interner;

@@ -52,7 +52,7 @@ pub struct Frame {
     pub line: Option<u32>,
     /// Inlined into its caller, wherever it occurs.
     pub inlined: bool,
-    /// A class: what was allocated, not who did.
+    /// A class: what was allocated, not the allocating function.
     pub is_class: bool,
     /// Where the name comes from.
     pub kind: FrameKind,
@@ -141,7 +141,7 @@ impl Namesakes {
             Granularity::Addresses => format!("{address:016x} {name} {at}"),
             Granularity::Files => match file {
                 Some(file) => file.to_owned(),
-                // A pseudo-address would tell nobody anything.
+                // A pseudo-address would say nothing to a reader.
                 None if site.location.managed => name,
                 None => bare(site, address),
             },

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use object::Object;
 
 use super::elf::{self, Elf, Segment};
+use super::known::Known;
 use crate::profile::model::Mapping;
 
 /// Where to look.
@@ -21,6 +22,8 @@ pub struct Locator {
     pub program: Option<PathBuf>,
     /// The directories of debug files, `/usr/lib/debug`.
     pub debug_roots: Vec<PathBuf>,
+    /// What was found by it already.
+    pub known: Known,
 }
 
 impl Default for Locator {
@@ -28,6 +31,7 @@ impl Default for Locator {
         Locator {
             program: None,
             debug_roots: vec![PathBuf::from("/usr/lib/debug")],
+            known: Known::default(),
         }
     }
 }

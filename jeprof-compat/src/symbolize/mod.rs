@@ -9,6 +9,7 @@ mod demangle;
 mod dwarf;
 mod elf;
 mod functions;
+mod known;
 mod locate;
 mod symtab;
 mod vdso;
@@ -39,12 +40,12 @@ struct Request {
     module: Mapping,
     /// Offsets in the file, sorted, no two alike.
     offsets: Vec<u64>,
-    /// Who asked: profile, location, offset.
+    /// The places that asked: profile, location, offset.
     askers: Vec<(usize, LocationId, u64)>,
 }
 
 /// What is known of one address.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Named {
     lines: Vec<Line>,
     /// How far the address is from the start of its function, for a function without a name.
@@ -91,11 +92,30 @@ fn requests(profiles: &[Profile]) -> Vec<Request> {
     requests
 }
 
+/// Asks the files only for what is not known yet.
 fn answer(request: &Request, locator: &Locator) -> Answer {
-    if request.module.path == "[vdso]" {
-        return vdso::answer(&request.module, &request.offsets);
+    let known = locator.known.of(&request.module);
+    let mut known = known.lock();
+    let offsets = request.offsets.iter().copied();
+    let new: Vec<u64> = offsets.filter(|o| !known.contains_key(o)).collect();
+    let asked = match new[..] {
+        [] => Answer::default(),
+        _ => ask(&request.module, &new, locator),
+    };
+    known.extend(new.into_iter().zip(asked.names));
+    let name = |offset: &u64| known.get(offset).cloned().unwrap_or_default();
+    let names = match known.is_empty() {
+        true => Vec::new(),
+        false => request.offsets.iter().map(name).collect(),
+    };
+    Answer { names, ..asked }
+}
+
+fn ask(module: &Mapping, offsets: &[u64], locator: &Locator) -> Answer {
+    if module.path == "[vdso]" {
+        return vdso::answer(module, offsets);
     }
-    let found = match locator.locate(Path::new(&request.module.path), &request.module) {
+    let found = match locator.locate(Path::new(&module.path), module) {
         Ok(found) => found,
         Err(warning) => {
             return Answer {
@@ -104,7 +124,7 @@ fn answer(request: &Request, locator: &Locator) -> Answer {
             };
         }
     };
-    let addresses = found.addresses(&request.module, &request.offsets);
+    let addresses = found.addresses(module, offsets);
     let build_id = found.build_id.clone();
     match names(&found, &addresses) {
         Ok(names) => Answer {
@@ -113,7 +133,7 @@ fn answer(request: &Request, locator: &Locator) -> Answer {
             warning: None,
         },
         Err(error) => {
-            let warning = Some(format!("{}: {error:#}", request.module.path));
+            let warning = Some(format!("{}: {error:#}", module.path));
             Answer {
                 warning,
                 build_id,
@@ -179,5 +199,53 @@ fn apply(profiles: &mut [Profile], request: &Request, answer: Answer) {
         if let Some(mapping) = mapping {
             mapping.build_id = mapping.build_id.take().or_else(|| answer.build_id.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::model::Location;
+
+    /// A profile with one address of `leaky`, the copy at `path`.
+    fn profile(path: &Path, build_id: Option<String>) -> Profile {
+        Profile {
+            mappings: vec![Mapping {
+                start: 0x40_1000,
+                end: 0x40_2000,
+                offset: 0x1000,
+                path: path.display().to_string(),
+                build_id,
+                ..Mapping::default()
+            }],
+            locations: vec![Location {
+                address: 0x40_1200,
+                mapping: Some(0),
+                ..Location::default()
+            }],
+            ..Profile::default()
+        }
+    }
+
+    #[test]
+    fn a_file_is_asked_once_and_only_a_build_id_makes_it_known() {
+        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/leaky/leaky");
+        let copy = std::env::temp_dir().join(format!("malloscope-known-{}", std::process::id()));
+        std::fs::copy(&original, &copy).unwrap();
+        let build_id = elf::open(&copy, |elf| elf::build_id(elf)).unwrap();
+        let locator = Locator::default();
+        let name = |build_id: &Option<String>| {
+            let mut profiles = [profile(&copy, build_id.clone())];
+            let warnings = symbolize(&mut profiles, &locator);
+            let [profile] = profiles;
+            let lines = profile.locations[0].lines.iter();
+            let names: Vec<String> = lines.map(|line| line.function.clone()).collect();
+            (names, warnings.len())
+        };
+        let (with, without) = (name(&build_id), name(&None));
+        assert!(!with.0.is_empty() && with == without, "{with:?}");
+        std::fs::remove_file(&copy).unwrap();
+        assert_eq!(name(&build_id), with);
+        assert_eq!(name(&None), (Vec::new(), 1));
     }
 }

@@ -1,5 +1,5 @@
 //! The words of an object that the loader fills with addresses of symbols, and the names in its
-//! symbol table. Called by `binding` at start-up.
+//! symbol table. For the start.
 //!
 //! # Safety
 //! As `elf`: the object is not closed meanwhile.
@@ -12,7 +12,8 @@ use core::ptr::NonNull;
 
 use libc::{Elf64_Rela, Elf64_Sym};
 
-use super::{Object, Tables};
+use super::object::Object;
+use super::symbols::{Tables, gnu_hash};
 
 const DT_PLTRELSZ: i64 = 2;
 const DT_RELA: i64 = 7;
@@ -37,7 +38,8 @@ const JUMP: u32 = 1026;
 pub enum Kind {
     /// When the object is loaded.
     Eager,
-    /// Then, or by the first call through it; until then it leads to the code that looks up.
+    /// When the object is loaded, or at the first call through it. Until then it leads to the code
+    /// that looks the symbol up.
     Jump,
 }
 
@@ -54,8 +56,8 @@ pub struct Slot<'a> {
 impl Slot<'_> {
     /// The name of the symbol.
     pub fn name(&self) -> &[u8] {
-        // SAFETY: relocations name symbols of the object's table, and these a string each, which
-        // stand while the object does.
+        // SAFETY: relocations refer to symbols of the object's table, and each symbol to a string;
+        // both exist as long as the object.
         unsafe {
             let symbol = &*self.tables.symbols.add(self.symbol as usize);
             let name = self.tables.strings.add(symbol.st_name as usize);
@@ -111,10 +113,10 @@ impl Object {
         }
     }
 
-    /// Where the string stands that this object's symbol table calls its symbol `name`.
+    /// The address of the string by which this object's symbol table refers to its symbol `name`.
     pub fn name_of_symbol(&self, name: &[u8]) -> Option<NonNull<u8>> {
         let tables = Tables::read(self)?;
-        let symbol: &Elf64_Sym = tables.lookup(name, super::gnu_hash(name))?;
+        let symbol: &Elf64_Sym = tables.lookup(name, gnu_hash(name))?;
         // SAFETY: `lookup` found the name there.
         NonNull::new(unsafe { tables.strings.add(symbol.st_name as usize) }.cast_mut())
     }

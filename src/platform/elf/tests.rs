@@ -1,5 +1,11 @@
-//! What the loader's own answers say.
+//! The answers against those of the loader.
+#![allow(unsafe_code)]
 
+use core::ptr;
+
+use libc::Elf64_Sym;
+
+use super::symbols::{Tables, sysv_hash};
 use super::*;
 
 fn libc_object() -> Object {
@@ -61,7 +67,7 @@ fn answers_are_those_of_dlsym() {
 
 #[test]
 fn a_hidden_version_is_better_than_none() {
-    // Hidden since 2.34, where sched_yield is all that is left of it.
+    // Hidden since 2.34: programs use sched_yield instead.
     let (name, version) = (c"pthread_yield", c"GLIBC_2.2.5");
     // SAFETY: the strings are NUL-terminated.
     let wanted = unsafe { libc::dlvsym(libc::RTLD_NEXT, name.as_ptr(), version.as_ptr()) };
@@ -91,9 +97,9 @@ fn both_kinds_of_hash_table_agree_in_the_vdso() {
     for without_gnu in [false, true] {
         let mut tables = Tables::read(&vdso).expect("tables");
         if without_gnu {
-            tables.gnu_hash = ptr::null();
+            tables.gnu_hash = None;
         }
-        if !tables.gnu_hash.is_null() || !tables.hash.is_null() {
+        if tables.gnu_hash.is_some() || !tables.hash.is_null() {
             assert!(ptr::eq(tables.lookup(name, hash).expect("found"), wanted));
         }
     }
@@ -106,13 +112,24 @@ fn names_looked_up_together_are_found_as_one_by_one() {
     let object = libc_object();
     let mut found = [None; 5];
     let numbered = names.into_iter().map(Name::new).enumerate();
-    object.symbols(numbered, &mut |at, symbol| found[at] = Some(symbol));
+    let table = object.table().expect("symbols");
+    table.symbols(numbered, |at, symbol| found[at] = Some(symbol));
     assert_eq!(found, names.map(|name| object.symbol(name)));
     assert_eq!(found[1], None);
     let mut seen = 0;
-    for_each_but_own(&mut |object| {
+    for_each_but_own(&mut |object, place| {
         assert!(Some(*object) != own());
+        // The program itself is who asks here.
+        assert_eq!(place, Place::Behind);
         seen += 1;
     });
     assert_eq!(seen, all().count() - 1);
+}
+
+#[test]
+fn a_hash_tells_of_a_name() {
+    let object = libc_object();
+    let table = object.table().expect("symbols");
+    assert!(table.has_hash_of(&[gnu_hash(b"_Znwm"), gnu_hash(b"stpcpy")]));
+    assert!(!table.has_hash_of(&[gnu_hash(b"_Znwm"), gnu_hash(b"mallocx")]));
 }

@@ -1,8 +1,8 @@
-//! The memory limit that the kernel holds this process to.
+//! The memory limit that the kernel sets for this process.
 //!
-//! Called by `dump` and `pressure`. A limit may stand at the process's own cgroup or at any above it, and the
-//! smallest one counts. Inside a container the path in `/proc/self/cgroup` may be the host's, which
-//! is not there; then what is mounted as the root is the container's own.
+//! The limit may be set at the process's own cgroup or at any above it, and the smallest one
+//! counts. Inside a container the path in `/proc/self/cgroup` may be the host's path, which does
+//! not exist there. Then the root of what is mounted is the container's own cgroup.
 //!
 //! Source: cgroups(7), the kernel's cgroup-v2 and cgroup-v1 memory documents.
 
@@ -10,17 +10,17 @@ use core::ffi::CStr;
 
 use super::{lines, number, read};
 
-/// Version 1 says "none" by the largest multiple of a page.
+/// Version 1 expresses "none" by the largest multiple of a page.
 const NONE: u64 = 1 << 62;
 
-/// How the two versions name what they tell.
+/// The names that a version uses.
 struct Version {
-    /// Below the place where hierarchies are mounted.
+    /// The directory below the place where hierarchies are mounted.
     directory: &'static [u8],
     limit: &'static [u8],
     usage: &'static [u8],
     statistics: &'static [u8],
-    /// Of the statistics, file pages that nobody used of late: the kernel drops them first.
+    /// The statistic of file pages that were not used recently: the kernel drops these first.
     inactive: &'static [u8],
 }
 
@@ -56,8 +56,8 @@ pub fn limit(buffer: &mut [u8]) -> Option<u64> {
     smallest(ROOT, membership, path).map(|group| group.limit)
 }
 
-/// What the group with the smallest limit uses, and that limit. As the OOM killer sees it: without
-/// the file pages that the kernel drops before it kills.
+/// The usage of the group with the smallest limit, and that limit. As the OOM killer sees it:
+/// without the file pages that the kernel drops before it kills.
 pub fn usage(buffer: &mut [u8]) -> Option<(u64, u64)> {
     let (membership, path) = buffer.split_at_mut_checked(buffer.len() / 2)?;
     let membership = read(c"/proc/self/cgroup", membership)?;
@@ -132,7 +132,7 @@ fn used(root: &[u8], group: &Group<'_>, buffer: &mut [u8]) -> Option<u64> {
     Some(usage.saturating_sub(inactive))
 }
 
-/// Puts a path together; the last part brings the NUL.
+/// Joins the parts of a path; the last part has the NUL.
 fn path<'a, 'b>(parts: impl Iterator<Item = &'b [u8]>, buffer: &'a mut [u8]) -> Option<&'a CStr> {
     let mut length = 0;
     for part in parts {
@@ -143,7 +143,7 @@ fn path<'a, 'b>(parts: impl Iterator<Item = &'b [u8]>, buffer: &'a mut [u8]) -> 
     CStr::from_bytes_with_nul(buffer.get(..length)?).ok()
 }
 
-/// The root's own path is `/`, which is no part of a file's path here.
+/// The root's own path is `/`, which is not a part of a file's path here.
 trait TrimSlash {
     fn trim_suffix_slash(&self) -> &Self;
 }

@@ -1,12 +1,12 @@
-//! The command line without what may be secret in it.
+//! The command line without the parts that may be secret.
 //!
-//! Called by `dump`. The rule is one that needs no list of suspicious names: what stays are the
-//! program and the names of options, and everything else becomes one asterisk.
+//! The rule needs no list of suspicious names: the program and the names of options stay, and
+//! everything else becomes one asterisk.
 
-/// Stands for what was taken out.
+/// Stands for the text that was removed.
 const MASK: u8 = b'*';
 
-/// Masks `line`, arguments with a NUL between them, in place; how long it is then.
+/// Masks `line`, arguments with a NUL between them, in place; returns the new length.
 pub fn mask(line: &mut [u8]) -> usize {
     let (mut from, mut to) = (0, 0);
     for index in 0.. {
@@ -17,7 +17,7 @@ pub fn mask(line: &mut [u8]) -> usize {
         let is_cut = kept < word.len();
         line.copy_within(from..from + kept, to);
         to += kept;
-        // There is room: of this word less was kept than it had.
+        // There is room: less was kept of this word than it had.
         if let Some(place) = line.get_mut(to).filter(|_| is_cut) {
             *place = MASK;
             to += 1;
@@ -34,9 +34,9 @@ pub fn mask(line: &mut [u8]) -> usize {
 
 /// How much of the argument `word`, which is the `index`th, may be shown.
 ///
-/// Of argument 0 it is all up to the first blank: a server that writes its state there puts it
-/// behind one. Of an option it is the name: `--word` up to a `=`, `-x` with the one letter. Of
-/// anything else it is nothing.
+/// Of argument 0: everything up to the first blank, because a server that writes its state there
+/// puts it after a blank. Of an option: its name, which is `--word` up to a `=`, or `-x` with the
+/// one letter. Of anything else: nothing.
 fn shown(index: usize, word: &[u8]) -> usize {
     let before = |stop: u8| word.iter().position(|byte| *byte == stop);
     match word {

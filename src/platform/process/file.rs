@@ -17,7 +17,7 @@ impl File {
         i32::try_from(fd).ok().filter(|fd| *fd >= 0).map(File)
     }
 
-    /// Fills as much of `buffer` as there is.
+    /// Reads until `buffer` is full or the file ends.
     fn read_to_end<'a>(&self, buffer: &'a mut [u8]) -> &'a [u8] {
         let mut length = 0;
         while let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) {
@@ -41,7 +41,7 @@ pub fn read<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     Some(File::open(path)?.read_to_end(buffer))
 }
 
-/// Hands a file to `piece` in pieces, for copying it. False when it cannot be read.
+/// Passes a file to `piece` in pieces, for copying it. False when it cannot be read.
 pub fn copy(path: &CStr, buffer: &mut [u8], piece: &mut dyn FnMut(&[u8])) -> bool {
     let Some(file) = File::open(path) else {
         return false;
@@ -55,8 +55,8 @@ pub fn copy(path: &CStr, buffer: &mut [u8], piece: &mut dyn FnMut(&[u8])) -> boo
     }
 }
 
-/// Hands the whole lines of a file to `line`, without their ends. A line longer than `buffer` is
-/// passed over.
+/// Passes the whole lines of a file to `line`, without their ends. A line longer than `buffer` is
+/// skipped.
 pub fn lines(path: &CStr, buffer: &mut [u8], line: &mut dyn FnMut(&[u8])) -> bool {
     let Some(file) = File::open(path) else {
         return false;
@@ -92,7 +92,7 @@ pub fn lines(path: &CStr, buffer: &mut [u8], line: &mut dyn FnMut(&[u8])) -> boo
     }
 }
 
-/// A decimal number at the beginning of `text`, blanks before it passed over.
+/// A decimal number at the beginning of `text`, after blanks.
 pub(super) fn number(text: &[u8]) -> Option<u64> {
     let text = text.trim_ascii_start();
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -1,5 +1,6 @@
-//! The images of ELF files as they are mapped, read through `/proc/self/mem`: a library that is closed
-//! meanwhile gives an error where a read of its memory would be a signal.
+//! The images of ELF files as they are mapped, read through `/proc/self/mem`. If the library is
+//! closed meanwhile, the read fails with an error; reading its memory directly would raise a
+//! signal.
 //!
 //! Source: the gABI on notes and program headers; proc(5).
 
@@ -47,7 +48,7 @@ impl SelfMemory {
         id.get(..length)
     }
 
-    /// Leaves the id in `id`, its length in the last byte.
+    /// Puts the id into `id`, with its length in the last byte.
     fn build_id_in_notes(&self, mut at: u64, size: u64, id: &mut [u8; BUILD_ID]) -> Option<()> {
         const NT_GNU_BUILD_ID: u32 = 3;
         let end = at.checked_add(size)?;

@@ -1,12 +1,11 @@
 //! Who started this process: a person, or another process under the profiler.
 //!
-//! Called by `boot` at the start and in a fork's child, and by `trigger` and `dump` at the end of a
-//! process, when somebody has to know whether it is the one that the user named or one of the many that
-//! a shell or a server starts. Nothing is put into the environment for it. A fork is known by its
-//! handler, or by another pid than at the start (`_Fork`, raw clone). A program that was executed looks at
-//! the environment that its parent was started with: who has the same preload and configuration there
-//! started it under the profiler. Where that cannot be read (no `/proc`, another user's process), or the
-//! parent is gone, it counts as named.
+//! Noted at the start and in a fork's child, and asked at the end of a process: is it the one that the
+//! user named, or one of the many that a shell or a server starts? Nothing is put into the environment
+//! for it. A fork is known by its handler, or by another pid than at the start (`_Fork`, raw clone). A
+//! program that was executed looks at the environment that its parent was started with: a parent with
+//! the same preload and configuration started it under the profiler. Where that cannot be read (no
+//! `/proc`, another user's process), or the parent is gone, it counts as named.
 //!
 //! Source: proc(5), `/proc/pid/environ`.
 
@@ -22,16 +21,21 @@ static PID: AtomicU32 = AtomicU32::new(0);
 /// The process that it was forked from; 0: none. Written by [`forked`].
 static FROM: AtomicU32 = AtomicU32::new(0);
 
-/// When it was forked, by the profiler's clock; 0: at its start. Written by [`forked`].
-static BORN_MS: AtomicU64 = AtomicU64::new(0);
+/// When it was forked, in ticks: reading a clock would cost the child more than all else that its handler does.
+/// Written by [`forked`].
+static BORN: AtomicU64 = AtomicU64::new(0);
+
+/// When the program was started, in ticks. Written by [`begin`].
+static STARTED: AtomicU64 = AtomicU64::new(0);
 
 /// Digests of the entries of the environment that switched us on; 0: there is no such entry. Written by
 /// [`begin`].
 static ENTRIES: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
 /// Keeps in mind what switched us on: the preload and the configuration, as `NAME=value`, in pieces.
-pub fn begin(entries: [Option<[&[u8]; 3]>; 2]) {
-    PID.store(sys::getpid().unsigned_abs(), Relaxed);
+pub fn begin(pid: u32, entries: [Option<[&[u8]; 3]>; 2]) {
+    PID.store(pid, Relaxed);
+    STARTED.store(sys::ticks(), Relaxed);
     for (place, entry) in ENTRIES.iter().zip(entries) {
         let digest = entry.map_or(0, |pieces| {
             pieces
@@ -43,16 +47,28 @@ pub fn begin(entries: [Option<[&[u8]; 3]>; 2]) {
     }
 }
 
-/// In the child of a fork that ran our handlers, at `now_ms` by the profiler's clock.
-pub fn forked(now_ms: u64) {
-    let pid = sys::getpid().unsigned_abs();
+/// In the child `pid` of a fork that ran our handlers.
+pub fn forked(pid: u32) {
     FROM.store(PID.swap(pid, Relaxed), Relaxed);
-    BORN_MS.store(now_ms, Relaxed);
+    BORN.store(sys::ticks(), Relaxed);
 }
 
-/// When this process began to do something of its own, by the profiler's clock.
-pub fn born_ms() -> u64 {
-    BORN_MS.load(Relaxed)
+/// When this process began to do something of its own, by the profiler's clock, which says `now_ms` and began
+/// with [`begin`].
+pub fn born_ms(now_ms: u64) -> u64 {
+    match is_forked() {
+        false => 0,
+        true => {
+            let ticks = [&STARTED, &BORN].map(|then| sys::ticks().wrapping_sub(then.load(Relaxed)));
+            now_ms - age_ms(ticks, now_ms)
+        }
+    }
+}
+
+/// How old is who was born `since_birth` ticks ago, where `since_start` ticks are `now_ms`? No older than that.
+fn age_ms([since_start, since_birth]: [u64; 2], now_ms: u64) -> u64 {
+    let age = u128::from(since_birth) * u128::from(now_ms) / u128::from(since_start.max(1));
+    u64::try_from(age).unwrap_or(u64::MAX).min(now_ms)
 }
 
 /// Was it forked, not executed?
@@ -134,6 +150,17 @@ mod tests {
     use std::process::Command;
 
     #[test]
+    fn an_age_is_told_by_ticks() {
+        assert_eq!(age_ms([5_000_000, 1_000_000], 1_000), 200);
+        assert_eq!(age_ms([u64::MAX, u64::MAX / 2], 1 << 60), (1 << 59) - 1);
+        assert_eq!(age_ms([1_000, 2_000], 700), 700, "a clock that was set");
+        assert_eq!(age_ms([0, 0], 700), 0, "a clock that stands still");
+        let now_ms = 5_000;
+        begin(1, [None, None]);
+        assert_eq!((born_ms(now_ms), is_forked()), (0, false));
+    }
+
+    #[test]
     fn the_environment_of_another_process_is_compared_whole() {
         let mut child = Command::new("sleep")
             .arg("60")
@@ -143,10 +170,13 @@ mod tests {
             .expect("a process");
         let pid = child.id();
         let starts = |first: &'static [u8], second: Option<&'static [u8]>| {
-            begin([
-                Some([b"MALLOSCOPE_TEST", b"=", first]),
-                second.map(|second| [&b"MALLOSCOPE_LIST"[..], b"=", second]),
-            ]);
+            begin(
+                0,
+                [
+                    Some([b"MALLOSCOPE_TEST", b"=", first]),
+                    second.map(|second| [&b"MALLOSCOPE_LIST"[..], b"=", second]),
+                ],
+            );
             is_profiled(pid)
         };
         // The environment is there when the program was executed.
@@ -156,7 +186,7 @@ mod tests {
         assert!(starts(b"prof:true", Some(b"/l.so")));
         assert!(!starts(b"prof:true", Some(b"/l.s")));
         assert!(!starts(b"prof:tru", Some(b"/l.so")));
-        begin([None, None]);
+        begin(0, [None, None]);
         assert!(!is_profiled(pid));
         child.kill().expect("ours");
         child.wait().expect("ours");

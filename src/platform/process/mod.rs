@@ -1,7 +1,7 @@
-//! Facts about the process that stand beside the samples: from `/proc`, read with raw calls into
-//! buffers that the caller brings.
+//! Facts about the process that a dump has besides the samples: from `/proc`, read with raw calls
+//! into buffers that the caller brings.
 //!
-//! No lock is taken and the loader is asked nothing.
+//! No lock is taken, and the loader is not asked.
 //!
 //! Source: proc(5).
 
@@ -16,7 +16,7 @@ mod threads;
 
 pub use file::{copy, lines, read};
 pub use image::{BUILD_ID, SelfMemory};
-pub use threads::{Standing, deserted_with, standing, threads};
+pub use threads::{Standing, deserted_with, sleeps_for_vfork, standing, threads};
 
 use file::number;
 
@@ -27,11 +27,11 @@ use crate::platform::sys;
 pub struct Memory {
     /// Resident set.
     pub rss: u64,
-    /// Of it, anonymous.
+    /// The anonymous part of it.
     pub anonymous: u64,
-    /// Of it, mapped files.
+    /// The part of it that is mapped files.
     pub file: u64,
-    /// Of it, shared memory.
+    /// The part of it that is shared memory.
     pub shared: u64,
     /// Largest resident set so far.
     pub peak: u64,

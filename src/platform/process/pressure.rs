@@ -1,14 +1,14 @@
-//! How much of the memory that it may have this process uses.
+//! How much of the memory that it may use this process uses.
 //!
-//! Called by `trigger`'s watcher, on its own thread. Three limits count, the nearest one wins: that
-//! of the cgroup, RLIMIT_AS, and where no cgroup has one, the machine's memory.
+//! It runs on the watcher's thread. Three limits count, and the nearest one wins: the cgroup's,
+//! RLIMIT_AS, and, where no cgroup has a limit, the machine's memory.
 //!
 //! Sources: proc(5), getrlimit(2).
 
 use super::{cgroup, lines, number, read};
 use crate::platform::sys;
 
-/// Bytes used, and how many there may be.
+/// Bytes in use, and how many may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pressure {
     /// In use now.
@@ -24,7 +24,7 @@ impl Pressure {
         u64::try_from(share).unwrap_or(u64::MAX)
     }
 
-    /// Bytes until `percent` of the limit.
+    /// Bytes left until `percent` of the limit.
     pub fn distance(&self, percent: u8) -> u64 {
         let threshold = u128::from(self.limit) * u128::from(percent) / 100;
         let distance = threshold.saturating_sub(u128::from(self.used));
@@ -32,8 +32,7 @@ impl Pressure {
     }
 }
 
-/// The limit that is nearest; `None` when there is none to be known. `buffer` as
-/// [`cgroup::limit`]'s.
+/// The nearest limit; `None` when no limit is known. `buffer` as in [`cgroup::limit`].
 pub fn highest(buffer: &mut [u8]) -> Option<Pressure> {
     let of_group = cgroup::usage(buffer).map(|(used, limit)| Pressure { used, limit });
     let of_memory = of_group.or_else(|| of_machine(buffer));

@@ -1,11 +1,11 @@
 //! What the resident memory is used for, mapping by mapping, as far as a mapping shows it.
 //!
-//! Called by `dump`. The kernel walks the page tables for it under a lock that page faults share, a
-//! mapping at a time; nobody of the program waits but for calls that change mappings.
+//! The kernel walks the page tables for this, one mapping at a time, under a lock that page faults
+//! share. Only calls of the program that change mappings wait for it.
 //!
-//! glibc puts the thread pointer's block at the top of a thread's stack, by which the stack is
-//! known. Adjacent mappings of equal rights are one to the kernel, so a mapping far above the size
-//! of a stack is none, though it may hold one.
+//! glibc puts the thread pointer's block at the top of a thread's stack; a stack is recognised by
+//! that. The kernel merges adjacent mappings with equal rights. So a mapping far larger than a
+//! stack does not count as one, though it may hold one.
 //!
 //! Source: proc(5) on smaps; glibc `nptl/allocatestack.c`.
 
@@ -18,26 +18,26 @@ use super::{lines, number};
 /// Largest mapping that may be a thread's stack.
 const LARGEST_STACK: u64 = 256 << 20;
 
-/// What others know of addresses.
+/// What other rooms know of addresses.
 pub struct Places<'a> {
     /// Where a JVM keeps its objects; empty where there is none.
     pub java_heap: Range<u64>,
-    /// Where a JVM keeps the code it makes.
+    /// Where a JVM keeps the code that it generates.
     pub java_code: Range<u64>,
-    /// Has a thread that lives its TCB in this range?
+    /// Has a live thread its TCB in this range?
     pub has_thread: &'a dyn Fn(Range<u64>) -> bool,
 }
 
-/// Resident bytes by use. What is in none of them is the allocator's and whatever else is private.
+/// Resident bytes by use. The rest is the allocator's and other private memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resident {
     /// Stacks of threads.
     pub stacks: u64,
     /// A JVM's objects, private.
     pub java_heap: u64,
-    /// The same in shared memory, as ZGC has it.
+    /// The same in shared memory, where ZGC keeps it.
     pub java_heap_shared: u64,
-    /// Code made at run time.
+    /// Code generated at run time.
     pub code: u64,
     /// Pages of files that the program has written to: data of libraries.
     pub data: u64,

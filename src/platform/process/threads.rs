@@ -1,14 +1,17 @@
-//! The threads of this process: how many there are, and what the calling one may do beside the first.
+//! The threads of this process: how many there are, and which rights the calling thread has
+//! compared with the first one.
 //!
 //! Source: proc(5), `/proc/pid/stat`, `/proc/pid/status`, `/proc/thread-self`.
 
 use core::ffi::CStr;
 
 use super::file::{lines, number, read};
+use crate::platform::decimal::Decimal;
 use crate::platform::sys;
 
-/// Threads of this process, at least 1. A thread of the program asks: even a descriptor of a
-/// moment in its table may be closed, reused, or inherited. So the links of the directory are counted: its own two, and one for each thread (Linux, `proc_task_getattr`).
+/// Threads of this process, at least 1. A thread of the program asks. Even a descriptor that is
+/// open for a moment may be closed, reused, or inherited by the program. So the links of the
+/// directory are counted: two of its own, and one for each thread (Linux, `proc_task_getattr`).
 pub fn threads() -> u32 {
     let directories = sys::links(c"/proc/self/task").and_then(|links| links.checked_sub(2));
     if let Some(threads @ 1..) = directories {
@@ -17,7 +20,7 @@ pub fn threads() -> u32 {
     threads_by_stat()
 }
 
-/// Where another kind of `/proc` counts no links.
+/// For another kind of `/proc` that counts no links.
 fn threads_by_stat() -> u32 {
     let mut buffer = [0; 512];
     read(c"/proc/self/stat", &mut buffer)
@@ -25,9 +28,9 @@ fn threads_by_stat() -> u32 {
         .unwrap_or(1)
 }
 
-/// The exit status of the program's first thread, if it ended and no other of its threads is left.
-/// A thread of ours then keeps the process, which glibc ends only when the last thread that it
-/// knows is gone.
+/// The exit status of the program's first thread, if that has ended and no other thread of the
+/// program is left. Then only a thread of ours keeps the process alive: glibc ends the process when
+/// the last thread that it knows is gone.
 pub fn deserted_with() -> Option<i32> {
     if threads() > 2 {
         return None;
@@ -36,7 +39,8 @@ pub fn deserted_with() -> Option<i32> {
     read(c"/proc/self/stat", &mut buffer).and_then(status_of_zombie)
 }
 
-/// The state is the first field behind the command, what wait(2) will say the fiftieth.
+/// The state is the first field after the command; the status that wait(2) will report is the
+/// fiftieth.
 fn status_of_zombie(stat: &[u8]) -> Option<i32> {
     let command_end = stat.iter().rposition(|byte| *byte == b')')?;
     let mut fields = stat.get(command_end + 2..)?.split(|byte| *byte == b' ');
@@ -45,20 +49,35 @@ fn status_of_zombie(stat: &[u8]) -> Option<i32> {
     is_zombie.then_some((status >> 8 & 0xff) as i32)
 }
 
-/// What the calling thread may, beside the program's first one.
+/// Does this process, by its first thread, wait until a child that it made by vfork(2) lets it go on? It sleeps as
+/// nobody else does for long. `None` when that cannot be told.
+pub fn sleeps_for_vfork(pid: u32) -> Option<bool> {
+    let mut path = [0; 32];
+    let number = Decimal::new(u64::from(pid));
+    let parts = [&b"/proc/"[..], number.as_str().as_bytes(), b"/stat"];
+    for (place, byte) in path.iter_mut().zip(parts.into_iter().flatten()) {
+        *place = *byte;
+    }
+    let mut buffer = [0; 64];
+    let stat = read(CStr::from_bytes_until_nul(&path).ok()?, &mut buffer)?;
+    let command_end = stat.iter().rposition(|byte| *byte == b')')?;
+    Some(stat.get(command_end + 2)? == &b'D')
+}
+
+/// The rights of the calling thread, compared with those of the program's first thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// The same. So it is said before Linux 3.17, which has no `thread-self`.
+    /// The same. Also the answer before Linux 3.17, which has no `thread-self`.
     Same,
     /// It has another user, other groups or capabilities.
     OtherRights,
-    /// One of them has a seccomp filter that the other has not.
+    /// One of the two has a seccomp filter that the other does not have.
     OtherFilter,
-    /// There is no `/proc` (any more: chroot(2)).
+    /// There is no `/proc`, or no longer (chroot(2)).
     Unknown,
 }
 
-/// How the calling thread stands to the program's first one.
+/// Compares the calling thread with the program's first thread.
 pub fn standing() -> Standing {
     let Some(of_program) = credentials(c"/proc/self/status") else {
         return Standing::Unknown;
@@ -70,11 +89,11 @@ pub fn standing() -> Standing {
     }
 }
 
-/// Digests of what a status file says of a thread.
+/// Digests of what a status file says about a thread.
 #[derive(Debug, PartialEq, Eq)]
 struct Credentials {
     rights: u64,
-    /// Mode and number of its filters.
+    /// Mode and number of the thread's filters.
     filters: u64,
 }
 
@@ -100,8 +119,8 @@ fn credentials(status: &CStr) -> Option<Credentials> {
     is_read.then_some(found)
 }
 
-/// `num_threads` is the eighteenth field behind the command, which may hold anything but ends at
-/// the last parenthesis. Source: proc(5), /proc/pid/stat.
+/// `num_threads` is the eighteenth field after the command. The command may hold any text, but it
+/// ends at the last parenthesis. Source: proc(5), /proc/pid/stat.
 fn threads_in_stat(stat: &[u8]) -> Option<u32> {
     let command_end = stat.iter().rposition(|byte| *byte == b')')?;
     let mut fields = stat.get(command_end + 2..)?.split(|byte| *byte == b' ');
@@ -130,6 +149,29 @@ mod tests {
             Some(5)
         );
         assert_eq!(threads_in_stat(b"7 (a"), None);
+    }
+
+    #[test]
+    fn who_waits_for_a_vfork_sleeps() {
+        assert_eq!(sleeps_for_vfork(std::process::id()), Some(false));
+        assert_eq!(sleeps_for_vfork(0), None);
+        let mut status = 0;
+        // SAFETY: both children make system calls alone, and end.
+        #[allow(unsafe_code, deprecated)]
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                let parent = libc::getpid() as u32;
+                let borrower = libc::vfork();
+                if borrower == 0 {
+                    libc::_exit(sleeps_for_vfork(parent).map_or(1, |sleeps| 2 + i32::from(sleeps)));
+                }
+                libc::waitpid(borrower, &raw mut status, 0);
+                libc::_exit(libc::WEXITSTATUS(status));
+            }
+            libc::waitpid(child, &raw mut status, 0);
+        }
+        assert_eq!(libc::WEXITSTATUS(status), 3);
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! The `svc 0` instruction of aarch64, and the request that valgrind understands. Called by `sys`
-//! alone.
+//! The `svc 0` instruction of aarch64, and the request that valgrind understands. For `sys` alone.
 //!
 //! Number in x8, arguments in x0 to x5, result in x0; every other register is kept. Source:
 //! syscall(2), "Architecture calling conventions".
@@ -8,13 +7,13 @@
 /// Enters the kernel: its result, negative for `-errno`.
 ///
 /// # Safety
-/// The arguments fulfil what the call named by `number` demands of memory.
+/// The arguments satisfy what the call named by `number` requires of memory.
 #[inline]
 pub(super) unsafe fn syscall(number: i64, args: [usize; 6]) -> isize {
     let [a, b, c, d, e, f] = args;
     let result: isize;
-    // SAFETY: the instruction does what the kernel's call does, which the caller vouches for;
-    // memory is taken to be changed.
+    // SAFETY: the instruction does what the kernel's call does, and the caller is responsible for
+    // that; memory is assumed to change.
     unsafe {
         core::arch::asm!(
             "svc 0",
@@ -27,15 +26,15 @@ pub(super) unsafe fn syscall(number: i64, args: [usize; 6]) -> isize {
     result
 }
 
-/// Asks valgrind a question; a processor of metal leaves `default` as it is. Source: valgrind.h,
-/// whose sequence of instructions is a public interface ("Client Request mechanism").
+/// Asks valgrind a question; on a real processor `default` comes back. Source: valgrind.h, whose
+/// sequence of instructions is a public interface ("Client Request mechanism").
 ///
 /// # Safety
-/// `request` points to the request's number and its five arguments, which fulfil what it demands.
+/// `request` points to the request's number and its five arguments, which satisfy what it requires.
 pub(super) unsafe fn valgrind_request(request: &[usize; 6], default: usize) -> usize {
     let result: usize;
-    // SAFETY: x12 is turned by 128 bits in all and x10 joined with itself, so nothing changes;
-    // under valgrind the request's result goes to x3.
+    // SAFETY: x12 is rotated by 128 bits in all and x10 is combined with itself, so nothing
+    // changes; under valgrind the request's result goes to x3.
     unsafe {
         core::arch::asm!(
             "ror x12, x12, #3", "ror x12, x12, #13", "ror x12, x12, #51", "ror x12, x12, #61",
@@ -45,4 +44,13 @@ pub(super) unsafe fn valgrind_request(request: &[usize; 6], default: usize) -> u
         );
     }
     result
+}
+
+/// The generic timer's counter, which the kernel lets programs read.
+#[inline]
+pub(super) fn ticks() -> u64 {
+    let ticks: u64;
+    // SAFETY: reads a register.
+    unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };
+    ticks
 }

@@ -1,9 +1,8 @@
-//! Files: open, read, write, rename, with nothing left to chance about signals. Called through
-//! `sys`.
+//! Files: open, read, write, rename. No call here ends early or kills because of a signal.
 //!
-//! Descriptors are close-on-exec, calls that a signal interrupts are repeated, and a reader gone
-//! away raises no SIGPIPE where [`write_quietly`] is used. Paths are C strings, which their type
-//! terminates.
+//! Descriptors are close-on-exec, and calls that a signal interrupts are repeated.
+//! [`write_quietly`] raises no SIGPIPE when the reader is gone. Paths are C strings, so their type
+//! guarantees the terminator.
 #![allow(unsafe_code)]
 
 use core::ffi::CStr;
@@ -19,7 +18,7 @@ pub fn open(path: &CStr, flags: i32, mode: u32) -> isize {
 /// openat(2), always close-on-exec.
 pub fn openat(dir: i32, path: &CStr, flags: i32, mode: u32) -> isize {
     let flags = as_arg(flags | libc::O_CLOEXEC);
-    // SAFETY: `path` is terminated by its type, and the kernel only reads it.
+    // SAFETY: the type of `path` guarantees the terminator, and the kernel only reads it.
     unsafe {
         syscall(
             libc::SYS_openat,
@@ -37,8 +36,7 @@ pub fn openat(dir: i32, path: &CStr, flags: i32, mode: u32) -> isize {
 
 /// close(2). Never repeated on EINTR: Linux has closed the descriptor by then.
 pub fn close(fd: i32) -> isize {
-    // SAFETY: closing a descriptor touches no memory; that it is ours is the caller's arithmetic,
-    // not the type system's.
+    // SAFETY: closing a descriptor touches no memory; the caller guarantees that it is ours.
     unsafe { syscall(libc::SYS_close, [as_arg(fd), 0, 0, 0, 0, 0]) }
 }
 
@@ -71,8 +69,8 @@ pub fn pread(fd: i32, buf: &mut [u8], offset: u64) -> isize {
     })
 }
 
-/// Writes all of `bytes`: 0, or `-errno` of the write that failed (a write of nothing counts as
-/// EIO, lest we spin).
+/// Writes all of `bytes`: 0, or `-errno` of the write that failed (a write of no bytes counts as
+/// EIO, so that this never loops for ever).
 pub fn write_all(fd: i32, mut bytes: &[u8]) -> isize {
     while !bytes.is_empty() {
         let (at, len) = (bytes.as_ptr() as usize, bytes.len());
@@ -90,10 +88,10 @@ pub fn write_all(fd: i32, mut bytes: &[u8]) -> isize {
     0
 }
 
-/// One writev(2) of `parts`, without the signals that a reader gone away, or a limit on the sizes of
-/// files, would cost the host its life by for our message.
+/// One writev(2) of `parts`. A reader that is gone, or a limit on the size of files, would raise a
+/// signal that kills the host because of our message; here it does not.
 ///
-/// Bytes written or `-errno`. At most `parts.len()` of 16 parts are taken.
+/// Returns the bytes written or `-errno`. At most 16 parts are taken.
 pub fn write_quietly(fd: i32, parts: &[&[u8]]) -> isize {
     const MOST: usize = 16;
     let mut vectors = [libc::iovec {
@@ -118,8 +116,8 @@ pub fn write_quietly(fd: i32, parts: &[&[u8]]) -> isize {
     })
 }
 
-/// Runs `write` with signals blocked in this thread, and takes the SIGPIPE that an EPIPE raised, or
-/// the SIGXFSZ of an EFBIG, away again.
+/// Runs `write` with signals blocked in this thread, and removes the SIGPIPE that an EPIPE raised,
+/// or the SIGXFSZ of an EFBIG.
 fn without_its_signals(write: impl FnOnce() -> isize) -> isize {
     const SIGPIPE: u64 = 1 << (libc::SIGPIPE - 1);
     const SIGXFSZ: u64 = 1 << (libc::SIGXFSZ - 1);
@@ -144,13 +142,13 @@ pub fn fsync(fd: i32) -> isize {
     uninterrupted(|| unsafe { syscall(libc::SYS_fsync, [as_arg(fd), 0, 0, 0, 0, 0]) })
 }
 
-/// Renames without ever replacing: `-EEXIST` when `to` is there. Where the file system knows no
-/// RENAME_NOREPLACE (NFS, some FUSE), link(2) and unlink(2) say the same in two steps.
+/// Renames without ever replacing: `-EEXIST` when `to` exists. Where the file system does not know
+/// RENAME_NOREPLACE (NFS, some FUSE), link(2) and unlink(2) do the same in two steps.
 pub fn rename_noreplace(from: &CStr, to: &CStr) -> isize {
     let here = as_arg(libc::AT_FDCWD);
     let (source, target) = (from.as_ptr() as usize, to.as_ptr() as usize);
     let flags = libc::RENAME_NOREPLACE as usize;
-    // SAFETY: both paths are terminated by their type, and the kernel only reads them.
+    // SAFETY: the type of both paths guarantees the terminator, and the kernel only reads them.
     let renamed = unsafe { syscall(libc::SYS_renameat2, [here, source, here, target, flags, 0]) };
     if renamed != -(libc::EINVAL as isize) && renamed != -(libc::ENOSYS as isize) {
         return renamed;
@@ -160,13 +158,13 @@ pub fn rename_noreplace(from: &CStr, to: &CStr) -> isize {
     if linked == 0 { unlink(from) } else { linked }
 }
 
-/// Gives the file behind the link `from`, as those in `/proc/self/fd` are, one more name: `-EEXIST`
-/// when that is taken.
+/// Gives one more name to the file behind the link `from` (a link as in `/proc/self/fd`): `-EEXIST`
+/// when the name exists.
 pub fn link_followed(from: &CStr, to: &CStr) -> isize {
     let here = as_arg(libc::AT_FDCWD);
     let (source, target) = (from.as_ptr() as usize, to.as_ptr() as usize);
     let flags = libc::AT_SYMLINK_FOLLOW as usize;
-    // SAFETY: both paths are terminated by their type, and the kernel only reads them.
+    // SAFETY: the type of both paths guarantees the terminator, and the kernel only reads them.
     unsafe { syscall(libc::SYS_linkat, [here, source, here, target, flags, 0]) }
 }
 
@@ -178,7 +176,7 @@ pub fn fchmod(fd: i32, mode: u32) -> isize {
 
 /// unlink(2): 0 or `-errno`.
 pub fn unlink(path: &CStr) -> isize {
-    // SAFETY: `path` is terminated by its type, and the kernel only reads it.
+    // SAFETY: the type of `path` guarantees the terminator, and the kernel only reads it.
     unsafe {
         syscall(
             libc::SYS_unlinkat,
@@ -201,7 +199,7 @@ pub fn file_identity(fd: i32) -> Option<(u64, u64)> {
     Some((stat.st_dev, stat.st_ino))
 }
 
-/// stat(2): how many links a file has, found without a descriptor.
+/// stat(2): how many links a file has; needs no descriptor.
 pub fn links(path: &CStr) -> Option<u64> {
     let mut stat = core::mem::MaybeUninit::<libc::stat>::zeroed();
     let (name, at) = (path.as_ptr() as usize, stat.as_mut_ptr() as usize);
@@ -238,7 +236,7 @@ pub fn entries(directory: i32, see: &mut dyn FnMut(&CStr)) {
     }
 }
 
-/// The name of the first of `struct linux_dirent64` in `bytes`, and what is behind it.
+/// The name of the first `struct linux_dirent64` in `bytes`, and the bytes after it.
 fn entry(bytes: &[u8]) -> Option<(&CStr, &[u8])> {
     const LENGTH: usize = 16;
     const NAME: usize = 19;
@@ -255,10 +253,11 @@ pub fn getcwd(buf: &mut [u8]) -> isize {
     unsafe { syscall(libc::SYS_getcwd, [at, len, 0, 0, 0, 0]) }
 }
 
-/// readlink(2): the length of the target, which is cut to `buf` and not terminated, or `-errno`.
+/// readlink(2): the length of the target, which is cut to `buf` and has no terminator, or `-errno`.
 pub fn readlink(path: &CStr, buf: &mut [u8]) -> isize {
     let (source, at, len) = (path.as_ptr() as usize, buf.as_mut_ptr() as usize, buf.len());
-    // SAFETY: `path` is terminated by its type; the kernel writes at most `len` bytes into `buf`.
+    // SAFETY: the type of `path` guarantees the terminator; the kernel writes at most `len` bytes
+    // into `buf`.
     unsafe {
         syscall(
             libc::SYS_readlinkat,

@@ -1,22 +1,22 @@
-//! What Miri can be told instead of entering the kernel, which it cannot: the tables run under it
-//! with memory from std. Called by `sys` alone, compiled under Miri alone.
+//! What replaces the kernel under Miri, which cannot enter it: the tables run under Miri with
+//! memory from std. For `sys` alone.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 
-/// The calls that the tables make; every other one says ENOSYS.
+/// The calls that the tables make; every other call returns ENOSYS.
 ///
 /// # Safety
-/// The arguments fulfil what the call named by `number` demands of memory.
+/// The arguments satisfy what the call named by `number` requires of memory.
 pub(super) unsafe fn syscall(number: i64, args: [usize; 6]) -> isize {
     let [at, len, ..] = args;
     let region = || Layout::from_size_align(len, super::PAGE).expect("a region is small");
     match number {
-        // SAFETY: nobody maps nothing.
+        // SAFETY: no caller maps zero bytes.
         libc::SYS_mmap => unsafe { alloc_zeroed(region()) }.expose_provenance() as isize,
         libc::SYS_munmap => {
             let region_start = core::ptr::with_exposed_provenance_mut(at);
-            // SAFETY: the caller gives back what SYS_mmap above gave, with its length.
+            // SAFETY: the caller gives back what SYS_mmap above returned, with its length.
             unsafe { dealloc(region_start, region()) };
             0
         }
@@ -28,10 +28,15 @@ pub(super) unsafe fn syscall(number: i64, args: [usize; 6]) -> isize {
     }
 }
 
-/// Nobody answers.
+/// There is no valgrind.
 ///
 /// # Safety
 /// None is needed.
 pub(super) unsafe fn valgrind_request(_request: &[usize; 6], default: usize) -> usize {
     default
+}
+
+/// No clock.
+pub(super) fn ticks() -> u64 {
+    0
 }

@@ -46,8 +46,8 @@ pub use socket::{
     Event, accept, effective_user, listen_abstract, move_above_standard, peer_user, send, wait_for,
 };
 pub use thread::{
-    abort, address_space_limit, close_from, exit_group, process_exists, random, set_thread_name,
-    spawn, thread_exists, wait_for_thread, wake_waiters,
+    abort, address_space_limit, close_from, exit_group, has_spawned, process_exists, random,
+    set_thread_name, spawn, thread_exists, wait_for_thread, wake_waiters,
 };
 
 use arch::valgrind_request;
@@ -201,9 +201,7 @@ pub fn program_break() -> usize {
 
 fn clock_ms(clock: libc::clockid_t) -> u64 {
     let at = time_of(clock);
-    (at.tv_sec as u64)
-        .wrapping_mul(1000)
-        .wrapping_add(at.tv_nsec as u64 / 1_000_000)
+    in_ms(at.tv_sec, at.tv_nsec)
 }
 
 fn clock_ns(clock: libc::clockid_t) -> u64 {
@@ -221,6 +219,24 @@ fn time_of(clock: libc::clockid_t) -> libc::timespec {
     // SAFETY: `at` is a timespec of ours; clock_gettime(2) writes nothing else.
     unsafe { libc::clock_gettime(clock, &mut at) };
     at
+}
+
+fn in_ms(seconds: i64, nanoseconds: i64) -> u64 {
+    let whole = (seconds as u64).wrapping_mul(1000);
+    whole.wrapping_add(nanoseconds as u64 / 1_000_000)
+}
+
+/// As [`monotonic_ms`], by a system call: for a caller that asks once, for whom the vdso's pages would cost
+/// far more.
+pub fn monotonic_ms_once() -> u64 {
+    let mut at = [0_i64; 2];
+    let (clock, place) = (libc::CLOCK_MONOTONIC as usize, at.as_mut_ptr() as usize);
+    // SAFETY: the kernel writes a timespec, two words, to ours.
+    let result = unsafe { syscall(libc::SYS_clock_gettime, [clock, place, 0, 0, 0, 0]) };
+    match (result, at) {
+        (0, [seconds, nanoseconds]) => in_ms(seconds, nanoseconds),
+        _ => monotonic_ms(),
+    }
 }
 
 /// Milliseconds of CLOCK_MONOTONIC. In a sandbox it stands still, for not every machine can tell the
@@ -252,6 +268,12 @@ pub fn realtime_ms() -> u64 {
         true => 0,
         false => clock_ms(libc::CLOCK_REALTIME),
     }
+}
+
+/// A clock that is read without a call, and without a page of the kernel's: its ticks are some fraction of a
+/// nanosecond each. Where it cannot be had it stands still.
+pub fn ticks() -> u64 {
+    arch::ticks()
 }
 
 /// The process id, from the kernel each time: a cached one would be the parent's after a raw clone.

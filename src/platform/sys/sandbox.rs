@@ -1,16 +1,19 @@
-//! The program's own sandbox: from when it is up, no call of ours enters the kernel.
+//! The program's own sandbox: once it is up, no call of ours enters the kernel.
 //!
-//! A seccomp filter kills who makes a call that it does not list, and ours are on no program's list. So
-//! every call of the library passes [`outside`], which answers EPERM once the sandbox is up: to
-//! callers that is one more failure, and those whom it would mislead ask [`is_sandboxed`] first. What
-//! waits in the kernel waits with a limit. Only the program's own calls, and its end, pass by.
+//! A seccomp filter kills a thread that makes a call which it does not list, and ours are on no
+//! program's list. So every call of the library passes [`outside`], which returns EPERM once the
+//! sandbox is up. For most callers that is one more failure; callers that it would mislead ask
+//! [`is_sandboxed`] first. Calls that wait in the kernel wait with a limit. Only the program's own
+//! calls, and its end, bypass this.
 //!
-//! Up is up for good, for the process and its children, whichever thread has the filter: the kernel's
-//! own rule is by thread, but a thread of ours without the filter would keep rights that the program
-//! gave away. A filter that was there at our start is not known here: it is the environment.
+//! Once up, the sandbox stays up, for the process and its children, whichever thread has the
+//! filter. The kernel's own rule is by thread, but a thread of ours without the filter would keep
+//! rights that the program gave away. A filter that existed at our start is not known here: it is
+//! part of the environment.
 //!
-//! Orderings: a call counts itself and then looks; who raises says so and then looks who is under
-//! way. Sequential consistency makes one of them see the other (Dekker).
+//! Orderings: a call counts itself and then looks at the sandbox; the thread that raises it says so
+//! and then looks for calls in progress. Sequential consistency makes one of them see the other
+//! (Dekker).
 //!
 //! Source: seccomp(2).
 
@@ -18,19 +21,20 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 /// Filters in force, and about to be. Written by [`raise_sandbox`] and, where the kernel refused,
-/// [`lower_sandbox`].
+/// by [`lower_sandbox`].
 static FILTERS: AtomicU32 = AtomicU32::new(0);
 
-/// Calls of ours in the kernel, or on their way. A fork's child may inherit some that nobody is in.
+/// Calls of ours in the kernel, or on their way. A fork's child may inherit a count that belongs to
+/// no thread of it.
 static UNDER_WAY: AtomicU32 = AtomicU32::new(0);
 
-/// The clock when the sandbox was raised: there it stands still. Written before [`FILTERS`].
+/// The clock when the sandbox was raised: from then on it stands still. Written before [`FILTERS`].
 static STILL_MS: AtomicU64 = AtomicU64::new(0);
 
 /// Has a filter been installed that admits us? Written by [`note_filter`].
 static KNOWN_FILTER: AtomicBool = AtomicBool::new(false);
 
-/// May nothing of ours enter the kernel any more?
+/// Is every call of ours kept out of the kernel?
 #[inline]
 pub fn is_sandboxed() -> bool {
     FILTERS.load(Relaxed) != 0
@@ -47,8 +51,8 @@ pub fn lower_sandbox() {
     FILTERS.fetch_sub(1, SeqCst);
 }
 
-/// Looks on until no call of ours is under way, for a moment: what began before the sandbox shall not
-/// end in it. Makes no call itself.
+/// Waits for a moment until no call of ours is in progress: a call that began before the sandbox
+/// must not end inside it. Makes no call itself.
 pub fn let_calls_end() {
     const LOOKS: u32 = 1 << 20;
     for _ in 0..LOOKS {
@@ -64,17 +68,17 @@ pub fn note_filter() {
     KNOWN_FILTER.store(true, Relaxed);
 }
 
-/// Has the program a filter that it told us of?
+/// Does the program have a filter that a hook has seen and that admits us?
 pub fn has_known_filter() -> bool {
     KNOWN_FILTER.load(Relaxed)
 }
 
-/// The clock of a process whose clock must not be asked: reading it may be a call.
+/// The clock of a process whose clock must not be read: reading it may be a call.
 pub(super) fn still_ms() -> Option<u64> {
     is_sandboxed().then(|| STILL_MS.load(Relaxed))
 }
 
-/// Makes `call`, or says EPERM in a sandbox.
+/// Makes `call`, or returns EPERM in a sandbox.
 #[inline]
 pub(super) fn outside(call: impl FnOnce() -> isize) -> isize {
     UNDER_WAY.fetch_add(1, SeqCst);

@@ -1,7 +1,7 @@
 //! The signal mask of the calling thread, by the kernel's own calls.
 //!
-//! Called by `trigger`. Sets are the kernel's: bit n-1 is signal n. Source: rt_sigprocmask(2),
-//! rt_sigpending(2), rt_sigtimedwait(2).
+//! Sets are the kernel's: bit n-1 is signal n. Source: rt_sigprocmask(2), rt_sigpending(2),
+//! rt_sigtimedwait(2).
 #![allow(unsafe_code)]
 
 use super::{SIGSET_BYTES, as_arg, syscall};
@@ -9,15 +9,15 @@ use super::{SIGSET_BYTES, as_arg, syscall};
 /// A set of signals as the kernel has it on a 64-bit machine: bit n-1 is signal n.
 pub type SignalSet = u64;
 
-/// 32 and 33, which glibc needs to reach every thread (setuid, cancellation). Nothing of ours blocks them
-/// for longer than it takes to start a thread.
+/// 32 and 33, which glibc needs to reach every thread (setuid, cancellation). The library blocks
+/// them only for the time that it takes to start a thread.
 pub const GLIBC: SignalSet = 0b11 << 31;
 
-/// Sets the mask; what it was before.
+/// Sets the mask; returns the old one.
 pub fn set_signal_mask(set: u64) -> u64 {
     let mut before = 0u64;
     let (new, old) = (&raw const set as usize, &raw mut before as usize);
-    // SAFETY: the kernel reads one set and writes the other, both ours and of its size.
+    // SAFETY: the kernel reads one set and writes the other; both are ours and of its size.
     unsafe {
         syscall(
             libc::SYS_rt_sigprocmask,
@@ -40,13 +40,13 @@ pub fn pending_signals() -> u64 {
     pending
 }
 
-/// Takes a blocked, pending signal of `set` away; returns at once when there is none.
+/// Removes one blocked, pending signal of `set`; returns at once when there is none.
 pub fn consume_signal(set: u64) {
     let at_once = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: the kernel reads the set and the timeout and, the info pointer being null, writes
+    // SAFETY: the kernel reads the set and the timeout. The info pointer is null, so it writes
     // nothing.
     unsafe {
         syscall(
@@ -75,7 +75,7 @@ struct Action {
 
 #[cfg(target_arch = "x86_64")]
 impl Action {
-    /// What the kernel does by itself.
+    /// The kernel's own action.
     const DEFAULT: Action = Action {
         handler: libc::SIG_DFL,
         flags: 0,
@@ -84,8 +84,9 @@ impl Action {
     };
 }
 
-/// Makes `handler` that of `signal`, if what the signal does so far is its default. While it runs
-/// all signals are blocked but glibc's own, and calls that it interrupts go on where they can.
+/// Makes `handler` the handler of `signal`, if the signal still has its default action. While the
+/// handler runs all signals are blocked except glibc's own, and calls that it interrupts continue
+/// where they can.
 #[cfg(target_arch = "x86_64")]
 pub fn handle_if_default(signal: i32, handler: extern "C" fn(i32)) -> bool {
     const SA_RESTORER: u64 = 0x0400_0000;
@@ -105,7 +106,7 @@ pub fn handle_if_default(signal: i32, handler: extern "C" fn(i32)) -> bool {
     // of this library, which is never unloaded.
     let set = unsafe { action(signal, &raw const own as usize, old) } == 0;
     if set && before.handler != libc::SIG_DFL {
-        // Another thread was faster: its handler it is.
+        // Another thread was faster: its handler is restored.
         // SAFETY: the kernel reads what it has written itself.
         unsafe { action(signal, old, 0) };
         return false;
@@ -113,19 +114,19 @@ pub fn handle_if_default(signal: i32, handler: extern "C" fn(i32)) -> bool {
     set
 }
 
-/// Sends `signal` to this process; where `handler` still has it, as if that had never been there. Also
-/// in a sandbox: the program ends, one way or the other.
+/// Sends `signal` to this process. Where `handler` is still in place the signal acts as if the
+/// handler had never existed. Also in a sandbox: the program ends in any case.
 #[cfg(target_arch = "x86_64")]
 pub fn raise_without(signal: i32, handler: extern "C" fn(i32)) {
     stop_handling(signal, handler);
-    // SAFETY: no memory is involved; what the signal does is what its sender wanted.
+    // SAFETY: no memory is involved; the effect of the signal is what its sender wanted.
     unsafe {
         let pid = super::pass_on(libc::SYS_getpid, [0; 6]) as usize;
         super::pass_on(libc::SYS_kill, [pid, as_arg(signal), 0, 0, 0, 0]);
     }
 }
 
-/// Makes the default what `signal` does, if `handler` still has it.
+/// Restores the default action of `signal`, if `handler` is still in place.
 #[cfg(target_arch = "x86_64")]
 pub fn stop_handling(signal: i32, handler: extern "C" fn(i32)) {
     if handler_of(signal) == Some(handler as usize) {
@@ -135,7 +136,7 @@ pub fn stop_handling(signal: i32, handler: extern "C" fn(i32)) {
     }
 }
 
-/// Who has `signal`: a function, or one of the kernel's two numbers for none.
+/// The handler of `signal`: a function, or one of the kernel's two numbers for none.
 #[cfg(target_arch = "x86_64")]
 fn handler_of(signal: i32) -> Option<usize> {
     let mut now = Action::DEFAULT;
@@ -148,7 +149,8 @@ fn handler_of(signal: i32) -> Option<usize> {
 /// `new` and `old` are null or an [`Action`] each.
 #[cfg(target_arch = "x86_64")]
 unsafe fn action(signal: i32, new: usize, old: usize) -> isize {
-    // SAFETY: as promised by the caller. Passed on: who asks has a handler that must not stay.
+    // SAFETY: as promised by the caller. The call is made also in a sandbox: the caller has a
+    // handler that must not stay.
     unsafe {
         super::pass_on(
             libc::SYS_rt_sigaction,
@@ -157,7 +159,7 @@ unsafe fn action(signal: i32, new: usize, old: usize) -> isize {
     }
 }
 
-/// Where handlers return to: the very bytes by which debuggers know such a frame.
+/// Where handlers return to: the exact bytes by which debuggers recognise such a frame.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 unsafe extern "C" fn restorer() {

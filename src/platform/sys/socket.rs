@@ -1,16 +1,16 @@
-//! A listening Unix socket and its peers. Called through `sys`.
+//! A listening Unix socket and its peers.
 //!
-//! Every call here returns at once, but for [`wait_for`], which says how long. Nothing raises
+//! Every call here returns at once, except [`wait_for`], which has a time limit. Nothing raises
 //! SIGPIPE. Source: unix(7), socket(7), poll(2).
 #![allow(unsafe_code)]
 
 use super::syscall;
 use super::{as_arg, close};
 
-/// What a descriptor is waited for.
+/// An event that a descriptor is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// There is something to read, or somebody to accept.
+    /// There is something to read, or a client to accept.
     Readable,
     /// There is room to send.
     Writable,
@@ -23,7 +23,7 @@ pub fn listen_abstract(name: &[u8]) -> isize {
         sun_family: libc::AF_UNIX as libc::sa_family_t,
         sun_path: [0; 108],
     };
-    // The first byte stays zero: that is what makes it abstract.
+    // The first byte stays zero: that makes the name abstract.
     let places = address.sun_path.iter_mut().skip(1);
     for (place, byte) in places.zip(name) {
         *place = *byte as libc::c_char;
@@ -54,11 +54,11 @@ pub fn listen_abstract(name: &[u8]) -> isize {
 /// The next peer, or `-errno`.
 pub fn accept(listener: i32) -> isize {
     let flags = as_arg(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK);
-    // SAFETY: without an address to write to.
+    // SAFETY: there is no address to write to.
     unsafe { syscall(libc::SYS_accept4, [as_arg(listener), 0, 0, flags, 0, 0]) }
 }
 
-/// The user at the other end, as the kernel saw him connect.
+/// The user at the other end, by the kernel's record of the connection.
 pub fn peer_user(fd: i32) -> Option<u32> {
     let mut peer = libc::ucred {
         pid: 0,
@@ -78,7 +78,8 @@ pub fn peer_user(fd: i32) -> Option<u32> {
     (answer == 0).then_some(peer.uid)
 }
 
-/// Waits until `event` is there, at most `ms`. True too when the peer is gone: the next call tells.
+/// Waits until `event` happens, at most `ms`. Also true when the peer is gone: the next call
+/// reports that.
 pub fn wait_for(fd: i32, event: Event, ms: u64) -> bool {
     let mut watched = libc::pollfd {
         fd,
@@ -97,7 +98,7 @@ pub fn wait_for(fd: i32, event: Event, ms: u64) -> bool {
     unsafe { syscall(libc::SYS_ppoll, [at, 1, timeout, 0, 0, 0]) > 0 }
 }
 
-/// Sends what there is room for: bytes sent, or `-errno`.
+/// Sends as much as there is room for: bytes sent, or `-errno`.
 pub fn send(fd: i32, bytes: &[u8]) -> isize {
     let flags = as_arg(libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT);
     let (at, length) = (bytes.as_ptr() as usize, bytes.len());
@@ -105,7 +106,7 @@ pub fn send(fd: i32, bytes: &[u8]) -> isize {
     unsafe { syscall(libc::SYS_sendto, [as_arg(fd), at, length, flags, 0, 0]) }
 }
 
-/// The descriptor under a number above 2, whatever it was: `-errno` when there is none free.
+/// Moves the descriptor to a number above 2: `-errno` when no number is free.
 pub fn move_above_standard(fd: i32) -> isize {
     let command = as_arg(libc::F_DUPFD_CLOEXEC);
     // SAFETY: no memory is involved.

@@ -1,4 +1,4 @@
-//! Each call against the kernel it runs on.
+//! Each call against the kernel that runs the tests.
 use core::sync::atomic::AtomicU32;
 
 use super::*;
@@ -34,7 +34,7 @@ fn readable_says_no_instead_of_dying() {
 
 #[test]
 fn errno_is_left_alone() {
-    // SAFETY: errno is this thread's own.
+    // SAFETY: errno belongs to this thread.
     unsafe { *libc::__errno_location() = 12345 };
     assert_eq!(
         open(c"/nonexistent/file", libc::O_RDONLY, 0),
@@ -130,4 +130,11 @@ fn futex_gives_up_in_time_and_at_once_when_changed() {
     assert!(!futex_wait_for(&word, 3, 2));
     assert!(futex_wait_for(&word, 4, 1000));
     futex_wake(&word, 1);
+}
+
+#[test]
+fn both_ways_to_the_clock_agree() {
+    let before = monotonic_ms();
+    let once = monotonic_ms_once();
+    assert!((before..=monotonic_ms()).contains(&once), "{before} {once}");
 }

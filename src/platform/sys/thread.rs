@@ -1,18 +1,19 @@
 //! A thread that libc does not know, and the end of the process.
 //!
-//! Called by `trigger`. Source: clone(2), "C library/kernel differences"; on x86-64 the raw call
-//! takes flags, stack, parent tid, child tid, TLS.
+//! Source: clone(2), "C library/kernel differences"; on x86-64 the raw call takes flags, stack,
+//! parent tid, child tid, TLS.
 #![allow(unsafe_code)]
 
 use core::arch::naked_asm;
 use core::ffi::CStr;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::{as_arg, on_valgrind, sandbox, syscall};
 
-/// Shares what a thread shares but the table of descriptors: what this thread opens is no
-/// descriptor of the program's, which may close and reuse numbers as it likes. The kernel clears
-/// the word at the child tid's address and wakes its futex when the thread is gone.
+/// Shares what a thread shares, except the table of descriptors: a descriptor that this thread
+/// opens is not the program's, which may close and reuse numbers as it likes. When the thread is
+/// gone the kernel clears the word at the child tid's address and wakes its futex.
 const FLAGS: i32 = libc::CLONE_VM
     | libc::CLONE_FS
     | libc::CLONE_SIGHAND
@@ -21,13 +22,21 @@ const FLAGS: i32 = libc::CLONE_VM
     | libc::CLONE_SETTLS
     | libc::CLONE_CHILD_CLEARTID;
 
+/// Was [`spawn`] ever called, here or before a fork? Written by it, before there is a thread.
+static SPAWNED: AtomicBool = AtomicBool::new(false);
+
+/// May there be threads that libc does not know?
+pub fn has_spawned() -> bool {
+    SPAWNED.load(Relaxed)
+}
+
 /// Starts a thread at `entry`, which ends when `entry` returns. Its id, or `-errno`. Under valgrind
-/// `-ENOSYS`: it ends the program that makes such a thread.
+/// `-ENOSYS`: valgrind ends a program that makes such a thread.
 ///
 /// # Safety
-/// `stack_top` is 16-aligned and the end of a stack that is this thread's alone, as is the memory
-/// around `tls`; both live until the kernel has zeroed `gone`. `entry` uses nothing of libc that
-/// looks at thread-local state.
+/// `stack_top` is 16-aligned and the end of a stack that belongs to this thread alone, and so does
+/// the memory around `tls`. Both live until the kernel has zeroed `gone`. `entry` uses nothing of
+/// libc that looks at thread-local state.
 pub unsafe fn spawn(
     stack_top: *mut u8,
     tls: *mut u8,
@@ -37,6 +46,7 @@ pub unsafe fn spawn(
     if on_valgrind() {
         return -(libc::ENOSYS as isize);
     }
+    SPAWNED.store(true, Relaxed);
     // SAFETY: as promised by the caller.
     sandbox::outside(|| unsafe { clone(FLAGS as usize, stack_top, gone, tls, entry) })
 }
@@ -78,9 +88,9 @@ unsafe extern "C" fn clone(
 }
 
 /// Closes all descriptors of the calling thread's table from `first` on: by one call since Linux
-/// 5.9, before it one by one as far as descriptors may go.
+/// 5.9; before that one by one, up to the limit of descriptors.
 pub fn close_from(first: u32) {
-    // SAFETY: no memory is involved; the table is the thread's own, see `spawn`.
+    // SAFETY: no memory is involved; the table belongs to the thread, see `spawn`.
     let closed = unsafe {
         syscall(
             libc::SYS_close_range,
@@ -104,7 +114,7 @@ fn limit(resource: usize) -> Option<u64> {
         rlim_max: 0,
     };
     let at = &raw mut limit as usize;
-    // SAFETY: the kernel writes a limit of ours and reads none.
+    // SAFETY: the kernel writes a limit of ours and reads nothing.
     let answer = unsafe { syscall(libc::SYS_prlimit64, [0, resource, 0, at, 0, 0]) };
     (answer == 0 && limit.rlim_cur != libc::RLIM64_INFINITY).then_some(limit.rlim_cur)
 }
@@ -122,25 +132,27 @@ pub fn thread_exists(tid: i32) -> bool {
     sent != -(libc::ESRCH as isize)
 }
 
-/// Is there a process of this id, in our pid namespace? One that nobody waited for yet counts.
+/// Is there a process with this id in our pid namespace? One that has ended but was not waited for
+/// counts.
 pub fn process_exists(pid: u32) -> bool {
     // SAFETY: signal 0 is not delivered.
     let sent = unsafe { syscall(libc::SYS_kill, [pid as usize, 0, 0, 0, 0, 0]) };
     sent != -(libc::ESRCH as isize)
 }
 
-/// Eight random bytes of the kernel; `None` while it has none, or does not know the call.
+/// Eight random bytes from the kernel; `None` while it has none, or does not know the call.
 pub fn random() -> Option<u64> {
     let mut bytes = [0; 8];
     let flags = libc::GRND_NONBLOCK as usize;
     let (at, length) = (bytes.as_mut_ptr() as usize, bytes.len());
-    // SAFETY: the kernel writes at most the eight bytes of ours.
+    // SAFETY: the kernel writes at most our eight bytes.
     let got = unsafe { syscall(libc::SYS_getrandom, [at, length, flags, 0, 0, 0]) };
     (got == 8).then(|| u64::from_le_bytes(bytes))
 }
 
-/// Waits until the kernel, or [`wake_waiters`], finds `word` not `expected`, at most `ms`. The
-/// futex is not a private one: the kernel's wake at a thread's end is not either.
+/// Waits until the kernel, or [`wake_waiters`], finds `word` different from `expected`, at most
+/// `ms`. The futex is not a private one, because the kernel's wake at a thread's end is not private
+/// either.
 pub fn wait_for_thread(word: &AtomicU32, expected: u32, ms: u64) {
     let timeout = libc::timespec {
         tv_sec: i64::try_from(ms / 1000).unwrap_or(i64::MAX),
@@ -163,7 +175,7 @@ pub fn wait_for_thread(word: &AtomicU32, expected: u32, ms: u64) {
     };
 }
 
-/// Wakes those in [`wait_for_thread`].
+/// Wakes the threads in [`wait_for_thread`].
 pub fn wake_waiters(word: &AtomicU32) {
     let (at, all) = (word.as_ptr() as usize, i32::MAX as usize);
     // SAFETY: the kernel does not touch the word.
@@ -199,7 +211,7 @@ pub fn abort() -> ! {
     unsafe { libc::abort() }
 }
 
-/// Ends the process at once, without any handler: also in a sandbox, for there is no way back.
+/// Ends the process at once, without any handler. Also in a sandbox, because there is no way back.
 pub fn exit_group(status: i32) -> ! {
     loop {
         // SAFETY: exit_group(2) does not return.

@@ -1,10 +1,11 @@
-//! What the JVM puts behind the name of a class it made itself, and differs in every process.
+//! The part of a class's name that differs in every process: what the JVM appends to the name of a
+//! class that it made itself.
 //!
-//! Called by `method` and by `java_heap`, so that both call a class the same. Pure. Seen in JDK 11 to
-//! 25: a hidden class is `NAME.0xADDRESS`, `NAME+0xADDRESS` or `NAME/0xADDRESS`; that of a lambda
-//! counts besides before JDK 22 (`Main$$Lambda$14`).
+//! `method` and `java_heap` both cut it off here, so that both name a class the same way. Pure.
+//! Seen in JDK 11 to 25: a hidden class is `NAME.0xADDRESS`, `NAME+0xADDRESS` or `NAME/0xADDRESS`.
+//! Before JDK 22 the class of a lambda has a count as well (`Main$$Lambda$14`).
 
-/// `class` without the address of a hidden class and the count of a lambda.
+/// `class` without the address of a hidden class and without the count of a lambda.
 pub fn without_numbers(class: &[u8]) -> &[u8] {
     without_count(without_address(class))
 }
@@ -22,7 +23,7 @@ fn without_count(class: &[u8]) -> &[u8] {
         .unwrap_or(class)
 }
 
-/// What stands before the digits at the end; `None` where there are none.
+/// The text before the digits at the end; `None` where there are no digits.
 fn split_end(class: &[u8], is_digit: fn(&u8) -> bool) -> Option<&[u8]> {
     let digits = class.iter().rev().take_while(|byte| is_digit(byte)).count();
     (digits > 0)

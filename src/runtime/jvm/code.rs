@@ -1,7 +1,7 @@
 //! HotSpot's generated code: which blob holds an address, what its frames look like, and which
-//! methods, inlined ones included, stand at a return address.
+//! methods, inlined ones included, are at a return address.
 //!
-//! Called by `walk`. Code of a live frame is not freed; all reads go through `Memory` all the same.
+//! Code of a live frame is not freed; all reads go through `Memory` nevertheless.
 //!
 //! Sources: OpenJDK `codeBlob.hpp`, `heap.cpp` (the segment map), `pcDesc.hpp`, `scopeDesc.cpp`,
 //! `compressedStream.hpp` and `unsigned5.hpp`.
@@ -10,7 +10,7 @@ use super::layout::{Layout, Parts, Within};
 use super::structs::Place;
 use crate::runtime::memory::Memory;
 
-/// More code heaps than any JVM has.
+/// No JVM has more code heaps.
 const MOST_HEAPS: u64 = 16;
 /// Longest chain in a segment map.
 const MOST_HOPS: usize = 1 << 12;
@@ -18,9 +18,9 @@ const MOST_HOPS: usize = 1 << 12;
 const FREE: u8 = 0xff;
 /// Most methods inlined into each other.
 pub const MOST_INLINED: usize = 256;
-/// More methods than one piece of code refers to.
+/// No piece of code refers to more methods.
 const MOST_METADATA: u64 = 1 << 16;
-/// Since this version a packed number has no byte 0.
+/// From this version on a packed number has no byte 0.
 const WITHOUT_ZERO: u32 = 20;
 
 /// What kind of code it is, by the name of its blob.
@@ -28,11 +28,11 @@ const WITHOUT_ZERO: u32 = 20;
 pub enum Kind {
     /// The interpreter.
     Interpreter,
-    /// A compiled method, with those inlined into it.
+    /// A compiled method, with the methods that are inlined into it.
     Compiled,
     /// The wrapper of a native method.
     Native,
-    /// Where a frozen part of a virtual thread's stack would go on.
+    /// Where a frozen part of a virtual thread's stack would continue.
     Continuation,
     /// Turns a compiled frame into interpreted ones.
     Deoptimization,
@@ -88,7 +88,7 @@ pub fn find(layout: &Layout, memory: &mut Memory, pc: u64) -> Option<Blob> {
     None
 }
 
-/// The offset of the blob in its heap, from the offset of an address in it.
+/// The offset of the blob in its heap, from the offset of an address in the blob.
 fn block(layout: &Layout, memory: &mut Memory, heap: u64, offset: u64) -> Option<u64> {
     let map = memory.word(heap.wrapping_add(layout.heap_segments))?;
     let low = memory.word(heap.wrapping_add(layout.heap_low))?;
@@ -121,7 +121,7 @@ fn describe(layout: &Layout, memory: &mut Memory, at: u64) -> Option<Blob> {
         _ => Kind::Stub,
     };
     let words = field(memory, at, layout.frame_size)?;
-    // The field is a signed int; what is negative or absurd means "none".
+    // The field is a signed int; a negative or absurd value means "none".
     let frame_size = if words < 1 << 20 { words * 8 } else { 0 };
     Some(Blob {
         at,
@@ -131,13 +131,13 @@ fn describe(layout: &Layout, memory: &mut Memory, at: u64) -> Option<Blob> {
 }
 
 impl Blob {
-    /// The method this code was made of.
+    /// The method that this code was made of.
     pub fn method(&self, layout: &Layout, memory: &mut Memory) -> Option<u64> {
         memory.word(self.at.wrapping_add(layout.method_of_code))
     }
 
-    /// The return address as it was before the frame was marked for deoptimization, by which its own
-    /// was replaced; `sp` is the frame's stack pointer.
+    /// The return address as it was before the frame was marked for deoptimization: the mark
+    /// replaces the address. `sp` is the frame's stack pointer.
     pub fn original_pc(&self, layout: &Layout, memory: &mut Memory, pc: u64, sp: u64) -> u64 {
         let Some(place) = layout.original_pc else {
             return pc;
@@ -151,8 +151,8 @@ impl Blob {
         original.unwrap_or(pc)
     }
 
-    /// Whether `pc` is in front of the section of stubs. C2 has stubs of its own before that, behind all
-    /// that scopes describe.
+    /// Whether `pc` is before the section of stubs. C2 has stubs of its own before that, behind
+    /// everything that scopes describe.
     pub fn is_main(&self, layout: &Layout, memory: &mut Memory, pc: u64) -> bool {
         let begin = within(memory, self.at, layout.code_begin);
         let stubs = layout.stubs.and_then(|place| field(memory, self.at, place));
@@ -161,9 +161,9 @@ impl Blob {
         code.is_some_and(|(begin, end)| (begin..end).contains(&pc))
     }
 
-    /// Hands the methods at `pc` and their bytecode indexes to `visit`, innermost first; it says
-    /// whether to go on. The answer is whether `pc` is described itself: if not, the methods are those
-    /// of the next place that is.
+    /// Passes the methods at `pc` and their bytecode indexes to `visit`, innermost first; `visit`
+    /// returns whether to go on. The result is whether `pc` itself is described. If it is not, the
+    /// methods are those of the next place that is.
     pub fn scopes(
         &self,
         layout: &Layout,
@@ -239,8 +239,8 @@ impl Located {
         }
     }
 
-    /// Where the scope at the code offset `pc` is described, by the first row that is not below it, and
-    /// whether that is the row of this offset.
+    /// Where the scope at the code offset `pc` is described, by the first row that is not below it,
+    /// and whether that row has exactly this offset.
     fn scope_at(&self, layout: &Layout, memory: &mut Memory, pc: u64) -> Option<(u32, bool)> {
         let pc = i32::try_from(pc).ok()?;
         let rows = self.pcs_end.checked_sub(self.pcs)? / layout.pc_desc_size.max(1);
@@ -261,12 +261,12 @@ impl Located {
     }
 }
 
-/// Packed numbers, one after the other (UNSIGNED5): up to five bytes of six bits, the last below
-/// 192; since JDK 20 each byte is one more than it means.
+/// Packed numbers, one after the other (UNSIGNED5): up to five bytes of six bits, of which the last
+/// is below 192. Since JDK 20 each byte is one more than its value.
 pub struct Stream {
-    /// Where the next one begins.
+    /// Where the next number begins.
     pub at: u64,
-    /// What each byte is too large by.
+    /// How much each byte is too large.
     pub bias: u32,
 }
 
@@ -287,7 +287,7 @@ impl Stream {
         Some(sum)
     }
 
-    /// The next number, of either sign: the sign is its lowest bit.
+    /// The next signed number: the sign is its lowest bit.
     pub fn next_signed(&mut self, memory: &mut Memory) -> Option<i32> {
         let packed = self.next(memory)?;
         Some((packed >> 1) as i32 ^ -((packed & 1) as i32))

@@ -1,10 +1,10 @@
-//! Where the walker finds what it reads in one JVM: every offset looked up, none assumed.
+//! Where the walker finds what it reads in one JVM: every offset is looked up, none is assumed.
 //!
-//! Made once per JVM by `jvm`, read by the walker. A JVM in which something is missing has no
-//! layout, and the missing name is told.
+//! Made once per JVM, read by the walker. A JVM in which something is missing has no layout, and
+//! the missing name is reported.
 //!
-//! Two things cannot be looked up and follow from what can: the method and the bytecode pointer of
-//! an interpreted frame lie below its `last_sp` (x86-64, `frame_x86.hpp`); what is found there is
+//! Two things cannot be looked up, but follow from others: the method and the bytecode pointer of
+//! an interpreted frame lie below its `last_sp` (x86-64, `frame_x86.hpp`). What is found there is
 //! believed only when it fits the method's code.
 
 use super::structs::{Place, Tables};
@@ -17,12 +17,12 @@ macro_rules! wanted {
         pub struct $holder { $(pub $name: Option<$value>,)+ }
 
         impl $holder {
-            /// Everything there, each thing as `make` says: for tests.
+            /// A value with every field, each from one call of `make`: for tests.
             pub fn filled(mut make: impl FnMut() -> $value) -> Self {
                 Self { $($name: Some(make()),)+ }
             }
 
-            /// Takes the value that stands under `names`, if it is wanted.
+            /// Takes the value named `names`, if it is wanted.
             fn offer(&mut self, names: &[&[u8]], value: $value) {
                 $(if names == [$(&$text[..]),+] {
                     self.$name.get_or_insert(value);
@@ -33,7 +33,7 @@ macro_rules! wanted {
 }
 
 wanted! {
-    /// Fields, as far as this JVM has them.
+    /// Fields that this JVM has.
     Fields: Place {
         anchor = b"JavaThread" b"_anchor";
         next_thread = b"JavaThread" b"_next";
@@ -128,8 +128,8 @@ wanted! {
     }
 }
 
-/// How the parts of compiled code are found: by offsets in one piece, or since JDK 25 in pieces of
-/// their own.
+/// How the parts of compiled code are found: by offsets within one piece, or since JDK 25 in pieces
+/// of their own.
 #[derive(Clone, Copy)]
 #[allow(missing_docs, reason = "each is the field of its name")]
 pub enum Parts {
@@ -148,7 +148,7 @@ pub enum Parts {
     },
 }
 
-/// A code's address: stored, or as an offset from its blob.
+/// The address of code: stored, or as an offset from its blob.
 #[derive(Clone, Copy)]
 #[allow(missing_docs, reason = "each is the thing of its name")]
 pub enum Within {
@@ -156,7 +156,7 @@ pub enum Within {
     Offset(Place),
 }
 
-/// All of it. Numbers are offsets in the class that the name speaks of.
+/// The whole layout. Numbers are offsets in the class that the name mentions.
 #[derive(Clone, Copy)]
 #[allow(missing_docs, reason = "each is the field of its name")]
 pub struct Layout {
@@ -194,8 +194,8 @@ pub struct Layout {
     pub method_of_code: u64,
     pub parts: Parts,
     pub original_pc: Option<Place>,
-    /// Where frames that are marked for deoptimization return to: those at a call of a method handle
-    /// to the second.
+    /// Where frames that are marked for deoptimization return to; frames at a call of a method
+    /// handle return to the second.
     pub deopt: [Option<Within>; 2],
     pub stubs: Option<Place>,
     pub pc_desc_size: u64,
@@ -224,7 +224,7 @@ pub enum Source {
     InstanceKlass(u64),
 }
 
-/// Takes the value out, or returns the name of what is missing.
+/// Takes the value out, or returns the name of the missing value.
 macro_rules! need {
     ($from:ident . $name:ident) => {
         $from.$name.ok_or(stringify!($name))?
@@ -235,7 +235,7 @@ macro_rules! need {
 }
 
 impl Layout {
-    /// Reads the tables; the name of what is missing if they do not tell all.
+    /// Reads the tables; returns the name of what is missing if they are not complete.
     pub fn read(tables: &mut Tables<'_>) -> Result<Layout, &'static str> {
         let (mut fields, mut sizes) = (Fields::default(), Sizes::default());
         let mut constants = Constants::default();
@@ -254,7 +254,7 @@ impl Layout {
         Ok(Layout { major, ..layout })
     }
 
-    /// The layout that the tables tell, but for the version.
+    /// The layout by these tables, without the version.
     pub fn of(f: &Fields, sizes: &Sizes, constants: &Constants) -> Result<Layout, &'static str> {
         let last_sp = i64::from(need!(constants.last_sp));
         let space = |heap: Place, end: Place| heap.at.wrapping_add(end.at);
@@ -322,7 +322,7 @@ impl Layout {
     }
 }
 
-/// A place in code, by its address or in later JDKs by its offset.
+/// A place in code, by its address or (in later JDKs) by its offset.
 fn within(begin: Option<Place>, offset: Option<Place>) -> Option<Within> {
     let begin = begin.map(|begin| Within::Address(begin.at));
     begin.or(offset.map(Within::Offset))

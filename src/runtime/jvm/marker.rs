@@ -1,14 +1,15 @@
-//! Frames that stand for what has no Java frame: the JVM's own threads, and what cannot be walked.
+//! Frames that stand for code without a Java frame: the JVM's own threads, and Java frames that
+//! cannot be walked.
 //!
-//! Called by `stack`. A thread of the JVM is known by the name it gives itself, which is asked only
-//! for samples without a Java frame.
+//! A thread of the JVM is known by the name that it gives itself. The name is asked for only in
+//! samples without a Java frame.
 
 use crate::platform::sys;
 use crate::table::frame_table::{FRAMES, Kind};
 
-/// Java frames are there and could not be read.
+/// There are Java frames, and they could not be read.
 pub const JAVA: &[u8] = b"[java]";
-/// Frames are being rebuilt.
+/// Frames are being rebuilt (deoptimization).
 pub const DEOPTIMIZATION: &[u8] = b"[deopt]";
 /// The rest of a virtual thread's stack is in the heap.
 pub const CONTINUATION: &[u8] = b"[continuation]";
@@ -18,14 +19,14 @@ pub fn frame(name: &[u8]) -> Option<u64> {
     FRAMES.intern(Kind::Java, b"", name, b"", 0)
 }
 
-/// What the calling thread is for the JVM, if it is one of its own.
+/// What the calling thread does for the JVM, if it is one of the JVM's own.
 pub fn of_thread() -> Option<&'static [u8]> {
     let mut name = [0; 16];
     let length = sys::thread_name(&mut name);
     of_name(name.get(..length)?)
 }
 
-/// Source: the names that OpenJDK 11 to 25 gives, cut to the fifteen bytes the kernel keeps.
+/// Source: the names that OpenJDK 11 to 25 give, cut to the fifteen bytes that the kernel keeps.
 fn of_name(name: &[u8]) -> Option<&'static [u8]> {
     const COMPILERS: [&[u8]; 4] = [b"C1 Compiler", b"C2 Compiler", b"JVMCI", b"Graal"];
     const COLLECTORS: [&[u8]; 12] = [

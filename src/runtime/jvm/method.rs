@@ -1,8 +1,8 @@
 //! The name of a method, its class, source file and line, copied while the method is on the stack.
 //!
-//! Called by `walk` for each frame. `Method` leads to its constant part, that to the constant pool,
-//! and these to the symbols; the lines follow the bytecodes. What does not fit together (a wild
-//! pointer) has no name, and ends the walk.
+//! Asked for each Java frame. `Method` leads to its constant part, the constant part leads to the
+//! constant pool, and both lead to the symbols; the line table follows the bytecodes. If the parts
+//! do not fit together (a wild pointer), the method has no name, and the walk ends.
 //!
 //! Sources: OpenJDK `constMethod.hpp` (the order of its variable parts), `method.cpp`
 //! (`line_number_from_bci`), `symbol.hpp`.
@@ -16,10 +16,10 @@ use crate::table::frame_table::{FRAMES, Kind};
 /// Longest name that is kept.
 const LONGEST: usize = 512;
 
-/// More pairs than the line table of any method has.
+/// No line table of a method has more pairs.
 const MOST_LINES: usize = 1 << 16;
 
-/// Room for the names of one frame, in the block of its thread.
+/// Room for the names of one frame, in the thread's block.
 pub struct Names {
     class: [u8; LONGEST],
     name: [u8; LONGEST],
@@ -43,26 +43,26 @@ impl Default for Names {
     }
 }
 
-/// Where in a method a frame is.
+/// Where a frame is in its method.
 #[derive(Clone, Copy, Debug)]
 pub enum Position {
     /// At the bytecode of this index.
     Index(u32),
     /// At the bytecode of this address.
     Address(u64),
-    /// At none: in a native method, or in code behind that of the bytecodes.
+    /// At no bytecode: in a native method, or in code behind the code of the bytecodes.
     None,
 }
 
-/// A method as it is read: what hangs on its constant part.
+/// A method while it is read: what its constant part leads to.
 struct Parts {
     constant: u64,
     pool: u64,
     holder: u64,
 }
 
-/// The pseudo-address of a frame of `method`; the outer `None` when that is no method, the inner
-/// when there is no room for the name.
+/// The pseudo-address of a frame of `method`. The outer `None`: this is no method. The inner
+/// `None`: there is no room for the name.
 pub fn frame(
     layout: &Layout,
     memory: &mut Memory,
@@ -103,8 +103,9 @@ impl Parts {
     }
 }
 
-/// Whether two are versions of one method, of which a class that was redefined has an old one while
-/// that runs: symbols are interned, so they have those of class, name and signature in common.
+/// Whether two methods are versions of one method: a class that was redefined keeps the old version
+/// of a method while that runs. Symbols are interned, so both versions have the symbols of class,
+/// name and signature in common.
 pub(super) fn are_versions(layout: &Layout, memory: &mut Memory, one: u64, other: u64) -> bool {
     let mut symbols = |method| {
         let parts = Parts::of(layout, memory, method)?;
@@ -160,7 +161,7 @@ fn source<'a>(
     pooled(layout, memory, parts, index, to)
 }
 
-/// The line of a bytecode: that of the last pair in the table that is not behind it.
+/// The line of a bytecode: that of the last pair in the table that is not after the bytecode.
 fn line(layout: &Layout, memory: &mut Memory, parts: &Parts, position: Position) -> Option<u32> {
     let code = parts.constant.checked_add(layout.const_method_size)?;
     let size = memory.quarter(parts.constant.checked_add(layout.code_size)?)?;
@@ -199,7 +200,8 @@ fn line(layout: &Layout, memory: &mut Memory, parts: &Parts, position: Position)
     best.and_then(|(_, line)| u32::try_from(line).ok())
 }
 
-/// A class in Java's spelling: dots for slashes, and without the numbers of [`without_numbers`].
+/// A class in Java's spelling: dots for slashes, and without the numbers that [`without_numbers`]
+/// removes.
 pub(super) fn java_name(class: &mut [u8]) -> &[u8] {
     let end = without_numbers(class).len();
     let name = class.get_mut(..end).unwrap_or_default();

@@ -1,17 +1,19 @@
 //! HotSpot: Java frames without an agent, a flag, or anything attached to the JVM.
 //!
-//! A JVM becomes known in one of two ways: the hook of `dlsym` sees its creation ([`created`]), or a
-//! sample is taken whose stack leads through libjvm (`look`; this also finds a JVM that a program
-//! is linked to). From then on each sample asks `GetEnv` which Java thread this is, and walks its
-//! Java frames by the tables in which HotSpot describes itself; `GetEnv` reads a thread-local
-//! variable and nothing else. Everything further is reading memory, and every page is asked for.
+//! A JVM becomes known in one of two ways. The hook of `dlsym` sees its creation ([`created`]). Or
+//! a sample is taken whose stack leads through libjvm (`look`; this also finds a JVM that a program
+//! is linked to). From then on each sample asks `GetEnv` which Java thread it runs on, and walks
+//! the thread's Java frames by the tables in which HotSpot describes itself. `GetEnv` reads a
+//! thread-local variable and does nothing else. All other steps only read memory, and only pages
+//! that the kernel calls readable.
 //!
-//! Where the tables do not tell enough that is said in one line, and `AsyncGetCallTrace` is asked
-//! instead, if the creation was seen; else the Java frames stand as one `[java]`.
+//! Where the tables are not complete, one remark says so. Then `AsyncGetCallTrace` is asked
+//! instead, if the creation was seen; else one `[java]` stands for the Java frames.
 //!
 //! # Safety
-//! `GetEnv` is called while libjvm is loaded: samples count themselves in before they look at the
-//! JVM, and `dlclose` takes one that was destroyed away and waits for those inside before it goes on.
+//! `GetEnv` is called only while libjvm is loaded. Samples count themselves in before they look at
+//! the JVM. `dlclose` removes a JVM that was destroyed, and waits for the samples inside before it
+//! goes on.
 #![allow(unsafe_code)]
 
 mod asgct;
@@ -46,16 +48,16 @@ use structs::Tables;
 
 use super::{ROOMS, Runtime};
 
-/// The JVM of OpenJDK and what is made of it.
+/// The JVM of OpenJDK.
 pub struct HotSpot;
 
-/// What a walk knows from the last one.
+/// What a walk keeps for the next one.
 pub struct State {
     names: Names,
     traces: Room,
 }
 
-// SAFETY: zeroed memory is empty names and no room made.
+// SAFETY: zeroed memory is empty names, and a room that is not made yet.
 unsafe impl Runtime for HotSpot {
     const NAME: &'static str = "JVM";
 
@@ -67,8 +69,8 @@ unsafe impl Runtime for HotSpot {
         WANTED.store(config.prof_java != Detection::Off, Relaxed);
     }
 
-    /// While no JVM is known and the time of the next look has not come a sample need not count itself in:
-    /// a word that all threads write.
+    /// While no JVM is known and the next look is not due, a sample need not count itself in: that
+    /// would write a word that all threads write.
     #[inline]
     fn is_wanted(now_ms: u64) -> bool {
         let is_due = || now_ms >= NEXT_LOOK.load(Relaxed);
@@ -91,42 +93,44 @@ unsafe impl Runtime for HotSpot {
 /// A JVM.
 pub struct Jvm {
     vm: *mut c_void,
-    /// `None`: its tables do not tell enough.
+    /// `None`: its tables are not complete.
     layout: Option<Layout>,
-    /// Where it is needed, or its agreement is to be checked.
+    /// Made where the layout is missing, or to check the walk against it.
     traces: Option<Traces>,
     /// Distance of a thread's `JNIEnv` from its `JavaThread`; 0 while unknown. Written by the first
     /// sample that finds it, the same value each time.
     env_offset: AtomicU64,
-    /// An address in its library.
+    /// An address in the JVM's library.
     library: usize,
-    /// JNI_GetCreatedJavaVMs of its library, or 0.
+    /// JNI_GetCreatedJavaVMs of the JVM's library, or 0.
     created: usize,
 }
 
-/// Samples look for and at JVMs. Written by [`HotSpot`], before sampling begins.
+/// Do samples look for JVMs, and at them? Written by [`HotSpot`], before sampling begins.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
-/// The hook of `dlsym` looks for their creation. Written by [`HotSpot`].
+/// Does the hook of `dlsym` look for their creation? Written by [`HotSpot`].
 static WATCHED: AtomicBool = AtomicBool::new(false);
 
-/// Compare each stack with what `AsyncGetCallTrace` says. Written by [`HotSpot`].
+/// Is each stack compared with what `AsyncGetCallTrace` says? Written by [`HotSpot`].
 static CHECKED: AtomicBool = AtomicBool::new(false);
 
-/// The JVM, or null. Published with SeqCst by whoever learns of it, taken away by [`before_close`];
-/// SeqCst, for it and [`INSIDE`] are each other's signal: who enters counts first and then looks.
+/// The JVM, or null. Published with SeqCst by the thread that finds it, removed by
+/// [`before_close`]. SeqCst, because it and [`INSIDE`] signal each other: a sample that enters
+/// counts first and then looks.
 static CURRENT: AtomicPtr<Jvm> = AtomicPtr::new(null_mut());
 
-/// What [`before_close`] takes away, told before it is gone from [`CURRENT`]: samples that miss it
-/// there do not look for it meanwhile, since what they find has no [`Traces`]. SeqCst, as that is.
-/// Written by it and [`after_close`].
+/// What [`before_close`] removes; written before it is gone from [`CURRENT`]. Samples that miss it
+/// there do not look for it meanwhile, because a JVM that they found would have no [`Traces`].
+/// SeqCst, like [`CURRENT`]. Written by [`before_close`] and [`after_close`].
 static CLOSING: AtomicPtr<Jvm> = AtomicPtr::new(null_mut());
 
-/// Samples that are looking at [`CURRENT`].
+/// Number of samples that are looking at [`CURRENT`].
 static INSIDE: AtomicU32 = AtomicU32::new(0);
 
-/// Creations that the hook is in: what they make is half made until they return, and is then told.
-/// Written by [`creation`]; samples read it before they look, on whatever thread, and publish nothing.
+/// Number of creations that run inside the hook. A JVM is half made until its creation returns;
+/// then it is published. Written by [`creation`]. Samples on every thread read it before they look,
+/// and publish nothing meanwhile.
 static CREATIONS: AtomicU32 = AtomicU32::new(0);
 
 /// When samples next look for a JVM, in milliseconds of the recorder's clock. Any thread writes.
@@ -140,7 +144,7 @@ const LOOK_MS: u64 = 50;
 /// Longest wait of a `dlclose` for samples inside: each needs microseconds.
 const PATIENCE_MS: u64 = 100;
 
-/// Shall the hook of `dlsym` look for a JVM's creation?
+/// Must the hook of `dlsym` look for the creation of a JVM?
 pub fn is_watched() -> bool {
     WATCHED.load(Relaxed)
 }
@@ -161,7 +165,7 @@ pub fn created(vm: *mut c_void, env: *mut c_void, function: usize) {
     }
 }
 
-/// Does the caller at `pc` belong to the library of the JVM that is known?
+/// Does the caller at `pc` belong to the library of the known JVM?
 pub fn is_in_library(pc: usize) -> bool {
     let inside = Inside::enter();
     inside
@@ -170,7 +174,7 @@ pub fn is_in_library(pc: usize) -> bool {
         .is_some_and(|library| library.contains(pc))
 }
 
-/// Looks whether one of `frames`, which are on this thread's stack, is in a libjvm that has a JVM.
+/// Checks whether one of `frames`, which are on this thread's stack, is in a libjvm that has a JVM.
 fn look(frames: &[u64], now_ms: u64) {
     let due = NEXT_LOOK.load(Relaxed);
     let next = now_ms.saturating_add(LOOK_MS);
@@ -191,7 +195,7 @@ fn look(frames: &[u64], now_ms: u64) {
     let Some(created) = library.symbol(GET_CREATED) else {
         return;
     };
-    // SAFETY: of a library that is in use.
+    // SAFETY: the function belongs to a library that is in use.
     if let Some(vm) = unsafe { living(created.addr) } {
         publish(library, vm, null_mut());
     }
@@ -212,7 +216,8 @@ unsafe fn living(created: usize) -> Option<*mut c_void> {
     (answer == 0 && count > 0 && !vm.is_null()).then_some(vm)
 }
 
-/// `env` is null where the calling thread may be anywhere in the JVM: nothing is called in it then.
+/// `env` is null where the calling thread may be anywhere in the JVM: then no function of the JVM
+/// is called.
 fn publish(library: Object, vm: *mut c_void, env: *mut c_void) {
     let Some(mut room) = ROOMS.take() else {
         return;
@@ -231,7 +236,7 @@ fn publish(library: Object, vm: *mut c_void, env: *mut c_void) {
             Some(_) => ": Java frames come from AsyncGetCallTrace",
             None => ": Java frames have no names",
         };
-        remark::note(&["this ", HotSpot::NAME, " does not tell ", missing, instead]);
+        remark::note(&["this ", HotSpot::NAME, " does not publish ", missing, instead]);
     }
     let range = layout.as_ref().ok().and_then(|layout| {
         let low = memory.word(layout.low_bound)?;
@@ -283,19 +288,20 @@ impl Drop for Inside {
     }
 }
 
-/// Before a library is closed, which may be libjvm. Not while its JVM lives: that has threads of its
-/// own in there, and whoever closes it then needs no harm from us.
+/// Runs before a library is closed, which may be libjvm. Nothing is removed while its JVM lives:
+/// the JVM has threads of its own in there, so a program that closes the library then breaks by
+/// itself.
 fn before_close() {
     let jvm = CURRENT.load(SeqCst);
     // SAFETY: null, or a JVM that was published whole and is never freed.
     let known = unsafe { jvm.as_ref() };
-    // SAFETY: its library is loaded, or it would have been taken away.
+    // SAFETY: its library is loaded, or it would have been removed.
     let is_living = |jvm: &Jvm| jvm.created != 0 && unsafe { living(jvm.created) } == Some(jvm.vm);
     if known.is_none_or(is_living) {
         return;
     }
     CLOSING.store(jvm, SeqCst);
-    // One that is created meanwhile stays.
+    // A JVM that was created meanwhile stays.
     let _ = CURRENT.compare_exchange(jvm, null_mut(), SeqCst, Acquire);
     let deadline = sys::monotonic_ms() + PATIENCE_MS;
     while INSIDE.load(SeqCst) != 0 && sys::monotonic_ms() < deadline {
@@ -303,15 +309,15 @@ fn before_close() {
     }
 }
 
-/// After it: the JVM is there again if its library is. A thread that closes meanwhile finds nothing
-/// to take away, and the last one puts it back.
+/// Runs after it: the JVM is published again if its library is still loaded. A thread that closes a
+/// library meanwhile finds nothing to remove, and the last such thread puts the JVM back.
 fn after_close() {
     let jvm = CLOSING.swap(null_mut(), SeqCst);
     // SAFETY: null, or a JVM that was published whole and is never freed.
     let is_loaded =
         unsafe { jvm.as_ref() }.is_some_and(|jvm| elf::find_by_address(jvm.library).is_some());
     if is_loaded {
-        // One that was created meanwhile stays.
+        // A JVM that was created meanwhile stays.
         let _ = CURRENT.compare_exchange(null_mut(), jvm, SeqCst, Acquire);
     } else if !jvm.is_null() {
         managed::set(HotSpot::OWNER, &(0..0));

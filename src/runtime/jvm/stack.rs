@@ -1,7 +1,7 @@
 //! One sample's stack with its Java frames: runs of native and of Java frames in turn, from the leaf
 //! to where the thread began.
 //!
-//! The native walk has ended by then.
+//! It begins where the native walk has ended.
 
 use super::layout::Layout;
 use super::thread::JavaThread;
@@ -14,7 +14,7 @@ use crate::unwind::{self, End, Registers, ThreadUnwinder, modules};
 /// Runs of either kind that one stack may have.
 const MOST_RUNS: usize = 256;
 
-/// Completes a stack whose native walk ended so.
+/// Puts the Java frames into a stack whose native walk has ended.
 #[inline(never)]
 pub fn complete(sample: &mut Sample<'_>) {
     let inside = Inside::enter();
@@ -60,7 +60,7 @@ fn completed(jvm: &Jvm, room: &mut Room, sample: &mut Sample<'_>) -> (usize, End
     walked
 }
 
-/// Counts whether the JVM itself tells the same frames.
+/// Counts whether the JVM itself reports the same frames.
 fn check(jvm: &Jvm, layout: &Layout, env: u64, room: &mut Room) {
     let agreed = jvm
         .traces
@@ -74,13 +74,13 @@ fn check(jvm: &Jvm, layout: &Layout, env: u64, room: &mut Room) {
     }
 }
 
-/// A stack in the making.
+/// A stack while it is made.
 struct Stack<'a> {
     out: &'a mut [u64],
     length: usize,
-    /// Are the methods to be remembered, to be compared?
+    /// Must the methods be remembered, to be compared?
     is_checked: bool,
-    /// Nothing stands in it for frames that could not be read.
+    /// Is every frame read? False when a marker stands in it for frames that could not be read.
     is_whole: bool,
 }
 
@@ -92,7 +92,8 @@ impl Stack<'_> {
         }
     }
 
-    /// No Java thread: one of the JVM's own, or one the JVM does not know.
+    /// The stack of a thread that is no Java thread: the JVM's own, or one that the JVM does not
+    /// know.
     fn mark_thread(&mut self, end: End) {
         if let Some(name) = marker::of_thread() {
             self.push(name);
@@ -101,7 +102,7 @@ impl Stack<'_> {
         }
     }
 
-    /// A Java thread of a JVM that is not ours to walk: what lies in no module is Java's.
+    /// The stack of a Java thread when our walk cannot read this JVM: code in no module is Java's.
     fn by_traces(&mut self, jvm: &Jvm, env: u64, room: &mut Room, end: End) {
         let frames = self.out.get(..self.length).unwrap_or_default();
         let native = frames
@@ -189,7 +190,7 @@ impl Stack<'_> {
     }
 
     /// The frames of the carrier thread, below those of the continuation that is mounted on it, if
-    /// this JVM tells where it was entered (JDK 25 does).
+    /// this JVM tells where the continuation was entered (JDK 25 does).
     fn carrier(
         &mut self,
         layout: &Layout,

@@ -1,8 +1,8 @@
 //! The tables in which HotSpot describes itself: which field of which of its classes is where.
 //!
-//! Called by `layout`, once per JVM. The tables (`gHotSpotVMStructs` and its like) are exported for
-//! the serviceability agent, and tell by further symbols how their own rows are laid out; so
-//! nothing here is assumed. Source: `vmStructs.hpp` of OpenJDK 11 to 25.
+//! Read once per JVM. The tables (`gHotSpotVMStructs` and similar ones) are exported for the
+//! serviceability agent, and further symbols tell how their rows are laid out. So nothing is
+//! assumed here. Source: `vmStructs.hpp` of OpenJDK 11 to 25.
 
 use crate::platform::elf::Object;
 use crate::runtime::memory::Memory;
@@ -13,16 +13,16 @@ const NAME: usize = 96;
 /// More rows than any JVM has.
 const MOST: usize = 1 << 14;
 
-/// Where a field is: its offset in its class, or the address of a static one.
+/// Where a field is: its offset in its class, or the address of a static field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Offset or address.
     pub at: u64,
-    /// Its size in bytes, as the name of its type tells.
+    /// Its size in bytes, by the name of its type.
     pub width: u8,
 }
 
-/// Takes the name of an entry and where its value is; `None` ends the table.
+/// Takes the name of an entry and the address of its value; `None` ends the table.
 type Row<'a> = dyn FnMut(&mut Memory, &[u8], u64) -> Option<()> + 'a;
 
 /// The tables of one JVM.
@@ -32,13 +32,13 @@ pub struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// Those of `library`, if it has any.
+    /// The tables of `library`, if it has any.
     pub fn of(library: Object, memory: &mut Memory) -> Option<Tables<'_>> {
         library.symbol(b"gHotSpotVMStructs")?;
         Some(Tables { library, memory })
     }
 
-    /// The word behind a symbol.
+    /// The word that a symbol names.
     fn global(&mut self, name: &[u8]) -> Option<u64> {
         let at = self.library.symbol(name)?.addr;
         self.memory.word(at as u64)
@@ -49,7 +49,7 @@ impl Tables<'_> {
         self.memory.half(at)
     }
 
-    /// Hands class, field and place of every field to `row`.
+    /// Passes class, field and place of every field to `row`.
     pub fn fields(&mut self, row: &mut dyn FnMut([&[u8]; 2], Place)) -> Option<()> {
         let first = self.global(b"gHotSpotVMStructs")?;
         let stride = self.global(b"gHotSpotVMStructEntryArrayStride")?;
@@ -84,7 +84,7 @@ impl Tables<'_> {
         None
     }
 
-    /// Hands name and size of every class to `row`.
+    /// Passes name and size of every class to `row`.
     pub fn types(&mut self, row: &mut dyn FnMut(&[u8], u64)) -> Option<()> {
         let symbols: [&[u8]; 4] = [
             b"gHotSpotVMTypes",
@@ -98,7 +98,7 @@ impl Tables<'_> {
         })
     }
 
-    /// Hands name and value of every constant to `row`.
+    /// Passes name and value of every constant to `row`.
     pub fn constants(&mut self, row: &mut dyn FnMut(&[u8], i32)) -> Option<()> {
         let symbols: [&[u8]; 4] = [
             b"gHotSpotVMIntConstants",
@@ -112,8 +112,8 @@ impl Tables<'_> {
         })
     }
 
-    /// A table whose first entry, stride, and offsets of name and value these symbols hold: hands the
-    /// name of every entry, and where its value is, to `row`.
+    /// A table whose first entry, stride, and offsets of name and value are in these symbols.
+    /// Passes the name of every entry, and the address of its value, to `row`.
     fn table(&mut self, symbols: [&[u8]; 4], row: &mut Row<'_>) -> Option<()> {
         let [first, stride, name_at, value_at] = symbols;
         let (first, stride) = (self.global(first)?, self.global(stride)?);
@@ -131,7 +131,8 @@ impl Tables<'_> {
     }
 }
 
-/// The size of a type by its name; what is not known by name is a pointer or as large.
+/// The size of a type by its name; a type that is not known by name is a pointer or as large as
+/// one.
 fn width(kind: &[u8]) -> u8 {
     match kind.strip_prefix(b"const ").unwrap_or(kind) {
         b"int" | b"uint" | b"jint" | b"juint" | b"u4" | b"int32_t" | b"uint32_t" | b"CompLevel"

@@ -1,8 +1,8 @@
 //! Which Java thread the calling thread is.
 //!
-//! Called by `stack` for each sample. `GetEnv` tells the thread's `JNIEnv`, which is a part of its
-//! `JavaThread`; at which offset is found out once, from the JVM's list of threads. It is believed
-//! only for a thread whose stack is the one we are on.
+//! Asked for each sample, on the thread itself. `GetEnv` tells the thread's `JNIEnv`, which is a
+//! part of its `JavaThread`. The offset is found once, from the JVM's list of threads. It is
+//! believed only for a thread whose stack is the stack that we run on.
 #![allow(unsafe_code)]
 
 use core::ffi::c_void;
@@ -72,8 +72,8 @@ impl Jvm {
     }
 }
 
-/// The `JavaThread` that holds `env`. The list may change meanwhile; what is found in an old one is
-/// checked by the caller.
+/// The `JavaThread` that holds `env`. The list may change meanwhile, so the caller checks what is
+/// found.
 fn owner(layout: &Layout, memory: &mut Memory, env: u64) -> Option<u64> {
     let holds = |thread: &u64| {
         env.checked_sub(*thread)

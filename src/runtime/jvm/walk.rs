@@ -1,9 +1,9 @@
 //! Walks a run of Java frames: from the anchor that the JVM left, or from where the native walk
 //! ended, to the code that called into Java.
 //!
-//! Called by `jvm` on the thread whose stack it is. Because that thread stands still inside malloc,
-//! its frames are whole; none of the repairs that a walk from a signal needs are here. Collectors'
-//! barriers alone leave a frame that nothing describes, the first: its caller must prove itself. Every
+//! It runs on the thread whose stack it is. That thread is inside malloc, so its frames are
+//! complete; the repairs that a walk from a signal handler needs are not here. Only barriers of
+//! collectors leave a frame that nothing describes, the first one: its caller must be proven. Every
 //! step must lead up the stack and stay on it.
 //!
 //! Source: OpenJDK `frame_x86.cpp`: `sender_for_entry_frame`, `_interpreter_frame`,
@@ -16,13 +16,13 @@ use super::method::{self, Names, Position};
 use crate::runtime::memory::Memory;
 use crate::unwind::Registers;
 
-/// Bytes that a stub saves at most: all registers, as wide as they get, and some.
+/// A stub saves at most this many bytes: all registers at their widest, and some more.
 const MOST_SAVED: u64 = 1 << 13;
 
-/// The frame a walk is at.
+/// The frame that a walk is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Where it goes on.
+    /// Where it continues.
     pub pc: u64,
     /// Its stack pointer.
     pub sp: u64,
@@ -33,16 +33,16 @@ pub struct Frame {
 /// Why a run of Java frames ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// At native code, whose registers these are. With the anchor of the Java frames above it, if
-    /// the call into Java kept one.
+    /// At native code with these registers. Also the anchor of the Java frames above it, if the
+    /// call into Java kept one.
     Native(Registers, Option<Frame>),
-    /// There is no room for more.
+    /// There is no room for more frames.
     Full,
     /// The rest of a virtual thread's stack is in the heap.
     Continuation,
-    /// In the midst of a deoptimization.
+    /// In the middle of a deoptimization.
     Deoptimizing,
-    /// At something that is no Java frame.
+    /// At something that is not a Java frame.
     Lost,
 }
 
@@ -60,7 +60,7 @@ pub struct Walk<'a> {
     pub length: usize,
     /// End of the stack.
     pub stack_base: u64,
-    /// Sees each frame's method, where the walk is to be compared.
+    /// Notes each frame's method, if the walk will be compared.
     pub seen: Option<&'a mut Room>,
 }
 
@@ -125,7 +125,7 @@ impl Walk<'_> {
                 self.push(method, Position::None)?;
                 self.fixed(frame, blob)
             }
-            // A barrier stands for the frames that were left in the heap.
+            // This barrier stands for the frames that stayed in the heap.
             Kind::Continuation => Some(Next::Exit(Exit::Continuation)),
             Kind::Deoptimization if blob.frame_size == 0 => Some(Next::Exit(Exit::Deoptimizing)),
             Kind::Stub if blob.frame_size == 0 => self.stub(frame, blob),
@@ -139,7 +139,7 @@ impl Walk<'_> {
         Some((low..high).contains(&pc))
     }
 
-    /// Native code called into Java here; its wrapper keeps the anchor of the frames before.
+    /// Native code called into Java here; the call's wrapper keeps the anchor of the frames above.
     fn call_stub(&mut self, frame: Frame) -> Option<Exit> {
         let at = frame.fp.wrapping_add_signed(self.layout.call_wrapper);
         let wrapper = self.memory.word(at)?;
@@ -187,9 +187,9 @@ impl Walk<'_> {
         }
         match found {
             Some(true) => self.fixed(frame, blob),
-            // Who calls a method is always described.
+            // Code that calls a method is always described.
             _ if !is_first => None,
-            // Among the bytecodes' code the stack pointer stays where it is.
+            // Within the code of the bytecodes the stack pointer does not move.
             Some(false) if blob.is_main(layout, self.memory, pc) => self.fixed(frame, blob),
             Some(false) => self.behind(frame, blob),
             None => {
@@ -200,9 +200,9 @@ impl Walk<'_> {
         }
     }
 
-    /// Leaves a frame at a call behind the code of the bytecodes, as barriers of collectors make it.
-    /// Registers may be on the stack meanwhile, and nothing says how many: the caller is where a call
-    /// of this very code returns to.
+    /// Leaves a frame at a call behind the code of the bytecodes, as barriers of collectors make
+    /// it. Registers may be on the stack there, and nothing says how many. The caller is where a
+    /// call of this very code returns to.
     fn behind(&mut self, frame: Frame, blob: Blob) -> Option<Next> {
         let mut saved = (0..MOST_SAVED).step_by(8);
         saved.find_map(|saved| {
@@ -212,7 +212,7 @@ impl Walk<'_> {
         })
     }
 
-    /// A stub whose frame has no fixed size links it by the frame pointer, when it calls at all
+    /// A stub whose frame has no fixed size links it by the frame pointer, if the stub calls at all
     /// (`c1_Runtime1_x86.cpp`, `StubGenerator::generate_method_entry_barrier`).
     fn stub(&mut self, frame: Frame, blob: Blob) -> Option<Next> {
         let caller = self.linked(frame)?;
@@ -221,7 +221,7 @@ impl Walk<'_> {
         is_near.then(|| self.proven(next, blob))?
     }
 
-    /// The caller of a frame that the frame pointer links.
+    /// The caller of a frame that is linked by the frame pointer.
     fn linked(&mut self, frame: Frame) -> Option<Frame> {
         Some(Frame {
             pc: self.memory.word(frame.fp.wrapping_add(8))?,
@@ -230,8 +230,8 @@ impl Walk<'_> {
         })
     }
 
-    /// What may be a caller, if it has called this blob by a direct call. Nothing else of it is read
-    /// before: what was left on the stack by an earlier call may lead to what is gone.
+    /// `next`, if it has called this blob by a direct call. Nothing else is read before that is
+    /// known: a word that an earlier call left on the stack may lead to memory that is gone.
     fn proven(&mut self, next: Next, blob: Blob) -> Option<Next> {
         if let Next::Caller(caller) = &next {
             self.called(caller.pc).filter(|called| *called == blob)?;
@@ -240,7 +240,7 @@ impl Walk<'_> {
         Some(next)
     }
 
-    /// The blob that the direct call before `pc` calls.
+    /// The blob that is called by the direct call before `pc`.
     fn called(&mut self, pc: u64) -> Option<Blob> {
         const CALL: u8 = 0xe8;
         let at = pc.checked_sub(5)?;
@@ -285,7 +285,7 @@ impl Walk<'_> {
     }
 }
 
-/// Adds a frame; says whether there is room for another.
+/// Adds a frame; returns whether there is room for another.
 fn put(out: &mut [u64], length: &mut usize, frame: Option<u64>) -> bool {
     if let (Some(slot), Some(frame)) = (out.get_mut(*length), frame) {
         *slot = frame;
@@ -299,7 +299,7 @@ fn registers(frame: Frame) -> Registers {
         pc: frame.pc,
         sp: frame.sp,
         bp: frame.fp,
-        // Nobody keeps it for us; few rules ask for it, and what they read is checked.
+        // Not tracked here. Few rules use it, and what they read with it is checked.
         bx: 0,
     }
 }

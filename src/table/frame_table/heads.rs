@@ -1,9 +1,10 @@
-//! The heads of the chains, by hash: as many as there are frames, or more. Called by `frame_table` alone.
+//! The heads of the chains, by hash: as many as there are frames, or more.
 //!
-//! Growth makes a new array, links all frames anew and publishes it. A reader meanwhile may leave one chain for another, and miss a
-//! frame that is there; it then looks again under the table's lock. It comes to an end: a frame that was linked anew leads to such
-//! frames only, by a chain that is whole already. Readers may still be in the old array, so that stays; all old ones together are smaller
-//! than the new one.
+//! Growth makes a new array, links all frames anew and publishes it. A reader meanwhile may move
+//! from one chain to another, and miss a frame that exists; it then looks again under the table's
+//! lock. Its walk always ends: a frame that was linked anew leads only to such frames, by a chain
+//! that is complete already. Readers may still use the old array, so that stays; all old arrays
+//! together are smaller than the new one.
 #![allow(unsafe_code)]
 
 use core::alloc::Layout;
@@ -20,7 +21,7 @@ const FIRST: usize = 256;
 /// The array in force, or null. Written under the table's lock with Release; Acquire in `all` sees it filled.
 pub(super) struct Heads(AtomicPtr<Array>);
 
-/// Stands before `len` heads.
+/// The head of an array; `len` heads follow it.
 #[repr(C)]
 struct Array {
     len: usize,
@@ -33,7 +34,8 @@ fn create(len: usize) -> Option<NonNull<Array>> {
         .extend(Layout::array::<Head>(len).ok()?)
         .ok()?;
     let array = arena::alloc(layout)?.cast::<Array>();
-    // SAFETY: a fresh piece of ours with room for the length; the heads behind it come zeroed, so many null pointers.
+    // SAFETY: a fresh piece of ours with room for the length; the heads after it are zeroed, which
+    // means null.
     unsafe { array.write(Array { len }) };
     Some(array)
 }
@@ -41,14 +43,15 @@ fn create(len: usize) -> Option<NonNull<Array>> {
 /// # Safety
 /// [`create`] returned `array`, and what it wrote is visible to this thread.
 unsafe fn heads_of<'a>(array: NonNull<Array>) -> &'a [Head] {
-    // SAFETY: one piece of the arena, never freed, with `len` heads behind the length.
+    // SAFETY: one piece of the arena, never freed, with `len` heads after the length.
     unsafe {
         let heads = array.add(1).cast::<Head>();
         core::slice::from_raw_parts(heads.as_ptr(), array.as_ref().len)
     }
 }
 
-/// Puts an entry before the others of its chain. Release: pairs with Acquire in `find`, which sees the entry whole.
+/// Puts an entry before the others of its chain. Release: pairs with Acquire in `find`, which sees
+/// the complete entry.
 fn link(heads: &[Head], entry: &Entry) {
     if let Some(head) = of_hash(heads, entry.hash) {
         entry.next.store(head.load(Relaxed), Release);
@@ -75,7 +78,7 @@ impl Heads {
     pub(super) fn find(&self, hash: u64, is: impl Fn(&Entry) -> bool) -> Option<&Entry> {
         // Acquire, here and below: pairs with Release in `link`.
         let mut at = of_hash(self.all(), hash)?.load(Acquire);
-        // SAFETY: null, or an entry that was whole when it was linked, and is never freed.
+        // SAFETY: null, or an entry that was complete when it was linked, and is never freed.
         while let Some(entry) = unsafe { at.as_ref() } {
             if entry.hash == hash && is(entry) {
                 return Some(entry);
@@ -85,8 +88,8 @@ impl Heads {
         None
     }
 
-    /// Makes sure that there are more heads than `len`; `frames` are those there are. Under the table's lock. `None` when there is no
-    /// memory.
+    /// Makes sure that there are more heads than `len`; `frames` are the frames that exist. Under
+    /// the table's lock. `None` when there is no memory.
     pub(super) fn make_room<'a>(
         &self,
         len: u32,
@@ -105,7 +108,7 @@ impl Heads {
         Some(())
     }
 
-    /// Adds an entry that is not there. Under the table's lock, after `make_room`.
+    /// Adds a new entry. Under the table's lock, after `make_room`.
     pub(super) fn put(&self, entry: &Entry) {
         link(self.all(), entry);
     }

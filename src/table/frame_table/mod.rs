@@ -1,13 +1,13 @@
-//! Interns managed frames: the same names always get the same pseudo-address, which stands in a
-//! stack like any return address.
+//! Interns managed frames: the same names always get the same pseudo-address, which is in a stack
+//! like any return address.
 //!
-//! The runtime walkers intern the frames of each sample, inside `fork_gate::TABLES`; the dump names those
-//! that its stacks refer to. An entry is told from others by its text alone, copied when it was
-//! sampled: the runtimes reuse their own addresses, so these can never name a frame. A frame that is
-//! known is found without a lock; a new one is added under the one lock here. Entries stand in the
-//! arena, never move and are never freed. Zero-initialised is empty.
+//! The runtime walkers intern the frames of each sample, inside `fork_gate::TABLES`; the dump names
+//! the frames that its stacks refer to. Only its text distinguishes an entry from others; the text
+//! was copied when it was sampled. The runtimes reuse their own addresses, so these can never name
+//! a frame. A known frame is found without a lock; a new one is added under the one lock here.
+//! Entries are in the arena, never move and are never freed. Zero-initialised is empty.
 //!
-//! The range of pseudo-addresses is that of `profile_format::heap_v2`.
+//! `profile_format::heap_v2` defines the range of pseudo-addresses.
 #![allow(unsafe_code)]
 
 mod heads;
@@ -22,7 +22,8 @@ use profile_format::heap_v2::{PSEUDO_FRAMES, PSEUDO_STEP};
 use crate::table::{arena, sync::SpinLock};
 use heads::Heads;
 
-/// Most frames that are told apart; a program has some ten thousand. What comes later has no name.
+/// The most frames that are distinguished; a program has some ten thousand. Later frames have no
+/// name.
 pub const MOST: u32 = 1 << 20;
 
 /// Longest text that is kept of each name.
@@ -31,7 +32,7 @@ const LONGEST: usize = 1024;
 /// All managed frames ever sampled, of whatever runtime. Lives as long as the process.
 pub static FRAMES: FrameTable = FrameTable::new();
 
-/// Whose frame it is.
+/// The runtime of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is the runtime of its name")]
 pub enum Kind {
@@ -42,7 +43,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As the dump spells it.
+    /// Its name in dumps.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Java => "java",
@@ -56,7 +57,7 @@ impl Kind {
 /// What a pseudo-address stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// Whose frame it is.
+    /// Its runtime.
     pub kind: Kind,
     /// Class or module; may be empty.
     pub class: &'a [u8],
@@ -68,7 +69,7 @@ pub struct Frame<'a> {
     pub line: u32,
 }
 
-/// A frame as it stands in the arena; class, name and file follow it. Only `next` ever changes.
+/// The head of a frame in the arena; class, name and file follow it. Only `next` ever changes.
 struct Entry {
     hash: u64,
     address: u64,
@@ -86,9 +87,9 @@ pub struct FrameTable {
     /// Hash to entry.
     heads: Heads,
     /// The entry made last, which leads to all others. Written under `lock` with Release, after the
-    /// entry; Acquire in `for_each`.
+    /// entry is complete; Acquire in `for_each`.
     newest: AtomicPtr<Entry>,
-    /// Entries made. Written under `lock`; Relaxed elsewhere, as it publishes nothing.
+    /// Entries made. Written under `lock`; Relaxed elsewhere, because it publishes nothing.
     len: AtomicU32,
     /// Held while a frame is added. Nothing else is locked under it; the arena has no lock.
     lock: SpinLock,
@@ -134,7 +135,7 @@ impl FrameTable {
     #[cold]
     fn add(&self, hash: u64, frame: &Frame<'_>) -> Option<u64> {
         let _held = self.lock.lock();
-        // Another thread may have added it since we looked.
+        // Another thread may have added it meanwhile.
         if let Some(address) = self.find(hash, frame) {
             return Some(address);
         }
@@ -149,7 +150,7 @@ impl FrameTable {
         self.len.store(number + 1, Relaxed);
         // Release: pairs with Acquire in `all`.
         self.newest.store(entry.as_ptr(), Release);
-        // SAFETY: whole, and never freed.
+        // SAFETY: complete, and never freed.
         self.heads.put(unsafe { entry.as_ref() });
         Some(address)
     }
@@ -159,7 +160,7 @@ impl FrameTable {
         self.len.load(Relaxed)
     }
 
-    /// Whether there is none.
+    /// Whether there are no frames.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -174,7 +175,7 @@ impl FrameTable {
     fn all(&self) -> impl Iterator<Item = &Entry> {
         // Acquire: pairs with Release in `add`.
         let newest: *const Entry = self.newest.load(Acquire);
-        // SAFETY: null, or an entry that was whole when it was published, and is never freed.
+        // SAFETY: null, or an entry that was complete when it was published, and is never freed.
         let entry = |at: *const Entry| unsafe { at.as_ref() };
         core::iter::successors(entry(newest), move |newer| entry(newer.older))
     }
@@ -182,7 +183,7 @@ impl FrameTable {
     /// Empties the table without giving memory back.
     ///
     /// # Safety
-    /// The caller is the only thread of its process; goes with `arena::abandon`.
+    /// The caller is the only thread of its process; called with `arena::abandon`.
     pub unsafe fn abandon(&self) {
         self.heads.clear();
         self.newest.store(null_mut(), Relaxed);
@@ -208,7 +209,7 @@ fn clip(text: &[u8]) -> &[u8] {
     text.get(..LONGEST).unwrap_or(text)
 }
 
-/// FNV-1a over the fields, each ended by a byte that parts it from the next.
+/// FNV-1a over the fields, each ended by a byte that separates it from the next.
 fn hash(frame: &Frame<'_>) -> u64 {
     let head = [frame.kind as u8];
     let line = frame.line.to_le_bytes();
@@ -221,7 +222,7 @@ fn hash(frame: &Frame<'_>) -> u64 {
     })
 }
 
-/// Writes an entry into fresh arena memory; `None` when there is none.
+/// Writes an entry into fresh arena memory; `None` when there is no memory.
 fn create(
     hash: u64,
     address: u64,
@@ -232,7 +233,8 @@ fn create(
     let size = size_of::<Entry>() + texts.iter().map(|text| text.len()).sum::<usize>();
     let layout = Layout::from_size_align(size, align_of::<Entry>()).ok()?;
     let entry = arena::alloc(layout)?.cast::<Entry>();
-    // SAFETY: a fresh piece, ours alone, with room for the head and the three texts behind it.
+    // SAFETY: a fresh piece that belongs to us alone, with room for the head and the three texts
+    // after it.
     unsafe {
         entry.write(Entry {
             hash,
@@ -256,7 +258,7 @@ impl Entry {
     fn frame(&self) -> Frame<'_> {
         let [class, name, file] = self.lengths.map(usize::from);
         let behind = core::ptr::from_ref(self).wrapping_add(1).cast::<u8>();
-        // SAFETY: `create` put texts of these lengths behind the head, one after the other, in one
+        // SAFETY: `create` put texts of these lengths after the head, one after the other, in one
         // piece of the arena.
         unsafe {
             Frame {
@@ -270,7 +272,7 @@ impl Entry {
     }
 }
 
-// SAFETY: the raw pointers inside lead to entries that never change; what changes is atomic.
+// SAFETY: the raw pointers inside lead to entries that never change, except for atomics.
 unsafe impl Sync for FrameTable {}
 
 #[cfg(test)]
@@ -311,7 +313,7 @@ mod tests {
             seen.last(),
             Some(&(PSEUDO_FRAMES, "java a.B.<init> A.java:12".to_owned()))
         );
-        // SAFETY: this thread alone knows the table.
+        // SAFETY: only this thread knows the table.
         unsafe { table.abandon() };
         assert!(table.is_empty() && frames(&table).is_empty());
         assert_eq!(intern("c", "d", 0), first, "numbers begin anew");

@@ -1,5 +1,5 @@
 //! One shard of the live table: its lock, the page counts that it owns, and the question "is this
-//! address here?" without the lock. Called by `live_table` alone, which picks the shard.
+//! address here?" without the lock. `live_table` picks the shard.
 //!
 //! # Asking without the lock
 //!

@@ -1,17 +1,18 @@
-//! The sampled mappings that are there: ranges of addresses that may lose a part at either end, in
-//! the middle, or all at once.
+//! The sampled mappings that exist: ranges of addresses that may lose a part at either end, in the
+//! middle, or all at once.
 //!
-//! `recorder` adds what was mapped and cuts out what was unmapped; the dump scans. Sorted
-//! (`pieces`) under one lock: a mapping costs a system call, beside which a search and a short
-//! move are little. Zero-initialised is empty.
+//! Mappings are added, and what is unmapped is cut out; the dump scans. The ranges are sorted
+//! (`pieces`) under one lock: a mapping costs a system call, and compared with that a search and a
+//! short move cost little. Zero-initialised is empty.
 //!
-//! # What is left of a sampled range
+//! # The rest of a sampled range after a cut
 //!
-//! By the marks of `sampler` a range of S bytes is sampled when it covers at least one, with
-//! p(S) = 1 - exp(-S/N). What is left of it after a cut, L bytes, shall be sampled when *it* covers
-//! one, with p(L). No mark within L says nothing about the rest, so given that the whole was
-//! sampled, the part is with p(L)/p(S): it is kept with that probability, and weighs L/p(L) from
-//! then on, like any sample of its size. Its bytes are estimated without bias, whatever was cut.
+//! By the marks of `sampler` a range of S bytes is sampled when it covers at least one mark, with
+//! p(S) = 1 - exp(-S/N). The rest of it after a cut, L bytes, must count as sampled when *it*
+//! covers a mark, with p(L). If no mark lies in L, the marks elsewhere are not affected. So given
+//! that the whole was sampled, the rest is sampled with probability p(L)/p(S). It is kept with that
+//! probability, and from then on weighs L/p(L), like any sample of its size. Its bytes are
+//! estimated without bias, whatever was cut.
 #![allow(unsafe_code)]
 
 mod pieces;
@@ -24,14 +25,14 @@ use crate::sampler;
 use crate::table::{live_table::Sample, sync::SpinLock};
 use pieces::Pieces;
 
-/// Parts that one call takes out and can be asked to put back.
+/// The most parts that one call removes and can be asked to put back.
 const REMOVED: usize = 8;
 
-/// What [`RangeTable::cut`] took out, for the case that the kernel refuses.
+/// What [`RangeTable::cut`] removed, for the case that the kernel refuses the unmapping.
 #[derive(Debug, Default)]
 pub struct Removed {
     parts: [Option<Sample>; REMOVED],
-    /// Parts beyond those that were kept.
+    /// Parts that were removed and not kept here.
     pub lost: usize,
 }
 
@@ -49,7 +50,7 @@ impl Removed {
     }
 }
 
-/// Says true with the probability it is given.
+/// Returns true with the given probability.
 pub type Chance<'a> = &'a mut dyn FnMut(f64) -> bool;
 
 /// There is no memory for another range.
@@ -62,11 +63,11 @@ pub struct RangeTable {
     /// Guards `pieces`. Nothing else is locked under it.
     lock: SpinLock,
     pieces: UnsafeCell<Pieces>,
-    /// Ranges stored. Written under the lock; read without it as a figure that publishes nothing.
+    /// Ranges stored. Written under the lock; read without it as a mere figure.
     len: AtomicUsize,
 }
 
-// SAFETY: `pieces` is reached under `lock` alone, see `with`.
+// SAFETY: `pieces` is reached only under `lock`, see `with`.
 unsafe impl Sync for RangeTable {}
 
 impl Default for RangeTable {
@@ -100,12 +101,12 @@ impl RangeTable {
         self.len.load(Relaxed)
     }
 
-    /// Whether there is none.
+    /// Whether there are no ranges.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Adds a range, in the place of whatever was recorded there. Its size must not be 0.
+    /// Adds a range, in place of whatever was recorded there. Its size must not be 0.
     pub fn insert(&self, range: &Sample, chance: Chance<'_>) -> Result<(), Full> {
         self.with(|pieces| {
             let mut stale = Removed::default();
@@ -114,8 +115,8 @@ impl RangeTable {
         })
     }
 
-    /// Takes `[start, end)` out of every range it overlaps. What is left of them stays as the head
-    /// of this file says.
+    /// Removes `[start, end)` from every range that overlaps it. The head of this file describes
+    /// what stays.
     pub fn cut(&self, start: usize, end: usize, chance: Chance<'_>) -> Removed {
         let mut removed = Removed::default();
         if !self.is_empty() {
@@ -141,7 +142,7 @@ impl RangeTable {
     /// # Safety
     /// The caller is the only thread of its process.
     pub unsafe fn abandon(&self) {
-        // SAFETY: one thread, which is not within `with`, as it is here.
+        // SAFETY: one thread, which is here and so not within `with`.
         unsafe {
             *self.pieces.get() = Pieces::EMPTY;
             self.lock.force_unlock();
@@ -150,8 +151,8 @@ impl RangeTable {
     }
 }
 
-/// Takes `[start, end)` out of `pieces`; what is left of a range is put back. An error when there
-/// is no memory for that.
+/// Removes `[start, end)` from `pieces`; the rest of a range is put back. An error when there is no
+/// memory for that.
 fn cut(
     pieces: &mut Pieces,
     start: usize,
@@ -316,7 +317,7 @@ mod tests {
         assert_eq!(table.len(), 8);
     }
 
-    /// Each byte of what is left must stand for as many as before, on average.
+    /// Each remaining byte must stand for as many as before, on average.
     #[test]
     fn cut_ranges_are_estimated_without_bias() {
         let mut random = SmallRng::seed_from_u64(11);

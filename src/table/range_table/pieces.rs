@@ -1,9 +1,9 @@
-//! Sorted, disjoint ranges in pieces of bounded length, so that one more costs the same whether
-//! there are ten or a million: a search over the pieces, and a move within one.
+//! Sorted, disjoint ranges in pieces of bounded length. One more range costs the same whether there
+//! are ten or a million: a search over the pieces, and a move within one.
 //!
-//! Used by `range_table`, under its lock. A full piece is split in two, an empty one is given back.
-//! Sparse neighbours are not joined: the pieces stay as many as the most ranges needed. Calls the
-//! kernel for memory and for nothing else. Zero-initialised is empty.
+//! Used under the lock of `range_table`. A full piece is split in two, an empty one is unmapped.
+//! Sparse neighbours are not joined: the number of pieces stays at what the largest number of
+//! ranges needed. The kernel is called only for memory. Zero-initialised is empty.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -11,14 +11,14 @@ use core::ptr::NonNull;
 use super::{Full, end_of};
 use crate::table::{arena, live_table::Sample};
 
-/// Bytes of a piece: what is moved at most.
+/// Bytes of a piece: the most that is ever moved.
 const PIECE_BYTES: usize = 16 << 10;
 /// Ranges of a piece.
 const PIECE: usize = PIECE_BYTES / size_of::<Sample>();
 /// Pieces that the first directory has room for: one page of them.
 const FIRST: usize = 4096 / size_of::<Piece>();
 
-/// A region of [`PIECE_BYTES`], of which the first `len` samples are there.
+/// A region of [`PIECE_BYTES`], of which the first `len` samples are in use.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
     region: *mut Sample,
@@ -39,8 +39,8 @@ impl Piece {
     }
 
     fn slots(&mut self) -> &mut [Sample] {
-        // SAFETY: the region was mapped for so many samples, all bit patterns of zeroed memory are
-        // valid ones, and a piece is reached by `&mut Pieces` alone.
+        // SAFETY: the region was mapped for that many samples, every bit pattern of zeroed memory
+        // is valid, and a piece is reached only by `&mut Pieces`.
         unsafe { core::slice::from_raw_parts_mut(self.region, PIECE) }
     }
 
@@ -83,7 +83,7 @@ impl Piece {
         }
     }
 
-    /// Moves the upper half to a piece of its own.
+    /// Moves the upper half to a new piece.
     fn split(&mut self) -> Result<Piece, Full> {
         let mut upper = Piece::map()?;
         let middle = self.len / 2;
@@ -100,7 +100,7 @@ impl Piece {
     }
 }
 
-/// The ranges, by address. No piece is empty but a single one.
+/// The ranges, by address. No piece is empty, unless it is the only one.
 #[derive(Debug)]
 pub(super) struct Pieces {
     directory: Option<NonNull<Piece>>,
@@ -127,7 +127,7 @@ impl Pieces {
         }
     }
 
-    /// Takes out the first range that ends behind `start`, if it begins before `end`.
+    /// Removes the first range that ends after `start`, if it begins before `end`.
     pub(super) fn take_first(&mut self, start: usize, end: usize) -> Option<Sample> {
         let at = self.position(start);
         let piece = self.pieces().get_mut(at)?;
@@ -145,7 +145,7 @@ impl Pieces {
         Some(range)
     }
 
-    /// Adds a range that overlaps none.
+    /// Adds a range that overlaps no other.
     pub(super) fn put(&mut self, range: Sample) -> Result<(), Full> {
         if self.count == self.room {
             self.grow()?;
@@ -222,8 +222,8 @@ impl Pieces {
     fn slots(&mut self) -> &mut [Piece] {
         match self.directory {
             None => &mut [],
-            // SAFETY: the region was mapped for `room` pieces, all bit patterns of zeroed memory are
-            // valid ones, and `&mut self` is the only way to it.
+            // SAFETY: the region was mapped for `room` pieces, every bit pattern of zeroed memory
+            // is valid, and `&mut self` is the only way to it.
             Some(first) => unsafe { core::slice::from_raw_parts_mut(first.as_ptr(), self.room) },
         }
     }
@@ -233,12 +233,13 @@ impl Pieces {
         self.slots().get_mut(..count).unwrap_or_default()
     }
 
-    /// The first piece with a range that ends behind `start`.
+    /// The first piece with a range that ends after `start`.
     fn position(&mut self, start: usize) -> usize {
         self.pieces().partition_point(|piece| piece.ends_by(start))
     }
 
-    /// The piece that a range at `start` belongs to: the last one takes what lies behind all.
+    /// The piece that a range at `start` belongs to: the last piece takes what lies behind all
+    /// others.
     fn position_for(&mut self, start: usize) -> usize {
         self.position(start).min(self.count.saturating_sub(1))
     }

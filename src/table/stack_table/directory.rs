@@ -1,4 +1,4 @@
-//! From the number of a stack to its record. Called by `stack_table` alone.
+//! From the number of a stack to its record. For `stack_table` alone.
 //!
 //! Numbers are dense, so this is an array in segments that double: segment k holds 1024 << k
 //! pointers and, once there, stays. Reading is two loads without a lock; writing happens under the

@@ -1,5 +1,5 @@
 //! From the hash of a stack to its number: open addressing, at most half full, read without a lock.
-//! Called by `stack_table` alone.
+//! For `stack_table` alone.
 //!
 //! A slot is one word, the upper half of the hash and the number plus one, and is written once. The
 //! home of a hash is its highest bits, so that growth needs no more than the slots themselves.

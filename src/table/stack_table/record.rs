@@ -1,4 +1,4 @@
-//! One stack as it stands in the arena: a head and, behind it, the frames. Called by `stack_table`
+//! One stack as it stands in the arena: a head and, behind it, the frames. For `stack_table`
 //! alone.
 //!
 //! Hash, depth and frames are written before the record is published and never again; the sums are

@@ -2,10 +2,10 @@ use super::*;
 use crate::unwind::rule::{Base, Cfa, Saved, Step};
 use std::sync::Mutex;
 
-/// The table is the process's: tests that fill it or count generations take turns.
+/// The table belongs to the process: tests that fill it or count generations take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A rule that tells which address it is of.
+/// A rule that tells which address it belongs to.
 fn rule_of(address: u64) -> Rule {
     Rule::pack(Step::Frame {
         cfa: Cfa::Plus(Base::Sp, 16 + (address as i64 & 0xff_ffff) * 8),
@@ -20,7 +20,7 @@ fn addresses(count: u64) -> impl Iterator<Item = u64> {
 }
 
 fn start_small() {
-    // SAFETY: the tests hold `TURN`; unwinds of other tests have the old table, which stays mapped.
+    // SAFETY: the tests hold `TURN`; unwinds of other tests use the old table, which stays mapped.
     unsafe { abandon() };
 }
 

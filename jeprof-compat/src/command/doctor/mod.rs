@@ -71,10 +71,10 @@ pub fn doctor(args: &Args) -> u8 {
 /// What is wrong, and what the dumps will not show, for somebody who starts the program all the same.
 pub(crate) fn problems(program: &Path, library: &Path) -> Vec<String> {
     let findings = examine::program(program, &Ok(library.to_owned()), false);
-    let is_told = |f: &&Finding| f.verdict == Severity::Problem || f.about == "sandbox";
+    let is_shown = |f: &&Finding| f.verdict == Severity::Problem || f.about == "sandbox";
     findings
         .iter()
-        .filter(is_told)
+        .filter(is_shown)
         .map(Finding::sentence)
         .collect()
 }

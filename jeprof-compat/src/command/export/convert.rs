@@ -7,15 +7,14 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use flate2::{Compression, GzBuilder};
 
-use super::{Choice, deliver, program};
-use crate::command::console::warn;
-use crate::command::load::Loaded;
-use crate::profile::model::{MALLOC, ValueKind};
-use crate::profile::read;
+use super::deliver;
+use crate::command::choice::Choice;
+use crate::command::console::MALLOSCOPE;
+use crate::command::load::{self, Loaded};
+use crate::profile::model::ValueKind;
 use crate::stacks::naming::Granularity;
 use crate::stacks::{NamedProfile, Selection};
-use crate::symbolize::symbolize;
-use crate::view::format::{callgrind, folded, pprof, raw, speedscope};
+use crate::view::format::{callgrind, folded, pprof, speedscope};
 
 /// Write a dump in the format of another tool
 #[derive(Clone, Debug, clap::Args)]
@@ -47,7 +46,15 @@ enum Format {
 /// Writes; the answer is the exit code.
 pub fn convert(args: &ConvertArgs) -> Result<u8> {
     let bytes = match args.to {
-        Format::Jeprof => symbolized(&args.choice)?,
+        Format::Jeprof if args.choice.is_part() => {
+            bail!("--to jeprof takes no --focus, --ignore or --kind: the dump goes out as it is")
+        }
+        Format::Jeprof => {
+            let dump = args.choice.dump()?;
+            let (bytes, warnings) = load::symbolized(&dump, &args.choice.narrowing.locator())?;
+            MALLOSCOPE.warn(&warnings);
+            bytes
+        }
         format => written(format, &args.choice)?,
     };
     deliver(args.output.as_deref(), &bytes)?;
@@ -61,7 +68,7 @@ fn written(format: Format, choice: &Choice) -> Result<Vec<u8>> {
             kind: kind.clone(),
             value,
             granularity,
-            filter: choice.filter(),
+            filter: choice.narrowing.filter(),
             // `[inline]` is what tools for flame graphs know.
             marks_inlined: format == Format::Folded,
         })
@@ -76,12 +83,12 @@ fn written(format: Format, choice: &Choice) -> Result<Vec<u8>> {
             folded::write(&named, &mut out)?;
         }
         Format::Speedscope => {
-            let name = program(&loaded);
-            speedscope::write(&both(Granularity::Functions), &name, &mut out)?;
+            let named = both(Granularity::Functions);
+            speedscope::write(&named, loaded.program(), &mut out)?;
         }
         Format::Callgrind => {
             let [bytes, blocks] = both(Granularity::Lines);
-            callgrind::write(&bytes, &blocks, &program(&loaded), &mut out)?;
+            callgrind::write(&bytes, &blocks, loaded.program(), &mut out)?;
         }
         Format::Pprof | Format::Jeprof => out = packed(&loaded, kind.as_deref(), choice)?,
     }
@@ -93,23 +100,8 @@ fn packed(loaded: &Loaded, kind: Option<&str>, choice: &Choice) -> Result<Vec<u8
     let Some(profile) = loaded.profiles().first() else {
         bail!("no profile");
     };
-    let message = pprof::encode(profile, kind, &choice.filter());
+    let message = pprof::encode(profile, kind, &choice.narrowing.filter());
     let mut gzip = GzBuilder::new().write(Vec::new(), Compression::default());
     gzip.write_all(&message)?;
     Ok(gzip.finish()?)
-}
-
-/// The dump goes out as it came in, so nothing can be chosen from it.
-fn symbolized(choice: &Choice) -> Result<Vec<u8>> {
-    if choice.focus.is_some() || choice.ignore.is_some() || choice.kind != MALLOC {
-        bail!("--to jeprof takes no --focus, --ignore or --kind: the dump goes out as it is");
-    }
-    let (profile, mut warnings, dump) = read::read_whole(&choice.dump()?)?;
-    let mut profiles = [profile];
-    warnings.extend(symbolize(&mut profiles, &choice.locator()));
-    warn(&warnings);
-    let program = choice.program.as_ref().map(|p| p.display().to_string());
-    let mut out = Vec::new();
-    raw::write(&profiles[0], &dump, &program.unwrap_or_default(), &mut out)?;
-    Ok(out)
 }

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use super::{Choice, Shown, deliver};
+use super::deliver;
 use crate::analysis::graph::{Graph, Trim};
-use crate::command::console::warn;
+use crate::command::choice::{Choice, Shown};
+use crate::command::console::MALLOSCOPE;
 use crate::figures::amount::amount;
 use crate::figures::units::Unit;
-use crate::profile::model::ValueKind;
-use crate::stacks::NamedProfile;
 use crate::view::picture::layout::Layered;
 use crate::view::picture::svg::Caption;
 use crate::view::picture::{dot, flame_file, svg};
@@ -53,7 +52,7 @@ pub struct GraphArgs {
     choice: Choice,
     #[command(flatten)]
     shown: Shown,
-    /// At most so many boxes
+    /// The most boxes that are drawn
     #[arg(long, value_name = "N", default_value_t = Trim::default().node_count)]
     nodes: usize,
     /// Where to write instead of the standard output
@@ -65,7 +64,7 @@ pub struct GraphArgs {
 pub fn table(args: &TableArgs) -> Result<u8> {
     let (named, _) = args.shown.named(&args.choice)?;
     let options = text::Options {
-        unit: Unit::new(args.shown.value(), args.show_bytes),
+        unit: Unit::new(args.shown.value, args.show_bytes),
         by_cumulative: args.cum,
     };
     let mut out = Vec::new();
@@ -77,15 +76,15 @@ pub fn table(args: &TableArgs) -> Result<u8> {
 /// Draws; the answer is the exit code.
 pub fn flame(args: &FlameArgs) -> Result<u8> {
     let (named, program) = args.shown.named(&args.choice)?;
-    let unit = Unit::new(args.shown.value(), false);
-    let title = title(&named, &program, &args.choice.kind, unit);
+    let unit = Unit::new(args.shown.value, false);
+    let title = flame_file::title(&named, &program, &args.choice.kind, unit);
     let Some(picture) = flame_file::render(&named, &title, unit) else {
         bail!("nothing to draw: no stack that was asked for holds anything");
     };
     let hidden: f64 = named.stacks.iter().map(|s| s.value.min(0.0)).sum();
     if hidden < 0.0 {
-        warn(&[format!(
-            "{} that the base has more of cannot be drawn as widths; malloscope diff tells them",
+        MALLOSCOPE.warn(&[format!(
+            "{} that the base has more of cannot be drawn as widths; malloscope diff names them",
             amount(-hidden, unit)
         )]);
     }
@@ -106,7 +105,7 @@ pub fn graph(args: &GraphArgs) -> Result<u8> {
     }
     let caption = Caption {
         program: &program,
-        unit: Unit::new(args.shown.value(), false),
+        unit: Unit::new(args.shown.value, false),
         kind: named.kind.as_ref(),
     };
     let output = args.output.as_deref();
@@ -116,19 +115,4 @@ pub fn graph(args: &GraphArgs) -> Result<u8> {
     };
     deliver(output, picture.as_bytes())?;
     Ok(0)
-}
-
-/// `java: 384.3 MB live, malloc`.
-fn title(named: &NamedProfile, program: &str, kind: &str, unit: Unit) -> String {
-    let what = match unit {
-        Unit::Objects => " blocks",
-        _ => "",
-    };
-    let state = match named.value {
-        ValueKind::AllocSpace | ValueKind::AllocObjects => "allocated",
-        _ => "live",
-    };
-    let program = if program.is_empty() { "heap" } else { program };
-    let shown: f64 = named.stacks.iter().map(|s| s.value.max(0.0)).sum();
-    format!("{program}: {}{what} {state} ({kind})", amount(shown, unit))
 }

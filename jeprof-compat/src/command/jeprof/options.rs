@@ -101,7 +101,7 @@ pub struct Cli {
     )]
     pub kind: String,
 
-    /// Show at most so many nodes
+    /// The most nodes that are shown
     #[arg(long, help_heading = "Call graph", default_value_t = 80)]
     nodecount: usize,
     /// Hide nodes below F*total

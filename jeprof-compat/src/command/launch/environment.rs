@@ -32,12 +32,12 @@ pub(crate) const PRELOAD: &str = "LD_PRELOAD";
 /// What the command line says of the profiler; it goes before every variable.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Wishes {
-    /// Write a dump so often, as in 30s or 5m; 0: only when the heap grows and at the end
+    /// The time from one dump to the next, as in 30s or 5m; 0: only when the heap grows and at the end
     /// [default: 60s, for services 10m]
     #[arg(long, value_name = "TIME", value_parser = quantity::seconds)]
     pub(crate) every: Option<u64>,
-    /// Take a sample of so many bytes, as in 512k; the power of two next to it is taken. auto: as dense as
-    /// 1 % of the processor time allows, between 8k and 512k [default: auto]
+    /// Bytes from one sample to the next on average, as in 512k; the power of two next to it is taken. auto:
+    /// as dense as 1 % of the processor time allows, between 8k and 512k [default: auto]
     #[arg(long, value_name = "BYTES", value_parser = quantity::lg_rate)]
     pub(crate) rate: Option<Rate>,
 }

@@ -83,7 +83,7 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<Ended> 
     handle.close();
     // It cannot fail: it does not panic.
     let _ = forwarder.join();
-    // What follows is only words: a person who is tired of them may leave.
+    // What follows is only words: a reader of them may leave.
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_default(signal, Arc::new(AtomicBool::new(true)))?;
     }

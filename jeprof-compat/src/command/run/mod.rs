@@ -5,7 +5,6 @@
 //! program (what will run) + library (what is preloaded) + directory -> plan -> child -> summary
 //! ```
 
-mod call_sites;
 mod child;
 mod family;
 mod progress;
@@ -15,17 +14,20 @@ mod verdict;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
+use crate::command::console;
 use crate::command::doctor;
 use crate::command::launch::environment::{Configuration, Inherited, Wishes};
 use crate::command::launch::library;
 use crate::command::launch::program::{self, Program};
-use crate::figures::{date, quantity};
+use crate::command::tolerance::Tolerance;
+use crate::figures::date;
+use crate::symbolize::Locator;
+use crate::view::terminal;
 use remarks::Remarks;
 
 /// Exit code for what goes wrong before the program starts, as in `env` and `timeout`.
@@ -43,13 +45,8 @@ pub struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     wishes: Wishes,
-    #[arg(
-        long,
-        value_name = "RATE",
-        value_parser = quantity::rate,
-        help = "Exit with 3 when at least so much certainly leaks, as in 10MB/h or 512k/min; for CI"
-    )]
-    fail_if_leak: Option<f64>,
+    #[command(flatten)]
+    tolerance: Tolerance,
     #[arg(long, help = "Do not write report.html beside the dumps")]
     no_report: bool,
     /// The program and its arguments
@@ -87,8 +84,8 @@ struct Plan {
     configuration: Configuration,
     /// Between two lines about how it is doing, where there is no terminal.
     interval: Duration,
-    /// What may leak, in bytes an hour.
-    tolerated: Option<f64>,
+    /// What may leak.
+    tolerance: Tolerance,
     /// Whether a page is written.
     page: bool,
 }
@@ -115,12 +112,12 @@ fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
         library,
         configuration,
         interval: interval(args.wishes.every),
-        tolerated: args.fail_if_leak,
+        tolerance: args.tolerance,
         page: !args.no_report,
     }))
 }
 
-/// That of the dumps; a minute when there are none by the clock.
+/// As long as between two dumps; a minute when no dump is written by the clock.
 fn interval(every: Option<u64>) -> Duration {
     Duration::from_secs(every.filter(|every| *every > 0).unwrap_or(60))
 }
@@ -146,11 +143,15 @@ fn start(plan: &Plan) -> u8 {
         }
     };
     remarks.print();
-    summary::print(plan, &before, ended.at);
-    let leaks = verdict::print(plan, &before);
+    let locator = Locator {
+        program: Some(plan.program.path.clone()),
+        ..Locator::default()
+    };
+    summary::print(plan, &before, ended.at, &locator);
+    let leaks = verdict::print(plan, &before, &locator);
     let own = child::exit_code(ended.status);
-    match plan.tolerated {
-        Some(tolerated) => verdict::exit_code(leaks, tolerated, own),
+    match plan.tolerance.exceeded(leaks) {
+        Some(tolerated) => verdict::leaks(leaks, tolerated, own),
         None => own,
     }
 }
@@ -160,20 +161,14 @@ fn say(line: &dyn fmt::Display) {
     write(&format_args!("malloscope: {line}"));
 }
 
-/// A line to stderr. The reader may have gone (`2>&1 | head`), or its disk may be full: that is
-/// no reason to lose the program's exit code, as a panic of `eprintln` would.
 fn write(line: &dyn fmt::Display) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    console::say(&line.to_string());
 }
 
-/// Names are hostile input, and a terminal obeys control characters.
+/// A name of no end would push everything else off the line.
 fn printable(name: &str) -> String {
     const MOST: usize = 160;
-    let mut text: String = name
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .take(MOST)
-        .collect();
+    let mut text: String = terminal::printable(name).chars().take(MOST).collect();
     if name.chars().count() > MOST {
         text.push('…');
     }

@@ -66,14 +66,14 @@ fn lines(text: &str) -> Vec<String> {
         }
         *times += 1;
     }
-    let told = |key: (&str, &str)| {
+    let line = |key: (&str, &str)| {
         let of = match count[&key] {
             1 => String::new(),
             times => format!(" ({times} processes)"),
         };
         printable(&format!("{}{of}: {}", key.0, key.1))
     };
-    order.into_iter().map(told).collect()
+    order.into_iter().map(line).collect()
 }
 
 #[cfg(test)]

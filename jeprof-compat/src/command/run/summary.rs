@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::call_sites::{self, CallSite};
 use super::{Plan, printable, say, shown, write};
 use crate::command::load::Loaded;
 use crate::figures::amount::{amount, percent};
@@ -14,6 +13,7 @@ use crate::profile::identity::DumpName;
 use crate::profile::model::ValueKind;
 use crate::profile::read;
 use crate::stacks::Selection;
+use crate::stacks::call_sites::{self, CallSite};
 use crate::symbolize::Locator;
 
 /// How many call sites are named.
@@ -40,7 +40,7 @@ pub(super) fn dumps(prefix: &Path) -> BTreeSet<PathBuf> {
 }
 
 /// Tells about the dumps that were not there `before`, of a program that ended at `end`.
-pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime) {
+pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime, locator: &Locator) {
     let prefix = &plan.configuration.prefix;
     let new: Vec<PathBuf> = dumps(prefix).difference(before).cloned().collect();
     if new.is_empty() {
@@ -66,7 +66,7 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime) {
     if let Some(line) = last.and_then(|last| staleness(last.age(end)?)) {
         say(&line);
     }
-    print_sites(plan, fullest);
+    print_sites(plan, fullest, locator);
 }
 
 /// `12 dumps; the most is live in malloscope.8.11.f.heap: 393.4 MB`.
@@ -113,12 +113,8 @@ fn staleness(age: Duration) -> Option<String> {
     })
 }
 
-fn print_sites(plan: &Plan, dump: &Held) {
-    let locator = Locator {
-        program: Some(plan.program.path.clone()),
-        ..Locator::default()
-    };
-    let loaded = match Loaded::load(std::slice::from_ref(&dump.path), None, &locator) {
+fn print_sites(plan: &Plan, dump: &Held, locator: &Locator) {
+    let loaded = match Loaded::load(std::slice::from_ref(&dump.path), None, locator) {
         Ok(loaded) => loaded,
         Err(error) => return say(&format_args!("{error:#}")),
     };
@@ -206,11 +202,7 @@ impl Held {
     /// Nothing when it cannot be read: the next one may do.
     pub(super) fn read(path: &Path) -> Option<Held> {
         let (profile, _) = read::read(path).ok()?;
-        let live = profile
-            .samples
-            .iter()
-            .map(|sample| sample.values.get(ValueKind::InuseSpace))
-            .sum();
+        let live = profile.total(ValueKind::InuseSpace);
         let (process, sequence) = identity(path);
         Some(Held {
             path: path.to_owned(),

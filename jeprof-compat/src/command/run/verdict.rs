@@ -1,4 +1,4 @@
-//! Whether the program leaks, by the dumps of its run: said in words, shown on a page, and told by the
+//! Whether the program leaks, by the dumps of its run: said in words, shown on a page, and given by the
 //! exit code where that was asked for.
 
 use std::collections::BTreeSet;
@@ -8,27 +8,22 @@ use std::path::{Path, PathBuf};
 use super::{Plan, say, shown, summary};
 use crate::analysis::series::Series;
 use crate::command::report;
+use crate::command::tolerance::LEAKS;
 use crate::figures::words;
 use crate::symbolize::Locator;
 use crate::view::html;
-
-/// What the run exits with when more leaks than it may.
-pub(super) const LEAKS: u8 = 3;
+use crate::view::terminal::printable;
 
 /// The page, beside the dumps.
 const PAGE: &str = "report.html";
 
-/// Says what the dumps that were not there `before` tell; the answer is how many bytes an hour leak
+/// Says what the dumps that were not there `before` say; the answer is how many bytes an hour leak
 /// for certain, in the process and the kind of samples that leak most.
-pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>) -> f64 {
+pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) -> f64 {
     let now = summary::dumps(&plan.configuration.prefix);
     let new: Vec<PathBuf> = now.difference(before).cloned().collect();
-    let locator = Locator {
-        program: Some(plan.program.path.clone()),
-        ..Locator::default()
-    };
     let series = Series::read(&new).ok();
-    let Some(judged) = series.and_then(|series| report::of_series(series, &locator)) else {
+    let Some(judged) = series.and_then(|series| report::of_series(series, locator)) else {
         return 0.0;
     };
     let conclusion = &judged.report.conclusion;
@@ -51,11 +46,9 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>) -> f64 {
     judged.leak_lower
 }
 
-/// The exit code where a leak of more than `tolerated` fails the run; `own` is the program's.
-pub(super) fn exit_code(leaks: f64, tolerated: f64, own: u8) -> u8 {
-    if leaks <= 0.0 || leaks < tolerated {
-        return own;
-    }
+/// Says that more leaks than the `tolerated` bytes an hour; the answer is the exit code. `own` is the
+/// program's.
+pub(super) fn leaks(leaks: f64, tolerated: f64, own: u8) -> u8 {
     let rate = |bytes: f64| words::rate(bytes / 3600.0, 3600.0);
     say(&format_args!(
         "exit {LEAKS}, for --fail-if-leak {}: at least {} leak for certain (the program's own exit \
@@ -64,8 +57,4 @@ pub(super) fn exit_code(leaks: f64, tolerated: f64, own: u8) -> u8 {
         rate(leaks)
     ));
     LEAKS
-}
-
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }

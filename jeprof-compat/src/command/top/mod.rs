@@ -30,7 +30,7 @@ pub struct Args {
     once: bool,
 }
 
-/// Runs until it is told to end, or the program does: the exit status.
+/// Runs until the person ends it, or the program ends: the exit status.
 pub fn top(args: &Args) -> u8 {
     let interactive = !args.once && std::io::stdout().is_terminal();
     let result = if interactive {

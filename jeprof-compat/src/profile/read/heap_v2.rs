@@ -272,7 +272,7 @@ fn managed_line(frame: &ManagedFrame<'_>) -> Line {
     let is_class = name.is_empty();
     let function = match (class.is_empty(), name.is_empty(), kind.as_str()) {
         (true, _, _) => name,
-        // What was allocated, not who did: a class alone.
+        // What was allocated, not the allocating function: a class alone.
         (false, true, _) => class,
         (false, false, "ruby") => format!("{class}#{name}"),
         (false, false, _) => format!("{class}.{name}"),

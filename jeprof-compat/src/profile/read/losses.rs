@@ -31,11 +31,11 @@ const LOSSES: [(&str, &str); 5] = [
 
 /// One line for each kind of loss, and for each remark.
 pub fn losses(facts: &ProcessFacts) -> Vec<String> {
-    let told = LOSSES.iter().filter_map(|(counter, words)| {
+    let lost = LOSSES.iter().filter_map(|(counter, words)| {
         let count = facts.get(&format!("counter_{counter}"))?;
         (count != "0").then(|| words.replace("{}", count))
     });
-    told.chain(facts.remarks().map(str::to_owned)).collect()
+    lost.chain(facts.remarks().map(str::to_owned)).collect()
 }
 
 #[cfg(test)]
@@ -48,24 +48,24 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_is_told_once_each() {
-        let told = warnings(
+    fn every_loss_is_named_once() {
+        let said = warnings(
             "# counter_arena_exhausted 3\n# counter_stack_not_stored 0\n\
              # counter_sample_not_stored 12\n# counter_reentered 9",
         );
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told[0].starts_with("x: sampling stopped"));
-        assert!(told[1].starts_with("x: 12 samples are missing"));
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].starts_with("x: sampling stopped"));
+        assert!(said[1].starts_with("x: 12 samples are missing"));
     }
 
     #[test]
-    fn remarks_are_told_as_they_stand() {
-        let told = warnings("# remark no thread can be started\n# remark another one");
-        assert_eq!(told, ["x: no thread can be started", "x: another one"]);
+    fn remarks_are_passed_on_as_they_are() {
+        let said = warnings("# remark no thread can be started\n# remark another one");
+        assert_eq!(said, ["x: no thread can be started", "x: another one"]);
     }
 
     #[test]
-    fn nothing_lost_nothing_told() {
+    fn without_a_loss_there_is_no_warning() {
         let quiet = "# counter_arena_exhausted 0\n# counter_unwind_no_info 15305";
         assert_eq!(warnings(quiet), [""; 0]);
     }

@@ -1,5 +1,5 @@
 // Draws a tree as SVG: the icicle downwards, or upwards for callers. The look is that of
-// view/flame.rs; hues come from there.
+// view/picture/flame.rs; hues come from there.
 
 function textWidth(data, text) {
   let sum = 0;
@@ -15,6 +15,13 @@ function fit(data, name, room) {
   let left = room - data.font, start = letters.length;
   while (start > 0 && (left -= textWidth(data, letters[start - 1])) >= 0) start--;
   return letters.length - start < 2 ? "" : "…" + letters.slice(start).join("");
+}
+
+// Where another font stands in, a name may come out a fifth wider: one that would then leave its
+// frame is told how wide to be.
+function held(data, label, room) {
+  const width = textWidth(data, label);
+  return width * 1.25 <= room ? {} : { textLength: width.toFixed(1), lengthAdjust: "spacingAndGlyphs" };
 }
 
 const NARROWEST = 1.5, ROW_WORTH = 20;
@@ -65,7 +72,7 @@ function drawTree(data, kind, selection, options) {
       "aria-label": `${name}, ${amount(tree.value[node], selection.isObjects)}` });
     group.append(shape("rect", { x: x.toFixed(1), y, width: Math.max(0.4, size - 0.6).toFixed(1), height: data.row - 1 }));
     const label = fit(data, name, size - 8);
-    if (label) { const text = shape("text", { x: (x + 4).toFixed(1), y: (y + data.row * 0.68).toFixed(1) }); text.textContent = label; group.append(text); }
+    if (label) { const text = shape("text", { x: (x + 4).toFixed(1), y: (y + data.row * 0.68).toFixed(1), ...held(data, label, size - 5) }); text.textContent = label; group.append(text); }
     group.tip = () => describe(kind, selection, tree, node, name, direction);
     group.frame = frame; group.node = node;
     svg.append(group);

@@ -277,13 +277,13 @@ mod tests {
             stacks: vec![stack(first), stack(second)],
             ..Kind::default()
         };
-        let told = threads(&kind);
+        let found = threads(&kind);
         let wanted: [&[u64]; 4] = [
             &[0, 0, 750, 0, 1, 250],
             &[1, 1, 1000],
             &[],
             &[0, 0, 0, 0, 1, 1000],
         ];
-        assert_eq!(told, wanted);
+        assert_eq!(found, wanted);
     }
 }

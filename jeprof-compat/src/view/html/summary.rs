@@ -118,21 +118,21 @@ pub fn suspects(report: &Report) -> String {
     let per = report.per();
     let suspects = report.suspects.iter().enumerate();
     // What says nothing does not stand beside what does, unless there is nothing else.
-    let (few, told): (Vec<_>, Vec<_>) = suspects.partition(|(_, s)| s.verdict == Verdict::TooFew);
+    let (few, judged): (Vec<_>, Vec<_>) = suspects.partition(|(_, s)| s.verdict == Verdict::TooFew);
     let cards = |list: &[(usize, &Suspect)], before: usize| -> String {
         let ranks = list.iter().zip(before + 1..);
         ranks
             .map(|((at, s), rank)| card(*at, rank, s, per))
             .collect()
     };
-    if told.is_empty() || few.is_empty() {
-        return cards(&told, 0) + &cards(&few, 0);
+    if judged.is_empty() || few.is_empty() {
+        return cards(&judged, 0) + &cards(&few, 0);
     }
     format!(
         "{}<details class=\"few\"><summary>Too few samples to say anything: {}</summary>\n<div class=\"cards\">{}</div></details>\n",
-        cards(&told, 0),
+        cards(&judged, 0),
         few.len(),
-        cards(&few, told.len())
+        cards(&few, judged.len())
     )
 }
 
@@ -164,11 +164,11 @@ fn figures(suspect: &Suspect, (unit, seconds): (&str, f64)) -> String {
     let mut figures: Vec<(&str, String, String)> = Vec::new();
     if let Some(rate) = suspect.rate {
         // A suspect's rate is an hourly one.
-        let told = |hourly: f64| hourly * seconds / 3600.0;
+        let in_unit = |hourly: f64| hourly * seconds / 3600.0;
         let rate = Estimate {
-            value: told(rate.value),
-            low: told(rate.low),
-            high: told(rate.high),
+            value: in_unit(rate.value),
+            low: in_unit(rate.low),
+            high: in_unit(rate.high),
         };
         let value = format!("{}/{unit}", bytes(rate.value));
         figures.push(("growth", value, interval(rate)));
@@ -273,7 +273,7 @@ fn stack(frames: &[StackFrame]) -> String {
     out + "</ol></details>\n"
 }
 
-/// Notes that are told one by one: a damaged file has one each.
+/// Notes that are listed one by one: a damaged file has one each.
 const MOST_NOTES: usize = 100;
 
 /// What else the reader should know.

@@ -118,11 +118,12 @@ impl Picture {
         let label = fit(name, width - 8.0);
         if !label.is_empty() {
             let baseline = y + ROW * 0.68;
-            let label = xml::escape(&label);
             write!(
                 out,
-                "<text x=\"{:.1}\" y=\"{baseline:.1}\">{label}</text>",
-                x + 4.0
+                "<text x=\"{:.1}\" y=\"{baseline:.1}\"{}>{}</text>",
+                x + 4.0,
+                held(&label, width - 5.0),
+                xml::escape(&label)
             )?;
         }
         out.push_str("</g>\n");
@@ -153,6 +154,17 @@ fn fit(name: &str, room: f64) -> String {
     }
     let end: String = end.chars().rev().collect();
     format!("…{end}")
+}
+
+/// Where another font stands in, a name may come out a fifth wider: one that would then leave its frame is
+/// told how wide to be.
+fn held(label: &str, room: f64) -> String {
+    const WIDER: f64 = 1.25;
+    let width = text_width::width(label, FONT);
+    if width * WIDER <= room {
+        return String::new();
+    }
+    format!(" textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\"")
 }
 
 #[cfg(test)]
@@ -209,5 +221,7 @@ mod tests {
             "{fitted}"
         );
         assert_eq!(fit("main", 3.0), "");
+        assert_eq!(held("main", 40.0), "");
+        assert!(held("main", 26.0).starts_with(" textLength=\"24.9\""));
     }
 }

@@ -8,7 +8,9 @@ use crate::view::picture::hue;
 use crate::view::picture::text_width;
 use crate::view::picture::xml;
 
+use crate::figures::amount::amount;
 use crate::figures::units::Unit;
+use crate::profile::model::ValueKind;
 use crate::stacks::NamedProfile;
 use crate::stacks::naming::{Frame, FrameKind};
 
@@ -18,6 +20,21 @@ const MARGIN: f64 = 10.0;
 const TITLE: f64 = 30.0;
 
 const CSS: &str = include_str!("../assets/flame_file.css");
+
+/// `java: 384.3 MB live, malloc`.
+pub fn title(named: &NamedProfile, program: &str, kind: &str, unit: Unit) -> String {
+    let what = match unit {
+        Unit::Objects => " blocks",
+        _ => "",
+    };
+    let state = match named.value {
+        ValueKind::AllocSpace | ValueKind::AllocObjects => "allocated",
+        _ => "live",
+    };
+    let program = if program.is_empty() { "heap" } else { program };
+    let shown: f64 = named.stacks.iter().map(|s| s.value.max(0.0)).sum();
+    format!("{program}: {}{what} {state} ({kind})", amount(shown, unit))
+}
 
 /// The file; `None` when no stack has a value above zero.
 pub fn render(profile: &NamedProfile, title: &str, unit: Unit) -> Option<String> {

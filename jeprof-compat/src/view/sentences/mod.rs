@@ -1,13 +1,17 @@
 //! What was found, in sentences: the only place where figures of an analysis become words. Pure.
 //!
 //! `conclusion` answers whether a process leaks, `card` tells of one suspect, `place` where it is,
-//! `reason` why its verdict is what it is, and `diff` what changed between two dumps.
+//! `reason` why its verdict is what it is, `diff` what changed between two dumps
+//! and `pair` what these are, and `survey` what is said
+//! of all processes together.
 
 mod card;
 mod conclusion;
 pub mod diff;
+pub mod pair;
 mod place;
 mod reason;
+pub mod survey;
 
 use crate::analysis::suspects::Case;
 use crate::report::Findings;

@@ -5,6 +5,6 @@ pub mod suspects;
 pub mod text;
 
 /// The same text with a mark in place of each control character.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }

@@ -51,7 +51,7 @@ fn card(number: usize, suspect: &Suspect, run: f64, out: &mut dyn Write) -> io::
 fn figures(suspect: &Suspect, run: f64) -> String {
     let mut parts = Vec::new();
     if let Some(rate) = suspect.rate {
-        parts.push(told(rate, run));
+        parts.push(with_band(rate, run));
     }
     if let Some(share) = suspect.share {
         parts.push(format!("{:.0} % of growth", share * 100.0));
@@ -64,7 +64,7 @@ fn figures(suspect: &Suspect, run: f64) -> String {
     parts.join(", ")
 }
 
-fn told(rate: Estimate, run: f64) -> String {
+fn with_band(rate: Estimate, run: f64) -> String {
     let (unit, seconds) = words::per(run);
     let figure = |hourly: f64| words::bytes(hourly * seconds / 3600.0);
     let (value, low, high) = (figure(rate.value), figure(rate.low), figure(rate.high));

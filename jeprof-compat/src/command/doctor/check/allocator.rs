@@ -29,7 +29,7 @@ impl Carried {
     }
 }
 
-/// All that `image` brings along, told by symbols and else by messages.
+/// All that `image` brings along, recognised by symbols, else by messages.
 pub(crate) fn carried(image: &Image) -> Vec<Carried> {
     let mut all: Vec<Carried> = Vec::new();
     let by_symbols = image.symbols.iter().filter_map(|symbol| {
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    fn told(path: &str, symbols: &[(&str, bool)]) -> (Severity, String) {
+    fn said(path: &str, symbols: &[(&str, bool)]) -> (Severity, String) {
         let findings = findings(&program(path, symbols), Some("mimalloc"));
         assert_eq!(findings.len(), 1);
         (findings[0].verdict, findings[0].sentence())
@@ -174,16 +174,16 @@ mod tests {
 
     #[test]
     fn an_exported_malloc_comes_before_us() {
-        let (verdict, sentence) = told("/x", &[("malloc", false), ("malloc", true)]);
+        let (verdict, sentence) = said("/x", &[("malloc", false), ("malloc", true)]);
         assert_eq!(verdict, Severity::Problem);
         assert!(
             sentence.contains("exports a malloc of its own"),
             "{sentence}"
         );
-        let (_, sentence) = told("/x", &[("tc_malloc", true), ("malloc", true)]);
+        let (_, sentence) = said("/x", &[("tc_malloc", true), ("malloc", true)]);
         assert!(sentence.contains("the malloc of tcmalloc"), "{sentence}");
         assert!(sentence.contains("HEAPPROFILE"), "{sentence}");
-        let (verdict, sentence) = told("/x", &[("malloc", false)]);
+        let (verdict, sentence) = said("/x", &[("malloc", false)]);
         assert_eq!(verdict, Severity::Problem);
         assert!(
             sentence.contains("to which its calls are bound"),
@@ -193,15 +193,15 @@ mod tests {
 
     #[test]
     fn a_prefixed_allocator_is_called_past_us() {
-        let (verdict, sentence) = told("/usr/bin/redis-server", &[("je_mallctl", false)]);
+        let (verdict, sentence) = said("/usr/bin/redis-server", &[("je_mallctl", false)]);
         assert_eq!(verdict, Severity::Problem);
         assert!(sentence.contains("jemalloc (je_) linked in"), "{sentence}");
         assert!(sentence.contains("make MALLOC=libc"), "{sentence}");
         assert!(sentence.contains("JE_MALLOC_CONF=prof:true"), "{sentence}");
-        let (_, sentence) = told("/x", &[("_rjem_malloc", false)]);
+        let (_, sentence) = said("/x", &[("_rjem_malloc", false)]);
         assert!(sentence.contains("#[global_allocator]"), "{sentence}");
         assert!(sentence.contains(" _RJEM_MALLOC_CONF"), "{sentence}");
-        let (_, sentence) = told("/x", &[("sn_rust_alloc", false)]);
+        let (_, sentence) = said("/x", &[("sn_rust_alloc", false)]);
         assert!(sentence.contains("snmalloc"), "{sentence}");
     }
 
@@ -216,14 +216,14 @@ mod tests {
 
     #[test]
     fn go_has_its_own_profiler() {
-        let (verdict, sentence) = told("/x", &[(GO, false)]);
+        let (verdict, sentence) = said("/x", &[(GO, false)]);
         assert_eq!(verdict, Severity::Problem);
         assert!(sentence.contains("pprof"), "{sentence}");
     }
 
     #[test]
     fn what_is_not_used_is_no_problem() {
-        assert_eq!(told("/x", &[("mi_malloc", false)]).0, Severity::Note);
-        assert_eq!(told("/x", &[]).0, Severity::Ok);
+        assert_eq!(said("/x", &[("mi_malloc", false)]).0, Severity::Note);
+        assert_eq!(said("/x", &[]).0, Severity::Ok);
     }
 }

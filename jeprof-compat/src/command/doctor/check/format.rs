@@ -101,7 +101,7 @@ mod tests {
     }
 
     /// Severity and sentence.
-    fn told(image: Image) -> (Severity, String) {
+    fn said(image: Image) -> (Severity, String) {
         let ours = Image {
             machine: EM_X86_64,
             wide: true,
@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn problem(image: Image, part: &str) {
-        let (verdict, sentence) = told(image);
+        let (verdict, sentence) = said(image);
         assert_eq!(verdict, Severity::Problem, "{sentence}");
         assert!(sentence.contains(part), "{sentence}");
     }
@@ -156,6 +156,6 @@ mod tests {
         library.kind = Kind::Library;
         problem(library.clone(), "no program");
         library.soname = Some("ld-linux-x86-64.so.2".to_owned());
-        assert_eq!(told(library).0, Severity::Note);
+        assert_eq!(said(library).0, Severity::Note);
     }
 }

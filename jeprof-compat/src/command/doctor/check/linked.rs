@@ -100,7 +100,7 @@ mod tests {
         }
     }
 
-    fn told(found: Vec<Object>) -> Vec<(Severity, &'static str)> {
+    fn said(found: Vec<Object>) -> Vec<(Severity, &'static str)> {
         let libraries = Libraries {
             found,
             missing: Vec::new(),
@@ -114,19 +114,19 @@ mod tests {
         let libc = object("/lib/libc.so.6", &["malloc"]);
         let jemalloc = object("/lib/libjemalloc.so.2", &["malloc", "mallctl"]);
         assert!(is_allocator(&jemalloc) && !is_allocator(&libc));
-        assert_eq!(told(vec![libc, jemalloc]), [(Severity::Ok, "allocator")]);
+        assert_eq!(said(vec![libc, jemalloc]), [(Severity::Ok, "allocator")]);
     }
 
     #[test]
     fn a_library_with_a_hidden_allocator_is_told() {
         let arrow = object("/lib/libarrow.so.14", &["je_arrow_mallctl"]);
-        assert_eq!(told(vec![arrow]), [(Severity::Note, "allocator")]);
+        assert_eq!(said(vec![arrow]), [(Severity::Note, "allocator")]);
     }
 
     #[test]
     fn what_a_library_does_not_use_is_passed_over() {
         let python = object("/lib/libpython3.13.so.1.0", &["mi_malloc"]);
-        assert_eq!(told(vec![python]), []);
+        assert_eq!(said(vec![python]), []);
     }
 
     #[test]

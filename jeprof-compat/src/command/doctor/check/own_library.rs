@@ -62,7 +62,7 @@ fn loads(library: &Object, objects: &[&Object]) -> String {
     }
 }
 
-/// Versions that the library which should have them has not. A library that is missing was told.
+/// Versions that the library which should have them has not. A missing library has its own finding.
 fn unmet<'a>(requires: &'a [Requirement], objects: &[&Object]) -> Vec<&'a Requirement> {
     let is_unmet = |requirement: &&Requirement| {
         let is_it = |object: &&&Object| object.name() == requirement.library;

@@ -26,8 +26,8 @@ pub(crate) fn of_dumps_in(directory: &Path) -> Vec<Finding> {
         .take(DUMPS)
         .flat_map(|dump| of_head(&head(&dump)))
         .collect();
-    let told = |text| Finding::note("remarks", format!("an earlier run remarked: {text}"));
-    remarks.into_iter().take(MOST).map(told).collect()
+    let note = |text| Finding::note("remarks", format!("an earlier run remarked: {text}"));
+    remarks.into_iter().take(MOST).map(note).collect()
 }
 
 fn head(dump: &Path) -> String {

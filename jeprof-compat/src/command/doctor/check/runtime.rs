@@ -1,9 +1,9 @@
-//! Runtimes with a heap of their own: which memory does not pass malloc, and who shows it. Pure.
+//! Runtimes with a heap of their own: which memory does not pass malloc, and what shows it. Pure.
 
 use crate::command::doctor::finding::Finding;
 use crate::command::doctor::target::search::{Libraries, Object};
 
-/// A runtime, how it is told, and what is to be known.
+/// A runtime, how it is recognised, and what is to be known.
 pub(crate) struct Runtime {
     /// Names of its programs, without a version.
     programs: &'static [&'static str],
@@ -139,7 +139,7 @@ mod tests {
         }
     }
 
-    fn told(path: &str, library: &str) -> Option<&'static str> {
+    fn said(path: &str, library: &str) -> Option<&'static str> {
         let libraries = Libraries {
             found: vec![object(library)],
             missing: Vec::new(),
@@ -149,16 +149,16 @@ mod tests {
 
     #[test]
     fn runtimes_are_told_by_program_or_library() {
-        assert_eq!(told("/usr/bin/python3.13t", ""), Some("python"));
-        assert_eq!(told("/usr/bin/ruby3.1", ""), Some("ruby"));
-        assert_eq!(told("/usr/sbin/php-fpm8.2", ""), Some("php"));
-        assert_eq!(told("/usr/bin/javac", "/jvm/lib/libjli.so"), Some("java"));
+        assert_eq!(said("/usr/bin/python3.13t", ""), Some("python"));
+        assert_eq!(said("/usr/bin/ruby3.1", ""), Some("ruby"));
+        assert_eq!(said("/usr/sbin/php-fpm8.2", ""), Some("php"));
+        assert_eq!(said("/usr/bin/javac", "/jvm/lib/libjli.so"), Some("java"));
         assert_eq!(
-            told("/usr/bin/uwsgi", "/lib/libpython3.11.so.1.0"),
+            said("/usr/bin/uwsgi", "/lib/libpython3.11.so.1.0"),
             Some("python")
         );
-        assert_eq!(told("/usr/bin/nodeadm", ""), None);
-        assert_eq!(told("/usr/bin/python3-config", ""), None);
+        assert_eq!(said("/usr/bin/nodeadm", ""), None);
+        assert_eq!(said("/usr/bin/python3-config", ""), None);
     }
 
     #[test]

@@ -54,7 +54,7 @@ mod tests {
     use crate::command::doctor::finding::Severity;
     use crate::command::doctor::target::image::Image;
 
-    fn told(path: &str, libraries: &[&str]) -> Option<String> {
+    fn said(path: &str, libraries: &[&str]) -> Option<String> {
         let object = |path: &str| Object {
             path: path.into(),
             image: Image::default(),
@@ -75,16 +75,16 @@ mod tests {
             "/usr/lib/firefox-esr/firefox-esr",
             "/usr/bin/tor",
         ] {
-            let text = told(name, &[]).expect("a note");
+            let text = said(name, &[]).expect("a note");
             assert!(text.contains("puts itself"), "{text}");
         }
-        assert_eq!(told("/usr/bin/torsocks", &[]), None);
-        assert_eq!(told("/usr/bin/ssh", &["/lib/libcrypto.so.3"]), None);
+        assert_eq!(said("/usr/bin/torsocks", &[]), None);
+        assert_eq!(said("/usr/bin/ssh", &["/lib/libcrypto.so.3"]), None);
     }
 
     #[test]
     fn libseccomp_among_the_libraries_tells_of_one() {
-        let text = told("/usr/bin/file", &["/lib/libseccomp.so.2"]).expect("a note");
+        let text = said("/usr/bin/file", &["/lib/libseccomp.so.2"]).expect("a note");
         assert!(text.starts_with("file links libseccomp"), "{text}");
     }
 }

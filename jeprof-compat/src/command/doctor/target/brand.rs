@@ -1,4 +1,4 @@
-//! The allocators that programs bring along, and how each is told. Pure.
+//! The allocators that programs bring along, and how each is recognised. Pure.
 //!
 //! Sources: the public symbols and messages of jemalloc 5.3, gperftools 2.10, google/tcmalloc,
 //! mimalloc 2.0, rpmalloc, snmalloc.
@@ -55,7 +55,7 @@ static BRANDS: [Brand; 5] = [
     },
 ];
 
-/// Prefixes of jemalloc under which even its plain names can be told: redis', Rust's.
+/// Prefixes of jemalloc under which even its plain names are recognised: redis', Rust's.
 const PREFIXES: [&str; 2] = ["je_", "_rjem_"];
 
 /// What one Go binary has and nothing else.
@@ -106,7 +106,7 @@ impl Brand {
     }
 }
 
-/// True for the functions by which any of all this is told.
+/// True for the functions by which any of these is recognised.
 pub(crate) fn is_watched(name: &str) -> bool {
     name == "malloc" || name == GO || sanitizer(name).is_some() || by_symbol(name).is_some()
 }
@@ -165,29 +165,29 @@ mod tests {
 
     #[test]
     fn prefixes_are_jemallocs_alone() {
-        let told = |name| by_symbol(name).map(|(brand, prefix)| (brand.name, prefix));
-        assert_eq!(told("mallctl"), Some(("jemalloc", "")));
-        assert_eq!(told("je_mallctl"), Some(("jemalloc", "je_")));
-        assert_eq!(told("_rjem_mallctl"), Some(("jemalloc", "_rjem_")));
-        assert_eq!(told("je_arrow_mallctl"), Some(("jemalloc", "je_arrow_")));
-        assert_eq!(told("_rjem_malloc"), Some(("jemalloc", "_rjem_")));
-        assert_eq!(told("je_malloc"), Some(("jemalloc", "je_")));
-        assert_eq!(told("sds_malloc"), None);
-        assert_eq!(told("ctl_mallctlbymib"), None);
-        assert_eq!(told("mi_malloc"), Some(("mimalloc", "")));
-        assert_eq!(told("semi_malloc"), None);
-        assert_eq!(told("zmalloc"), None);
+        let brand = |name| by_symbol(name).map(|(brand, prefix)| (brand.name, prefix));
+        assert_eq!(brand("mallctl"), Some(("jemalloc", "")));
+        assert_eq!(brand("je_mallctl"), Some(("jemalloc", "je_")));
+        assert_eq!(brand("_rjem_mallctl"), Some(("jemalloc", "_rjem_")));
+        assert_eq!(brand("je_arrow_mallctl"), Some(("jemalloc", "je_arrow_")));
+        assert_eq!(brand("_rjem_malloc"), Some(("jemalloc", "_rjem_")));
+        assert_eq!(brand("je_malloc"), Some(("jemalloc", "je_")));
+        assert_eq!(brand("sds_malloc"), None);
+        assert_eq!(brand("ctl_mallctlbymib"), None);
+        assert_eq!(brand("mi_malloc"), Some(("mimalloc", "")));
+        assert_eq!(brand("semi_malloc"), None);
+        assert_eq!(brand("zmalloc"), None);
         assert!(is_watched("malloc") && is_watched("__asan_init"));
         assert!(!is_watched("free"));
     }
 
     #[test]
-    fn libraries_are_told_by_name() {
-        let told = |name| by_library(name).map(|brand| brand.name);
-        assert_eq!(told("libjemalloc.so.2"), Some("jemalloc"));
-        assert_eq!(told("libtcmalloc_minimal.so.4"), Some("tcmalloc"));
-        assert_eq!(told("libmimalloc-secure.so.2.0"), Some("mimalloc"));
-        assert_eq!(told("libtalloc.so.2"), None);
+    fn libraries_are_recognised_by_name() {
+        let brand = |name| by_library(name).map(|brand| brand.name);
+        assert_eq!(brand("libjemalloc.so.2"), Some("jemalloc"));
+        assert_eq!(brand("libtcmalloc_minimal.so.4"), Some("tcmalloc"));
+        assert_eq!(brand("libmimalloc-secure.so.2.0"), Some("mimalloc"));
+        assert_eq!(brand("libtalloc.so.2"), None);
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Object {
 pub(crate) struct Libraries {
     /// In the order of the loader.
     pub(crate) found: Vec<Object>,
-    /// Names, and who wants them.
+    /// Names, and the files that need them.
     pub(crate) missing: Vec<(String, String)>,
 }
 

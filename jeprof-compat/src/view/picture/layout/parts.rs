@@ -84,7 +84,7 @@ pub(super) fn arrange(request: &Request, parts: Vec<(Part, Placement)>) -> Place
     whole
 }
 
-/// Corners of the parts, and the size of all, for the best length of the rows: that of the first
+/// Corners of the parts, and the size of all, for the best length of the rows: the length of the first
 /// part, of the first two, and so on.
 fn best_rows(sizes: &[Size]) -> (Vec<Point>, Size) {
     let mut length = 0.0;

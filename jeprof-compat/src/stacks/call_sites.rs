@@ -9,17 +9,17 @@ use crate::stacks::{FrameId, NamedProfile};
 
 /// A place that asks for memory.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct CallSite {
+pub struct CallSite {
     /// The frame a person can act on.
-    pub(super) frame: Frame,
+    pub frame: Frame,
     /// Its caller, in most of the cases.
-    pub(super) caller: Option<Frame>,
+    pub caller: Option<Frame>,
     /// What is live there.
-    pub(super) value: f64,
+    pub value: f64,
 }
 
 /// The biggest call sites, largest first.
-pub(super) fn biggest(profile: &NamedProfile, count: usize) -> Vec<CallSite> {
+pub fn biggest(profile: &NamedProfile, count: usize) -> Vec<CallSite> {
     let mut sums: HashMap<FrameId, f64> = HashMap::new();
     let mut callers: HashMap<FrameId, HashMap<FrameId, f64>> = HashMap::new();
     for stack in &profile.stacks {
@@ -27,7 +27,7 @@ pub(super) fn biggest(profile: &NamedProfile, count: usize) -> Vec<CallSite> {
         let at = culprit::position(&frames);
         let id = stack.frames[at];
         *sums.entry(id).or_default() += stack.value;
-        // Recursion does not tell the caller.
+        // A recursive call is not the caller.
         let caller = stack.frames[at..].iter().find(|frame| **frame != id);
         if let Some(caller) = caller {
             *callers.entry(id).or_default().entry(*caller).or_default() += stack.value;

@@ -1,0 +1,177 @@
+//! What several commands let a person choose: which dump, which of its stacks, what is counted, and what
+//! makes a frame or a row. The words of the command line stand here, beside what they mean.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use regex::Regex;
+
+use crate::analysis::diff::By;
+use crate::analysis::series::Series;
+use crate::command::console::MALLOSCOPE;
+use crate::command::load::Loaded;
+use crate::profile::model::{MALLOC, ValueKind};
+use crate::stacks::filter::Filter;
+use crate::stacks::naming::Granularity;
+use crate::stacks::{NamedProfile, Selection};
+use crate::symbolize::Locator;
+
+/// Which stacks of which dump.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Choice {
+    /// A dump, or a directory: its last whole dump
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Show samples of this kind: `java_heap`, `mmap`
+    #[arg(long, value_name = "NAME", default_value = MALLOC)]
+    pub(super) kind: String,
+    #[command(flatten)]
+    pub(super) narrowing: Narrowing,
+}
+
+/// Which stacks, and where their names are.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Narrowing {
+    /// Only stacks with a frame that matches
+    #[arg(long, value_name = "REGEXP")]
+    focus: Option<Regex>,
+    /// No stacks with a frame that matches
+    #[arg(long, value_name = "REGEXP")]
+    ignore: Option<Regex>,
+    /// Where the program lies now, if not where it ran
+    #[arg(long, value_name = "PROGRAM")]
+    program: Option<PathBuf>,
+}
+
+/// What of the stacks is drawn.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Shown {
+    /// Subtract this dump; stacks cancel out by name
+    #[arg(long, value_name = "FILE")]
+    base: Option<PathBuf>,
+    /// What is counted
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub(super) value: ValueKind,
+    /// What makes a frame
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    by: Granularity,
+}
+
+impl Narrowing {
+    pub(super) fn filter(&self) -> Filter {
+        Filter {
+            focus: self.focus.clone(),
+            ignore: self.ignore.clone(),
+        }
+    }
+
+    pub(super) fn locator(&self) -> Locator {
+        Locator {
+            program: self.program.clone(),
+            ..Locator::default()
+        }
+    }
+}
+
+impl Choice {
+    /// The dump itself: the last whole one of a directory.
+    pub(super) fn dump(&self) -> Result<PathBuf> {
+        if !self.file.is_dir() {
+            return Ok(self.file.clone());
+        }
+        let (mut dumps, notes) = Series::largest(&self.file)?;
+        MALLOSCOPE.warn(&notes);
+        Ok(dumps
+            .pop()
+            .map_or_else(|| self.file.clone(), |dump| dump.path))
+    }
+
+    /// Reads it with its names; `base` is to be subtracted.
+    pub(super) fn load(&self, base: Option<&Path>) -> Result<(Loaded, Option<String>)> {
+        let loaded = Loaded::load(&[self.dump()?], base, &self.narrowing.locator())?;
+        MALLOSCOPE.warn(&loaded.warnings);
+        let kind = loaded.kind(&self.kind)?;
+        Ok((loaded, kind))
+    }
+
+    /// True when it is not the whole of malloc's samples.
+    pub(super) fn is_part(&self) -> bool {
+        let filter = self.narrowing.filter();
+        filter.focus.is_some() || filter.ignore.is_some() || self.kind != MALLOC
+    }
+}
+
+impl Shown {
+    /// The stacks that were chosen, and the name of the program.
+    pub(super) fn named(&self, choice: &Choice) -> Result<(NamedProfile, String)> {
+        let (loaded, kind) = choice.load(self.base.as_deref())?;
+        let named = loaded.select(&Selection {
+            kind,
+            value: self.value,
+            granularity: self.by,
+            filter: choice.narrowing.filter(),
+            marks_inlined: false,
+        });
+        Ok((named, loaded.program().to_owned()))
+    }
+}
+
+fn possible(name: &'static str, help: &'static str) -> Option<PossibleValue> {
+    Some(PossibleValue::new(name).help(help))
+}
+
+impl ValueEnum for ValueKind {
+    fn value_variants<'a>() -> &'a [Self] {
+        use ValueKind::{AllocObjects, AllocSpace, InuseObjects, InuseSpace};
+        &[InuseSpace, InuseObjects, AllocSpace, AllocObjects]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            ValueKind::InuseSpace => possible("bytes", "Bytes that are live"),
+            ValueKind::InuseObjects => possible("blocks", "Blocks that are live"),
+            ValueKind::AllocSpace => {
+                possible("allocated-bytes", "Bytes ever allocated (prof_accum)")
+            }
+            ValueKind::AllocObjects => {
+                possible("allocated-blocks", "Blocks ever allocated (prof_accum)")
+            }
+        }
+    }
+}
+
+impl ValueEnum for Granularity {
+    fn value_variants<'a>() -> &'a [Self] {
+        use Granularity::{Addresses, Files, Functions, Lines};
+        &[Functions, Lines, Files, Addresses]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Granularity::Functions => possible("function", "Functions"),
+            Granularity::Lines => possible("line", "Source lines"),
+            Granularity::Files => possible("file", "Source files"),
+            Granularity::Addresses => possible("address", "Addresses of code"),
+        }
+    }
+}
+
+impl ValueEnum for By {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[By::Culprit, By::Path, By::Function, By::Module]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            By::Culprit => possible(
+                "culprit",
+                "The place to blame: the first frame that is not allocator, C library or runtime",
+            ),
+            By::Path => possible("path", "A whole call path"),
+            By::Function => possible("function", "A function"),
+            By::Module => possible("module", "A file of code"),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! `--fail-if-leak`: the leak that a build or a run may have.
+
+use crate::figures::quantity;
+
+/// The exit code when more leaks than that.
+pub(super) const LEAKS: u8 = 3;
+
+/// What may leak.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Tolerance {
+    #[arg(
+        long,
+        value_name = "RATE",
+        value_parser = quantity::rate,
+        help = "Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min; for CI"
+    )]
+    fail_if_leak: Option<f64>,
+}
+
+impl Tolerance {
+    /// The bytes an hour that may leak, where `leaks` of them, certain ones, are too many.
+    pub(super) fn exceeded(self, leaks: f64) -> Option<f64> {
+        self.fail_if_leak
+            .filter(|rate| leaks > 0.0 && leaks >= *rate)
+    }
+}

@@ -1,0 +1,143 @@
+//! All processes of a series, judged in sentences: which of them leaks most, and what the page of one says,
+//! of itself and of the others. Pure.
+
+use std::collections::BTreeSet;
+
+use super::findings;
+use crate::analysis::series::{Process, Series};
+use crate::analysis::suspects;
+use crate::profile::model::{MALLOC, ValueKind};
+use crate::report::{Findings, Neighbour, Report, State};
+
+/// Other processes that a page names.
+pub const MOST_NEIGHBOURS: usize = 100;
+
+/// What was found in a process, by kind of samples: the kind that certainly leaks most comes first and speaks
+/// for the process, malloc before its equals.
+pub type Found = Vec<(Option<String>, Findings)>;
+
+/// The findings of all kinds of samples of a process.
+pub fn found(process: &Process) -> Found {
+    let kinds = process.kinds().into_iter();
+    let mut found: Found = kinds
+        .map(|kind| {
+            let findings = findings(&suspects::find(process, kind.as_deref()));
+            (kind, findings)
+        })
+        .collect();
+    found.sort_by(|a, b| b.1.leak_lower.total_cmp(&a.1.leak_lower));
+    found
+}
+
+/// The number of a process, 0 when it is not known.
+pub fn number(process: &Process) -> u64 {
+    let recorded = process.last().process.get("pid");
+    let named = || process.name.strip_prefix("pid ")?.split(' ').next();
+    let pid = recorded.or_else(named).and_then(|pid| pid.parse().ok());
+    pid.unwrap_or_default()
+}
+
+/// The findings of every process of a series, in its order.
+#[derive(Clone, Debug)]
+pub struct Survey(Vec<Found>);
+
+impl Survey {
+    /// Judges all; the frames of the last dumps have their names.
+    pub fn of(series: &Series) -> Survey {
+        Survey(series.processes.iter().map(found).collect())
+    }
+
+    /// Bytes an hour that a process leaks for certain, in the kind that leaks most.
+    pub fn lower(&self, at: usize) -> f64 {
+        self.0[at]
+            .first()
+            .map_or(0.0, |(_, f)| f.leak_lower.max(0.0))
+    }
+
+    /// The process that leaks most, of those with that number; of equals the first, which holds most.
+    pub fn most(&self, series: &Series, pid: Option<u64>) -> Option<usize> {
+        let is_asked = |at: &usize| pid.is_none_or(|p| number(&series.processes[*at]) == p);
+        (0..self.0.len()).filter(is_asked).reduce(|best, at| {
+            let is_more = self.lower(at) > self.lower(best);
+            if is_more { at } else { best }
+        })
+    }
+
+    /// What the page of one process says. The frames of its `shown` dumps have their names; `pages` are the
+    /// file names of the pages of all processes, where there are any.
+    pub fn report(
+        &self,
+        series: &Series,
+        at: usize,
+        shown: &BTreeSet<usize>,
+        pages: &[Option<String>],
+    ) -> Report {
+        let mut report = of_process(&series.processes[at], shown, &self.0[at]);
+        let others = (0..self.0.len()).filter(|other| *other != at);
+        report.neighbours = others
+            .take(MOST_NEIGHBOURS)
+            .map(|other| {
+                let page = pages.get(other).cloned().flatten();
+                self.neighbour(&series.processes[other], other, page)
+            })
+            .collect();
+        report
+    }
+
+    /// What the page cannot say for want of place.
+    pub fn left_out(&self) -> Option<String> {
+        let others = self.0.len().saturating_sub(1);
+        let left_out = others.saturating_sub(MOST_NEIGHBOURS);
+        (left_out > 0)
+            .then(|| format!("Processes that have dumps here and are not named: {left_out}"))
+    }
+
+    fn neighbour(&self, process: &Process, at: usize, page: Option<String>) -> Neighbour {
+        let conclusion = self.0[at].first().map(|(_, f)| &f.conclusion);
+        Neighbour {
+            name: process.name.clone(),
+            pid: number(process),
+            verdict: conclusion.map(|c| c.verdict).unwrap_or_default(),
+            headline: conclusion.map_or_else(String::new, |c| c.headline.clone()),
+            dumps: process.dumps.len(),
+            live: process.last().total(ValueKind::InuseSpace),
+            page,
+        }
+    }
+}
+
+fn of_process(process: &Process, shown: &BTreeSet<usize>, found: &Found) -> Report {
+    let file =
+        |path: &std::path::Path| -> Option<String> { Some(path.file_name()?.to_str()?.to_owned()) };
+    let files: Vec<String> = process
+        .dumps
+        .iter()
+        .map(|dump| file(&dump.path).unwrap_or_default())
+        .collect();
+    let states: Vec<State<'_>> = process
+        .dumps
+        .iter()
+        .zip(&files)
+        .enumerate()
+        .map(|(at, (dump, file))| State {
+            seconds: dump.at,
+            file,
+            profile: &dump.profile,
+            is_shown: shown.contains(&at),
+        })
+        .collect();
+    let mut report = Report::of_dumps(&states);
+    for (at, (kind, findings)) in found.iter().enumerate() {
+        let name = kind.as_deref().unwrap_or(MALLOC);
+        if at == 0 {
+            report.conclusion = findings.conclusion.clone();
+            report.put_first(name);
+        }
+        let suspects = findings.suspects.iter().cloned();
+        report.suspects.extend(suspects.map(|mut suspect| {
+            suspect.kind = name.to_owned();
+            suspect
+        }));
+    }
+    report
+}

@@ -1,0 +1,70 @@
+//! The program headers of a loaded object: from its ELF header in memory or, for the program, from
+//! the kernel.
+//!
+//! # Safety
+//! As `elf`: the object is not closed meanwhile.
+//!
+//! Source: System V ABI (gABI) chapter 5, getauxval(3).
+#![allow(unsafe_code)]
+
+use libc::{Elf64_Ehdr, Elf64_Phdr};
+
+use crate::platform::sys;
+
+/// Program headers are looked for this far into a file: 71 of them fit, and linkers make about
+/// twelve.
+const FIRST_PAGE: usize = 4096;
+
+/// The program headers of the object loaded at `base`, while it is loaded; empty where they cannot be found.
+pub fn program_headers(base: usize) -> &'static [Elf64_Phdr] {
+    if base == 0 {
+        return program_headers_of_program();
+    }
+    if !sys::readable(base) {
+        return &[];
+    }
+    // SAFETY: found readable just now.
+    unsafe { program_headers_at(base) }.unwrap_or_default()
+}
+
+/// The same, without asking the kernel whether there is memory at `base`.
+///
+/// # Safety
+/// The page at `base` can be read.
+pub unsafe fn program_headers_at(base: usize) -> Option<&'static [Elf64_Phdr]> {
+    let header = base as *const Elf64_Ehdr;
+    if !header.is_aligned() {
+        return None;
+    }
+    // SAFETY: aligned, and the caller knows the page; a page holds the 64 bytes of the header.
+    let header = unsafe { &*header };
+    let is_elf = header.e_ident.starts_with(b"\x7fELF")
+        && usize::from(header.e_phentsize) == size_of::<Elf64_Phdr>();
+    let length = usize::from(header.e_phnum) * size_of::<Elf64_Phdr>();
+    let end = (header.e_phoff as usize).checked_add(length)?;
+    let first = base.checked_add(header.e_phoff as usize)? as *const Elf64_Phdr;
+    if !is_elf || !first.is_aligned() || end > FIRST_PAGE {
+        return None;
+    }
+    // SAFETY: linkers put the program headers after the ELF header, and they end on the same page.
+    Some(unsafe { core::slice::from_raw_parts(first, usize::from(header.e_phnum)) })
+}
+
+/// The headers of the program. One that is not position-independent has base 0; the kernel knows
+/// where its headers are.
+fn program_headers_of_program() -> &'static [Elf64_Phdr] {
+    // SAFETY: getauxval reads a vector that the kernel made at exec; it has no precondition.
+    // GLIBC_2.16.
+    let (first, count) = unsafe {
+        (
+            libc::getauxval(libc::AT_PHDR),
+            libc::getauxval(libc::AT_PHNUM),
+        )
+    };
+    let first = first as *const Elf64_Phdr;
+    if first.is_null() || !first.is_aligned() || count > 0xffff {
+        return &[];
+    }
+    // SAFETY: AT_PHDR and AT_PHNUM describe the program's headers, which are never unmapped (getauxval(3)).
+    unsafe { core::slice::from_raw_parts(first, count as usize) }
+}
