@@ -16,28 +16,28 @@ export MALLOSCOPE_LIB=$target/libmalloscope.so
 clojure=/usr/share/java/clojure.jar:/usr/share/java/spec.alpha.jar:/usr/share/java/core.specs.alpha.jar
 names=()
 
-# profiled NAME RATE CMD...: in the background; what is said goes to NAME.said.
+# profiled NAME CMD...: in the background; what is said goes to NAME.said.
 profiled() {
-    local name=$1 rate=$2
-    shift 2
+    local name=$1
+    shift
     rm -rf "$name"
     names+=("$name")
-    "$target/malloscope" run -o "$name" --every 1s --rate "$rate" -- "$@" >"$name.printed" 2>"$name.said" &
+    "$target/malloscope" run -o "$name" --every 1s -- "$@" >"$name.printed" 2>"$name.said" &
 }
 
 "${CC:-cc}" -O2 -g -o shapes "$root/examples/verdicts/shapes.c"
 for shape in leak filling lru fragmented; do
-    profiled "$shape" 8k ./shapes "$shape" 30
+    profiled "$shape" ./shapes "$shape" 30
 done
 if command -v javac >/dev/null; then
     javac -d . "$root/examples/exception-logger/ExceptionLogger.java"
-    profiled exception-logger 128k java -cp . ExceptionLogger 10000 4 30
+    profiled exception-logger java -cp . ExceptionLogger 10000 4 30
 else
     echo "no JDK: the exception logger is left out"
 fi
 if command -v java >/dev/null && [ -e "${clojure%%:*}" ]; then
     export MALLOSCOPE_CONF=prof_java_heap:true,prof_java_heap_gc:true,prof_gdump:false
-    profiled memoize-cache 128k java -cp "$clojure" clojure.main "$root/examples/memoize-cache/leak.clj" 50000 30
+    profiled memoize-cache java -cp "$clojure" clojure.main "$root/examples/memoize-cache/leak.clj" 50000 30
 else
     echo "no Clojure: the memoize cache is left out"
 fi

@@ -17,7 +17,7 @@
 //! | | rooms | allocate | lock | syscall | panic |
 //! |---|---|---|---|---|---|
 //! | hot | `hooks`, `next`, `platform::tls`, `sampler` | never | never | never | impossible |
-//! | warm | `recorder`, `java_heap`, `unwind`, `runtime`, `table` | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe | impossible |
+//! | warm | `recorder`, `java_heap`, `unwind`, `runtime`, `table` | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe, the processor clock at a look of `recorder::rate` | impossible |
 //! | cold | `config`, `dump`, `dumper`, `trigger`, `watcher`, `platform::process`, `boot` | arena only | table locks only inside a snapshot | yes | no |
 //!
 //! Everywhere: errno is what it was, failure means "as if not sampled" and a counter in `diag`,
