@@ -58,7 +58,7 @@ fn controlled(seconds: &str, how: &str, conf: &str) -> Server {
 
 /// Asks until `wanted` holds of the status.
 #[track_caller]
-fn wait_for(pid: u32, wanted: impl Fn(&str) -> bool) -> String {
+pub fn wait_for(pid: u32, wanted: impl Fn(&str) -> bool) -> String {
     for _ in 0..200 {
         let status = ask(pid, "status");
         if wanted(&status) {
