@@ -108,7 +108,7 @@ fn objects_keep_the_weight_of_the_rate_that_they_were_drawn_at() {
         // Here each thread first goes on in a gap of 1 MiB, which is two phases of its own.
         let whole = program.heap();
         assert_phases(kept(&whole), 4.0, 1.1);
-        assert!(program.ask("rate 64").starts_with("error that rate"));
+        assert!(program.ask("rate 64").starts_with("error no such rate"));
         assert_eq!(program.heap().number("period"), 1 << 14);
         program.end();
     }
