@@ -5,7 +5,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 
 use malloscope::live_table::pages::PageFilter;
-use malloscope::live_table::{LiveTable, Sample};
+use malloscope::live_table::{Drawn, LiveTable, Sample};
 use malloscope::sampler::{Sampler, weight};
 use malloscope::stack_table::{StackId, StackTable};
 
@@ -25,15 +25,14 @@ fn stack(n: u64) -> Vec<u64> {
 }
 
 fn sample(page: usize) -> Sample {
-    Sample {
+    Sample::new(&Drawn {
         addr: page << 12,
         size: 100,
-        weighted_bytes: 524_338,
-        birth_ms: 1000,
         lg_period: 19,
+        now_ms: 1000,
         stack: StackId(1),
         thread: 7,
-    }
+    })
 }
 
 fn sampler(c: &mut Criterion) {
@@ -62,7 +61,7 @@ fn stacks(c: &mut Criterion) {
     });
     let weight = weight(100, 19);
     group.bench_function("note_alloc", |b| {
-        b.iter(|| STACKS.note_alloc(StackId(3), &weight))
+        b.iter(|| STACKS.note_alloc(StackId(3), &weight, 19))
     });
     group.finish();
 }

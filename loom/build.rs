@@ -32,9 +32,10 @@ const SOURCES: &[(&str, &[(&str, &str)])] = &[
         &[("LG_FIRST: u32 = 8", "LG_FIRST: u32 = 1")],
     ),
     (
-        "stack_table/record",
-        &[("LIFETIMES: usize = 32", "LIFETIMES: usize = 2")],
+        "stack_table/lifetimes",
+        &[("WIDTH: usize = 4", "WIDTH: usize = 1")],
     ),
+    ("stack_table/record", &[]),
     (
         "live_table",
         &[("LG_SHARDS: u32 = 6", "LG_SHARDS: u32 = 1")],
@@ -53,6 +54,7 @@ const SOURCES: &[(&str, &[(&str, &str)])] = &[
             (".saturating_add(1)", ".saturating_add(1).min(FULL)"),
         ],
     ),
+    ("live_table/sample", &[]),
     (
         "live_table/shard",
         &[("RECOUNT: u32 = 64", "RECOUNT: u32 = 1")],

@@ -26,7 +26,7 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::live_table::Sample;
+use crate::live_table::{Drawn, Sample};
 use crate::sampler;
 use crate::sync::SpinLock;
 use pieces::Pieces;
@@ -196,12 +196,14 @@ fn part(whole: &Sample, from: usize, to: usize, chance: Chance<'_>) -> Option<Sa
             return None;
         }
     }
-    Some(Sample {
+    Some(Sample::new(&Drawn {
         addr: from,
         size,
-        weighted_bytes: sampler::weight(size, whole.lg_period).bytes,
-        ..*whole
-    })
+        lg_period: whole.lg_period,
+        now_ms: whole.birth_ms,
+        stack: whole.stack,
+        thread: whole.thread,
+    }))
 }
 
 #[cfg(test)]
@@ -212,15 +214,14 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     fn range(addr: usize, size: usize, lg_period: u8) -> Sample {
-        Sample {
+        Sample::new(&Drawn {
             addr,
             size,
-            weighted_bytes: sampler::weight(size, lg_period).bytes,
-            birth_ms: 7,
             lg_period,
+            now_ms: 7,
             stack: StackId(3),
             thread: 1,
-        }
+        })
     }
 
     fn all(table: &RangeTable) -> Vec<(usize, usize)> {

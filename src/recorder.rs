@@ -29,9 +29,10 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64};
 
 use crate::diag::{self, Counter};
+pub use crate::live_table::Before;
 use crate::live_table::pages::PageFilter;
-use crate::live_table::{Insert, LiveTable, Sample};
-use crate::sampler;
+use crate::live_table::{Drawn, Insert, LiveTable, Sample};
+use crate::sampler::{self, Weight};
 use crate::stack_table::StackTable;
 use crate::tls::{self, Guard, Tls};
 use crate::unwind::Registers;
@@ -304,6 +305,20 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
     due.then_some(Sampling { thread, guard })
 }
 
+/// For the record of a block that is given another size when no sample is due. `None`: there is no
+/// block for this thread, or it is inside us already.
+pub fn enter_resize() -> Option<Sampling> {
+    let tls = tls::current();
+    let guard = tls.enter()?;
+    let thread = thread_of(tls)?;
+    Some(Sampling { thread, guard })
+}
+
+/// A sample is lost, because its record could not be kept.
+pub fn lose() {
+    diag::count(Counter::SampleNotStored);
+}
+
 fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
     fork::abandon_if_wiped();
     let known = tls.thread.load(Relaxed).cast::<Thread>();
@@ -325,36 +340,49 @@ impl Sampling {
         // SAFETY: the guard inside `self` makes us the only user of this thread's block.
         let thread = unsafe { &mut *self.thread };
         let lg_period = thread.lg_period();
-        let most = MOST_FRAMES.load(Relaxed) as usize;
         let weight = sampler::weight(size, lg_period);
         let Some(_pass) = gate::TABLES.enter() else {
             diag::count(Counter::SampleNotStored);
             return weight.bytes;
         };
-        // Inside the gate: the names of managed frames are interned.
-        let now_ms = uptime_ms();
-        let frames = thread.unwind(hook.address(), registers, most, now_ms);
-        let Some(stack) = frames.and_then(|frames| STACKS.intern(frames)) else {
-            diag::count(Counter::StackNotStored);
+        if let Some(drawn) = drawn(thread, address, size, hook, registers)
+            && store(Sample::weighed(&drawn, &weight))
+        {
+            STACKS.note_alloc(drawn.stack, &weight, lg_period);
+        }
+        weight.bytes
+    }
+
+    /// Records what has become of a block that was made `size` bytes large. `is_due`: the countdown ran
+    /// out. Returns the bytes to account for.
+    pub fn resize(
+        &self,
+        before: &Before,
+        is_due: bool,
+        address: usize,
+        size: usize,
+        call: (Hook, Registers),
+    ) -> u64 {
+        // SAFETY: the guard inside `self` makes us the only user of this thread's block.
+        let thread = unsafe { &mut *self.thread };
+        let lg_period = thread.lg_period();
+        let weight = match is_due {
+            true => sampler::weight(size, lg_period),
+            false => Weight::default(),
+        };
+        let Some(_pass) = gate::TABLES.enter() else {
+            diag::count(Counter::SampleNotStored);
             return weight.bytes;
         };
-        let sample = Sample {
-            addr: address,
-            size,
-            weighted_bytes: weight.bytes,
-            birth_ms: now_ms,
-            lg_period,
-            stack,
-            thread: thread.uid(THREAD_NAMES.load(Relaxed)),
+        let Some(drawn) = drawn(thread, address, size, call.0, call.1) else {
+            return weight.bytes;
         };
-        match LIVE.insert(sample) {
-            Insert::New => STACKS.note_alloc(stack, &weight),
-            Insert::Replaced(stale) => {
-                diag::count(Counter::StaleReplaced);
-                STACKS.note_alloc(stack, &weight);
-                forget(&stale);
-            }
-            Insert::Full => diag::count(Counter::SampleNotStored),
+        if is_due {
+            STACKS.note_alloc(drawn.stack, &weight, lg_period);
+        }
+        let chance = &mut |probability| thread.happens(probability);
+        if let Some(sample) = before.resized(is_due, &drawn, chance) {
+            store(sample);
         }
         weight.bytes
     }
@@ -363,6 +391,57 @@ impl Sampling {
     pub fn guard(&self) -> &Guard {
         &self.guard
     }
+}
+
+/// Where, when and by whom a block was asked for. Inside the gate: the names of managed frames are
+/// interned.
+#[inline(always)]
+fn drawn(
+    thread: &mut Thread,
+    addr: usize,
+    size: usize,
+    hook: Hook,
+    registers: Registers,
+) -> Option<Drawn> {
+    let lg_period = thread.lg_period();
+    let most = MOST_FRAMES.load(Relaxed) as usize;
+    let now_ms = uptime_ms();
+    let frames = thread.unwind(hook.address(), registers, most, now_ms);
+    let Some(stack) = frames.and_then(|frames| STACKS.intern(frames)) else {
+        diag::count(Counter::StackNotStored);
+        return None;
+    };
+    Some(Drawn {
+        addr,
+        size,
+        lg_period,
+        now_ms,
+        stack,
+        thread: thread.uid(THREAD_NAMES.load(Relaxed)),
+    })
+}
+
+/// False: there is no memory for it.
+#[inline(always)]
+fn store(sample: Sample) -> bool {
+    match LIVE.insert(sample) {
+        Insert::New => true,
+        Insert::Replaced(stale) => {
+            replaced(&stale);
+            true
+        }
+        Insert::Full => {
+            diag::count(Counter::SampleNotStored);
+            false
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn replaced(stale: &Sample) {
+    diag::count(Counter::StaleReplaced);
+    forget(stale);
 }
 
 /// The tables cannot be used now: a signal handler interrupted this thread inside them, or a fork
@@ -380,6 +459,21 @@ pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
     Ok(LIVE.remove(address))
 }
 
+/// Takes the record of `address` away, if there is one, because its block is about to be freed.
+#[inline(always)]
+pub fn release(address: usize) -> Result<(), Refused> {
+    let _guard = tls::current().enter().ok_or(Refused)?;
+    if !fork::abandon_if_wiped() {
+        // Nothing is in hand yet that would have to wait for the clock.
+        let now_ms = uptime_ms();
+        let _pass = gate::TABLES.enter().ok_or(Refused)?;
+        if let Some(sample) = LIVE.remove(address) {
+            forget_at(&sample, now_ms);
+        }
+    }
+    Ok(())
+}
+
 /// Puts a detached record back: its block was not freed after all.
 pub fn attach(sample: Sample) {
     let guard = tls::current().enter();
@@ -391,7 +485,13 @@ pub fn attach(sample: Sample) {
 
 /// The block of a detached record is free: notes how long it lived.
 pub fn forget(sample: &Sample) {
-    STACKS.note_free(sample.stack, uptime_ms().saturating_sub(sample.birth_ms));
+    forget_at(sample, uptime_ms());
+}
+
+#[inline(always)]
+fn forget_at(sample: &Sample, now_ms: u64) {
+    let lifetime = now_ms.saturating_sub(sample.birth_ms);
+    STACKS.note_free(sample.stack, lifetime, sample.first_bytes());
 }
 
 /// A signal handler frees a sampled block while its thread is inside our tables: record and block

@@ -18,12 +18,12 @@
 use core::ffi::{c_char, c_int};
 use core::ptr::null_mut;
 
-use super::cold::{count, plain_call, record, sample};
+use super::cold::{count, plain_call, sample};
 use super::entry::Context;
-use super::resize::reallocate;
+use super::resize::{reallocate, record_resized};
 use super::{early, release};
 use crate::next::{self, Block};
-use crate::recorder::{self, Hook};
+use crate::recorder::{self, Before, Hook};
 
 /// jemalloc's mallocx when the countdown ran out, or in exact mode.
 pub(crate) extern "C" fn mallocx_event(size: usize, flags: c_int, context: &Context) -> Block {
@@ -47,7 +47,7 @@ pub(crate) extern "C" fn rallocx(
 
 /// jemalloc's xallocx, which never moves a block, and may refuse.
 ///
-/// A block that grows is a free and a new allocation, as with realloc. One that is made smaller, or
+/// A block that grows is sampled as with realloc. One that is made smaller, or
 /// is left as it is, stays what it is, sampled with the size it had or not. In exact mode every
 /// call that gives what was asked for is a new allocation.
 pub(crate) extern "C" fn xallocx(
@@ -72,25 +72,17 @@ pub(crate) extern "C" fn xallocx(
     let sampling = due.then(|| recorder::enter_event(size)).flatten();
     // SAFETY: the program's own arguments.
     let got = unsafe { next.xallocx(block, size, extra, flags) }.unwrap_or(0);
-    let is_new = may_be_new && got >= size;
-    match before {
-        Some(before) if is_new => recorder::forget(&before),
-        Some(before) => {
-            drop(sampling);
-            recorder::attach(before);
-            return got;
-        }
-        None => {}
+    if !(may_be_new && got >= size) {
+        drop(sampling);
+        before.into_iter().for_each(recorder::attach);
+        return got;
     }
-    if let Some(sampling) = sampling.filter(|_| is_new) {
-        record(
-            sampling,
-            block,
-            got.min(size.saturating_add(extra)),
-            Hook::Realloc,
-            context,
-        );
-    }
+    let before = Before {
+        sample: before,
+        usable: held,
+    };
+    let size = got.min(size.saturating_add(extra));
+    record_resized(sampling, before, block, size, Hook::Realloc, context);
     got
 }
 

@@ -190,11 +190,8 @@ pub extern "C" fn let_go(block: Block) -> bool {
 #[cold]
 #[inline(never)]
 fn let_sample_go(address: usize) -> bool {
-    let Ok(sample) = recorder::detach(address) else {
+    if recorder::release(address).is_err() {
         return !recorder::free_later(address);
-    };
-    if let Some(sample) = &sample {
-        recorder::forget(sample);
     }
     free_pending();
     true
@@ -215,8 +212,8 @@ fn free_all_pending() {
     while !tls::current().is_busy()
         && let Some(address) = recorder::next_pending()
     {
-        match recorder::detach(address) {
-            Ok(sample) => sample.iter().for_each(recorder::forget),
+        match recorder::release(address) {
+            Ok(()) => {}
             Err(_) if recorder::free_later(address) => return,
             Err(_) => {}
         }

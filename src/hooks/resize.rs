@@ -1,4 +1,5 @@
-//! realloc of blocks that may be sampled: a free and a new allocation, in place or not.
+//! realloc of blocks that may be sampled, in place or not. What becomes of the sample is said in
+//! `live_table::sample`.
 //!
 //! Order: detach the record, call, re-attach it if the call failed; so no other thread that gets
 //! the old address loses its record to us.
@@ -7,10 +8,13 @@
 //! As `cold`.
 #![allow(unsafe_code)]
 
-use super::cold::{record, sample};
+use super::cold::sample;
 use super::entry::Context;
+use super::forward;
+use super::release::free_pending;
 use crate::next::{self, Block};
-use crate::recorder::{self, Hook};
+use crate::recorder::{self, Before, Hook, Sampling};
+use crate::trigger;
 
 /// Gives `block` another size by the program's call, `plain`; given null, that makes a block of the
 /// same kind. `due`: the countdown ran out, a sample is to be taken.
@@ -38,22 +42,56 @@ pub(super) fn reallocate(
         None => None,
     };
     let sampling = due.then(|| recorder::enter_event(size)).flatten();
+    // Nobody else knows how long a block is that is no sample.
+    let usable = match before.is_some() || sampling.is_some() {
+        // SAFETY: a live block of the program's.
+        true => unsafe { next::allocator().malloc_usable_size(block) }.unwrap_or(0),
+        false => 0,
+    };
     let moved = plain(block);
-    // realloc(p, 0) frees and may return null; otherwise null means that nothing happened.
-    let is_refused = moved.is_null() && size > 0;
-    match before {
-        Some(before) if is_refused => {
-            drop(sampling);
-            recorder::attach(before);
-            return moved;
+    if moved.is_null() {
+        drop(sampling);
+        // realloc(p, 0) frees and may return null; otherwise null means that nothing happened.
+        match before {
+            Some(before) if size > 0 => recorder::attach(before),
+            Some(before) => recorder::forget(&before),
+            None => {}
         }
-        Some(before) => recorder::forget(&before),
-        None => {}
+        return moved;
     }
-    if let Some(sampling) = sampling.filter(|_| !moved.is_null()) {
-        record(sampling, moved, size, hook, context);
-    }
+    let before = Before {
+        sample: before,
+        usable,
+    };
+    record_resized(sampling, before, moved, size, hook, context);
     moved
+}
+
+/// Records what has become of a block, if it was a sample or may be one now. `due`: the countdown ran
+/// out.
+#[inline(never)]
+pub(super) fn record_resized(
+    due: Option<Sampling>,
+    before: Before,
+    block: Block,
+    size: usize,
+    hook: Hook,
+    context: &Context,
+) {
+    let (is_due, is_known) = (due.is_some(), before.sample.is_some());
+    let inside = due.or_else(|| is_known.then(recorder::enter_resize).flatten());
+    let Some(inside) = inside else {
+        if is_known {
+            recorder::lose();
+        }
+        return;
+    };
+    forward::watch();
+    let call = (hook, context.registers());
+    let bytes = inside.resize(&before, is_due, block as usize, size, call);
+    trigger::after_sample(inside.guard(), bytes);
+    drop(inside);
+    free_pending();
 }
 
 /// The block is sampled and its record is out of reach now: it stays as it is, to be freed later.

@@ -12,7 +12,7 @@ use super::jvmti::Jvmti;
 use super::scratch::{self, ROOMS, Room};
 use super::{DROPPED, LIVE, MOST_FRAMES, STACKS};
 use super::{frames, gap, inside, is_open, sweep};
-use crate::live_table::{Insert, Sample};
+use crate::live_table::{Drawn as Draw, Insert, Sample};
 use crate::{recorder, sampler};
 
 /// See `jvmti::OnSample`.
@@ -78,18 +78,17 @@ fn record(weak: usize, drawn: Drawn, frames: &[u64]) -> Option<()> {
     let Drawn { size, lg_period } = drawn;
     let stack = STACKS.intern(frames)?;
     let weight = sampler::weight(size, lg_period);
-    let sample = Sample {
+    let sample = Sample::new(&Draw {
         addr: weak,
         size,
-        weighted_bytes: weight.bytes,
-        birth_ms: recorder::uptime_ms(),
         lg_period,
+        now_ms: recorder::uptime_ms(),
         stack,
         thread: 0,
-    };
+    });
     if LIVE.insert(sample) == Insert::Full {
         return None;
     }
-    STACKS.note_alloc(stack, &weight);
+    STACKS.note_alloc(stack, &weight, lg_period);
     Some(())
 }

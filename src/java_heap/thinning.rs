@@ -24,8 +24,8 @@ use super::jni::{Jni, Object};
 use super::jvmti::Jvmti;
 use super::sweep::Turn;
 use super::{LG_PERIOD, LIVE, MOST_LG_PERIOD, inside, interval};
-use crate::live_table::Sample;
-use crate::sampler::{probability, weight};
+use crate::live_table::{Drawn, Sample};
+use crate::sampler::probability;
 use crate::sys;
 
 /// From exact samples (period 0) the first step goes here: below it next to nothing would go.
@@ -83,17 +83,31 @@ fn is_kept(sample: &Sample, lg_period: u8, random: u64) -> bool {
 
 /// The same object as a sample of period `2^lg_period`.
 fn renewed(sample: Sample, lg_period: u8) -> Sample {
-    Sample {
+    Sample::new(&Drawn {
+        addr: sample.addr,
+        size: sample.size,
         lg_period,
-        weighted_bytes: weight(sample.size, lg_period).bytes,
-        ..sample
-    }
+        now_ms: sample.birth_ms,
+        stack: sample.stack,
+        thread: sample.thread,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::stack_table::StackId;
+
+    fn sampled(size: usize, lg_period: u8) -> Sample {
+        Sample::new(&Drawn {
+            addr: 1,
+            size,
+            lg_period,
+            now_ms: 0,
+            stack: StackId(0),
+            thread: 0,
+        })
+    }
 
     /// Objects of one size, sampled with 2^10 and thinned step by step to 2^14: what the samples
     /// stand for stays the truth, within four deviations.
@@ -104,15 +118,7 @@ mod tests {
         for size in [16, 500, 4096, 60_000] {
             let (mut kept, mut estimate) = (0, 0_u64);
             for _ in 0..OBJECTS {
-                let mut sample = Sample {
-                    addr: 1,
-                    size,
-                    weighted_bytes: 0,
-                    birth_ms: 0,
-                    lg_period: 0,
-                    stack: StackId(0),
-                    thread: 0,
-                };
+                let mut sample = sampled(size, 0);
                 let survives = (10..=14).all(|lg_period| {
                     let is_kept = is_kept(&sample, lg_period, random.next_u64());
                     sample = renewed(sample, lg_period);
@@ -136,15 +142,7 @@ mod tests {
 
     #[test]
     fn large_objects_stay() {
-        let sample = Sample {
-            addr: 1,
-            size: 64 << 20,
-            weighted_bytes: 64 << 20,
-            birth_ms: 0,
-            lg_period: 19,
-            stack: StackId(0),
-            thread: 0,
-        };
+        let sample = sampled(64 << 20, 19);
         assert!(is_kept(&sample, 20, u64::MAX));
         assert_eq!(renewed(sample, 20).weighted_bytes, 64 << 20);
     }

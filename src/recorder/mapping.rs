@@ -20,7 +20,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::thread::Thread;
 use super::{Hook, MOST_FRAMES, THREAD_NAMES, is_active, lg_period, thread_of, uptime_ms};
 use crate::diag::{self, Counter};
-use crate::live_table::Sample;
+use crate::live_table::{Drawn, Sample};
 use crate::range_table::{RangeTable, Removed};
 use crate::stack_table::StackTable;
 use crate::tls::{self, Guard};
@@ -81,17 +81,16 @@ pub fn mapped(address: usize, size: usize, hook: Hook, registers: Registers) {
     let Some(stack) = frames.and_then(|frames| MAP_STACKS.intern(frames)) else {
         return diag::count(Counter::StackNotStored);
     };
-    let sample = Sample {
+    let sample = Sample::new(&Drawn {
         addr: address,
         size,
-        weighted_bytes: weight.bytes,
-        birth_ms: now_ms,
         lg_period,
+        now_ms,
         stack,
         thread: thread.uid(THREAD_NAMES.load(Relaxed)),
-    };
+    });
     match RANGES.insert(&sample, &mut |probability| thread.happens(probability)) {
-        Ok(()) => MAP_STACKS.note_alloc(stack, &weight),
+        Ok(()) => MAP_STACKS.note_alloc(stack, &weight, lg_period),
         Err(_) => diag::count(Counter::SampleNotStored),
     }
 }
@@ -121,7 +120,8 @@ fn take_out(inside: &mut Inside, address: usize, size: usize) -> Removed {
 pub fn gone(removed: &Removed) {
     let now = uptime_ms();
     for part in removed.iter() {
-        MAP_STACKS.note_free(part.stack, now.saturating_sub(part.birth_ms));
+        let lifetime = now.saturating_sub(part.birth_ms);
+        MAP_STACKS.note_free(part.stack, lifetime, part.first_bytes());
     }
 }
 

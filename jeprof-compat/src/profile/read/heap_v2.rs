@@ -7,7 +7,8 @@
 use anyhow::{Result, anyhow, bail};
 use profile_format::escape::Text;
 use profile_format::heap_v2::{
-    Counts, Event, Frames, ManagedFrame, PSEUDO_FRAMES, ParseError, Problem, Reader, StackLine,
+    Counts, Event, Frames, ManagedFrame, PSEUDO_FRAMES, ParseError, Part, Problem, Reader,
+    StackLine,
 };
 use profile_format::maps;
 use profile_format::unbias::Sampling;
@@ -41,6 +42,8 @@ struct HeapText {
     in_head: bool,
     /// Our own lines are in the file, so pseudo-addresses are what they seem.
     ours: bool,
+    /// The version of these lines.
+    version: u64,
     warnings: Vec<String>,
     troubles: Vec<ParseError>,
 }
@@ -60,6 +63,7 @@ impl HeapText {
             counted: false,
             in_head: true,
             ours: false,
+            version: 0,
             warnings: Vec::new(),
             troubles: Vec::new(),
         }
@@ -106,6 +110,7 @@ impl HeapText {
 
     fn version(&mut self, version: u64) {
         self.ours = true;
+        self.version = version;
         self.out.profile.leaf_is_hook = true;
         let known = profile_format::heap_v2::VERSION;
         if version > known {
@@ -165,7 +170,7 @@ impl HeapText {
         let Some(sample) = &mut self.open else {
             return;
         };
-        describe(sample, line);
+        describe(sample, line, self.version);
         self.counted = true;
         if line.frames.is_some() {
             self.close();
@@ -175,7 +180,7 @@ impl HeapText {
     /// It stands for itself: the stack of malloc before it may still go on.
     fn kind_stack(&mut self, kind: String, line: &StackLine<'_>) {
         let mut sample = self.sample(line.frames.unwrap_or_default());
-        describe(&mut sample, line);
+        describe(&mut sample, line, self.version);
         self.out.kind(kind).samples.push(sample);
     }
 
@@ -242,19 +247,26 @@ fn model_mapping(mapping: &maps::Mapping<'_>) -> Mapping {
     }
 }
 
-fn describe(sample: &mut Sample, line: &StackLine<'_>) {
+fn describe(sample: &mut Sample, line: &StackLine<'_>, version: u64) {
     sample.values = Values {
         inuse_objects: line.live.objects(),
         inuse_space: line.live.bytes as f64,
         alloc_objects: line.accumulated.objects(),
         alloc_space: line.accumulated.bytes as f64,
     };
-    sample.facts = Some(model_facts(line));
+    sample.facts = Some(model_facts(line, version));
 }
 
-fn model_facts(line: &StackLine<'_>) -> StackFacts {
-    let epoch =
-        |(epoch, samples, bytes)| (u32::try_from(epoch).unwrap_or(u32::MAX), samples, bytes);
+fn model_facts(line: &StackLine<'_>, version: u64) -> StackFacts {
+    let epoch = |part: Part| {
+        let epoch = u32::try_from(part.place).unwrap_or(u32::MAX);
+        (epoch, part.samples, part.bytes.unwrap_or(0))
+    };
+    // By octaves, as version 1 has them.
+    let life = |part: Part| match version {
+        ..=1 => (part.place, part.samples),
+        _ => (part.place.div_ceil(4), part.samples),
+    };
     StackFacts {
         id: line.id,
         samples: line.live.samples,
@@ -262,7 +274,7 @@ fn model_facts(line: &StackLine<'_>) -> StackFacts {
         births: line.births.map(epoch).collect(),
         alloc_samples: line.accumulated.samples,
         sizes: line.sizes,
-        lives: line.lifetimes.collect(),
+        lives: line.lifetimes.map(life).collect(),
     }
 }
 
