@@ -323,14 +323,6 @@ fn notes(before: &Taken, after: &Taken, how: How, kind: Option<&str>) -> Result<
                 .to_owned(),
         );
     }
-    let periods = [before, after].map(|state| state.profile.period_of(kind));
-    if periods[0] != periods[1] {
-        let [first, second] = periods.map(|period| words::period(period as u64));
-        notes.push(format!(
-            "The first has a sample every {first}, the second every {second}: both tell true bytes, \
-             with another error."
-        ));
-    }
     let no_ages = [before, after]
         .iter()
         .any(|state| state.profile.process.epochs.is_none());

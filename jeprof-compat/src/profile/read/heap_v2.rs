@@ -7,15 +7,15 @@
 use anyhow::{Result, anyhow, bail};
 use profile_format::escape::Text;
 use profile_format::heap_v2::{
-    Counts, Event, Frames, ManagedFrame, PSEUDO_FRAMES, ParseError, Part, Problem, Reader,
-    StackLine,
+    Counts, Event, Frames, ManagedFrame, PSEUDO_FRAMES, ParseError, Problem, Reader, StackLine,
 };
 use profile_format::maps;
 use profile_format::unbias::Sampling;
 
 use super::assembly::Assembly;
+use super::facts;
 use super::losses::losses;
-use crate::profile::model::{Line, Mapping, Profile, Sample, StackFacts, Values};
+use crate::profile::model::{Line, Mapping, Profile, Sample, Values};
 
 /// Reads a whole file that errors and warnings call `name`.
 pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
@@ -170,7 +170,7 @@ impl HeapText {
         let Some(sample) = &mut self.open else {
             return;
         };
-        describe(sample, line, self.version);
+        facts::describe(sample, line, self.version);
         self.counted = true;
         if line.frames.is_some() {
             self.close();
@@ -180,7 +180,7 @@ impl HeapText {
     /// It stands for itself: the stack of malloc before it may still go on.
     fn kind_stack(&mut self, kind: String, line: &StackLine<'_>) {
         let mut sample = self.sample(line.frames.unwrap_or_default());
-        describe(&mut sample, line, self.version);
+        facts::describe(&mut sample, line, self.version);
         self.out.kind(kind).samples.push(sample);
     }
 
@@ -244,37 +244,6 @@ fn model_mapping(mapping: &maps::Mapping<'_>) -> Mapping {
         path: String::from_utf8_lossy(mapping.path).into_owned(),
         deleted: mapping.deleted,
         ..Mapping::default()
-    }
-}
-
-fn describe(sample: &mut Sample, line: &StackLine<'_>, version: u64) {
-    sample.values = Values {
-        inuse_objects: line.live.objects(),
-        inuse_space: line.live.bytes as f64,
-        alloc_objects: line.accumulated.objects(),
-        alloc_space: line.accumulated.bytes as f64,
-    };
-    sample.facts = Some(model_facts(line, version));
-}
-
-fn model_facts(line: &StackLine<'_>, version: u64) -> StackFacts {
-    let epoch = |part: Part| {
-        let epoch = u32::try_from(part.place).unwrap_or(u32::MAX);
-        (epoch, part.samples, part.bytes.unwrap_or(0))
-    };
-    // By octaves, as version 1 has them.
-    let life = |part: Part| match version {
-        ..=1 => (part.place, part.samples),
-        _ => (part.place.div_ceil(4), part.samples),
-    };
-    StackFacts {
-        id: line.id,
-        samples: line.live.samples,
-        variance: line.variance as f64,
-        births: line.births.map(epoch).collect(),
-        alloc_samples: line.accumulated.samples,
-        sizes: line.sizes,
-        lives: line.lifetimes.map(life).collect(),
     }
 }
 
