@@ -305,18 +305,16 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
     due.then_some(Sampling { thread, guard })
 }
 
-/// For the record of a block that is given another size when no sample is due. `None`: there is no
-/// block for this thread, or it is inside us already.
+/// For the record of a block that is given another size when no sample is due. `None`: nothing is
+/// sampled now, there is no block for this thread, or it is inside us already.
 pub fn enter_resize() -> Option<Sampling> {
+    if !is_active() {
+        return None;
+    }
     let tls = tls::current();
     let guard = tls.enter()?;
     let thread = thread_of(tls)?;
     Some(Sampling { thread, guard })
-}
-
-/// A sample is lost, because its record could not be kept.
-pub fn lose() {
-    diag::count(Counter::SampleNotStored);
 }
 
 fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {

@@ -44,8 +44,7 @@ pub(super) fn reallocate(
     let sampling = due.then(|| recorder::enter_event(size)).flatten();
     // Nobody else knows how long a block is that is no sample.
     let usable = match before.is_some() || sampling.is_some() {
-        // SAFETY: a live block of the program's.
-        true => unsafe { next::allocator().malloc_usable_size(block) }.unwrap_or(0),
+        true => usable_size(block),
         false => 0,
     };
     let moved = plain(block);
@@ -67,6 +66,17 @@ pub(super) fn reallocate(
     moved
 }
 
+/// How long a block is that the next allocator made. Another library's function of that name would read
+/// what is not there; without the allocator's own nothing is known, and all of a block is new.
+fn usable_size(block: Block) -> usize {
+    let next = next::allocator();
+    match next::is_counted(&next.malloc_usable_size) {
+        // SAFETY: a live block of the program's, and the function of its allocator.
+        true => unsafe { next.malloc_usable_size(block) }.unwrap_or(0),
+        false => 0,
+    }
+}
+
 /// Records what has become of a block, if it was a sample or may be one now. `due`: the countdown ran
 /// out.
 #[inline(never)]
@@ -78,12 +88,10 @@ pub(super) fn record_resized(
     hook: Hook,
     context: &Context,
 ) {
-    let (is_due, is_known) = (due.is_some(), before.sample.is_some());
-    let inside = due.or_else(|| is_known.then(recorder::enter_resize).flatten());
+    let is_due = due.is_some();
+    let inside = due.or_else(|| before.sample.and_then(|_| recorder::enter_resize()));
     let Some(inside) = inside else {
-        if is_known {
-            recorder::lose();
-        }
+        before.sample.iter().for_each(recorder::forget);
         return;
     };
     forward::watch();
