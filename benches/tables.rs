@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use malloscope::sampler::{Sampler, weight};
 use malloscope::table::live_table::pages::PageFilter;
-use malloscope::table::live_table::{LiveTable, Sample};
+use malloscope::table::live_table::{Drawn, LiveTable, Sample};
 use malloscope::table::stack_table::{StackId, StackTable};
 
 const DEPTH: u64 = 36;
@@ -25,15 +25,14 @@ fn stack(n: u64) -> Vec<u64> {
 }
 
 fn sample(page: usize) -> Sample {
-    Sample {
+    Sample::new(&Drawn {
         addr: page << 12,
         size: 100,
-        weighted_bytes: 524_338,
-        birth_ms: 1000,
         lg_period: 19,
+        now_ms: 1000,
         stack: StackId(1),
         thread: 7,
-    }
+    })
 }
 
 fn sampler(c: &mut Criterion) {
@@ -62,7 +61,7 @@ fn stacks(c: &mut Criterion) {
     });
     let weight = weight(100, 19);
     group.bench_function("note_alloc", |b| {
-        b.iter(|| STACKS.note_alloc(StackId(3), &weight))
+        b.iter(|| STACKS.note_alloc(StackId(3), &weight, 19))
     });
     group.finish();
 }

@@ -32,9 +32,10 @@ const SOURCES: &[(&str, &[(&str, &str)])] = &[
         &[("LG_FIRST: u32 = 8", "LG_FIRST: u32 = 1")],
     ),
     (
-        "table/stack_table/record",
-        &[("LIFETIMES: usize = 32", "LIFETIMES: usize = 2")],
+        "table/stack_table/lifetimes",
+        &[("WIDTH: usize = 4", "WIDTH: usize = 1")],
     ),
+    ("table/stack_table/record", &[]),
     (
         "table/live_table/mod",
         &[("LG_SHARDS: u32 = 6", "LG_SHARDS: u32 = 1")],
@@ -53,6 +54,7 @@ const SOURCES: &[(&str, &[(&str, &str)])] = &[
             (".saturating_add(1)", ".saturating_add(1).min(FULL)"),
         ],
     ),
+    ("table/live_table/sample/mod", &[]),
     (
         "table/live_table/shard",
         &[("RECOUNT: u32 = 64", "RECOUNT: u32 = 1")],
@@ -79,7 +81,12 @@ fn main() {
             assert!(text.contains(old), "{source} has no {old}");
             text = text.replace(old, new);
         }
-        let file = Path::new(&output).join(format!("{name}.rs"));
+        // A folder within a table's is included as a file.
+        let target = match name.matches('/').count() {
+            0..=2 => name,
+            _ => name.trim_end_matches("/mod"),
+        };
+        let file = Path::new(&output).join(format!("{target}.rs"));
         fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
         fs::write(file, text).expect("a file");
     }

@@ -5,7 +5,7 @@
 use malloscope::diag::{Counter, counted};
 use malloscope::table::arena;
 use malloscope::table::live_table::pages::PageFilter;
-use malloscope::table::live_table::{Insert, LiveTable, Sample};
+use malloscope::table::live_table::{Drawn, Insert, LiveTable, Sample};
 use malloscope::table::stack_table::{StackId, StackTable};
 
 static STACKS: StackTable = StackTable::new();
@@ -19,15 +19,14 @@ fn stack(n: u64) -> Vec<u64> {
 }
 
 fn sample(page: usize) -> Sample {
-    Sample {
+    Sample::new(&Drawn {
         addr: page << 12,
         size: page,
-        weighted_bytes: 1,
-        birth_ms: 0,
         lg_period: 19,
+        now_ms: 0,
         stack: StackId(0),
         thread: 0,
-    }
+    })
 }
 
 /// Fills both tables in turn until both refuse; how much each holds.

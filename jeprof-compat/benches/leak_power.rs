@@ -1,11 +1,14 @@
-//! The table of `docs/leak-statistics.md`: how often each verdict is given on simulated processes.
-//! `cargo bench -p jeprof-compat --bench leak_power -- RUNS` prints it as Markdown; the default are
-//! 400 runs a cell, which take some minutes.
+//! The tables of `docs/leak-statistics.md`: how often each verdict is given on simulated processes.
+//! `cargo bench -p jeprof-compat --bench leak_power -- RUNS [TABLE]` prints them as Markdown, or the one
+//! whose name begins so; the default are 400 runs a cell, which take some minutes a table.
 
+#[path = "../tests/leaks/rate.rs"]
+mod rate;
 #[path = "../tests/leaks/simulate.rs"]
 mod simulate;
 
 use jeprof_compat::analysis::suspects::{self, Verdict};
+use rate::Rate;
 use rayon::prelude::*;
 use simulate::{HOUR, MINUTE, RUNS, Run, Source, process};
 
@@ -14,19 +17,42 @@ const RUNS_A_CELL: u64 = 400;
 /// The first seed: others than those that the tests hold and that the bounds were chosen on.
 const SEED: u64 = 1_000_000;
 
+/// By what the command line calls them.
+const RATES: [(&str, Rate); 9] = [
+    ("2^19", Rate::Steady(19)),
+    ("2^17", Rate::Steady(17)),
+    ("2^15", Rate::Steady(15)),
+    ("2^13", Rate::Steady(13)),
+    ("2^16", Rate::Steady(16)),
+    ("doubling, 2^15 to 2^19", Rate::Doubling(15, 19)),
+    ("thinning, 2^15 to 2^19", Rate::Thinning(15, 19)),
+    ("swinging, 2^15 and 2^19", Rate::Swinging(15, 19)),
+    ("auto", Rate::Auto),
+];
+
 fn main() {
     // cargo itself adds `--bench`.
-    let asked = std::env::args().skip(1).find_map(|arg| arg.parse().ok());
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let asked = args.iter().find_map(|arg| arg.parse().ok());
     let runs = asked.unwrap_or(RUNS_A_CELL);
-    print!("| {runs} runs a cell |");
-    RUNS.iter().for_each(|run| print!(" {} |", run.name));
-    println!("\n|---|---|---|---|");
-    for (name, sources) in rows() {
-        print!("| {name} |");
-        for run in &RUNS {
-            print!(" {} |", cell(&sources, run, runs));
+    let table = args
+        .iter()
+        .find(|arg| !arg.starts_with("--") && arg.parse::<u64>().is_err());
+    let is_asked = |name: &str| table.is_none_or(|table| name.starts_with(table.as_str()));
+    for (name, rate) in RATES.into_iter().filter(|rate| is_asked(rate.0)) {
+        print!("\n| {name}, {runs} runs a cell |");
+        RUNS.iter().for_each(|run| print!(" {} |", run.name));
+        println!("\n|---{}|", "|---".repeat(RUNS.len()));
+        for (name, mut sources) in rows() {
+            if rate == Rate::Auto {
+                sources.push(Source::Stream(50.0, 0.1));
+            }
+            print!("| {name} |");
+            for run in &RUNS {
+                print!(" {} |", cell(&sources, run, rate, runs));
+            }
+            println!();
         }
-        println!();
     }
 }
 
@@ -89,9 +115,9 @@ fn rows() -> Vec<(&'static str, Vec<Source>)> {
 }
 
 /// `100 %`, or `99.5 %; growing 0.5` when there were other verdicts; leaks first.
-fn cell(sources: &[Source], run: &Run, runs: u64) -> String {
+fn cell(sources: &[Source], run: &Run, rate: Rate, runs: u64) -> String {
     let one = |seed: u64| {
-        let process = process(&[sources], run, seed);
+        let process = process(&[sources], run, rate, seed);
         let found = suspects::find(&process, None);
         found
             .suspects()

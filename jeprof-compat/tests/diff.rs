@@ -207,7 +207,7 @@ fn what_does_not_fit_is_refused_or_told() {
         told.contains("less.heap has no samples of java_heap at all"),
         "{told}"
     );
-    assert!(said(&["less.heap", whole]).contains("a sample every 4 KB, the second every 512 KB"));
+    assert!(!said(&["less.heap", whole]).contains("a sample every"));
     let bytes = fs::read(whole).expect("the dump");
     let cut = scratch.0.join("b.heap");
     fs::write(&cut, &bytes[..bytes.len() / 2]).expect("half a dump");

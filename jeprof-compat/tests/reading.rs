@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use jeprof_compat::profile::model::{Profile, ValueKind};
+use jeprof_compat::profile::model::{Profile, ValueKind, Weighed};
 use jeprof_compat::profile::read;
 use jeprof_compat::stacks::naming::FrameKind;
 use jeprof_compat::stacks::naming::Granularity;
@@ -145,7 +145,8 @@ fn our_own_lines_go_before_the_counts() {
     );
     let facts = first.facts.as_ref().unwrap();
     assert_eq!((facts.id, facts.samples, facts.variance), (5, 2, 144.0));
-    assert_eq!(facts.births, [(0, 1, 3000), (3, 1, 4000)]);
+    let alike = |bytes| Weighed::alike(1, bytes);
+    assert_eq!(facts.births, [(0, alike(3000.0)), (3, alike(4000.0))]);
     assert_eq!(profile.samples[1].values.inuse_space, 0.0);
     assert_eq!(addresses(&profile, 1), [0x401100, 0x401200]);
     assert_eq!(profile.process.get("pid"), Some("12"));
@@ -365,4 +366,31 @@ proptest! {
         use_up(&bytes);
         use_up(&[b"heap_v2/1\n# malloscope 1\n".as_slice(), &bytes].concat());
     }
+}
+
+/// Version 1 has neither squares nor the weights of what was freed, and lifetimes by octaves: 1024 to
+/// 2048 ms is bucket 11, whose last quarter is bucket 44 of version 2.
+#[test]
+fn what_older_lines_leave_out_is_reckoned() {
+    let facts = |version: u64, lists: &str| {
+        let text = format!(
+            "heap_v2/64\n# malloscope {version}\n@ 0x401101\n  t*: 2: 200 [0: 0]\n\
+             # stack 1 live=2:2.000:200 variance=1 alloc=6:6.000:1000 {lists}\n\
+             \nMAPPED_LIBRARIES:\n# end\n"
+        );
+        let (profile, warnings) = parse(&text);
+        assert_eq!(warnings, [""; 0]);
+        profile.samples[0].facts.clone().expect("facts")
+    };
+    let old = facts(1, "births=0:2:200 lives=11:4");
+    assert_eq!(old.births, [(0, Weighed::alike(2, 200.0))]);
+    assert_eq!(old.lives, [(44, Weighed::alike(4, 800.0))]);
+    let new = facts(2, "births=0:2:200:25000 lives=44:4:800:170000");
+    let weighed = |samples, bytes, squares| Weighed {
+        samples,
+        bytes,
+        squares,
+    };
+    assert_eq!(new.births, [(0, weighed(2, 200.0, 25_000.0))]);
+    assert_eq!(new.lives, [(44, weighed(4, 800.0, 170_000.0))]);
 }

@@ -152,7 +152,7 @@ fn a_leak_fails_the_run_where_that_was_asked_for() {
         if output.status.code() == Some(9) {
             assert_eq!(verdict, "");
         } else {
-            let words = "at least 53.9 MB/h leak for certain (the program's own exit code was 9)\n";
+            let words = "at least 53.8 MB/h leak for certain (the program's own exit code was 9)\n";
             assert!(verdict.starts_with("malloscope: exit 3, for --fail-if-leak "));
             assert!(verdict.ends_with(words), "{said}");
         }

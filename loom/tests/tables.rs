@@ -9,7 +9,7 @@ use loom::thread;
 use malloscope_loom::sampler::Weight;
 use malloscope_loom::table::arena;
 use malloscope_loom::table::live_table::pages::PageFilter;
-use malloscope_loom::table::live_table::{Insert, LiveTable, Sample};
+use malloscope_loom::table::live_table::{Drawn, Insert, LiveTable, Sample};
 use malloscope_loom::table::stack_table::{StackId, StackTable};
 
 fn check(bound: usize, test: impl Fn() + Sync + Send + 'static) {
@@ -28,8 +28,9 @@ fn intern(table: &StackTable) -> StackId {
     let weight = Weight {
         objects_fx: 256,
         bytes: 1,
+        ..Weight::default()
     };
-    table.note_alloc(id, &weight);
+    table.note_alloc(id, &weight, 0);
     id
 }
 
@@ -79,16 +80,36 @@ fn a_stack_is_found_while_the_table_grows() {
     });
 }
 
+/// Two threads that free samples of one stack make room for the same lifetimes once.
+#[test]
+fn lifetimes_are_counted_once() {
+    check(3, || {
+        let table = Arc::new(StackTable::new());
+        let id = intern(&table);
+        let other = {
+            let table = table.clone();
+            thread::spawn(move || table.note_free(id, 3, 10))
+        };
+        table.note_free(id, 3, 10);
+        other.join().unwrap();
+        let freed: Vec<_> = table.freed(id).collect();
+        assert_eq!(freed.len(), 1);
+        assert_eq!(
+            (freed[0].1.samples, freed[0].1.bytes, freed[0].1.squares),
+            (2, 20, 200)
+        );
+    });
+}
+
 fn sample(addr: usize) -> Sample {
-    Sample {
+    Sample::new(&Drawn {
         addr,
-        size: 1,
-        weighted_bytes: 10,
-        birth_ms: 0,
+        size: 10,
         lg_period: 0,
+        now_ms: 0,
         stack: StackId(0),
         thread: 0,
-    }
+    })
 }
 
 /// A table with a page filter of its own. The filter is never given back: the table wants it for

@@ -9,6 +9,7 @@
 //! - [`heap_v2`]: the text of a dump. `writer` and `reader`, with the records both use in `record`
 //! - [`unbias`]: from sampled counts to estimates, and the distortion that makes readers find ours
 //! - [`epochs`]: the bounds of birth epochs
+//! - [`lifetimes`]: the buckets of how long freed samples lived
 //! - [`maps`]: one line of `/proc/<pid>/maps`
 //! - [`escape`]: text that may hold control bytes
 //! - [`number`]: numbers as text, and a cursor over a line
@@ -54,7 +55,7 @@
 //! readers of this layout pass over. They mean something only after a line `# malloscope VERSION`
 //! was seen, which our writer puts second. In text fields control bytes and `%` stand as `%XX`.
 //! ```text
-//! # malloscope 1                                          version of what follows
+//! # malloscope 2                                          version of what follows
 //! # KEY TEXT                                              a fact: pid, command, host, rss_bytes, ...
 //! # epochs WIDTH_MS COUNT                                 epoch i is [i*WIDTH, (i+1)*WIDTH) since start
 //! # stack ID (" " KEY "=" VALUE)* [" @" (" 0x" HEX)*]     about the `@` block above it, see below
@@ -79,9 +80,14 @@
 //! - `variance=V` of the estimate of live bytes, in bytes squared: sum of s^2 (1-p)/p^2
 //! - `alloc=SAMPLES:OBJECTS:BYTES` the same, of all that was ever allocated
 //! - `size=MIN-MAX` smallest and largest size of the live samples
-//! - `births=EPOCH:SAMPLES:BYTES,...` live samples and their estimated bytes by birth epoch
-//! - `lives=BUCKET:COUNT,...` lifetimes of freed samples: bucket 0 is below 1 ms, bucket k is
-//!   [2^(k-1), 2^k) ms
+//! - `births=EPOCH:SAMPLES:BYTES:SQUARES,...` live samples by birth epoch: how many, what they stood
+//!   for when they were born (a block that realloc made larger is as old and as heavy here as it was
+//!   at first), and the sum of the squares of that; BYTES^2/SQUARES equal samples are as certain
+//! - `lives=BUCKET:SAMPLES:BYTES:SQUARES,...` the same of freed samples by their lifetime, in the
+//!   buckets of [`lifetimes`]; a bucket may come more than once
+//!
+//! Version 1 has no SQUARES; its `lives=BUCKET:SAMPLES,...` has no BYTES either, and BUCKET 0 is below
+//! 1 ms, k from 2^(k-1) to 2^k ms.
 //!
 //! **Other kinds** (`java_heap`, `mmap`, ...) count what malloc never saw, so nobody may add them to
 //! the `@` blocks, which is why jeprof does not see them. `KIND` is one word. Stacks of a kind are
@@ -101,6 +107,7 @@ extern crate std;
 pub mod epochs;
 pub mod escape;
 pub mod heap_v2;
+pub mod lifetimes;
 pub mod maps;
 pub mod number;
 pub mod sink;

@@ -32,7 +32,11 @@ pub fn write(
     line: &mut [u8],
     file: &mut Writer<'_>,
 ) -> Result {
-    let lg_period = snapshot.least_lg_period().unwrap_or(request.lg_period);
+    // Freed samples are in the accumulated sums.
+    let ever = request.stacks.least_lg_period();
+    let ever = ever.filter(|_| request.config.prof_accum);
+    let least = ever.into_iter().chain(snapshot.least_lg_period()).min();
+    let lg_period = least.unwrap_or(request.lg_period);
     let counting = Counting {
         period: 1u64.checked_shl(u32::from(lg_period)).unwrap_or(u64::MAX),
         unbias: request.config.prof_unbias,
@@ -213,11 +217,10 @@ fn stack(
         accumulated: estimate(totals.samples, totals.objects_fx, totals.bytes),
         sizes: (live.samples != 0).then_some((live.least, live.most)),
         births: &births,
-        lifetimes: &totals.freed,
     };
     let counts = counting.counts(&live, Some(&totals));
     if counts == Counts::default() {
-        return out.stack_facts(&facts, Some(frames));
+        return out.stack_facts(&facts, request.stacks.freed(id), Some(frames));
     }
     out.stack(frames)?;
     out.total(counts)?;
@@ -228,7 +231,7 @@ fn stack(
             b"",
         )?;
     }
-    out.stack_facts(&facts, None)
+    out.stack_facts(&facts, request.stacks.freed(id), None)
 }
 
 pub(super) fn estimate(samples: u64, objects_fx: u64, bytes: u64) -> Estimate {

@@ -77,9 +77,8 @@ impl Kind<'_> {
                 accumulated: estimate(totals.samples, totals.objects_fx, totals.bytes),
                 sizes: Some((live.least, live.most)),
                 births: &snapshot::births(own, uptime_ms),
-                lifetimes: &totals.freed,
             };
-            out.kind_stack(self.name, &facts, frames)?;
+            out.kind_stack(self.name, &facts, self.stacks.freed(id), frames)?;
         }
         Ok(())
     }

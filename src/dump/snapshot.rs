@@ -12,9 +12,9 @@
 #![allow(unsafe_code)]
 
 use profile_format::epochs;
+use profile_format::heap_v2::Weighed;
 
 use crate::platform::scratch::Scratch;
-use crate::sampler;
 use crate::table::live_table::{LiveTable, Sample};
 use crate::table::{range_table::RangeTable, stack_table::StackId};
 
@@ -148,7 +148,10 @@ pub struct Sums {
     pub objects_fx: u64,
     /// Estimated bytes.
     pub bytes: u64,
-    /// Variance of the estimated bytes, in bytes squared: the sum of s^2 (1-p)/p^2.
+    /// Variance of the estimated bytes, in bytes squared: the sum of s^2 times the variance of the
+    /// number of blocks that a sample of s bytes stands for. A block that was drawn once stands for
+    /// 1/p with probability p, so that is (1-p)/p, seen only when it was sampled: without bias
+    /// (1-p)/p^2.
     pub variance: f64,
     /// Smallest size.
     pub least: u64,
@@ -165,7 +168,7 @@ impl Sums {
         };
         samples.iter().fold(start, |sums, sample| {
             let size = sample.size as u64;
-            let weight = sampler::weight(sample.size, sample.lg_period);
+            let weight = sample.weight();
             Sums {
                 samples: sums.samples + 1,
                 sampled_bytes: sums.sampled_bytes.saturating_add(size),
@@ -179,28 +182,25 @@ impl Sums {
     }
 }
 
-/// What one sample of size s adds to the variance of the estimate. A sampled block stands for s/p
-/// with probability p, so the estimate of its bytes has variance s^2 (1-p)/p. It counts only when
-/// the block was sampled, so the unbiased estimate of that is s^2 (1-p)/p^2.
+/// What one sample adds to the variance of the estimate.
 fn variance(sample: &Sample) -> f64 {
-    let p = sampler::probability(sample.size, sample.lg_period);
-    if p <= 0.0 {
-        return 0.0;
-    }
-    let scaled = sample.size as f64 / p;
-    scaled * scaled * (1.0 - p)
+    let size = sample.size as f64;
+    size * size * f64::from(sample.weight().variance)
 }
 
-/// Live samples and their estimated bytes by birth epoch, `elapsed_ms` after the start.
-pub fn births(samples: &[Sample], elapsed_ms: u64) -> [(u64, u64); EPOCHS] {
+/// Live samples by birth epoch as they were at birth, `elapsed_ms` after the start.
+pub fn births(samples: &[Sample], elapsed_ms: u64) -> [Weighed; EPOCHS] {
     let width_ms = epochs::width_ms(elapsed_ms);
-    let mut births = [(0, 0); EPOCHS];
+    let mut births = [Weighed::default(); EPOCHS];
     for sample in samples {
         // A block allocated after the dump began belongs to the last epoch.
         let epoch = sample.birth_ms.min(elapsed_ms) / width_ms;
-        if let Some((count, bytes)) = births.get_mut(epoch as usize) {
-            *count += 1;
-            *bytes += sample.weighted_bytes;
+        if let Some(born) = births.get_mut(epoch as usize) {
+            let bytes = sample.first_bytes();
+            let square = u128::from(bytes) * u128::from(bytes);
+            born.samples += 1;
+            born.bytes = born.bytes.saturating_add(bytes);
+            born.squares = born.squares.saturating_add(square);
         }
     }
     births

@@ -15,11 +15,11 @@ use core::ffi::c_int;
 
 use super::entry::Context;
 use super::forward::{FORWARD, Forward};
-use super::resize::resize;
-use super::sample::{record, sample};
+use super::resize::{record_resized, resize};
+use super::sample::sample;
 use crate::next::{self, Block, plain_call};
 use crate::platform::tls::COUNTDOWN;
-use crate::recorder::{self, Hook};
+use crate::recorder::{self, Before, Hook};
 
 /// The entries of these functions. The named register is the one after the function's own
 /// arguments.
@@ -56,7 +56,7 @@ pub(crate) extern "C" fn rallocx(
 
 /// jemalloc's xallocx, which never moves a block, and may refuse.
 ///
-/// A block that grows is a free and a new allocation, as with realloc. A block that shrinks or does
+/// A block that grows is sampled as with realloc. A block that shrinks or does
 /// not change keeps its state: if it is sampled, then with its old size. In exact mode every call
 /// that succeeds is a new allocation.
 pub(crate) extern "C" fn xallocx(
@@ -81,25 +81,17 @@ pub(crate) extern "C" fn xallocx(
     let sampling = due.then(|| recorder::enter_event(size)).flatten();
     // SAFETY: the program's own arguments.
     let got = unsafe { next.xallocx(block, size, extra, flags) }.unwrap_or(0);
-    let is_new = may_be_new && got >= size;
-    match before {
-        Some(before) if is_new => recorder::forget(&before),
-        Some(before) => {
-            drop(sampling);
-            recorder::attach(before);
-            return got;
-        }
-        None => {}
+    if !(may_be_new && got >= size) {
+        drop(sampling);
+        before.into_iter().for_each(recorder::attach);
+        return got;
     }
-    if let Some(sampling) = sampling.filter(|_| is_new) {
-        record(
-            sampling,
-            block,
-            got.min(size.saturating_add(extra)),
-            Hook::Realloc,
-            context,
-        );
-    }
+    let before = Before {
+        sample: before,
+        usable: held,
+    };
+    let size = got.min(size.saturating_add(extra));
+    record_resized(sampling, before, block, size, Hook::Realloc, context);
     got
 }
 

@@ -1,4 +1,5 @@
-//! realloc of blocks that may be sampled: a free and a new allocation, in place or not.
+//! realloc of blocks that may be sampled, in place or not. What becomes of the sample is said in
+//! `table::live_table::sample`.
 //!
 //! Order: remove the record, call, put the record back if the call failed. So when another thread
 //! gets the old address, its record is not removed by us.
@@ -9,9 +10,11 @@
 
 use super::early;
 use super::entry::Context;
-use super::sample::{record, sample};
+use super::pending::free_pending;
+use super::sample::sample;
 use crate::next::{self, Block};
-use crate::recorder::{self, Hook};
+use crate::recorder::{self, Before, Hook, Sampling};
+use crate::trigger;
 
 /// Gives `block` another size by the program's call, `plain`. For null that call makes a block of
 /// the same kind. `due`: the countdown ran out, a sample must be taken.
@@ -39,26 +42,67 @@ pub(super) fn reallocate(
         None => None,
     };
     let sampling = due.then(|| recorder::enter_event(size)).flatten();
+    // Nobody else knows how long a block is that is no sample.
+    let usable = match before.is_some() || sampling.is_some() {
+        true => usable_size(block),
+        false => 0,
+    };
     let moved = plain(block);
-    // realloc(p, 0) frees and may return null; otherwise null means that nothing happened.
-    let is_refused = moved.is_null() && size > 0;
-    match before {
-        Some(before) if is_refused => {
-            drop(sampling);
-            recorder::attach(before);
-            return moved;
+    if moved.is_null() {
+        drop(sampling);
+        // realloc(p, 0) frees and may return null; otherwise null means that nothing happened.
+        match before {
+            Some(before) if size > 0 => recorder::attach(before),
+            Some(before) => recorder::forget(&before),
+            None => {}
         }
-        Some(before) => recorder::forget(&before),
-        None => {}
+        return moved;
     }
-    if let Some(sampling) = sampling.filter(|_| !moved.is_null()) {
-        record(sampling, moved, size, hook, context);
-    }
+    let before = Before {
+        sample: before,
+        usable,
+    };
+    record_resized(sampling, before, moved, size, hook, context);
     moved
 }
 
-/// The block is sampled and its record cannot be reached now: the block stays as it is, to be freed
-/// later.
+/// How long a block is that the next allocator made. Another library's function of that name would read
+/// what is not there; without the allocator's own nothing is known, and all of a block is new.
+fn usable_size(block: Block) -> usize {
+    let next = next::allocator();
+    match next::is_counted(&next.malloc_usable_size) {
+        // SAFETY: a live block of the program's, and the function of its allocator.
+        true => unsafe { next.malloc_usable_size(block) }.unwrap_or(0),
+        false => 0,
+    }
+}
+
+/// Records what has become of a block, if it was a sample or may be one now. `due`: the countdown ran
+/// out.
+#[inline(never)]
+pub(super) fn record_resized(
+    due: Option<Sampling>,
+    before: Before,
+    block: Block,
+    size: usize,
+    hook: Hook,
+    context: &Context,
+) {
+    let is_due = due.is_some();
+    let inside = due.or_else(|| before.sample.and_then(|_| recorder::enter_resize()));
+    let Some(inside) = inside else {
+        before.sample.iter().for_each(recorder::forget);
+        return;
+    };
+    recorder::watch_frees();
+    let call = (hook, context.registers());
+    let bytes = inside.resize(&before, is_due, block as usize, size, call);
+    trigger::after_sample(inside.guard(), bytes);
+    drop(inside);
+    free_pending();
+}
+
+/// The block is sampled and its record is out of reach now: it stays as it is, to be freed later.
 fn reallocate_elsewhere(block: Block, size: usize, plain: &dyn Fn(Block) -> Block) -> Block {
     let fresh = plain(core::ptr::null_mut());
     if !fresh.is_null() {

@@ -100,13 +100,13 @@ fn stack(jvmti: Jvmti, jni: Jni, class: Object, room: &mut Room) -> Option<&[u64
 
 fn record(weak: usize, drawn: Drawn, frames: &[u64]) -> Option<()> {
     let sample = recorder::Drawn {
-        address: weak,
+        addr: weak,
         size: drawn.size,
         lg_period: drawn.lg_period,
-        weight: sampler::weight(drawn.size, drawn.lg_period),
-        birth_ms: recorder::uptime_ms(),
+        now_ms: recorder::uptime_ms(),
+        stack: STACKS.intern(frames)?,
         thread: 0,
     };
-    let kept = sample.keep(&STACKS, STACKS.intern(frames), |sample| LIVE.insert(sample));
-    kept.ok()
+    let weight = sampler::weight(drawn.size, drawn.lg_period);
+    recorder::keep(&STACKS, &sample, &weight, |sample| LIVE.insert(sample)).ok()
 }

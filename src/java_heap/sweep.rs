@@ -58,7 +58,7 @@ fn bury(jni: Jni, weak: usize) {
         return;
     };
     let lifetime = recorder::uptime_ms().saturating_sub(sample.birth_ms);
-    STACKS.note_free(sample.stack, lifetime);
+    STACKS.note_free(sample.stack, lifetime, sample.first_bytes());
     jni.delete_weak(weak as Object);
 }
 

@@ -18,8 +18,8 @@ use super::jvmti::Jvmti;
 use super::turn::Turn;
 use super::{LG_PERIOD, LIVE, MOST_LG_PERIOD, inside, interval};
 use crate::platform::sys;
-use crate::sampler::{is_kept, weight};
-use crate::table::live_table::Sample;
+use crate::sampler::is_kept;
+use crate::table::live_table::{Drawn, Sample};
 
 /// From exact samples (period 0) the first step goes here: with a shorter period almost nothing
 /// would be removed.
@@ -77,11 +77,14 @@ pub fn set_period(jvmti: Jvmti, lg_period: u8) -> bool {
 
 /// The same object as a sample of period `2^lg_period`.
 fn renewed(sample: Sample, lg_period: u8) -> Sample {
-    Sample {
+    Sample::new(&Drawn {
+        addr: sample.addr,
+        size: sample.size,
         lg_period,
-        weighted_bytes: weight(sample.size, lg_period).bytes,
-        ..sample
-    }
+        now_ms: sample.birth_ms,
+        stack: sample.stack,
+        thread: sample.thread,
+    })
 }
 
 #[cfg(test)]
@@ -89,6 +92,17 @@ mod tests {
     use super::*;
     use crate::sampler::probability;
     use crate::table::stack_table::StackId;
+
+    fn sampled(size: usize, lg_period: u8) -> Sample {
+        Sample::new(&Drawn {
+            addr: 1,
+            size,
+            lg_period,
+            now_ms: 0,
+            stack: StackId(0),
+            thread: 0,
+        })
+    }
 
     /// Objects of one size, sampled with 2^10 and thinned step by step to 2^14: the estimate stays
     /// true, within four deviations.
@@ -99,15 +113,7 @@ mod tests {
         for size in [16, 500, 4096, 60_000] {
             let (mut kept, mut estimate) = (0, 0_u64);
             for _ in 0..OBJECTS {
-                let mut sample = Sample {
-                    addr: 1,
-                    size,
-                    weighted_bytes: 0,
-                    birth_ms: 0,
-                    lg_period: 0,
-                    stack: StackId(0),
-                    thread: 0,
-                };
+                let mut sample = sampled(size, 0);
                 let survives = (10..=14).all(|lg_period| {
                     let is_kept =
                         is_kept(sample.size, sample.lg_period, lg_period, random.next_u64());
@@ -132,15 +138,7 @@ mod tests {
 
     #[test]
     fn large_objects_stay() {
-        let sample = Sample {
-            addr: 1,
-            size: 64 << 20,
-            weighted_bytes: 64 << 20,
-            birth_ms: 0,
-            lg_period: 19,
-            stack: StackId(0),
-            thread: 0,
-        };
+        let sample = sampled(64 << 20, 19);
         assert!(is_kept(sample.size, 19, 20, u64::MAX));
         assert_eq!(renewed(sample, 20).weighted_bytes, 64 << 20);
     }

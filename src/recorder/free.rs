@@ -105,7 +105,8 @@ pub fn attach(sample: Sample) {
 
 /// The block of a removed record is free: notes how long it lived.
 pub fn forget(sample: &Sample) {
-    STACKS.note_free(sample.stack, uptime_ms().saturating_sub(sample.birth_ms));
+    let lifetime = uptime_ms().saturating_sub(sample.birth_ms);
+    STACKS.note_free(sample.stack, lifetime, sample.first_bytes());
 }
 
 /// A signal handler frees a sampled block while its thread is inside our tables. The record and the

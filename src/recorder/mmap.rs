@@ -11,14 +11,14 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::drawn::Drawn;
+use super::drawn::keep;
 use super::hook::Hook;
 use super::sampling::thread_of;
 use super::thread::Thread;
 use super::{MAP_STACKS, MOST_FRAMES, RANGES, THREAD_NAMES, fork, is_active, lg_period, uptime_ms};
 use crate::diag::{self, Counter};
 use crate::platform::tls::{self, Guard};
-use crate::table::live_table::Insert;
+use crate::table::live_table::{Drawn, Insert};
 use crate::table::range_table::Removed;
 use crate::unwind::Registers;
 use crate::{sampler, table::fork_gate};
@@ -69,16 +69,19 @@ pub fn mapped(address: usize, size: usize, hook: Hook, registers: Registers) {
     let now_ms = uptime_ms();
     let uid = thread.uid(THREAD_NAMES.load(Relaxed));
     let frames = thread.unwind(hook.address(), registers, most, now_ms);
-    let stack = frames.and_then(|frames| MAP_STACKS.intern(frames));
+    let Some(stack) = frames.and_then(|frames| MAP_STACKS.intern(frames)) else {
+        return diag::count(Counter::StackNotStored);
+    };
     let drawn = Drawn {
-        address,
+        addr: address,
         size,
         lg_period,
-        weight: sampler::weight(size, lg_period),
-        birth_ms: now_ms,
+        now_ms,
+        stack,
         thread: uid,
     };
-    let kept = drawn.keep(&MAP_STACKS, stack, |sample| {
+    let weight = sampler::weight(size, lg_period);
+    let kept = keep(&MAP_STACKS, &drawn, &weight, |sample| {
         let chance = &mut |probability| thread.happens(probability);
         match RANGES.insert(&sample, chance) {
             Ok(()) => Insert::New,
@@ -115,7 +118,8 @@ fn take_out(inside: &mut Inside, address: usize, size: usize) -> Removed {
 pub fn gone(removed: &Removed) {
     let now = uptime_ms();
     for part in removed.iter() {
-        MAP_STACKS.note_free(part.stack, now.saturating_sub(part.birth_ms));
+        let lifetime = now.saturating_sub(part.birth_ms);
+        MAP_STACKS.note_free(part.stack, lifetime, part.first_bytes());
     }
 }
 

@@ -41,12 +41,13 @@ use crate::{
     table::{arena, fork_gate},
 };
 
-pub use drawn::Drawn;
+pub use crate::table::live_table::{Before, Drawn};
+pub use drawn::keep;
 pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid, settle};
 pub use free::{Refused, attach, detach, forget, free_later, has_pending, next_pending, release};
 pub use free::{set_watch, watch_frees};
 pub use hook::{Hook, HookAddresses, hooks};
-pub use sampling::{Sampling, enter_event};
+pub use sampling::{Sampling, enter_event, enter_resize};
 pub use thread::{Thread, has_thread, reseed};
 pub use thread_name::name_of;
 

@@ -9,8 +9,8 @@
 //!
 //! Records of live samples may take a hundredth of the live heap. Beyond that the period is raised, and
 //! those that are there are thinned without a bias, a part of a shard at each sample (`LiveTable::thin`).
-//! Samples of the densest period take less than that, each for 8 KiB at least: what has to give way are
-//! those of a period that was asked for by number before.
+//! A sample of the densest period stands for 8 KiB at least, and its record takes a little more than a
+//! hundredth of that: the densest period is for heaps of up to 180 MB.
 //!
 //! The Java heap's sampler adds its time here, and follows the share ([`wish`]).
 //!
@@ -42,7 +42,7 @@ const LOOK_MS: u64 = 250;
 const REST_MS: u64 = 4;
 
 /// Bytes of memory for one live sample, with the slots that are empty.
-const RECORD: u64 = 64;
+const RECORD: u64 = 96;
 
 /// Records may always take so much.
 const LEAST_RECORDS: u64 = 2 << 20;

@@ -9,7 +9,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::drawn::Drawn;
+use super::drawn::{keep, replaced};
 use super::hook::Hook;
 use super::rate::Event;
 use super::thread::{self, Thread, current_thread};
@@ -17,7 +17,8 @@ use super::{DORMANT, LIVE, MOST_FRAMES, STACKS, THREAD_NAMES, fork};
 use super::{is_active, is_exact, lg_period, uptime_ms};
 use crate::diag::{self, Counter};
 use crate::platform::tls::{self, Guard, Tls};
-use crate::sampler;
+use crate::sampler::{self, Weight};
+use crate::table::live_table::{Before, Drawn, Insert};
 use crate::table::{arena, fork_gate};
 use crate::unwind::Registers;
 
@@ -70,6 +71,18 @@ fn enter_afresh(tls: &'static Tls, mut guard: Guard, size: usize) -> Option<Samp
     due.then_some(Sampling { thread, guard })
 }
 
+/// For the record of a block that is given another size when no sample is due. `None`: nothing is
+/// sampled now, there is no block for this thread, or it is inside us already.
+pub fn enter_resize() -> Option<Sampling> {
+    if !is_active() {
+        return None;
+    }
+    let tls = tls::current();
+    let guard = tls.enter()?;
+    let thread = thread_of(tls)?;
+    Some(Sampling { thread, guard })
+}
+
 pub(super) fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
     let known = tls.thread.load(Relaxed).cast::<Thread>();
     if !known.is_null() {
@@ -94,32 +107,60 @@ impl Sampling {
         let event = Event::begin();
         // SAFETY: the guard inside `self` makes us the only user of this thread's block.
         let thread = unsafe { &mut *self.thread };
-        let lg_period = thread.lg_period();
-        let most = MOST_FRAMES.load(Relaxed) as usize;
-        let weight = sampler::weight(size, lg_period);
+        let weight = sampler::weight(size, thread.lg_period());
         let Some(pass) = fork_gate::TABLES.enter() else {
             diag::count(Counter::SampleNotStored);
             return weight.bytes;
         };
-        // Inside the gate: the names of managed frames are interned.
-        let now_ms = uptime_ms();
-        let uid = thread.uid(THREAD_NAMES.load(Relaxed));
-        let frames = thread.unwind(hook.address(), registers, most, now_ms);
-        let stack = frames.and_then(|frames| STACKS.intern(frames));
-        let drawn = Drawn {
-            address,
-            size,
-            lg_period,
-            weight,
-            birth_ms: now_ms,
-            thread: uid,
+        let call = (hook, registers);
+        let Some(drawn) = drawn(thread, address, size, call) else {
+            return weight.bytes;
         };
-        let kept = drawn.keep(&STACKS, stack, |sample| LIVE.insert(sample));
+        let kept = keep(&STACKS, &drawn, &weight, |sample| LIVE.insert(sample));
         if let Err(counter) = kept {
             diag::count(counter);
         }
         drop(pass);
-        event.end(now_ms);
+        event.end(drawn.now_ms);
+        weight.bytes
+    }
+
+    /// Records what has become of a block that was made `size` bytes large. `is_due`: the countdown ran
+    /// out. Returns the bytes to account for.
+    pub fn resize(
+        &self,
+        before: &Before,
+        is_due: bool,
+        address: usize,
+        size: usize,
+        call: (Hook, Registers),
+    ) -> u64 {
+        let event = Event::begin();
+        // SAFETY: the guard inside `self` makes us the only user of this thread's block.
+        let thread = unsafe { &mut *self.thread };
+        let weight = match is_due {
+            true => sampler::weight(size, thread.lg_period()),
+            false => Weight::default(),
+        };
+        let Some(_pass) = fork_gate::TABLES.enter() else {
+            diag::count(Counter::SampleNotStored);
+            return weight.bytes;
+        };
+        let Some(drawn) = drawn(thread, address, size, call) else {
+            return weight.bytes;
+        };
+        if is_due {
+            STACKS.note_alloc(drawn.stack, &weight, drawn.lg_period);
+        }
+        let chance = &mut |probability| thread.happens(probability);
+        if let Some(sample) = before.resized(is_due, &drawn, chance) {
+            match LIVE.insert(sample) {
+                Insert::New => {}
+                Insert::Replaced(stale) => replaced(&STACKS, &stale, drawn.now_ms),
+                Insert::Full => diag::count(Counter::SampleNotStored),
+            }
+        }
+        event.end_silently();
         weight.bytes
     }
 
@@ -127,4 +168,31 @@ impl Sampling {
     pub fn guard(&self) -> &Guard {
         &self.guard
     }
+}
+
+/// Where, when and by which stack a block was asked for. Inside the gate: the names of managed frames are
+/// interned.
+#[inline(always)]
+fn drawn(
+    thread: &mut Thread,
+    addr: usize,
+    size: usize,
+    (hook, registers): (Hook, Registers),
+) -> Option<Drawn> {
+    let lg_period = thread.lg_period();
+    let most = MOST_FRAMES.load(Relaxed) as usize;
+    let now_ms = uptime_ms();
+    let frames = thread.unwind(hook.address(), registers, most, now_ms);
+    let Some(stack) = frames.and_then(|frames| STACKS.intern(frames)) else {
+        diag::count(Counter::StackNotStored);
+        return None;
+    };
+    Some(Drawn {
+        addr,
+        size,
+        lg_period,
+        now_ms,
+        stack,
+        thread: thread.uid(THREAD_NAMES.load(Relaxed)),
+    })
 }

@@ -48,12 +48,15 @@ pub struct Sampler {
 }
 
 /// What one sample stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Weight {
     /// 1/p objects, in units of 1/256 ([`ONE_OBJECT`]).
     pub objects_fx: u64,
     /// s/p bytes, rounded.
     pub bytes: u64,
+    /// What the sample adds to the variance of the number of objects: (1-p)/p^2 without bias, for the
+    /// variance is (1-p)/p and the object is seen with p.
+    pub variance: f32,
 }
 
 impl Sampler {
@@ -98,13 +101,26 @@ impl Sampler {
 }
 
 /// 2^exponent, put together from its bits: exact, without a conversion or a division.
-fn power_of_two(exponent: i32) -> f64 {
+pub fn power_of_two(exponent: i32) -> f64 {
     const BIAS: i32 = f64::MAX_EXP - 1;
     f64::from_bits(((BIAS + exponent) as u64) << (f64::MANTISSA_DIGITS - 1))
 }
 
 fn mean(lg_period: u8) -> f64 {
     power_of_two(lg_period.min(MOST_LG_PERIOD).into())
+}
+
+/// A size as a float. By way of a signed number, which costs one instruction and not five; no block is
+/// longer.
+#[inline(always)]
+fn number(size: usize) -> f64 {
+    size.min(i64::MAX as usize) as i64 as f64
+}
+
+/// The nearest whole number, 2^63 - 1 at most.
+#[inline(always)]
+fn rounded(number: f64) -> u64 {
+    (number + 0.5) as i64 as u64
 }
 
 /// The probability with which a block of `size` bytes was sampled: 1 - exp(-size/2^lg_period), or 1
@@ -114,7 +130,7 @@ pub fn probability(size: usize, lg_period: u8) -> f64 {
         return 1.0;
     }
     // expm1 keeps the digits that 1 - exp(-x) loses for small x.
-    -libm::expm1(-(size as f64) * power_of_two(-i32::from(lg_period.min(MOST_LG_PERIOD))))
+    -libm::expm1(-number(size) * power_of_two(-i32::from(lg_period.min(MOST_LG_PERIOD))))
 }
 
 /// What a sample of `size` bytes stands for when it was drawn with period `2^lg_period`.
@@ -127,13 +143,17 @@ pub fn weight(size: usize, lg_period: u8) -> Weight {
         return Weight {
             objects_fx: ONE_OBJECT,
             bytes: size as u64,
+            variance: 0.0,
         };
     }
     let objects = 1.0 / p;
-    // `as` saturates; adding a half rounds.
-    let objects_fx = (ONE_OBJECT as f64 * objects + 0.5) as u64;
-    let bytes = (size as f64 * objects + 0.5) as u64;
-    Weight { objects_fx, bytes }
+    let objects_fx = rounded(ONE_OBJECT as f64 * objects);
+    let bytes = rounded(number(size) * objects);
+    Weight {
+        objects_fx,
+        bytes,
+        variance: (objects * (objects - 1.0)) as f32,
+    }
 }
 
 /// Is a sample of period `2^from` one of period `2^to` too, when there are too many? `random` is 64 random

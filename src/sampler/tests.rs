@@ -200,7 +200,8 @@ fn exact_mode_and_size_zero_weigh_one() {
             weight(size, 0),
             Weight {
                 objects_fx: ONE_OBJECT,
-                bytes: size as u64
+                bytes: size as u64,
+                ..Weight::default()
             }
         );
     }
@@ -208,7 +209,8 @@ fn exact_mode_and_size_zero_weigh_one() {
         weight(0, 19),
         Weight {
             objects_fx: ONE_OBJECT,
-            bytes: 0
+            bytes: 0,
+            ..Weight::default()
         }
     );
     assert_eq!(probability(0, 19), 0.0);
@@ -233,10 +235,11 @@ fn weights_keep_their_digits_at_both_ends() {
         let certain = Weight {
             objects_fx: ONE_OBJECT,
             bytes: size as u64,
+            ..Weight::default()
         };
         assert_eq!(weight(size, lg_period), certain);
     }
-    assert_eq!(weight(1, 63).objects_fx, u64::MAX, "saturates");
+    assert_eq!(weight(1, 63).objects_fx, i64::MAX as u64, "saturates");
     let half = weight(1 << 19, 19);
     assert_eq!((half.objects_fx, half.bytes), (405, 829_411), "p = 1 - 1/e");
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use malloscope::config::{self, Config};
 use malloscope::dump::{self, Reason, Request};
 use malloscope::sampler::weight;
-use malloscope::table::live_table::{LiveTable, Sample};
+use malloscope::table::live_table::{Drawn, LiveTable, Sample};
 use malloscope::table::stack_table::{StackId, StackTable};
 
 use crate::seen::Seen;
@@ -53,23 +53,22 @@ impl Case {
         let addr = self.next;
         self.next += 0x1000;
         let weight = weight(size, lg_period);
-        self.live.insert(Sample {
+        self.live.insert(Sample::new(&Drawn {
             addr,
             size,
-            weighted_bytes: weight.bytes,
-            birth_ms: self.next as u64 % UPTIME_MS,
             lg_period,
+            now_ms: self.next as u64 % UPTIME_MS,
             stack,
             thread,
-        });
-        self.stacks.note_alloc(stack, &weight);
+        }));
+        self.stacks.note_alloc(stack, &weight, lg_period);
         addr
     }
 
     /// Frees a sampled block.
     pub fn free(&mut self, addr: usize) {
         let sample = self.live.remove(addr).expect("live");
-        self.stacks.note_free(sample.stack, 5);
+        self.stacks.note_free(sample.stack, 5, sample.first_bytes());
     }
 
     /// `conf`, for dumps in the case's directory.

@@ -13,6 +13,7 @@ use std::process::Command;
 use malloscope::dump::Reason;
 use malloscope::sampler::weight;
 use malloscope::table::frame_table::{FRAMES, Kind};
+use malloscope::table::live_table::{Before, Drawn};
 use malloscope::table::stack_table::StackId;
 
 use case::Case;
@@ -133,6 +134,52 @@ fn other_readers_find_our_bytes() {
             "{stack:?}"
         );
     }
+}
+
+/// A sample of a denser period was freed. It is in the accumulated sums, so readers must scale by its
+/// period; without these sums it is in none.
+#[test]
+fn the_period_is_the_smallest_of_what_is_summed() {
+    let mut case = Case::new("periods");
+    let stack = case.stacks.intern(&[0x1000, 0x2000]).expect("memory");
+    for _ in 0..100 {
+        let dense = case.alloc(stack, 100, 13, 0);
+        case.free(dense);
+        case.alloc(stack, 100, 19, 0);
+    }
+    let seen = case.read("prof_accum:true");
+    assert_eq!(seen.period, 1 << 13);
+    let seen = &seen.stacks[&u64::from(stack.0)];
+    let off = (seen.scaled_ever - seen.bytes_ever as f64).abs();
+    assert!(off <= 1.0, "{seen:?}");
+    assert_eq!(case.read("prof_accum:false").period, 1 << 19);
+}
+
+/// What realloc made of a sample: the dump has its present bytes, and its first ones by birth.
+#[test]
+fn a_block_that_grew_is_as_old_and_heavy_as_at_first() {
+    let mut case = Case::new("grown");
+    let stack = case.stacks.intern(&[0x1000, 0x2000]).expect("memory");
+    let addr = case.alloc(stack, 1 << 20, 19, 0);
+    let first = case.live.remove(addr).expect("live");
+    let before = Before {
+        sample: Some(first),
+        usable: 1 << 20,
+    };
+    let drawn = Drawn {
+        addr,
+        size: 8 << 20,
+        lg_period: 19,
+        now_ms: 90_000,
+        stack,
+        thread: 0,
+    };
+    let grown = before.resized(true, &drawn, &mut |_| true);
+    case.live.insert(grown.expect("a sample"));
+    let seen = case.read("prof_accum:true");
+    let seen = &seen.stacks[&u64::from(stack.0)];
+    assert!(seen.bytes >= 8 << 20 && seen.bytes < 9 << 20, "{seen:?}");
+    assert_eq!((seen.births, seen.born_bytes), (1, first.weighted_bytes));
 }
 
 #[test]

@@ -9,6 +9,8 @@ use profile_format::unbias::Sampling;
 /// A whole dump.
 #[derive(Debug, Default)]
 pub struct Seen {
+    /// What the header says.
+    pub period: u64,
     /// The facts by key.
     pub facts: BTreeMap<String, String>,
     /// Width and number.
@@ -52,6 +54,8 @@ pub struct Stack {
     pub sizes: Option<(u64, u64)>,
     /// Live samples of all epochs.
     pub births: u64,
+    /// What they stood for when they were born.
+    pub born_bytes: u64,
     /// Freed samples of all lifetimes.
     pub freed: u64,
 }
@@ -62,6 +66,9 @@ impl Seen {
         let reader = Reader::new(file).expect("a header");
         let sampling = reader.header().sampling;
         let mut seen = Seen::default();
+        if let Sampling::Poisson(period) = sampling {
+            seen.period = period;
+        }
         let mut open = None;
         for event in reader {
             seen.event(event.expect("a line"), sampling, &mut open);
@@ -71,7 +78,7 @@ impl Seen {
 
     fn event(&mut self, event: Event<'_>, sampling: Sampling, open: &mut Option<Stack>) {
         match event {
-            Event::Version(version) => assert_eq!(version, 1),
+            Event::Version(version) => assert_eq!(version, 2),
             Event::Fact { key, value } => {
                 self.facts.insert(key.to_owned(), string(value));
             }
@@ -96,7 +103,7 @@ impl Seen {
                 (None, None) => {}
             },
             Event::StackFacts(line) => {
-                let last = line.births.last().map_or(0, |(epoch, _, _)| epoch);
+                let last = line.births.last().map_or(0, |part| part.place);
                 assert!(last < self.epochs.1);
                 let stack = match line.frames {
                     Some(frames) => Stack {
@@ -142,8 +149,9 @@ impl Stack {
             bytes_ever: line.accumulated.bytes,
             variance: line.variance,
             sizes: line.sizes,
-            births: line.births.map(|(_, samples, _)| samples).sum(),
-            freed: line.lifetimes.map(|(_, count)| count).sum(),
+            births: line.births.map(|part| part.samples).sum(),
+            born_bytes: line.births.filter_map(|part| part.bytes).sum(),
+            freed: line.lifetimes.map(|part| part.samples).sum(),
             ..self
         }
     }

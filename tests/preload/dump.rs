@@ -19,6 +19,8 @@ pub struct Stack {
     pub id: u64,
     /// Live samples, objects in 1/1000, bytes.
     pub live: (u64, u64, u64),
+    /// Live samples by birth: epoch, samples, bytes at birth.
+    pub births: Vec<(u64, u64, u64)>,
     /// Samples ever taken.
     pub samples_ever: u64,
     /// Estimated bytes ever allocated.
@@ -66,7 +68,7 @@ impl Dump {
             .expect("heap_v2")
             .parse()
             .expect("period");
-        assert!(rest.starts_with("# malloscope 1\n"), "{}", path.display());
+        assert!(rest.starts_with("# malloscope 2\n"), "{}", path.display());
         assert!(text.ends_with("# end\n"), "{} was cut off", path.display());
         let mut dump = Dump {
             path: path.to_owned(),
@@ -181,11 +183,20 @@ fn stack(text: &str, mut stack: Stack) -> Stack {
     for (key, value) in words.filter_map(|word| word.split_once('=')) {
         match key {
             "live" => stack.live = triple(value),
+            "births" => stack.births = value.split(',').map(birth).collect(),
             "alloc" => (stack.samples_ever, _, stack.bytes_ever) = triple(value),
             _ => (),
         }
     }
     stack
+}
+
+fn birth(text: &str) -> (u64, u64, u64) {
+    let numbers = text.split(':').map(|n| n.parse().expect("a number"));
+    let [epoch, samples, bytes, _squares] = numbers.collect::<Vec<_>>()[..] else {
+        panic!("{text}")
+    };
+    (epoch, samples, bytes)
 }
 
 fn triple(text: &str) -> (u64, u64, u64) {

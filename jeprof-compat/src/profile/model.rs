@@ -61,6 +61,64 @@ impl AddAssign for Values {
     }
 }
 
+/// Some samples together. Each stands for so many bytes, by the period it was drawn with and by its
+/// size; sums of squares say how many equal ones they are worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Weighed {
+    /// How many.
+    pub samples: u64,
+    /// The bytes they stand for.
+    pub bytes: f64,
+    /// The sum of the squares of what each stands for.
+    pub squares: f64,
+}
+
+impl Weighed {
+    /// So many that stand for the same each.
+    pub fn alike(samples: u64, bytes: f64) -> Weighed {
+        let squares = match samples {
+            0 => 0.0,
+            n => bytes * bytes / n as f64,
+        };
+        Weighed {
+            samples,
+            bytes,
+            squares,
+        }
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, more: &Weighed) {
+        self.samples += more.samples;
+        self.bytes += more.bytes;
+        self.squares += more.squares;
+    }
+
+    /// How many equal samples have the same bytes and the same relative error: their number where all
+    /// are equal, else fewer.
+    pub fn worth(&self) -> f64 {
+        if self.squares > 0.0 {
+            self.bytes * self.bytes / self.squares
+        } else {
+            0.0
+        }
+    }
+
+    /// What each of those stands for; `None` without any.
+    pub fn weight(&self) -> Option<f64> {
+        (self.bytes > 0.0).then(|| self.squares / self.bytes)
+    }
+
+    /// A part of them, by bytes.
+    pub fn part(&self, share: f64) -> Weighed {
+        Weighed {
+            samples: (self.samples as f64 * share).round() as u64,
+            bytes: self.bytes * share,
+            squares: self.squares * share,
+        }
+    }
+}
+
 /// What our own dumps say of a stack beyond its values; absent for jemalloc's dumps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StackFacts {
@@ -70,15 +128,15 @@ pub struct StackFacts {
     pub samples: u64,
     /// Variance of the live bytes estimate, bytes squared.
     pub variance: f64,
-    /// Live `(epoch, samples, bytes)` by birth epoch.
-    pub births: Vec<(u32, u64, u64)>,
+    /// Live samples by birth epoch, with what they stood for when they were born: what a block grew by
+    /// since is not in it.
+    pub births: Vec<(u32, Weighed)>,
     /// Real samples ever taken.
     pub alloc_samples: u64,
     /// Smallest and largest size of the live samples.
     pub sizes: Option<(u64, u64)>,
-    /// Freed samples as `(bucket, count)`: bucket 0 lived less than 1 ms, bucket k from 2^(k-1)
-    /// to 2^k ms.
-    pub lives: Vec<(u64, u64)>,
+    /// Freed samples by lifetime: the buckets of [`profile_format::lifetimes`].
+    pub lives: Vec<(u32, Weighed)>,
 }
 
 /// Index into [`Profile::locations`].

@@ -94,10 +94,17 @@ fn cell(state: &State<'_>, sample: &Sample, bounds: &[f64]) -> Cell {
     let mut ages = Vec::new();
     if let (Some(facts), Some(width)) = (facts, width) {
         ages.resize(bounds.len() + 1, 0.0);
-        for (epoch, _, bytes) in &facts.births {
+        // What a block grew by since it was born is as old as the block.
+        let born: f64 = facts.births.iter().map(|(_, born)| born.bytes).sum();
+        let grown = if born > 0.0 {
+            values.inuse_space / born
+        } else {
+            1.0
+        };
+        for (epoch, born) in &facts.births {
             // The youngest it can be.
             let age = state.seconds - f64::from(epoch + 1) * width;
-            ages[bounds.iter().filter(|bound| age >= **bound).count()] += *bytes as f64;
+            ages[bounds.iter().filter(|bound| age >= **bound).count()] += born.bytes * grown;
         }
     }
     let threads = sample.threads.iter().filter(|t| t.1.inuse_space > 0.0);
@@ -115,7 +122,7 @@ fn cell(state: &State<'_>, sample: &Sample, bounds: &[f64]) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::model::{ProcessFacts, Profile, StackFacts, Values};
+    use crate::profile::model::{ProcessFacts, Profile, StackFacts, Values, Weighed};
 
     #[test]
     fn an_account_adds_up_and_ages_fall_into_classes() {
@@ -131,7 +138,7 @@ mod tests {
             },
             facts: Some(StackFacts {
                 samples: 4,
-                births: vec![(0, 3, 300), (9, 1, 100)],
+                births: vec![(0, Weighed::alike(3, 300.0)), (9, Weighed::alike(1, 100.0))],
                 ..StackFacts::default()
             }),
             ..Sample::default()

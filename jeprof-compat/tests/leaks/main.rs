@@ -1,13 +1,18 @@
 //! What the statistics of leaks find and what they do not take for one, on simulated processes with
 //! fixed seeds. `benches/leak_power.rs` has the full table.
 
+mod rate;
 mod simulate;
 
 use jeprof_compat::analysis::series::Process;
 use jeprof_compat::analysis::suspects::{self, Verdict};
 use jeprof_compat::report::{Findings, Suspect};
 use jeprof_compat::view::sentences;
+use rate::Rate;
 use simulate::{HOUR, MB, MINUTE, RUNS, Run, Source, process};
+
+/// The sparsest that is not asked for by number.
+const RATE: Rate = Rate::Steady(19);
 
 /// What is told of a simulated process.
 fn findings(process: &Process, kind: Option<&str>) -> Findings {
@@ -15,35 +20,94 @@ fn findings(process: &Process, kind: Option<&str>) -> Findings {
 }
 
 fn suspect(sources: &[Source], run: &Run, seed: u64) -> Suspect {
-    let process = process(&[sources], run, seed);
+    let process = process(&[sources], run, RATE, seed);
     let found = findings(&process, None);
     found.suspects.into_iter().next().unwrap_or_default()
 }
 
 /// How many of so many runs end in this verdict.
 fn count(sources: &[Source], run: &Run, runs: u64, verdict: Verdict) -> u64 {
-    (0..runs)
-        .filter(|&seed| suspect(sources, run, seed).verdict == verdict)
-        .count() as u64
+    count_at(RATE, sources, run, runs, verdict)
+}
+
+fn count_at(rate: Rate, sources: &[Source], run: &Run, runs: u64, verdict: Verdict) -> u64 {
+    let is_so = |seed: &u64| {
+        let process = process(&[sources], run, rate, *seed);
+        let found = findings(&process, None).suspects;
+        found.first().map_or(Verdict::TooFew, |s| s.verdict) == verdict
+    };
+    (0..runs).filter(is_so).count() as u64
 }
 
 #[test]
 fn a_leak_under_ten_times_its_churn_is_found_after_two_hours() {
     let sources = [Source::Leak(10.0), Source::Churn(100.0, MINUTE)];
-    assert!(count(&sources, &RUNS[1], 40, Verdict::Leak) >= 38);
+    assert!(count(&sources, &RUNS[2], 40, Verdict::Leak) >= 38);
+}
+
+const JUMPS: [Rate; 4] = [
+    Rate::Doubling(15, 19),
+    Rate::Thinning(15, 19),
+    Rate::Swinging(15, 19),
+    Rate::Auto,
+];
+
+/// At the sparsest of the periods, held all the time, 38 of 40 are found.
+#[test]
+fn a_leak_is_found_while_the_period_jumps() {
+    for rate in JUMPS {
+        for beside in [Source::Churn(100.0, MINUTE), Source::Startup(200.0)] {
+            let sources = [Source::Leak(10.0), beside];
+            let found = count_at(rate, &sources, &RUNS[2], 40, Verdict::Leak);
+            assert!(found >= 38, "{rate:?} {beside:?}: {found} of 40");
+        }
+    }
+}
+
+#[test]
+fn a_period_that_jumps_makes_no_leak() {
+    let stream = Source::Stream(50.0, 0.1);
+    let innocent: [&[Source]; 5] = [
+        &[stream, Source::Churn(100.0, 10.0 * MINUTE)],
+        &[Source::Churn(100.0, HOUR)],
+        &[Source::Cache(100.0, 30.0 * MINUTE)],
+        &[Source::Lru(100.0, 20.0 * MINUTE)],
+        &[Source::Startup(200.0), Source::Churn(100.0, MINUTE)],
+    ];
+    for rate in JUMPS {
+        for sources in innocent {
+            let leaks = count_at(rate, sources, &RUNS[2], 20, Verdict::Leak);
+            assert!(leaks <= 1, "{rate:?} {sources:?}: {leaks} of 20");
+        }
+    }
+}
+
+/// What dies within ten minutes is gone after an hour, and the leak is not.
+#[test]
+fn a_plateau_behind_slow_churn_is_found() {
+    let sources = [Source::Leak(10.0), Source::Churn(100.0, 10.0 * MINUTE)];
+    let found = count_at(Rate::Steady(15), &sources, &RUNS[2], 40, Verdict::Leak);
+    assert!(found >= 36, "{found} of 40");
+}
+
+#[test]
+fn half_an_hour_is_enough_where_samples_are_dense() {
+    let sources = [Source::Leak(10.0), Source::Churn(100.0, MINUTE)];
+    let found = count_at(Rate::Steady(15), &sources, &RUNS[1], 40, Verdict::Leak);
+    assert!(found >= 38, "{found} of 40");
 }
 
 #[test]
 fn a_leak_behind_a_start_up_is_found() {
     let sources = [Source::Leak(10.0), Source::Startup(200.0)];
-    assert!(count(&sources, &RUNS[1], 40, Verdict::Leak) >= 38);
+    assert!(count(&sources, &RUNS[2], 40, Verdict::Leak) >= 38);
 }
 
 #[test]
 fn the_interval_of_the_rate_holds_the_truth() {
     let sources = [Source::Leak(10.0), Source::Churn(100.0, MINUTE)];
     let holds = |&seed: &u64| {
-        let rate = suspect(&sources, &RUNS[1], seed).rate.unwrap();
+        let rate = suspect(&sources, &RUNS[2], seed).rate.unwrap();
         rate.low <= 10.0 * MB && 10.0 * MB <= rate.high
     };
     assert!((0..60).filter(holds).count() >= 54);
@@ -63,14 +127,14 @@ fn what_does_not_leak_is_not_called_a_leak() {
         &[Source::TwoSteps(50.0)],
     ];
     for sources in innocent {
-        let leaks = count(sources, &RUNS[1], 20, Verdict::Leak);
+        let leaks = count(sources, &RUNS[2], 20, Verdict::Leak);
         assert!(leaks <= 1, "{sources:?}: {leaks} of 20");
     }
 }
 
 #[test]
 fn each_shape_has_its_word() {
-    let word = |sources: &[Source]| suspect(sources, &RUNS[1], 1).verdict;
+    let word = |sources: &[Source]| suspect(sources, &RUNS[2], 1).verdict;
     assert_eq!(
         word(&[Source::Steps(20.0, 30.0 * MINUTE)]),
         Verdict::Growing
@@ -97,7 +161,7 @@ fn among_many_paths_the_leak_is_named_and_no_other() {
     let leak = [Source::Leak(12.0)];
     let mut paths: Vec<&[Source]> = vec![&churn; 60];
     paths[41] = &leak;
-    let found = findings(&process(&paths, &RUNS[1], 3), None);
+    let found = findings(&process(&paths, &RUNS[2], RATE, 3), None);
     let leaks: Vec<&str> = found
         .suspects
         .iter()
@@ -116,7 +180,7 @@ fn among_many_paths_the_leak_is_named_and_no_other() {
 fn many_thin_paths_meet_in_their_caller() {
     let leak = [Source::Leak(2.0)];
     let paths: Vec<&[Source]> = vec![&leak; 10];
-    let found = findings(&process(&paths, &RUNS[1], 5), None);
+    let found = findings(&process(&paths, &RUNS[2], RATE, 5), None);
     assert_eq!(
         found.conclusion.verdict,
         Verdict::Leak,
@@ -129,7 +193,7 @@ fn many_thin_paths_meet_in_their_caller() {
 #[test]
 fn a_kind_without_samples_says_so() {
     let found = findings(
-        &process(&[&[Source::Leak(10.0)]], &RUNS[1], 1),
+        &process(&[&[Source::Leak(10.0)]], &RUNS[2], RATE, 1),
         Some("mmap"),
     );
     assert_eq!(found.conclusion.verdict, Verdict::TooFew);
@@ -141,11 +205,11 @@ fn a_kind_without_samples_says_so() {
 /// A leak at the floor that the run itself tells, alone, is to be seen 19 times of 20.
 #[test]
 fn the_floor_is_what_it_says() {
-    let told = findings(&process(&[&[Source::Leak(10.0)]], &RUNS[1], 1), None);
+    let told = findings(&process(&[&[Source::Leak(10.0)]], &RUNS[2], RATE, 1), None);
     let floor = told.floor.unwrap() / MB;
-    let seen = count(&[Source::Leak(floor)], &RUNS[1], 400, Verdict::Leak);
+    let seen = count(&[Source::Leak(floor)], &RUNS[2], 400, Verdict::Leak);
     let churn = Source::Churn(100.0, MINUTE);
-    let under = count(&[Source::Leak(floor), churn], &RUNS[1], 400, Verdict::Leak);
+    let under = count(&[Source::Leak(floor), churn], &RUNS[2], 400, Verdict::Leak);
     println!("floor {floor:.2} MB/h: {seen} of 400 alone, {under} under churn");
     assert!(seen >= 368, "{seen} of 400 at {floor} MB/h");
 }

@@ -1,22 +1,28 @@
 //! Processes simulated sample by sample, as dumps: what the statistics of leaks are tried on. The
 //! births, lives and epochs are cut exactly as the library cuts them.
+//!
+//! Churn is drawn sample by sample where it grows old. The brief lives, which are nearly all of it,
+//! are drawn by their numbers.
 
 use std::path::PathBuf;
 
 use jeprof_compat::analysis::series::{Dump, Process};
 use jeprof_compat::profile::model::{
-    Line, Location, LocationId, ProcessFacts, Profile, Sample, StackFacts, Values,
+    Line, Location, LocationId, ProcessFacts, Profile, Sample, StackFacts, Values, Weighed,
 };
-use profile_format::epochs;
+use profile_format::{epochs, lifetimes};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+
+use super::rate::{Periods, Rate};
 
 pub const MB: f64 = 1_048_576.0;
 pub const HOUR: f64 = 3600.0;
 pub const MINUTE: f64 = 60.0;
 
-/// Mean bytes between samples: the default.
-pub const PERIOD: f64 = 524_288.0;
+/// Lives of churn below this share of the run are drawn by their numbers: no age that is looked at is
+/// as young.
+const BRIEF: f64 = 0.04;
 
 /// What a path allocates. Sizes in MB, times in seconds.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +31,8 @@ pub enum Source {
     Leak(f64),
     /// So many MB live, each block for an exponential life of this mean.
     Churn(f64, f64),
+    /// So many MB allocated a second, each block for a life of this mean.
+    Stream(f64, f64),
     /// A cache that fills up to so many MB with this time constant.
     Cache(f64, f64),
     /// So many MB, each block for exactly this long.
@@ -48,7 +56,12 @@ pub struct Run {
     pub dumps: usize,
 }
 
-pub const RUNS: [Run; 3] = [
+pub const RUNS: [Run; 4] = [
+    Run {
+        name: "10 min, 10 dumps",
+        length: 10.0 * MINUTE,
+        dumps: 10,
+    },
     Run {
         name: "0.5 h, 10 dumps",
         length: 0.5 * HOUR,
@@ -66,70 +79,134 @@ pub const RUNS: [Run; 3] = [
     },
 ];
 
-/// A sample: when it was born and when it is freed.
-type Life = (f64, f64);
+/// A sample that was taken.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    birth: f64,
+    end: f64,
+    /// What it stood for when it was taken.
+    weight: f64,
+    /// Uniform: below 2^-k it outlasts k thinnings.
+    luck: f64,
+}
 
-struct Dice(SmallRng);
+/// Churn of so many bytes a second whose lives are below the bound.
+#[derive(Clone, Copy, Debug)]
+struct Brief {
+    rate: f64,
+    life: f64,
+    bound: f64,
+}
 
-impl Dice {
+/// What a path did.
+#[derive(Default)]
+struct Past {
+    lives: Vec<Life>,
+    brief: Vec<Brief>,
+}
+
+struct Dice<'a> {
+    rng: SmallRng,
+    periods: &'a Periods,
+}
+
+const FOREVER: f64 = f64::INFINITY;
+
+impl Dice<'_> {
     fn uniform(&mut self) -> f64 {
-        self.0.random::<f64>()
+        self.rng.random::<f64>()
     }
 
     fn exponential(&mut self, mean: f64) -> f64 {
         -(1.0 - self.uniform()).ln() * mean
     }
 
-    /// Times of a Poisson process with so many MB a second on `[begin, end)`.
-    fn arrivals(&mut self, rate: f64, begin: f64, end: f64, mut each: impl FnMut(&mut Self, f64)) {
-        let gap = PERIOD / (rate * MB);
-        let mut at = begin + self.exponential(gap);
-        while at < end {
-            each(self, at);
-            at += self.exponential(gap);
+    /// A Poisson count: by its gaps where it is small, else nearly normal.
+    fn count(&mut self, mean: f64) -> u64 {
+        if mean > 200.0 {
+            let normal: f64 = (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0;
+            return (mean + normal * mean.sqrt()).round().max(0.0) as u64;
+        }
+        let (mut count, mut at) = (0, self.exponential(1.0));
+        while at < mean {
+            count += 1;
+            at += self.exponential(1.0);
+        }
+        count
+    }
+
+    /// Samples of a Poisson process with so many bytes a second on `[begin, end)`; `end_of` says when
+    /// one that was born then is freed.
+    fn arrivals(
+        &mut self,
+        out: &mut Vec<Life>,
+        rate: f64,
+        (begin, end): (f64, f64),
+        mut end_of: impl FnMut(&mut Self, f64) -> f64,
+    ) {
+        let least = self.periods.least();
+        let mut birth = begin + self.exponential(least / rate);
+        while birth < end {
+            let weight = self.periods.at(birth);
+            if self.uniform() * weight < least {
+                let end = end_of(self, birth);
+                let luck = self.uniform();
+                out.push(Life {
+                    birth,
+                    end,
+                    weight,
+                    luck,
+                });
+            }
+            birth += self.exponential(least / rate);
+        }
+    }
+
+    fn churn(&mut self, past: &mut Past, rate: f64, life: f64, length: f64) {
+        let bound = BRIEF * length;
+        let old = rate * (-bound / life).exp();
+        past.brief.push(Brief { rate, life, bound });
+        if old > 1e-9 {
+            let end_of = |dice: &mut Self, at: f64| at + bound + dice.exponential(life);
+            self.arrivals(&mut past.lives, old, (0.0, length), end_of);
         }
     }
 }
 
 impl Source {
-    fn lives(self, length: f64, dice: &mut Dice, out: &mut Vec<Life>) {
-        const FOREVER: f64 = f64::INFINITY;
+    fn lives(self, length: f64, dice: &mut Dice<'_>, past: &mut Past) {
+        let all = (0.0, length);
+        let out = &mut past.lives;
         match self {
-            Source::Leak(rate) => {
-                dice.arrivals(rate / HOUR, 0.0, length, |_, at| out.push((at, FOREVER)));
+            Source::Leak(rate) => dice.arrivals(out, rate * MB / HOUR, all, |_, _| FOREVER),
+            Source::Churn(live, life) => dice.churn(past, live * MB / life, life, length),
+            Source::Stream(rate, life) => dice.churn(past, rate * MB, life, length),
+            // The rate falls as what is missing does.
+            Source::Cache(size, tau) => {
+                let mut all_of = Vec::new();
+                dice.arrivals(&mut all_of, size * MB / tau, all, |_, _| FOREVER);
+                let keep = |life: &Life| dice.uniform() < (-life.birth / tau).exp();
+                out.extend(all_of.into_iter().filter(keep));
             }
-            Source::Churn(live, life) => dice.arrivals(live / life, 0.0, length, |dice, at| {
-                let end = at + dice.exponential(life);
-                out.push((at, end));
-            }),
-            // Arrivals of the unit exponential's distribution function, stretched.
-            Source::Cache(size, tau) => dice.arrivals(size, 0.0, 1.0, |_, share| {
-                let at = -(1.0 - share).ln() * tau;
-                if at < length {
-                    out.push((at, FOREVER));
-                }
-            }),
-            Source::Lru(size, age) => {
-                dice.arrivals(size / age, 0.0, length, |_, at| out.push((at, at + age)));
-            }
+            Source::Lru(size, age) => dice.arrivals(out, size * MB / age, all, |_, at| at + age),
             Source::Startup(size) => {
-                dice.arrivals(size / MINUTE, 0.0, MINUTE, |_, at| out.push((at, FOREVER)));
+                dice.arrivals(out, size * MB / MINUTE, (0.0, MINUTE), |_, _| FOREVER);
             }
             Source::Sawtooth(size, period) => {
-                dice.arrivals(size / period, 0.0, length, |_, at| {
-                    out.push((at, ((at / period).floor() + 1.0) * period));
-                });
+                dice.arrivals(out, size * MB / period, all, |_, at| {
+                    ((at / period).floor() + 1.0) * period
+                })
             }
             Source::Steps(size, each) => {
                 let steps = (length / each) as u32;
                 for step in (0..steps).map(f64::from) {
                     let begin = (step + 0.5) * each;
-                    dice.arrivals(size, begin, begin + 1.0, |_, at| out.push((at, FOREVER)));
+                    dice.arrivals(out, size * MB, (begin, begin + 1.0), |_, _| FOREVER);
                 }
             }
             Source::TwoSteps(size) => {
                 for begin in [length / 3.0, length * 2.0 / 3.0] {
-                    dice.arrivals(size, begin, begin + 1.0, |_, at| out.push((at, FOREVER)));
+                    dice.arrivals(out, size * MB, (begin, begin + 1.0), |_, _| FOREVER);
                 }
             }
         }
@@ -137,38 +214,43 @@ impl Source {
 }
 
 /// A process with paths of one function each, `path0` and so on, called by `main`.
-pub fn process(paths: &[&[Source]], run: &Run, seed: u64) -> Process {
-    let mut dice = Dice(SmallRng::seed_from_u64(seed));
-    let mut lives = Vec::new();
+pub fn process(paths: &[&[Source]], run: &Run, rate: Rate, seed: u64) -> Process {
+    let periods = rate.periods(run.length, seed);
+    let rng = SmallRng::seed_from_u64(seed);
+    let mut dice = Dice {
+        rng,
+        periods: &periods,
+    };
+    let mut pasts = Vec::new();
     for sources in paths {
-        let mut path = Vec::new();
+        let mut past = Past::default();
         for source in *sources {
-            source.lives(run.length, &mut dice, &mut path);
+            source.lives(run.length, &mut dice, &mut past);
         }
-        lives.push(path);
+        pasts.push(past);
     }
     let step = run.length / run.dumps as f64;
-    let dump = |index: usize| {
+    let mut dump = |index: usize| {
         let at = step * (index + 1) as f64;
         let path = PathBuf::from(format!("simulated.1.{index}.t{index}.heap"));
         Dump {
             path,
             at,
-            profile: profile(&lives, at),
+            profile: profile(&pasts, at, &mut dice),
         }
     };
-    let dumps = (0..run.dumps).map(dump).collect();
+    let dumps = (0..run.dumps).map(&mut dump).collect();
     Process {
         name: "pid 1".to_owned(),
         dumps,
     }
 }
 
-fn profile(lives: &[Vec<Life>], now: f64) -> Profile {
+fn profile(pasts: &[Past], now: f64, dice: &mut Dice<'_>) -> Profile {
     let now_ms = (now * 1000.0) as u64;
     let width = epochs::width_ms(now_ms);
     let mut profile = Profile {
-        period: PERIOD as u64,
+        period: dice.periods.least() as u64,
         locations: vec![location("main")],
         process: ProcessFacts {
             entries: Vec::new(),
@@ -176,14 +258,20 @@ fn profile(lives: &[Vec<Life>], now: f64) -> Profile {
         },
         ..Profile::default()
     };
-    for (number, path) in lives.iter().enumerate() {
+    for (number, past) in pasts.iter().enumerate() {
         profile.locations.push(location(&format!("path{number}")));
-        let facts = facts(number as u64, path, now, width);
-        let bytes = facts.samples as f64 * PERIOD;
+        let mut seen = Seen::new(width);
+        past.lives
+            .iter()
+            .for_each(|life| seen.life(life, now, dice.periods));
+        past.brief
+            .iter()
+            .for_each(|brief| seen.brief(brief, now, dice));
+        let facts = seen.facts(number as u64);
         profile.samples.push(Sample {
             stack: vec![LocationId(number as u32 + 1), LocationId(0)],
             values: Values {
-                inuse_space: bytes,
+                inuse_space: seen.bytes(),
                 ..Values::default()
             },
             threads: Vec::new(),
@@ -204,28 +292,97 @@ fn location(name: &str) -> Location {
     }
 }
 
-fn facts(id: u64, path: &[Life], now: f64, width: u64) -> StackFacts {
-    let mut births = [0u64; epochs::MOST as usize];
-    let mut lives = [0u64; 32];
-    let mut facts = StackFacts {
-        id,
-        ..StackFacts::default()
-    };
-    for &(birth, end) in path.iter().filter(|life| life.0 <= now) {
-        facts.alloc_samples += 1;
-        if end > now {
-            births[((birth * 1000.0) as u64 / width) as usize] += 1;
-            facts.samples += 1;
-        } else {
-            let ms = ((end - birth) * 1000.0) as u64;
-            lives[((u64::BITS - ms.leading_zeros()) as usize).min(31)] += 1;
+/// What a dump says of a path.
+struct Seen {
+    width: u64,
+    births: Vec<Weighed>,
+    lives: Vec<Weighed>,
+}
+
+fn alike(count: u64, weight: f64) -> Weighed {
+    Weighed::alike(count, count as f64 * weight)
+}
+
+impl Seen {
+    fn new(width: u64) -> Seen {
+        Seen {
+            width,
+            births: vec![Weighed::default(); epochs::MOST as usize],
+            lives: vec![Weighed::default(); lifetimes::BUCKETS],
         }
     }
-    facts.variance = facts.samples as f64 * PERIOD * PERIOD;
-    let born = births.iter().enumerate().filter(|b| *b.1 > 0);
-    facts.births = born
-        .map(|(e, &n)| (e as u32, n, n * PERIOD as u64))
-        .collect();
-    facts.lives = (0..).zip(lives).filter(|l| l.1 > 0).collect();
-    facts
+
+    fn bytes(&self) -> f64 {
+        self.births.iter().map(|b| b.bytes).sum()
+    }
+
+    fn born(&mut self, birth: f64, weight: f64, count: u64) {
+        let epoch = (birth * 1000.0) as u64 / self.width;
+        self.births[epoch as usize].add(&alike(count, weight));
+    }
+
+    fn freed(&mut self, lived: f64, weight: f64, count: u64) {
+        let bucket = lifetimes::bucket((lived * 1000.0) as u64);
+        self.lives[bucket].add(&alike(count, weight));
+    }
+
+    fn life(&mut self, life: &Life, now: f64, periods: &Periods) {
+        if life.birth > now {
+            return;
+        }
+        let thinned = periods.thinned(life.birth, life.end.min(now));
+        let scale = 2f64.powi(thinned);
+        if life.luck * scale >= 1.0 {
+            return;
+        }
+        if life.end > now {
+            self.born(life.birth, life.weight * scale, 1);
+        } else {
+            self.freed(life.end - life.birth, life.weight * scale, 1);
+        }
+    }
+
+    fn brief(&mut self, brief: &Brief, now: f64, dice: &mut Dice<'_>) {
+        let Brief { rate, life, bound } = *brief;
+        let older = |age: f64| (-age / life).exp();
+        // Coarser steps with age: no age below the bound is looked at.
+        let mut young = 0.0;
+        let mut step = 0.01;
+        while young < bound {
+            let next = (young + step).min(bound);
+            for (from, to, period) in dice.periods.until(now) {
+                let share = older(young) - older(next);
+                let count = dice.count(rate * share * (to - from).max(0.0) / period);
+                self.freed((young + next) / 2.0, period, count);
+            }
+            (young, step) = (next, step * 1.5);
+        }
+        // The live ones by slices of their birth.
+        let slice = bound / 16.0;
+        for at in 0..16 {
+            let (end, begin) = (now - slice * f64::from(at), now - slice * f64::from(at + 1));
+            if begin < 0.0 {
+                break;
+            }
+            let period = dice.periods.at((begin + end) / 2.0);
+            let alive = life / slice * (older(now - end) - older(now - begin)) - older(bound);
+            let count = dice.count(rate * slice * alive.max(0.0) / period);
+            self.born((begin + end) / 2.0, period, count);
+        }
+    }
+
+    fn facts(&self, id: u64) -> StackFacts {
+        let some = |all: &[Weighed]| -> Vec<(u32, Weighed)> {
+            let all = (0..).zip(all.iter().copied());
+            all.filter(|part| part.1.samples > 0).collect()
+        };
+        StackFacts {
+            id,
+            samples: self.births.iter().map(|b| b.samples).sum(),
+            variance: self.births.iter().map(|b| b.squares).sum(),
+            births: some(&self.births),
+            lives: some(&self.lives),
+            ..StackFacts::default()
+        }
+    }
 }

@@ -54,9 +54,9 @@ pub fn map(len: usize) -> Option<NonNull<u8>> {
 ///
 /// # Safety
 /// As the real one. The region is one of the live table: two words of head, then a word for each
-/// slot, then four for each, which are no atomics any more.
+/// slot, then seven for each, which are no atomics any more.
 pub unsafe fn retire(p: NonNull<u8>, len: usize) {
-    let slots = (len / WORD - 2) / 5;
+    let slots = (len / WORD - 2) / 8;
     for word in core::iter::once(0).chain(2..2 + slots) {
         // SAFETY: within the region, and an atomic since `alloc`.
         let word = unsafe { p.cast::<AtomicU64>().add(word).as_ref() };

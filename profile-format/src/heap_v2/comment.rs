@@ -1,7 +1,7 @@
 //! The lines that begin with `#`: ours, one function each. Called by `reader` alone.
 
 use super::event::Event;
-use super::list::{Frames, Pairs, Triples};
+use super::list::{Frames, Parts};
 use super::record::{BuildId, Estimate, ManagedFrame, StackLine};
 use crate::escape::Text;
 use crate::number::Cursor;
@@ -153,8 +153,8 @@ fn stack_word<'a>(line: &mut StackLine<'a>, word: &'a [u8]) -> Option<()> {
             cursor.eat(b"-")?;
             line.sizes = Some((least, cursor.decimal()?));
         }
-        b"births" => line.births = Triples::parse(cursor.0)?,
-        b"lives" => line.lifetimes = Pairs::parse(cursor.0)?,
+        b"births" => line.births = Parts::parse(cursor.0)?,
+        b"lives" => line.lifetimes = Parts::parse(cursor.0)?,
         _ => {}
     }
     Some(())

@@ -33,63 +33,56 @@ impl Iterator for Frames<'_> {
     }
 }
 
-/// `a:b,a:b,...`
+/// Samples by what tells them apart: `place:samples[:bytes[:squares]],...`
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Pairs<'a>(Cursor<'a>);
+pub struct Parts<'a>(Cursor<'a>);
 
-impl<'a> Pairs<'a> {
-    pub(super) fn parse(text: &'a [u8]) -> Option<Pairs<'a>> {
-        let mut pairs = Pairs(Cursor(text));
-        while pairs.next().is_some() {}
-        pairs.0.0.is_empty().then_some(Pairs(Cursor(text)))
+/// One of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Epoch or bucket.
+    pub place: u64,
+    /// Real samples.
+    pub samples: u64,
+    /// What they stand for; `None` for the lifetimes of version 1.
+    pub bytes: Option<u64>,
+    /// The sum of the squares of what each stands for; `None` in version 1.
+    pub squares: Option<u128>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn parse(text: &'a [u8]) -> Option<Parts<'a>> {
+        let mut parts = Parts(Cursor(text));
+        while parts.next().is_some() {}
+        parts.0.0.is_empty().then_some(Parts(Cursor(text)))
     }
 }
 
-impl Iterator for Pairs<'_> {
-    type Item = (u64, u64);
+impl Iterator for Parts<'_> {
+    type Item = Part;
 
-    fn next(&mut self) -> Option<(u64, u64)> {
-        let [first, second] = item(&mut self.0)?;
-        Some((first, second))
-    }
-}
-
-/// `a:b:c,a:b:c,...`
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Triples<'a>(Cursor<'a>);
-
-impl<'a> Triples<'a> {
-    pub(super) fn parse(text: &'a [u8]) -> Option<Triples<'a>> {
-        let mut triples = Triples(Cursor(text));
-        while triples.next().is_some() {}
-        triples.0.0.is_empty().then_some(Triples(Cursor(text)))
-    }
-}
-
-impl Iterator for Triples<'_> {
-    type Item = (u64, u64, u64);
-
-    fn next(&mut self) -> Option<(u64, u64, u64)> {
-        let [first, second, third] = item(&mut self.0)?;
-        Some((first, second, third))
-    }
-}
-
-/// Takes `N` numbers with colons between them, and the comma behind them if there is one.
-fn item<const N: usize>(cursor: &mut Cursor<'_>) -> Option<[u64; N]> {
-    let mut after = *cursor;
-    let mut numbers = [0; N];
-    for (place, number) in numbers.iter_mut().enumerate() {
-        if place > 0 {
-            after.eat(b":")?;
+    /// Takes the numbers of one item, and the comma behind them if there is one.
+    fn next(&mut self) -> Option<Part> {
+        let mut after = self.0;
+        let place = after.decimal()?;
+        after.eat(b":")?;
+        let mut part = Part {
+            place,
+            samples: after.decimal()?,
+            ..Part::default()
+        };
+        if after.eat(b":").is_some() {
+            part.bytes = Some(after.decimal()?);
+            if after.eat(b":").is_some() {
+                part.squares = Some(after.wide()?);
+            }
         }
-        *number = after.decimal()?;
+        if !after.0.is_empty() {
+            after.eat(b",")?;
+        }
+        self.0 = after;
+        Some(part)
     }
-    if !after.0.is_empty() {
-        after.eat(b",")?;
-    }
-    *cursor = after;
-    Some(numbers)
 }
 
 #[cfg(test)]
@@ -109,12 +102,21 @@ mod tests {
 
     #[test]
     fn lists_are_whole_items() {
-        let triples: Vec<_> = Triples::parse(b"0:1:2,7:8:9").unwrap().collect();
-        assert_eq!(triples, [(0, 1, 2), (7, 8, 9)]);
-        let pairs: Vec<_> = Pairs::parse(b"3:4").unwrap().collect();
-        assert_eq!(pairs, [(3, 4)]);
-        assert!(Pairs::parse(b"3:4:5").is_none());
-        assert!(Triples::parse(b"3:4").is_none());
-        assert!(Triples::parse(b"1:2:3,x").is_none());
+        let part = |place, samples, bytes, squares| Part {
+            place,
+            samples,
+            bytes,
+            squares,
+        };
+        let parts: Vec<_> = Parts::parse(b"0:1:2:4,7:8:9,3:4").unwrap().collect();
+        let expected = [
+            part(0, 1, Some(2), Some(4)),
+            part(7, 8, Some(9), None),
+            part(3, 4, None, None),
+        ];
+        assert_eq!(parts, expected);
+        for spoiled in [&b"3:4:5:6:7"[..], b"3", b"1:2:3,x", b"1:2:", b"1:2:3:"] {
+            assert!(Parts::parse(spoiled).is_none());
+        }
     }
 }

@@ -11,13 +11,13 @@ mod writer;
 mod tests;
 
 pub use event::{Event, Header, ParseError, Problem};
-pub use list::{Frames, Pairs, Triples};
+pub use list::{Frames, Part, Parts};
 pub use reader::Reader;
-pub use record::{BuildId, Counts, Estimate, ManagedFrame, StackFacts, StackLine};
+pub use record::{BuildId, Counts, Estimate, ManagedFrame, StackFacts, StackLine, Weighed};
 pub use writer::Writer;
 
-/// The version of our own lines that the writer writes and the reader knows.
-pub const VERSION: u64 = 1;
+/// The version of our own lines that the writer writes. The reader knows all before it, too.
+pub const VERSION: u64 = 2;
 
 /// Addresses from here on, 16 apart, stand for managed frames. Below 2^63, where the real jeprof's
 /// arithmetic ends, and above everything a process can map.

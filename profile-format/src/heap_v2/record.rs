@@ -1,6 +1,6 @@
 //! The records that writer and reader of a dump have in common. Nothing here owns memory.
 
-use super::list::{Frames, Pairs, Triples};
+use super::list::{Frames, Parts};
 use crate::escape::Text;
 
 /// Estimates or counts of one line: live and, in brackets, since the start.
@@ -34,7 +34,18 @@ impl Estimate {
     }
 }
 
-/// What the `# stack` line says of a stack, but for its frames.
+/// Some samples with what they stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weighed {
+    /// Real samples.
+    pub samples: u64,
+    /// The bytes they stand for.
+    pub bytes: u64,
+    /// The sum of the squares of what each stands for.
+    pub squares: u128,
+}
+
+/// What the `# stack` line says of a stack, but for its frames and the lifetimes of freed samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StackFacts<'a> {
     /// Number of the stack in its process.
@@ -47,10 +58,8 @@ pub struct StackFacts<'a> {
     pub accumulated: Estimate,
     /// Smallest and largest size of the live samples.
     pub sizes: Option<(u64, u64)>,
-    /// Live samples and bytes by birth epoch; epochs without any may be left out.
-    pub births: &'a [(u64, u64)],
-    /// Freed samples by lifetime bucket.
-    pub lifetimes: &'a [u32],
+    /// Live samples by birth epoch; epochs without any may be left out.
+    pub births: &'a [Weighed],
 }
 
 /// A `# stack` line as it is read; a key that is missing there is zero or empty here.
@@ -66,10 +75,10 @@ pub struct StackLine<'a> {
     pub accumulated: Estimate,
     /// Smallest and largest size of the live samples.
     pub sizes: Option<(u64, u64)>,
-    /// `(epoch, samples, bytes)`: live samples by birth epoch.
-    pub births: Triples<'a>,
-    /// `(bucket, count)`: freed samples by lifetime bucket.
-    pub lifetimes: Pairs<'a>,
+    /// Live samples by birth epoch.
+    pub births: Parts<'a>,
+    /// Freed samples by lifetime bucket, of which the version of the file says what they are.
+    pub lifetimes: Parts<'a>,
     /// The frames, for a stack that has no `@` block. `None`: it describes the block before it.
     pub frames: Option<Frames<'a>>,
 }

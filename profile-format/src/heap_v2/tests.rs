@@ -61,16 +61,33 @@ fn show(event: Event<'_>) -> String {
 
 fn stack_line(line: StackLine<'_>) -> String {
     format!(
-        "facts {} {:?} {} {:?} {:?} {:?} {:?} {:x?}",
+        "facts {} {:?} {} {:?} {:?} {} {} {:x?}",
         line.id,
         line.live,
         line.variance,
         line.accumulated,
         line.sizes,
-        line.births.collect::<Vec<_>>(),
-        line.lifetimes.collect::<Vec<_>>(),
+        parts(line.births),
+        parts(line.lifetimes),
         line.frames.map(|frames| frames.collect::<Vec<_>>())
     )
+}
+
+fn parts(parts: Parts<'_>) -> String {
+    let number = |n: Option<u128>| n.map_or(String::new(), |n| format!(":{n}"));
+    let show = |p: Part| {
+        let (bytes, squares) = (number(p.bytes.map(u128::from)), number(p.squares));
+        format!("{}:{}{bytes}{squares}", p.place, p.samples)
+    };
+    parts.map(show).collect::<Vec<_>>().join(",")
+}
+
+fn part(samples: u64, bytes: u64) -> Weighed {
+    Weighed {
+        samples,
+        bytes,
+        squares: 9,
+    }
 }
 
 fn whole_dump() -> Vec<u8> {
@@ -107,15 +124,16 @@ fn whole_dump() -> Vec<u8> {
         },
         sizes: Some((100, 100)),
         // Those without a sample are left out of the file.
-        births: &[(0, 0), (1, 524_338)],
-        lifetimes: &[0, 0, 4],
+        births: &[Weighed::default(), part(1, 524_338)],
     };
-    out.stack_facts(&facts, None).unwrap();
+    let freed = [(2, part(4, 8)), (5, Weighed::default())].into_iter();
+    out.stack_facts(&facts, freed, None).unwrap();
     let empty = StackFacts {
         id: 10,
         ..StackFacts::default()
     };
-    out.stack_facts(&empty, Some(&[0x2000])).unwrap();
+    let none = core::iter::empty;
+    out.stack_facts(&empty, none(), Some(&[0x2000])).unwrap();
     out.frame(&ManagedFrame {
         address: PSEUDO_FRAMES,
         kind: Text::plain(b"java"),
@@ -128,7 +146,7 @@ fn whole_dump() -> Vec<u8> {
     out.live(0x5000, 100, 9).unwrap();
     out.kind_number("java heap", "period", 524_288).unwrap();
     out.kind_fact("java heap", "note", b"live\nonce").unwrap();
-    out.kind_stack("java heap", &empty, &[PSEUDO_FRAMES])
+    out.kind_stack("java heap", &empty, none(), &[PSEUDO_FRAMES])
         .unwrap();
     out.build_id(0x1000, &[0xab, 0x01], b"/a b").unwrap();
     out.begin_maps().unwrap();
@@ -139,7 +157,7 @@ fn whole_dump() -> Vec<u8> {
 #[test]
 fn a_whole_dump_comes_back() {
     let expected = [
-        "Version(1)",
+        "Version(2)",
         "fact pid=7",
         "fact command=a b -x",
         "fact host=h\n1",
@@ -152,15 +170,15 @@ fn a_whole_dump_comes_back() {
         "facts 9 Estimate { samples: 1, objects_milli: 5243381, bytes: 524338 } \
          340282366920938463463374607431768211455 \
          Estimate { samples: 2, objects_milli: 10486007, bytes: 1048676 } \
-         Some((100, 100)) [(1, 1, 524338)] [(2, 4)] None",
+         Some((100, 100)) 1:1:524338:9 2:4:8:9 None",
         "facts 10 Estimate { samples: 0, objects_milli: 0, bytes: 0 } 0 \
-         Estimate { samples: 0, objects_milli: 0, bytes: 0 } None [] [] Some([2000])",
+         Estimate { samples: 0, objects_milli: 0, bytes: 0 } None   Some([2000])",
         "frame 4d00000000000000 java|a.B|<init>\t||12",
         "Live { address: 20480, size: 100, stack: 9 }",
         "java heap: fact period=524288",
         "java heap: fact note=live\nonce",
         "java heap: facts 10 Estimate { samples: 0, objects_milli: 0, bytes: 0 } 0 \
-         Estimate { samples: 0, objects_milli: 0, bytes: 0 } None [] [] Some([4d00000000000000])",
+         Estimate { samples: 0, objects_milli: 0, bytes: 0 } None   Some([4d00000000000000])",
         "build id 1000 ab01 /a b",
         "map 1000 /a b",
         "End",
@@ -264,7 +282,7 @@ fn other_kinds_say_what_is_missing_in_them() {
             "! line 7: expected `#@ KIND stack ID KEY=VALUE... @ FRAMES`",
             "mmap: fact a=",
             "mmap: facts 2 Estimate { samples: 0, objects_milli: 0, bytes: 0 } 0 \
-             Estimate { samples: 0, objects_milli: 0, bytes: 0 } None [] [] Some([])",
+             Estimate { samples: 0, objects_milli: 0, bytes: 0 } None   Some([])",
             "End",
         ]
     );
@@ -322,12 +340,12 @@ fn files_of_others_are_cut_off_before_their_mappings_only() {
 
 #[test]
 fn texts_keep_their_blanks_and_lines_of_nobody_are_passed_over() {
-    let dump = b"heap_v2/1\n# pid 3\n#bare\n# malloscope 1\n#bare\n#\n# \n# a  b \n# c\n\
+    let dump = b"heap_v2/1\n# pid 3\n#bare\n# malloscope 2\n#bare\n#\n# \n# a  b \n# c\n\
         \x20 t1: 0: 0 [0: 0]  name \nMAPPED_LIBRARIES:\n7f-80 r-xp 0 0:0 1 /a\r\n# end\nx\n";
     assert_eq!(
         events(dump),
         [
-            "Version(1)",
+            "Version(2)",
             "fact a= b ",
             "fact c=",
             "counts Some(1) 0 0 0 0  name ",

@@ -3,7 +3,7 @@
 //! Called by the profiler's `dump`. Stops at the sink's first error.
 
 use super::VERSION;
-use super::record::{Counts, Estimate, ManagedFrame, StackFacts};
+use super::record::{Counts, Estimate, ManagedFrame, StackFacts, Weighed};
 use crate::escape;
 use crate::number::{Decimal, Hex};
 use crate::sink::Sink;
@@ -136,20 +136,23 @@ impl<S: Sink> Writer<S> {
         Ok(())
     }
 
-    /// The facts of the stack begun last; of another one, without bytes, if `frames` are given.
+    /// The facts of the stack begun last, and its freed samples by the bucket of their lifetime; of
+    /// another stack, without bytes, if `frames` are given.
     pub fn stack_facts(
         &mut self,
         facts: &StackFacts<'_>,
+        freed: impl Iterator<Item = (usize, Weighed)>,
         frames: Option<&[u64]>,
     ) -> Result<(), S::Error> {
         self.key("stack")?;
-        self.stack_line(facts, frames)
+        self.stack_line(facts, freed, frames)
     }
 
     /// The line of a stack behind its first word.
     fn stack_line(
         &mut self,
         facts: &StackFacts<'_>,
+        freed: impl Iterator<Item = (usize, Weighed)>,
         frames: Option<&[u64]>,
     ) -> Result<(), S::Error> {
         self.decimal(facts.id)?;
@@ -165,8 +168,8 @@ impl<S: Sink> Writer<S> {
             self.sink.write(b"-")?;
             self.decimal(most)?;
         }
-        self.births(facts.births)?;
-        self.lifetimes(facts.lifetimes)?;
+        self.parts(b" births=", facts.births.iter().copied().enumerate())?;
+        self.parts(b" lives=", freed)?;
         if let Some(frames) = frames {
             self.sink.write(b" ")?;
             self.frames(frames)?;
@@ -187,32 +190,22 @@ impl<S: Sink> Writer<S> {
         self.decimal(estimate.bytes)
     }
 
-    fn births(&mut self, births: &[(u64, u64)]) -> Result<(), S::Error> {
-        let mut before: &[u8] = b" births=";
-        for (epoch, (samples, bytes)) in (0..).zip(births) {
-            if *samples != 0 {
-                self.sink.write(before)?;
-                before = b",";
-                self.decimal(epoch)?;
-                self.sink.write(b":")?;
-                self.decimal(*samples)?;
-                self.sink.write(b":")?;
-                self.decimal(*bytes)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn lifetimes(&mut self, lifetimes: &[u32]) -> Result<(), S::Error> {
-        let mut before: &[u8] = b" lives=";
-        for (bucket, count) in (0..).zip(lifetimes) {
-            if *count != 0 {
-                self.sink.write(before)?;
-                before = b",";
-                self.decimal(bucket)?;
-                self.sink.write(b":")?;
-                self.decimal(u64::from(*count))?;
-            }
+    fn parts(
+        &mut self,
+        key: &[u8],
+        parts: impl Iterator<Item = (usize, Weighed)>,
+    ) -> Result<(), S::Error> {
+        let mut before = key;
+        for (place, part) in parts.filter(|(_, part)| part.samples != 0) {
+            self.sink.write(before)?;
+            before = b",";
+            self.decimal(place as u64)?;
+            self.sink.write(b":")?;
+            self.decimal(part.samples)?;
+            self.sink.write(b":")?;
+            self.decimal(part.bytes)?;
+            self.sink.write(b":")?;
+            self.sink.write(Decimal::wide(part.squares).as_bytes())?;
         }
         Ok(())
     }
@@ -277,10 +270,11 @@ impl<S: Sink> Writer<S> {
         &mut self,
         kind: &str,
         facts: &StackFacts<'_>,
+        freed: impl Iterator<Item = (usize, Weighed)>,
         frames: &[u64],
     ) -> Result<(), S::Error> {
         self.kind(kind, b"stack ")?;
-        self.stack_line(facts, Some(frames))
+        self.stack_line(facts, freed, Some(frames))
     }
 
     fn kind(&mut self, kind: &str, word: &[u8]) -> Result<(), S::Error> {

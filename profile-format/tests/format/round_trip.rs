@@ -2,7 +2,8 @@
 
 use profile_format::escape::Text;
 use profile_format::heap_v2::{
-    Counts, Estimate, Event, ManagedFrame, Reader, StackFacts, StackLine, Writer,
+    Counts, Estimate, Event, ManagedFrame, Part, Parts, Reader, StackFacts, StackLine, Weighed,
+    Writer,
 };
 use profile_format::unbias::Sampling;
 use proptest::collection::vec;
@@ -38,8 +39,8 @@ struct Facts {
     variance: u128,
     accumulated: Estimate,
     sizes: Option<(u64, u64)>,
-    births: Vec<(u64, u64)>,
-    lifetimes: Vec<u32>,
+    births: Vec<Weighed>,
+    lifetimes: Vec<Weighed>,
     frames: Option<Vec<u64>>,
 }
 
@@ -77,10 +78,18 @@ fn estimate() -> impl Strategy<Value = Estimate> {
     })
 }
 
-fn facts() -> impl Strategy<Value = Facts> {
+fn weighed() -> impl Strategy<Value = Weighed> {
     let few = prop_oneof![Just(0u64), number()];
-    let births = vec((few, number()), 0..33);
-    let lifetimes = vec(prop_oneof![Just(0u32), any::<u32>()], 0..65);
+    (few, number(), any::<u128>()).prop_map(|(samples, bytes, squares)| Weighed {
+        samples,
+        bytes,
+        squares,
+    })
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let births = vec(weighed(), 0..33);
+    let lifetimes = vec(weighed(), 0..130);
     let frames = option::of(vec(any::<u64>(), 0..5));
     let sizes = option::of((number(), number()));
     (
@@ -138,7 +147,10 @@ fn write(out: &mut Writer<Bytes>, line: &Line) {
         Line::Counts(None, counts, _) => out.total(*counts),
         Line::Counts(Some(uid), counts, name) => out.thread(*uid, *counts, name),
         Line::Stack(frames) => out.stack(frames),
-        Line::Facts(facts) => out.stack_facts(&facts.line(), facts.frames.as_deref()),
+        Line::Facts(facts) => {
+            let freed = facts.lifetimes.iter().copied().enumerate();
+            out.stack_facts(&facts.line(), freed, facts.frames.as_deref())
+        }
         Line::Frame(address, [kind, class, name, file], line) => out.frame(&ManagedFrame {
             address: *address,
             kind: Text::plain(kind),
@@ -152,7 +164,8 @@ fn write(out: &mut Writer<Bytes>, line: &Line) {
         Line::KindFact(kind, key, text) => out.kind_fact(kind, key, text),
         Line::KindStack(kind, facts) => {
             let frames = facts.frames.as_deref().unwrap_or_default();
-            out.kind_stack(kind, &facts.line(), frames)
+            let freed = facts.lifetimes.iter().copied().enumerate();
+            out.kind_stack(kind, &facts.line(), freed, frames)
         }
     };
 }
@@ -166,7 +179,6 @@ impl Facts {
             accumulated: self.accumulated,
             sizes: self.sizes,
             births: &self.births,
-            lifetimes: &self.lifetimes,
         }
     }
 }
@@ -251,18 +263,21 @@ fn check_facts(facts: &Facts, line: &StackLine<'_>) {
     );
     let has_error = facts.live.samples != 0;
     assert_eq!(if has_error { facts.variance } else { 0 }, line.variance);
-    let births = (0..).zip(&facts.births).filter(|(_, birth)| birth.0 != 0);
-    let births = births.map(|(epoch, &(samples, bytes))| (epoch, samples, bytes));
-    assert!(births.eq(line.births));
-    let lifetimes = (0..)
-        .zip(&facts.lifetimes)
-        .filter(|(_, count)| **count != 0);
-    assert!(
-        lifetimes
-            .map(|(bucket, &count)| (bucket, u64::from(count)))
-            .eq(line.lifetimes)
-    );
+    check_parts(&facts.births, line.births);
+    check_parts(&facts.lifetimes, line.lifetimes);
     assert_eq!(facts.frames, line.frames.map(Iterator::collect));
+}
+
+/// Places without a sample are left out.
+fn check_parts(written: &[Weighed], read: Parts<'_>) {
+    let some = (0..).zip(written).filter(|(_, part)| part.samples != 0);
+    let parts = some.map(|(place, part)| Part {
+        place,
+        samples: part.samples,
+        bytes: Some(part.bytes),
+        squares: Some(part.squares),
+    });
+    assert!(parts.eq(read));
 }
 
 fn bytes(text: Text<'_>) -> Vec<u8> {
@@ -282,7 +297,7 @@ proptest! {
 
         let mut reader = Reader::new(&file).unwrap();
         prop_assert_eq!(reader.header().sampling, Sampling::Poisson(period));
-        prop_assert!(matches!(reader.next(), Some(Ok(Event::Version(1)))));
+        prop_assert!(matches!(reader.next(), Some(Ok(Event::Version(2)))));
         for line in &lines {
             check(line, &reader.next().unwrap().unwrap());
         }

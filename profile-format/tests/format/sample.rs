@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 
 use profile_format::escape::Text;
-use profile_format::heap_v2::{Counts, Estimate, ManagedFrame, PSEUDO_FRAMES, StackFacts, Writer};
+use profile_format::heap_v2::{
+    Counts, Estimate, ManagedFrame, PSEUDO_FRAMES, StackFacts, Weighed, Writer,
+};
 use profile_format::sink::Sink;
 
 /// Keeps what a writer writes.
@@ -73,20 +75,30 @@ fn write_stacks(out: &mut Writer<Bytes>) -> Result<(), Infallible> {
         variance: 1_234_567_890_123,
         accumulated: estimate,
         sizes: Some((16, 800_000)),
-        births: &[(1, 550_000), (0, 0), (2, 1_100_000)],
-        lifetimes: &[0, 0, 5, 1],
+        births: &[part(1, 550_000), Weighed::default(), part(2, 1_100_000)],
     };
+    let lives = || [(7, part(5, 2_750_000)), (9, part(1, 550_000))].into_iter();
     out.stack(&[0x7f02_b583_6d31, PSEUDO_FRAMES, 0x5600_e157_d206])?;
     out.total(COUNTS)?;
     out.thread(12, COUNTS, b"")?;
-    out.stack_facts(&facts, None)?;
+    out.stack_facts(&facts, lives(), None)?;
     let freed = StackFacts {
         live: Estimate::default(),
         sizes: None,
         births: &[],
         ..facts
     };
-    out.stack_facts(&freed, Some(&[0x7f02_b583_6d31, 0x5600_e157_d2a1]))
+    let frames = [0x7f02_b583_6d31, 0x5600_e157_d2a1];
+    out.stack_facts(&freed, lives(), Some(&frames))
+}
+
+/// So many samples that stand for the same each.
+fn part(samples: u64, bytes: u64) -> Weighed {
+    Weighed {
+        samples,
+        bytes,
+        squares: u128::from(bytes) * u128::from(bytes) / u128::from(samples),
+    }
 }
 
 fn write_trailer(out: &mut Writer<Bytes>) -> Result<(), Infallible> {
@@ -109,10 +121,11 @@ fn write_trailer(out: &mut Writer<Bytes>) -> Result<(), Infallible> {
         live: estimate,
         variance: 1 << 39,
         accumulated: estimate,
-        births: &[(2, 1_048_576)],
+        births: &[part(2, 1_048_576)],
         ..StackFacts::default()
     };
-    out.kind_stack("java_heap", &facts, &[PSEUDO_FRAMES])?;
+    let none = std::iter::empty();
+    out.kind_stack("java_heap", &facts, none, &[PSEUDO_FRAMES])?;
     out.build_id(0x7f02_b582_0000, &[0xab, 0x01, 0xff], b"/usr/lib/a b.so")?;
     out.begin_maps()?;
     out.raw(b"5600e157d000-5600e157e000 r-xp 00000000 fe:01 7 /usr/bin/java\n")?;

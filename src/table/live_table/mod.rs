@@ -27,13 +27,13 @@
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicU64, AtomicUsize};
 
-use crate::table::stack_table::StackId;
-
 pub mod pages;
 mod region;
+mod sample;
 mod shard;
 
 use pages::PageFilter;
+pub use sample::{Before, Drawn, Sample};
 use shard::Shard;
 
 const LG_SHARDS: u32 = 6;
@@ -42,27 +42,8 @@ const LG_SHARDS: u32 = 6;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Full;
 
-/// One sampled block that lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sample {
-    /// Where the block is.
-    pub addr: usize,
-    /// How many bytes were asked for.
-    pub size: usize,
-    /// How many bytes it stands for.
-    pub weighted_bytes: u64,
-    /// When it was allocated, in milliseconds since our start. 56 bits are kept.
-    pub birth_ms: u64,
-    /// The period it was drawn with.
-    pub lg_period: u8,
-    /// Who allocated it.
-    pub stack: StackId,
-    /// The thread that did, by whatever number the recorder gives threads.
-    pub thread: u32,
-}
-
 /// What became of an insertion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Insert {
     /// The address was not known.
     New,

@@ -13,10 +13,9 @@ use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::{Full, Sample, hash};
-use crate::sampler::weight;
 use crate::table::{arena, stack_table::StackId};
 
-/// The first region of a shard has 16 slots, in 656 bytes.
+/// The first region of a shard has 16 slots, in 1040 bytes.
 const LG_FIRST: u32 = 4;
 /// A region of fewer slots grows fourfold: what it leaves behind in the arena stays there.
 const LG_LEAVE: u32 = 6;
@@ -31,11 +30,15 @@ struct Record {
     weighted_bytes: u64,
     /// The birth in the upper 56 bits, the period in the lower 8.
     birth_and_lg: u64,
+    first_size: usize,
+    resized_ms: u64,
+    first_weight: f32,
+    variance: f32,
     stack: u32,
     thread: u32,
 }
 
-const _: () = assert!(size_of::<Record>() == 32);
+const _: () = assert!(size_of::<Record>() == 56);
 
 impl Record {
     fn pack(sample: &Sample) -> Self {
@@ -43,6 +46,10 @@ impl Record {
             size: sample.size,
             weighted_bytes: sample.weighted_bytes,
             birth_and_lg: sample.birth_ms << 8 | u64::from(sample.lg_period),
+            first_size: sample.first_size,
+            resized_ms: sample.resized_ms,
+            first_weight: sample.first_weight,
+            variance: sample.variance,
             stack: sample.stack.0,
             thread: sample.thread,
         }
@@ -53,7 +60,11 @@ impl Record {
             addr,
             size: self.size,
             weighted_bytes: self.weighted_bytes,
+            variance: self.variance,
             birth_ms: self.birth_and_lg >> 8,
+            first_size: self.first_size,
+            first_weight: self.first_weight,
+            resized_ms: self.resized_ms,
             lg_period: self.birth_and_lg as u8,
             stack: StackId(self.stack),
             thread: self.thread,
@@ -209,11 +220,7 @@ impl Map {
 
     /// Makes the sample of slot `at` one of period `2^lg_period`; by how much its weighted bytes grow.
     pub(super) fn renew(&mut self, at: usize, sample: &Sample, lg_period: u8) -> i64 {
-        let renewed = Sample {
-            lg_period,
-            weighted_bytes: weight(sample.size, lg_period).bytes,
-            ..*sample
-        };
+        let renewed = sample.thinned(lg_period);
         self.put(at, sample.addr, Record::pack(&renewed));
         let grown = renewed.weighted_bytes.wrapping_sub(sample.weighted_bytes);
         grown.cast_signed()

@@ -4,13 +4,18 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::table::stack_table::StackId;
 
 fn sample(addr: usize) -> Sample {
     Sample {
         addr,
         size: addr ^ 0x55,
         weighted_bytes: 1 + addr as u64 % 1000,
+        variance: addr as f32,
         birth_ms: addr as u64 / 7,
+        first_size: addr / 3,
+        first_weight: 1.5,
+        resized_ms: addr as u64 / 5,
         lg_period: (addr % 60) as u8,
         stack: StackId(addr as u32 ^ 0xf0f0),
         thread: addr as u32 >> 4,
@@ -53,7 +58,11 @@ fn what_goes_in_comes_out() {
         addr: usize::MAX - 15,
         size: usize::MAX,
         weighted_bytes: u64::MAX,
+        variance: f32::MAX,
         birth_ms: (1 << 56) - 1,
+        first_size: usize::MAX,
+        first_weight: f32::MAX,
+        resized_ms: u64::MAX,
         lg_period: 63,
         stack: StackId(u32::MAX),
         thread: u32::MAX,

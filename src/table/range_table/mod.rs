@@ -22,7 +22,8 @@ use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::sampler;
-use crate::table::{live_table::Sample, sync::SpinLock};
+use crate::table::live_table::{Drawn, Sample};
+use crate::table::sync::SpinLock;
 use pieces::Pieces;
 
 /// The most parts that one call removes and can be asked to put back.
@@ -190,12 +191,14 @@ fn part(whole: &Sample, from: usize, to: usize, chance: Chance<'_>) -> Option<Sa
             return None;
         }
     }
-    Some(Sample {
+    Some(Sample::new(&Drawn {
         addr: from,
         size,
-        weighted_bytes: sampler::weight(size, whole.lg_period).bytes,
-        ..*whole
-    })
+        lg_period: whole.lg_period,
+        now_ms: whole.birth_ms,
+        stack: whole.stack,
+        thread: whole.thread,
+    }))
 }
 
 #[cfg(test)]
@@ -206,15 +209,14 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     fn range(addr: usize, size: usize, lg_period: u8) -> Sample {
-        Sample {
+        Sample::new(&Drawn {
             addr,
             size,
-            weighted_bytes: sampler::weight(size, lg_period).bytes,
-            birth_ms: 7,
             lg_period,
+            now_ms: 7,
             stack: StackId(3),
             thread: 1,
-        }
+        })
     }
 
     fn all(table: &RangeTable) -> Vec<(usize, usize)> {

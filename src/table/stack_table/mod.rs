@@ -11,20 +11,23 @@
 //! ```
 #![allow(unsafe_code)]
 
-use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicU8, AtomicU32};
+
+use profile_format::heap_v2::Weighed;
 
 use crate::diag::{self, Counter};
-use crate::sampler::Weight;
+use crate::sampler::{MOST_LG_PERIOD, Weight};
 use crate::table::sync::SpinLock;
 
 mod directory;
 mod index;
+mod lifetimes;
 mod record;
 
 use directory::Directory;
 use index::Index;
-pub use record::{LIFETIMES, StackTotals};
+pub use record::StackTotals;
 use record::{create, hash};
 
 /// The deepest stack that is kept whole: the greatest `prof_bt_max` and the managed frames within
@@ -37,6 +40,9 @@ const MOST_WHOLE: u32 = 1 << 16;
 
 /// Frames of a stack that is cut.
 const SHORT: usize = 8;
+
+/// Above the logarithm of every period.
+const NO_PERIOD: u8 = MOST_LG_PERIOD + 1;
 
 /// The number of a stack, from 0, in the order in which they were first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,6 +58,9 @@ pub struct StackTable {
     /// Stacks stored. Written under `lock`, with Release after the record is in place; Acquire in
     /// `len` makes every record below it readable.
     len: AtomicU32,
+    /// By how much the smallest logarithm of a period that anything in the sums was drawn with is below
+    /// [`NO_PERIOD`]; 0 before the first. Any thread raises it. Relaxed: a figure that publishes nothing.
+    below: AtomicU8,
     /// Held while a stack is added. Nothing else is locked under it; the arena has no lock.
     lock: SpinLock,
 }
@@ -69,6 +78,7 @@ impl StackTable {
             index: Index::new(),
             directory: Directory::new(),
             len: AtomicU32::new(0),
+            below: AtomicU8::new(0),
             lock: SpinLock::new(),
         }
     }
@@ -124,17 +134,37 @@ impl StackTable {
     }
 
     /// Adds one sample to the sums of its stack.
-    pub fn note_alloc(&self, id: StackId, weight: &Weight) {
+    pub fn note_alloc(&self, id: StackId, weight: &Weight, lg_period: u8) {
         if let Some(record) = self.directory.get(id) {
             record.note_alloc(weight);
         }
+        let below = NO_PERIOD.saturating_sub(lg_period);
+        if self.below.load(Relaxed) < below {
+            self.below.fetch_max(below, Relaxed);
+        }
     }
 
-    /// Adds the lifetime of a freed sample to the histogram of its stack.
-    pub fn note_free(&self, id: StackId, lifetime_ms: u64) {
+    /// Adds the lifetime of a freed sample, which stood for so many bytes when it was born, to the
+    /// histogram of its stack.
+    #[inline]
+    pub fn note_free(&self, id: StackId, lifetime_ms: u64, bytes: u64) {
         if let Some(record) = self.directory.get(id) {
-            record.note_free(lifetime_ms);
+            record.note_free(lifetime_ms, bytes);
         }
+    }
+
+    /// The logarithm of the smallest period that anything in the sums was drawn with.
+    pub fn least_lg_period(&self) -> Option<u8> {
+        match self.below.load(Relaxed) {
+            0 => None,
+            below => NO_PERIOD.checked_sub(below),
+        }
+    }
+
+    /// The freed samples of a stack by the bucket of their lifetime.
+    pub fn freed(&self, id: StackId) -> impl Iterator<Item = (usize, Weighed)> + '_ {
+        let record = self.directory.get(id).into_iter();
+        record.flat_map(|record| record.freed())
     }
 
     /// The number of stacks: ids below it are good.
@@ -158,6 +188,7 @@ impl StackTable {
     /// Sets the sums of all stacks to zero. Samples taken meanwhile may be in one sum and not in
     /// another.
     pub fn clear_totals(&self) {
+        self.below.store(0, Relaxed);
         for id in (0..self.len()).map(StackId) {
             if let Some(record) = self.directory.get(id) {
                 record.clear();
@@ -174,6 +205,7 @@ impl StackTable {
         self.index.clear();
         self.directory.clear();
         self.len.store(0, Release);
+        self.below.store(0, Relaxed);
         // SAFETY: one thread, by the contract above.
         unsafe { self.lock.force_unlock() };
     }

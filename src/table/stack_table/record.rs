@@ -7,15 +7,14 @@
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicU32, AtomicU64};
 
+use profile_format::heap_v2::Weighed;
+
+use super::lifetimes::Lifetimes;
 use crate::sampler::Weight;
 use crate::table::arena;
-
-/// Buckets of the lifetimes: bucket 0 is below 1 ms, bucket n from 2^(n-1) ms on, the last (12
-/// days) open.
-pub const LIFETIMES: usize = 32;
 
 /// The sums of one stack, copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,8 +25,6 @@ pub struct StackTotals {
     pub bytes: u64,
     /// Real samples behind these.
     pub samples: u64,
-    /// Freed samples by the binary logarithm of their lifetime in milliseconds.
-    pub freed: [u32; LIFETIMES],
 }
 
 /// What stands in the arena; the frames follow it.
@@ -39,7 +36,7 @@ pub(super) struct Head {
     objects_fx: AtomicU64,
     bytes: AtomicU64,
     samples: AtomicU64,
-    freed: [AtomicU32; LIFETIMES],
+    freed: Lifetimes,
 }
 
 // The frames follow the head without a gap.
@@ -122,28 +119,24 @@ impl<'a> Record<'a> {
         for sum in [&self.head.objects_fx, &self.head.bytes, &self.head.samples] {
             sum.store(0, Relaxed);
         }
-        for count in &self.head.freed {
-            count.store(0, Relaxed);
-        }
+        self.head.freed.clear();
     }
 
-    pub(super) fn note_free(self, lifetime_ms: u64) {
-        let bucket = (u64::BITS - lifetime_ms.leading_zeros()) as usize;
-        if let Some(cell) = self.head.freed.get(bucket.min(LIFETIMES - 1)) {
-            cell.fetch_add(1, Relaxed);
-        }
+    #[inline]
+    pub(super) fn note_free(self, lifetime_ms: u64, bytes: u64) {
+        self.head.freed.note(lifetime_ms, bytes);
+    }
+
+    /// Freed samples by the bucket of their lifetime.
+    pub(super) fn freed(self) -> impl Iterator<Item = (usize, Weighed)> {
+        self.head.freed.iter()
     }
 
     pub(super) fn totals(self) -> StackTotals {
-        let mut freed = [0; LIFETIMES];
-        for (copy, cell) in freed.iter_mut().zip(&self.head.freed) {
-            *copy = cell.load(Relaxed);
-        }
         StackTotals {
             objects_fx: self.head.objects_fx.load(Relaxed),
             bytes: self.head.bytes.load(Relaxed),
             samples: self.head.samples.load(Relaxed),
-            freed,
         }
     }
 }

@@ -38,9 +38,11 @@ fn unknown_numbers_are_harmless() {
             &Weight {
                 objects_fx: 256,
                 bytes: 1,
+                ..Weight::default()
             },
+            19,
         );
-        table.note_free(id, 1);
+        table.note_free(id, 1, 10);
         assert_eq!(table.totals(id), StackTotals::default());
     }
 }
@@ -63,33 +65,86 @@ fn sums_and_lifetimes() {
         &Weight {
             objects_fx: 300,
             bytes: 1000,
+            ..Weight::default()
         },
+        19,
     );
     table.note_alloc(
         id,
         &Weight {
             objects_fx: 256,
             bytes: 24,
+            ..Weight::default()
         },
+        19,
     );
     for ms in [0, 1, 2, 3, 4, 1000, u64::MAX] {
-        table.note_free(id, ms);
+        table.note_free(id, ms, 10);
     }
     let totals = table.totals(id);
     assert_eq!(
         (totals.objects_fx, totals.bytes, totals.samples),
         (556, 1024, 2)
     );
-    let full = totals
-        .freed
-        .iter()
-        .enumerate()
-        .filter(|(_, count)| **count > 0);
-    let full: Vec<_> = full.map(|(bucket, &count)| (bucket, count)).collect();
-    assert_eq!(
-        full,
-        [(0, 1), (1, 1), (2, 2), (3, 1), (10, 1), (LIFETIMES - 1, 1)]
-    );
+    let mut freed: Vec<_> = table.freed(id).collect();
+    freed.sort_by_key(|part| part.0);
+    let part = |bucket, samples| {
+        let (bytes, squares) = (10 * samples, 100 * u128::from(samples));
+        let part = Weighed {
+            samples,
+            bytes,
+            squares,
+        };
+        (bucket, part)
+    };
+    let last = profile_format::lifetimes::BUCKETS - 1;
+    let expected = [
+        part(0, 1),
+        part(1, 1),
+        part(5, 1),
+        part(7, 1),
+        part(9, 1),
+        part(40, 1),
+        part(last, 1),
+    ];
+    assert_eq!(freed, expected);
+    table.clear_totals();
+    assert_eq!(table.freed(id).count(), 0);
+    table.note_free(id, 1, 10);
+    assert_eq!(table.freed(id).collect::<Vec<_>>(), [part(1, 1)]);
+}
+
+/// Threads that free what they allocated lose no lifetime, whoever makes the room for it.
+#[test]
+fn lifetimes_of_many_threads_add_up() {
+    let table = StackTable::new();
+    let id = table.intern(&[9]).expect("memory");
+    let frees = if cfg!(miri) { 20 } else { 2000 };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..frees).for_each(|ms| table.note_free(id, ms, 3)));
+        }
+    });
+    let mut buckets: Vec<_> = table.freed(id).map(|part| part.0).collect();
+    let samples: u64 = table.freed(id).map(|part| part.1.samples).sum();
+    let squares: u128 = table.freed(id).map(|part| part.1.squares).sum();
+    assert_eq!((samples, squares), (4 * frees, 36 * u128::from(frees)));
+    buckets.sort_unstable();
+    buckets.dedup();
+    assert_eq!(buckets.len(), table.freed(id).count(), "one piece for each");
+}
+
+#[test]
+fn the_smallest_period_of_all_is_known() {
+    let table = StackTable::new();
+    let id = table.intern(&[9]).expect("memory");
+    assert_eq!(table.least_lg_period(), None);
+    for (lg_period, least) in [(19, 19), (21, 19), (13, 13), (0, 0), (63, 0)] {
+        table.note_alloc(id, &Weight::default(), lg_period);
+        assert_eq!(table.least_lg_period(), Some(least));
+    }
+    table.clear_totals();
+    assert_eq!(table.least_lg_period(), None);
 }
 
 #[test]
@@ -127,7 +182,9 @@ fn threads_agree_on_numbers() {
                         &Weight {
                             objects_fx: 256,
                             bytes: n,
+                            ..Weight::default()
                         },
+                        19,
                     );
                 }
                 for (n, id) in mine {

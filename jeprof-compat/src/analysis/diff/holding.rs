@@ -1,11 +1,14 @@
 //! What one dump holds of a stack, as `change` compares it. Pure.
 //!
+//! Samples weigh differently, and one may be thinned out between two dumps while another stands for it
+//! then; so a part of them is known by its bytes and squares.
+//!
 //! jemalloc's dumps have no samples and no variance, but the blocks and bytes say both: n = blocks
 //! times p for blocks of the average size, and the variance of the bytes is bytes^2 (1-p)/n.
 
 use profile_format::unbias::one_minus_exp;
 
-use crate::profile::model::Sample;
+use crate::profile::model::{Sample, Weighed};
 
 /// No dump has more epochs; a damaged one may say anything.
 const MOST: u64 = 1024;
@@ -20,9 +23,9 @@ pub struct Holding {
     /// Variance of that estimate.
     pub variance: f64,
     /// Samples ever freed.
-    pub freed: u64,
-    /// `(epoch, samples, bytes)` by birth.
-    pub(super) births: Vec<(u32, u64, f64)>,
+    pub freed: Weighed,
+    /// By birth epoch.
+    pub(super) births: Vec<(u32, Weighed)>,
 }
 
 /// Samples that came or went.
@@ -48,48 +51,64 @@ impl Holding {
         };
         self.samples += facts.samples as f64;
         self.variance += facts.variance;
-        self.freed += facts.lives.iter().map(|life| life.1).sum::<u64>();
-        let births = facts.births.iter();
-        self.births
-            .extend(births.map(|&(epoch, samples, bytes)| (epoch, samples, bytes as f64)));
+        facts.lives.iter().for_each(|life| self.freed.add(&life.1));
+        self.births.extend(&facts.births);
     }
 
     /// The births of every live sample are known.
     pub fn is_whole(&self) -> bool {
-        let born: u64 = self.births.iter().map(|birth| birth.1).sum();
+        let born: u64 = self.births.iter().map(|birth| birth.1.samples).sum();
         born as f64 == self.samples
     }
 
-    /// Samples and bytes by epoch of another, wider width.
-    pub fn by_epoch(&self, width: u64, wider: u64) -> Vec<(u64, f64)> {
-        let mut epochs: Vec<(u64, f64)> = Vec::new();
-        for &(epoch, samples, bytes) in &self.births {
-            let at = (u64::from(epoch) * width / wider.max(1)).min(MOST) as usize;
+    /// Samples by epoch of another, wider width.
+    pub fn by_epoch(&self, width: u64, wider: u64) -> Vec<Weighed> {
+        let mut epochs: Vec<Weighed> = Vec::new();
+        for (epoch, born) in &self.births {
+            let at = (u64::from(*epoch) * width / wider.max(1)).min(MOST) as usize;
             if epochs.len() <= at {
-                epochs.resize(at + 1, (0, 0.0));
+                epochs.resize(at + 1, Weighed::default());
             }
-            epochs[at].0 += samples;
-            epochs[at].1 += bytes;
+            epochs[at].add(born);
         }
         epochs
     }
 
-    /// Some of its samples, with their share of the variance.
-    pub fn share(&self, (samples, bytes): (u64, f64)) -> Flow {
-        let squares = |(samples, bytes): (u64, f64)| match samples {
-            0 => 0.0,
-            n => bytes * bytes / n as f64,
-        };
-        let all: f64 = self.births.iter().map(|b| squares((b.1, b.2))).sum();
-        let part = squares((samples, bytes));
+    /// All samples with what they stood for when they were born.
+    pub fn born(&self) -> Weighed {
+        let mut all = Weighed::default();
+        self.births.iter().for_each(|birth| all.add(&birth.1));
+        all
+    }
+
+    /// Bytes that blocks gained since.
+    pub fn grown(&self) -> f64 {
+        self.bytes - self.born().bytes
+    }
+
+    /// So much of that growth. A byte is rounding.
+    pub fn growth(&self, bytes: f64) -> Flow {
+        if bytes <= 1.0 || self.bytes <= 0.0 {
+            return Flow::default();
+        }
         Flow {
-            samples: samples as f64,
+            samples: 0.0,
             bytes,
-            variance: if all > 0.0 {
-                self.variance * part / all
-            } else {
-                0.0
-            },
+            variance: self.variance * (bytes / self.bytes).min(1.0).powi(2),
+        }
+    }
+
+    /// Some of its samples, with their share of the variance.
+    pub fn share(&self, part: &Weighed) -> Flow {
+        let all = self.born();
+        let of = |whole: f64, part: f64, all: f64| match all > 0.0 {
+            true => whole * part / all,
+            false => 0.0,
+        };
+        Flow {
+            samples: part.samples as f64,
+            bytes: part.bytes,
+            variance: of(self.variance, part.squares, all.squares),
         }
     }
 }

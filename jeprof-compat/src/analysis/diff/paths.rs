@@ -105,9 +105,11 @@ fn matched<'a>(before: &Side<'a>, after: &Side<'a>, kind: Option<&str>) -> Vec<F
             holding.add(sample, period);
         }
     }
-    // A profiler that thins its samples out as they become many gives survivors another weight.
-    let is_steady = first.period(kind) == second.period(kind) || kind.is_none();
-    let cut = cut(first, second).filter(|_| is_steady);
+    let holdings = || stacks.iter().map(|stack| (&stack.0, &stack.1));
+    let cut = cut(first, second).map(|cut| Cut {
+        is_thinned: Change::is_thinned(holdings(), cut),
+        ..cut
+    });
     let found = stacks.into_iter().map(|(old, new, profile, sample)| {
         let change = Change::of_process(&old, &new, cut);
         Found {
@@ -127,7 +129,11 @@ fn cut(first: &Side<'_>, second: &Side<'_>) -> Option<Cut> {
     let width = |side: &Side<'_>| Some(side.profile.process.epochs?.0.max(1));
     let widths = (width(first)?, width(second)?);
     let at = (first.seconds * 1000.0).round() as u64;
-    (widths.1 % widths.0 == 0).then_some(Cut { at, widths })
+    (widths.1 % widths.0 == 0).then_some(Cut {
+        at,
+        widths,
+        is_thinned: false,
+    })
 }
 
 /// Stacks of two runs, none of which is in both.

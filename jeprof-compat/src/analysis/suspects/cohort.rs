@@ -8,12 +8,13 @@
 //! once the window begins behind it. So r is estimated by y / L, y being the bytes these samples
 //! stand for, and its interval is Garwood's, scaled.
 //!
-//! Samples weigh differently: y = sum w_i has variance v = sum w_i^2, and is treated as y^2/v
-//! samples of weight v/y, which has both right (Fay and Feuer 1997). For equal weights that is the
-//! count itself. Counts that scatter more than Poisson ones, because blocks come in bursts, are
-//! worth fewer samples still: the count is divided by the dispersion that `shape` finds.
+//! Samples weigh differently; how many equal ones they are worth stands in `evidence`. Counts that
+//! scatter more than Poisson ones, because blocks come in bursts, are worth fewer still: the count is
+//! divided by the dispersion that `shape` finds.
 
 use std::ops::Range;
+
+use profile_format::lifetimes;
 
 use super::evidence::{Clock, Evidence};
 use super::poisson;
@@ -24,8 +25,15 @@ const WARM_UP: f64 = 0.2;
 /// Share of the run that a sample must have lived to be mature, at least.
 const MATURE: f64 = 0.1;
 
-/// So many median lives of the freed samples must it have lived, too.
+/// Share of the run that brief lives have: they say nothing of what stays, however many they are.
+const BRIEF: f64 = 0.025;
+
+/// So many median lives of what was freed must it have lived, too.
 const LIVES: f64 = 5.0;
+
+/// The oldest age that is looked at, as a share of the run: at a later one too little time is left in
+/// which something could have died.
+const OLDEST: f64 = 0.8;
 
 /// Bounds of what counts.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,10 +42,10 @@ pub struct Window {
     pub epochs: Range<usize>,
     /// Seconds they span.
     pub length: f64,
-    /// The age in seconds that all of them have reached: 2^`age_lg` ms.
+    /// The age in seconds that all of them have reached: where `bucket` starts.
     pub age: f64,
-    /// Binary logarithm of the age in milliseconds, as lifetimes are told apart by these.
-    pub age_lg: u32,
+    /// The first bucket of lifetimes beyond that age.
+    pub bucket: usize,
 }
 
 /// A rate with its 95 % interval, in bytes a second.
@@ -63,9 +71,9 @@ pub struct Cohort {
 }
 
 impl Window {
-    /// The window behind the warm-up whose samples are at least 2^`age_lg` ms old.
-    pub fn new(clock: &Clock, age_lg: u32) -> Window {
-        let age = 2f64.powi(age_lg as i32) / 1000.0;
+    /// The window behind the warm-up whose samples are older than what is in the buckets before.
+    pub fn new(clock: &Clock, bucket: usize) -> Window {
+        let age = lifetimes::start_ms(bucket) / 1000.0;
         let warm = WARM_UP * clock.run();
         let begin = (warm / clock.width).ceil() as usize;
         let end = ((clock.now - age) / clock.width).floor().max(0.0) as usize;
@@ -74,39 +82,54 @@ impl Window {
             length: epochs.len() as f64 * clock.width,
             epochs,
             age,
-            age_lg,
+            bucket,
         }
     }
 
     /// Windows to look through, youngest age first: the first age is a tenth of the run, or more
-    /// where blocks of the path are often freed later than that, and doubles up to half of the run.
+    /// where blocks of the path are often freed later than that, up to half of it; the others follow
+    /// bucket by bucket.
     pub fn ladder(clock: &Clock, evidence: &Evidence) -> Vec<Window> {
-        let least = lg(MATURE * clock.run()).round().max(0.0) as u32;
-        let most = (lg(clock.run() / 2.0).floor().max(0.0) as u32).max(least);
+        let least = nearest(MATURE * clock.run());
+        let most = before(OLDEST * clock.run()).max(least);
         let lives = evidence.median_life().map_or(0.0, |m| LIVES * m);
-        let first = (lg(lives).ceil().max(0.0) as u32).clamp(least, most);
-        (first..=most).map(|age| Window::new(clock, age)).collect()
+        let first = nearest(lives).clamp(least, before(clock.run() / 2.0).max(least));
+        (first..=most)
+            .map(|bucket| Window::new(clock, bucket))
+            .collect()
+    }
+
+    /// All but the youngest: over these the survival beyond other ages is compared.
+    pub fn of_all_ages(clock: &Clock) -> Window {
+        Window::new(clock, nearest(BRIEF * clock.run()))
     }
 
     /// The narrowest window of the run, whatever dies in it: it compares paths.
     pub fn common(clock: &Clock) -> Window {
-        Window::new(clock, lg(MATURE * clock.run()).round().max(0.0) as u32)
+        Window::new(clock, nearest(MATURE * clock.run()))
     }
 }
 
-/// Binary logarithm of seconds, in milliseconds.
-fn lg(seconds: f64) -> f64 {
-    (seconds * 1000.0).max(1.0).log2()
+/// The bucket that starts at this age or before it.
+fn before(seconds: f64) -> usize {
+    lifetimes::bucket((seconds * 1000.0).max(1.0) as u64)
+}
+
+/// The bucket that starts nearest to this age.
+fn nearest(seconds: f64) -> usize {
+    let at = before(seconds);
+    let off = |bucket: usize| (lifetimes::start_ms(bucket) / 1000.0 - seconds).abs();
+    if off(at + 1) < off(at) { at + 1 } else { at }
 }
 
 impl Cohort {
     /// Counts the window; `dispersion` is 1 for births that come one by one.
     pub fn of(evidence: &Evidence, window: &Window, dispersion: f64) -> Cohort {
         let born = evidence.born(window.epochs.clone());
-        if born.samples == 0 || window.length == 0.0 {
+        if born.bytes <= 0.0 || window.length == 0.0 {
             return Cohort::default();
         }
-        let effective = born.bytes * born.bytes / born.squares / dispersion;
+        let effective = born.worth() / dispersion;
         let scale = born.bytes / effective / window.length;
         let (lower, upper) = poisson::interval(effective);
         Cohort {
@@ -129,32 +152,33 @@ mod tests {
     #[test]
     fn the_window_leaves_out_the_warm_up_and_the_young() {
         let window = Window::common(&CLOCK);
-        assert_eq!((window.epochs.clone(), window.age_lg), (6..26, 19));
-        assert_eq!(window.length, 20.0 * 256.0);
+        assert_eq!((window.epochs.clone(), window.age), (6..25, 655.36));
+        assert_eq!(window.length, 19.0 * 256.0);
     }
 
     #[test]
     fn churn_makes_the_window_older() {
-        let ages = |lives: &[(u64, u64)]| -> Vec<u32> {
+        let ages = |lives: &[(f64, u64)]| -> Vec<f64> {
             let ladder = Window::ladder(&CLOCK, &evidence(&[], lives));
-            ladder.iter().map(|w| w.age_lg).collect()
+            ladder.iter().map(|w| w.age.round()).collect()
         };
-        assert_eq!(ages(&[]), [19, 20, 21]);
-        assert_eq!(ages(&[(16, 100)]), [19, 20, 21]);
-        assert_eq!(ages(&[(18, 100)]), [21]);
-        assert_eq!(ages(&[(25, 100)]), [21]);
+        let all = ages(&[]);
+        assert_eq!((all[0], all[1], all[all.len() - 1]), (655.0, 786.0, 5243.0));
+        assert_eq!(ages(&[(60.0, 100)]), all);
+        assert_eq!(ages(&[(600.0, 100)])[0], 3146.0);
+        assert_eq!(ages(&[(6000.0, 100)])[0], 3146.0);
     }
 
     #[test]
     fn unequal_weights_are_worth_fewer_samples() {
         let window = Window::common(&CLOCK);
-        let equal = Cohort::of(&evidence(&[(10, 9, 5120 * 9)], &[]), &window, 1.0);
+        let equal = Cohort::of(&evidence(&[(10, 9, 4864 * 9)], &[]), &window, 1.0);
         assert_eq!((equal.samples, equal.effective), (9, 9.0));
         assert_eq!(equal.rate.value, 9.0);
         assert!((equal.rate.lower - 4.115).abs() < 0.01 && (equal.rate.upper - 17.08).abs() < 0.01);
         let one_big = evidence(&[(10, 9, 9), (11, 1, 1_000_000)], &[]);
         assert!(Cohort::of(&one_big, &window, 1.0).effective < 1.1);
-        let bursts = Cohort::of(&evidence(&[(10, 9, 5120 * 9)], &[]), &window, 3.0);
+        let bursts = Cohort::of(&evidence(&[(10, 9, 4864 * 9)], &[]), &window, 3.0);
         assert_eq!(bursts.effective, 3.0);
         assert!(bursts.rate.lower < equal.rate.lower);
     }

@@ -1,13 +1,23 @@
 //! What a dump tells of a path: when the live samples were born, and how old the freed ones grew.
 //! Built by `suspects` from the facts of one stack or of many.
 //!
-//! Counts of samples, not of blocks: a sample is one independent event of the sampling, whatever
-//! it weighs.
+//! # Weights
+//! A sample is one independent event of the sampling, and stands for so many bytes: the period it was
+//! drawn with, or its block where that is larger. The period may change while a program runs, so
+//! samples are not alike, and nothing may be counted by their number: 64 of 8 KiB say less of a
+//! megabyte than one of 512 KiB takes away. All sums are of what samples stand for, and come with the
+//! sum of the squares. A sum of y bytes with squares v has the expectation and the variance of
+//! y^2/v equal samples of v/y bytes each, and where a count is wanted, it is treated as that many
+//! (Fay and Feuer 1997; the degrees of freedom of Satterthwaite 1946 are the same step): 64 of 8 KiB
+//! and one of 512 KiB are worth 3.9. For equal weights that is their number. Samples that were
+//! thinned out without bias while they lived are right in it too, with the weight they then have.
 
-use crate::profile::model::StackFacts;
+use profile_format::lifetimes;
 
-/// Lifetimes are told apart by powers of two of a millisecond.
-pub const BUCKETS: usize = 32;
+use crate::profile::model::{StackFacts, Weighed};
+
+/// Mature samples without which nothing is said: 1/sqrt(9) is a third.
+pub const LEAST: f64 = 9.0;
 
 /// The time axis of a process: seconds since its start, and the epochs its dumps cut them into.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,106 +45,76 @@ impl Clock {
     }
 }
 
-/// Live samples of one epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Births {
-    /// Samples.
-    pub samples: u64,
-    /// The bytes they stand for.
-    pub bytes: f64,
-    /// The sum of the squares of what each stands for, taken as equal within a stack and epoch.
-    pub squares: f64,
-}
-
 /// All that is known of a path, or the sum over several.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
-    /// By birth epoch.
-    pub births: Vec<Births>,
+    /// By birth epoch, as heavy as they were born.
+    pub births: Vec<Weighed>,
     /// Live samples.
     pub samples: u64,
     /// Live bytes, estimated.
     pub bytes: f64,
     /// Variance of that estimate.
     pub variance: f64,
-    /// Freed samples by lifetime: bucket 0 below 1 ms, bucket k from 2^(k-1) ms on.
-    pub freed: [u64; BUCKETS],
-}
-
-impl Births {
-    /// Adds others.
-    pub fn add(&mut self, more: &Births) {
-        self.samples += more.samples;
-        self.bytes += more.bytes;
-        self.squares += more.squares;
-    }
+    /// Freed samples by the bucket of their lifetime.
+    pub freed: Vec<Weighed>,
 }
 
 impl Evidence {
     /// Adds what the dump says of one stack with these live bytes.
     pub fn add(&mut self, facts: &StackFacts, bytes: f64, epochs: usize) {
         self.births
-            .resize(epochs.max(self.births.len()), Births::default());
+            .resize(epochs.max(self.births.len()), Weighed::default());
         self.samples += facts.samples;
         self.bytes += bytes;
         self.variance += facts.variance;
-        for &(epoch, samples, bytes) in &facts.births {
-            let bytes = bytes as f64;
-            let squares = if samples == 0 {
-                0.0
-            } else {
-                bytes * bytes / samples as f64
-            };
-            let last = self.births.len().saturating_sub(1);
-            if let Some(births) = self.births.get_mut((epoch as usize).min(last)) {
-                births.add(&Births {
-                    samples,
-                    bytes,
-                    squares,
-                });
+        let last = self.births.len().saturating_sub(1);
+        for (epoch, born) in &facts.births {
+            if let Some(births) = self.births.get_mut((*epoch as usize).min(last)) {
+                births.add(born);
             }
         }
-        for &(bucket, count) in &facts.lives {
-            self.freed[(bucket as usize).min(BUCKETS - 1)] += count;
+        self.freed.resize(lifetimes::BUCKETS, Weighed::default());
+        for (bucket, freed) in &facts.lives {
+            self.freed[(*bucket as usize).min(lifetimes::BUCKETS - 1)].add(freed);
         }
     }
 
     /// Live samples born in a range of epochs.
-    pub fn born(&self, epochs: std::ops::Range<usize>) -> Births {
+    pub fn born(&self, epochs: std::ops::Range<usize>) -> Weighed {
         let end = epochs.end.min(self.births.len());
-        let mut sum = Births::default();
-        for births in self
-            .births
-            .get(epochs.start.min(end)..end)
-            .unwrap_or_default()
-        {
-            sum.add(births);
-        }
-        sum
+        let inside = self.births.get(epochs.start.min(end)..end);
+        sum(inside.unwrap_or_default())
     }
 
-    /// Freed samples, all ages.
-    pub fn deaths(&self) -> u64 {
-        self.freed.iter().sum()
+    /// Freed samples whose lifetime is in this bucket or in a later one.
+    pub fn freed_from(&self, bucket: usize) -> Weighed {
+        sum(self.freed.get(bucket..).unwrap_or_default())
     }
 
-    /// An age in seconds that half of the freed samples did not reach; `None` without any.
+    /// An age in seconds that half of what was freed did not reach; `None` without any.
     pub fn median_life(&self) -> Option<f64> {
-        let half = self.deaths().div_ceil(2);
-        let mut below = 0;
-        let bucket = self.freed.iter().position(|count| {
-            below += count;
-            below >= half.max(1)
+        let all = self.freed_from(0).bytes;
+        let mut below = 0.0;
+        let bucket = self.freed.iter().position(|freed| {
+            below += freed.bytes;
+            all > 0.0 && below * 2.0 >= all
         })?;
-        Some(f64::from(1u32 << bucket.min(31)) / 1000.0)
+        Some(lifetimes::start_ms(bucket + 1) / 1000.0)
     }
+}
+
+fn sum(all: &[Weighed]) -> Weighed {
+    let mut sum = Weighed::default();
+    all.iter().for_each(|one| sum.add(one));
+    sum
 }
 
 /// What the tests of the estimators begin with.
 #[cfg(test)]
 pub(super) mod sample {
     use super::{Clock, Evidence};
-    use crate::profile::model::StackFacts;
+    use crate::profile::model::{StackFacts, Weighed};
 
     /// Two hours at the default width of an epoch.
     pub const CLOCK: Clock = Clock {
@@ -143,11 +123,16 @@ pub(super) mod sample {
         count: 29,
     };
 
-    /// Of one stack, by the fields of its dump's lines: `(epoch, samples, bytes)`, `(lg age, samples)`.
-    pub fn evidence(births: &[(u32, u64, u64)], lives: &[(u64, u64)]) -> Evidence {
+    /// Of one stack: `(epoch, samples, bytes)`, and `(seconds, samples)` of a byte each.
+    pub fn evidence(births: &[(u32, u64, u64)], lives: &[(f64, u64)]) -> Evidence {
+        let born = |&(epoch, samples, bytes)| (epoch, Weighed::alike(samples, bytes as f64));
+        let freed = |&(age, samples): &(f64, u64)| {
+            let bucket = profile_format::lifetimes::bucket((age * 1000.0) as u64);
+            (bucket as u32, Weighed::alike(samples, samples as f64))
+        };
         let facts = StackFacts {
-            births: births.to_vec(),
-            lives: lives.to_vec(),
+            births: births.iter().map(born).collect(),
+            lives: lives.iter().map(freed).collect(),
             ..StackFacts::default()
         };
         let mut evidence = Evidence::default();
@@ -165,26 +150,34 @@ mod tests {
         let facts = StackFacts {
             samples: 3,
             variance: 2.0,
-            births: vec![(0, 1, 10), (2, 2, 40)],
-            lives: vec![(4, 5), (40, 1)],
+            births: vec![(0, Weighed::alike(1, 10.0)), (2, Weighed::alike(2, 40.0))],
+            lives: vec![(13, Weighed::alike(5, 5.0)), (400, Weighed::alike(1, 1.0))],
             ..StackFacts::default()
         };
         let mut sum = Evidence::default();
         sum.add(&facts, 50.0, 3);
         sum.add(&facts, 50.0, 3);
         assert_eq!((sum.samples, sum.bytes, sum.variance), (6, 100.0, 4.0));
+        let later = sum.born(1..3);
         assert_eq!(
-            sum.born(1..3),
-            Births {
-                samples: 4,
-                bytes: 80.0,
-                squares: 1600.0
-            }
+            (later.samples, later.bytes, later.squares),
+            (4, 80.0, 1600.0)
         );
         assert_eq!(sum.born(0..9).samples, 6);
-        assert_eq!((sum.deaths(), sum.freed[31]), (12, 2));
-        assert_eq!(sum.median_life(), Some(0.016));
+        assert_eq!(sum.freed_from(0).samples, 12);
+        assert_eq!(sum.freed_from(lifetimes::BUCKETS - 1).samples, 2);
+        assert_eq!(sum.median_life(), Some(0.010));
         assert_eq!(Evidence::default().median_life(), None);
+    }
+
+    /// The example at the head.
+    #[test]
+    fn unequal_samples_are_worth_fewer() {
+        let mut sum = Weighed::alike(64, 64.0 * 8192.0);
+        sum.add(&Weighed::alike(1, 524_288.0));
+        assert!((sum.worth() - 3.94).abs() < 0.01, "{}", sum.worth());
+        assert_eq!(Weighed::alike(7, 70.0).worth(), 7.0);
+        assert_eq!(Weighed::default().worth(), 0.0);
     }
 
     #[test]

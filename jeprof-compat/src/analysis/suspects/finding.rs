@@ -71,6 +71,8 @@ pub enum Reason {
     FewLive {
         /// Live samples.
         all: u64,
+        /// How many equal ones they are worth.
+        worth: f64,
     },
     /// Most samples are from the warm-up, and few were added later.
     Old {
@@ -96,6 +98,8 @@ pub enum Reason {
     FewMature {
         /// Mature samples.
         mature: u64,
+        /// How many equal ones they are worth.
+        worth: f64,
         /// The age from which on a sample is mature.
         age: f64,
     },

@@ -9,8 +9,9 @@
 
 use std::collections::BTreeMap;
 
+use super::evidence::LEAST;
 use super::paths::Paths;
-use super::verdict::LEAST;
+use crate::profile::model::Weighed;
 use crate::stacks::culprit;
 use crate::stacks::naming::Frame;
 
@@ -44,18 +45,22 @@ pub fn by_culprit(paths: &Paths<'_>) -> Vec<Group> {
 
 /// Groups of the call tree over the paths of groups that are too thin by themselves.
 pub fn rolled_up(paths: &Paths<'_>, groups: &[Group]) -> Vec<Group> {
-    let mature = |members: &[usize]| members.iter().map(|&m| paths.paths[m].mature).sum::<u64>();
-    let thin = groups
-        .iter()
-        .filter(|g| (mature(&g.members) as f64) < LEAST);
+    let mature = |members: &[usize]| {
+        let mut sum = Weighed::default();
+        members
+            .iter()
+            .for_each(|&m| sum.add(&paths.paths[m].mature));
+        sum.worth()
+    };
+    let thin = groups.iter().filter(|g| mature(&g.members) < LEAST);
     let members: Vec<usize> = thin
         .flat_map(|g| g.members.iter().copied())
-        .filter(|&m| paths.paths[m].mature > 0)
+        .filter(|&m| paths.paths[m].mature.samples > 0)
         .collect();
     let mut out = Vec::new();
     let mut open = vec![(members, 0)];
     while let Some((members, depth)) = open.pop() {
-        if (mature(&members) as f64) < LEAST {
+        if mature(&members) < LEAST {
             continue;
         }
         let mut children: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -67,13 +72,13 @@ pub fn rolled_up(paths: &Paths<'_>, groups: &[Group]) -> Vec<Group> {
             }
         }
         for child in children.into_values() {
-            if mature(&child) as f64 >= LEAST {
+            if mature(&child) >= LEAST {
                 open.push((child, depth + 1));
             } else {
                 rest.extend(child);
             }
         }
-        if mature(&rest) as f64 >= LEAST && depth > 0 {
+        if mature(&rest) >= LEAST && depth > 0 {
             out.push(sum(paths, rest, depth));
         }
     }

@@ -3,10 +3,11 @@
 //! The samples of a path that are in two dumps are the same samples, so those born before the first
 //! one that are missing in the second have died, and nothing else has changed among them. Epochs
 //! nest, so a cohort of the earlier dump is found again in the later one when it is cut at an epoch
-//! of the later.
+//! of the later. Samples that were thinned out in between have not died: those that are left stand for
+//! them, so cohorts are compared by their bytes.
 
 use super::paths::Paths;
-use crate::profile::model::Sample;
+use crate::profile::model::{Sample, Weighed};
 
 /// How the samples of one cohort fared from one dump to the last.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,13 +16,21 @@ pub struct Survivors {
     pub at: f64,
     /// Mature samples that were live then.
     pub then: u64,
-    /// How many of these are live now.
+    /// How many of these are live now; those that were thinned out fared as the others did.
     pub now: u64,
 }
 
-/// A drop to less than this share, from no fewer than [`COLLAPSE_FROM`] samples, is a collapse.
+/// A drop to less than this share is a collapse.
 const COLLAPSE: f64 = 0.5;
-const COLLAPSE_FROM: u64 = 9;
+
+/// From no fewer samples than these. Half of the samples of a path may be thinned out between two
+/// dumps; of nine that leaves no more than two, which then stand for four, in nine of a hundred
+/// cases, of 36 in two of a thousand.
+const COLLAPSE_FROM: f64 = 9.0;
+const COLLAPSE_FROM_THINNED: f64 = 36.0;
+
+/// Samples that stand for so much more in the later dump were thinned out.
+const THINNED: f64 = 1.2;
 
 fn states<'a>(paths: &'a Paths<'_>, member: usize) -> impl Iterator<Item = (usize, &'a Sample)> {
     let track = &paths.paths[member].track;
@@ -46,14 +55,25 @@ pub fn live(paths: &Paths<'_>, members: &[usize]) -> Vec<f64> {
 
 /// How often some paths gave back most of what they had from one dump to the next.
 pub fn collapses(paths: &Paths<'_>, members: &[usize]) -> usize {
-    let mut samples = vec![0; paths.process.dumps.len()];
+    let mut live = vec![Weighed::default(); paths.process.dumps.len()];
     for &member in members {
         for (dump, sample) in states(paths, member) {
-            samples[dump] += sample.facts.as_ref().map_or(0, |f| f.samples);
+            let births = sample.facts.iter().flat_map(|f| &f.births);
+            births.for_each(|(_, born)| live[dump].add(born));
         }
     }
-    let falls = |w: &&[u64]| w[0] >= COLLAPSE_FROM && (w[1] as f64) < COLLAPSE * w[0] as f64;
-    samples.windows(2).filter(falls).count()
+    let falls = |w: &&[Weighed]| {
+        let is_thinned = match (w[0].weight(), w[1].weight()) {
+            (Some(before), Some(after)) => after > THINNED * before,
+            _ => false,
+        };
+        let least = match is_thinned {
+            true => COLLAPSE_FROM_THINNED,
+            false => COLLAPSE_FROM,
+        };
+        w[0].worth() >= least && w[1].bytes < COLLAPSE * w[0].bytes
+    };
+    live.windows(2).filter(falls).count()
 }
 
 /// How the cohort fared that was born after the warm-up and mature at a dump in the middle of the
@@ -72,21 +92,22 @@ pub fn survivors(
     let (dump, state) = earlier.min_by(|a, b| off(a.1.at).total_cmp(&off(b.1.at)))?;
     let begin = begin as f64 * clock.width;
     let end = ((state.at - age) / clock.width).floor() * clock.width;
-    let mut counts = [0; 2];
+    let mut cohorts = [Weighed::default(); 2];
     for &member in members {
         for (at, sample) in states(paths, member) {
-            let counted = [dump, dumps.len() - 1].iter().position(|&d| d == at);
-            if let Some(counted) = counted {
+            let which = [dump, dumps.len() - 1].iter().position(|&d| d == at);
+            if let Some(which) = which {
                 let width = width(paths, at);
-                counts[counted] += born_between(sample, width, begin, end);
+                cohorts[which].add(&born_between(sample, width, begin, end));
             }
         }
     }
-    let [then, now] = counts;
-    (then > 0).then_some(Survivors {
+    let [then, now] = cohorts;
+    let share = (now.bytes / then.bytes).min(1.0);
+    (then.bytes > 0.0).then(|| Survivors {
         at: state.at,
-        then,
-        now: now.min(then),
+        then: then.samples,
+        now: (then.samples as f64 * share).round() as u64,
     })
 }
 
@@ -95,11 +116,13 @@ fn width(paths: &Paths<'_>, dump: usize) -> f64 {
     epochs.map_or(1.0, |(width, _)| width as f64 / 1000.0)
 }
 
-fn born_between(sample: &Sample, width: f64, begin: f64, end: f64) -> u64 {
+fn born_between(sample: &Sample, width: f64, begin: f64, end: f64) -> Weighed {
     let births = sample.facts.iter().flat_map(|f| &f.births);
     let inside = births.filter(|(epoch, ..)| {
         let start = f64::from(*epoch) * width;
         start >= begin && start + width <= end
     });
-    inside.map(|(_, samples, _)| samples).sum()
+    let mut sum = Weighed::default();
+    inside.for_each(|(_, born)| sum.add(born));
+    sum
 }

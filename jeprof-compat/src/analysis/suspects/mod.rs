@@ -27,8 +27,8 @@ mod verdict;
 use crate::analysis::series::Process;
 use crate::figures::Estimate;
 use cohort::Window;
-use evidence::Births;
-use verdict::{LEAST, LEVEL};
+use evidence::{Clock, LEAST};
+use verdict::LEVEL;
 
 pub use cohort::{Cohort, Rate};
 pub use evidence::Evidence;
@@ -67,6 +67,8 @@ pub struct Case<'a> {
     pub total: Rate,
     /// The smallest rate of one path that would be seen, bytes a second.
     pub floor: Option<f64>,
+    /// What a sample stands for, averaged over time.
+    weight: f64,
 }
 
 /// What would bring a verdict.
@@ -135,10 +137,10 @@ impl Case<'_> {
 
     /// What a verdict on this rate, in bytes a second, needs.
     pub fn needed(&self, rate: f64) -> Option<Needed> {
-        let (clock, period) = (&self.paths.clock, self.paths.period);
-        let time = power::time_needed(rate, period, clock)?;
+        let (clock, weight) = (&self.paths.clock, self.weight);
+        let time = power::time_needed(rate, weight, clock)?;
         let lower =
-            power::period_needed(rate, period, clock).filter(|lg| 2f64.powi(*lg as i32) < period);
+            power::period_needed(rate, weight, clock).filter(|lg| 2f64.powi(*lg as i32) < weight);
         Some(Needed {
             seconds: time.max(clock.run()),
             lg_period: lower,
@@ -162,7 +164,7 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>) -> Case<'a> {
     let all: Vec<usize> = (0..paths.paths.len()).collect();
     let everything = paths.evidence(&all);
     let total = Cohort::of(&everything, &Window::common(&paths.clock), 1.0).rate;
-    let weight = weight(&everything).max(paths.period);
+    let weight = weight(&everything, &paths.clock).max(paths.period);
     let tested = judged
         .iter()
         .filter(|j| j.judgement.cohort.effective >= LEAST)
@@ -173,18 +175,16 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>) -> Case<'a> {
         judged,
         total,
         floor,
+        weight,
     }
 }
 
-/// Bytes that a sample stands for, on average.
-fn weight(evidence: &Evidence) -> f64 {
-    let mut all = Births::default();
-    evidence.births.iter().for_each(|b| all.add(b));
-    if all.bytes == 0.0 {
-        0.0
-    } else {
-        all.squares / all.bytes
-    }
+/// Bytes that a sample stands for, averaged over the time behind the warm-up; 0 without samples.
+fn weight(evidence: &Evidence, clock: &Clock) -> f64 {
+    let window = Window::common(clock);
+    let births = evidence.births.iter().skip(window.epochs.start);
+    let weights: Vec<f64> = births.filter_map(|born| born.weight()).collect();
+    weights.iter().sum::<f64>() / weights.len().max(1) as f64
 }
 
 fn judge_all(paths: &Paths<'_>) -> Vec<Judged> {

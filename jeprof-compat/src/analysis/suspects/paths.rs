@@ -3,7 +3,7 @@
 use super::cohort::Window;
 use super::evidence::{Clock, Evidence};
 use crate::analysis::series::{Process, Track};
-use crate::profile::model::JAVA_HEAP;
+use crate::profile::model::{JAVA_HEAP, Weighed};
 use crate::stacks::Interner;
 use crate::stacks::culprit;
 use crate::stacks::filter;
@@ -19,7 +19,7 @@ pub struct Path {
     /// Its states.
     pub track: Track,
     /// Live samples in the common window.
-    pub mature: u64,
+    pub mature: Weighed,
 }
 
 /// All stacks of one kind of samples.
@@ -66,7 +66,7 @@ impl<'a> Paths<'a> {
             let culprit = culprit::of_stack(&named, kind == Some(JAVA_HEAP));
             let mut evidence = Evidence::default();
             paths.add(&mut evidence, track.last);
-            let mature = evidence.born(window.epochs.clone()).samples;
+            let mature = evidence.born(window.epochs.clone());
             paths.paths.push(Path {
                 frames,
                 culprit,

@@ -25,13 +25,13 @@ pub fn interval(count: f64) -> (f64, f64) {
 
 /// The one-sided 95 % upper limit of the mean behind a count: 3 for a count of 0, the rule of
 /// three.
-pub fn upper_limit(count: u64) -> f64 {
-    gamma(count as f64 + 1.0).map_or(f64::INFINITY, |g| g.inverse_cdf(0.95))
+pub fn upper_limit(count: f64) -> f64 {
+    gamma(count + 1.0).map_or(f64::INFINITY, |g| g.inverse_cdf(0.95))
 }
 
-/// P(N <= count) for this mean.
-pub fn at_most(count: u64, mean: f64) -> f64 {
-    gamma(count as f64 + 1.0).map_or(0.0, |g| g.sf(mean))
+/// P(N <= count) for this mean; between whole counts it rises steadily.
+pub fn at_most(count: f64, mean: f64) -> f64 {
+    gamma(count + 1.0).map_or(0.0, |g| g.sf(mean))
 }
 
 /// The mean at which `count` or more come with probability `power`.
@@ -64,10 +64,10 @@ mod tests {
 
     #[test]
     fn limits_and_tails() {
-        near(upper_limit(0), 2.996);
-        near(at_most(0, 2.996), 0.05);
-        near(at_most(3, 3.0), 0.647);
+        near(upper_limit(0.0), 2.996);
+        near(at_most(0.0, 2.996), 0.05);
+        near(at_most(3.0, 3.0), 0.647);
         near(mean_for(9.0, 0.95), 14.435);
-        assert!((at_most(8, mean_for(9.0, 0.95)) - 0.05).abs() < 1e-6);
+        assert!((at_most(8.0, mean_for(9.0, 0.95)) - 0.05).abs() < 1e-6);
     }
 }

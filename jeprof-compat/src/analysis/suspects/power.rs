@@ -2,20 +2,22 @@
 //!
 //! # Derivation
 //! A leak of r bytes a second puts a Poisson count of mean r L / w into the window of length L, w
-//! being what a sample stands for: the period, or the block if that is larger. Found is what has
-//! n >= 9, which the mean that is a gamma quantile gives with 95 % probability, and what passes the
-//! test of survival against m paths: with no deaths p = exp(-E/T), E the time the samples were
-//! watched beyond the maturing age, so E/T >= c = ln(m / 0.05). Each sample of the cohort was
-//! watched for an even share of L, so with a mean of x samples and l = L/T, E/T has mean x l/2 and
-//! variance x l^2/3 (a compound Poisson sum), and is c with 95 % probability when
-//! x/2 - 1.645 sqrt(x/3) = c/l, a square equation in sqrt(x). The larger x times w/L is the floor.
+//! being what a sample stands for: the period, or the block if that is larger; where the period
+//! changed, the mean over time, for a leak is even in time. Found is what has n >= 9, which the mean
+//! that is a gamma quantile gives with 95 % probability, and what passes the test of survival against
+//! m paths: with no deaths p = exp(-E/T), E the time the samples were watched beyond the maturing age
+//! A, so E/T >= c = ln(m / level). Watched are those of the time before the window too (`survival`),
+//! in all of M = T - A, each for an even share of M. So with a mean of y samples in M and l = M/T,
+//! E/T has mean y l/2 and variance y l^2/3 (a compound Poisson sum), and is c with 95 % probability
+//! when y/2 - 1.645 sqrt(y/3) = c/l, a square equation in sqrt(y). Of these, y L/M are in the window.
+//! The larger count times w/L is the floor.
 //!
 //! That is for a path whose window is the common one. A path that churns, too, has a later one.
 
 use super::cohort::Window;
-use super::evidence::Clock;
+use super::evidence::{Clock, LEAST};
 use super::poisson;
-use super::verdict::{LEAST, LEVEL};
+use super::verdict::LEVEL;
 
 /// With what probability the floor is seen.
 pub const POWER: f64 = 0.95;
@@ -26,10 +28,12 @@ const QUANTILE: f64 = 1.645;
 /// Mature samples that must be expected for a verdict, when `tests` paths are tested.
 fn expected(clock: &Clock, window: &Window, tests: usize) -> f64 {
     let certain = tests.max(1) as f64 / LEVEL;
-    let share = window.length / clock.run();
+    let watched = clock.run() - window.age;
+    let share = watched / clock.run();
     let spread = QUANTILE / 3f64.sqrt();
     let root = spread + (spread * spread + 2.0 * certain.ln() / share).sqrt();
-    poisson::mean_for(LEAST, POWER).max(root * root)
+    let inside = window.length / watched;
+    poisson::mean_for(LEAST, POWER).max(root * root * inside)
 }
 
 /// The smallest rate in bytes a second of one path that this run shows with 95 % probability;
@@ -40,17 +44,17 @@ pub fn floor(clock: &Clock, weight: f64, tests: usize) -> Option<f64> {
     enough.then(|| expected(clock, &window, tests) * weight / window.length)
 }
 
-/// After how many seconds in all a leak of this rate would have its verdict at this period.
-pub fn time_needed(rate: f64, period: f64, clock: &Clock) -> Option<f64> {
-    let floor = floor(clock, period, 1)?;
+/// After how many seconds in all a leak of this rate would have its verdict with such samples.
+pub fn time_needed(rate: f64, weight: f64, clock: &Clock) -> Option<f64> {
+    let floor = floor(clock, weight, 1)?;
     // Window and run grow alike, and the floor falls with them.
     (rate > 0.0).then(|| clock.run() * floor / rate)
 }
 
 /// The binary logarithm of the period that would give a verdict after the same time.
-pub fn period_needed(rate: f64, period: f64, clock: &Clock) -> Option<u32> {
-    let floor = floor(clock, period, 1)?;
-    let lg = (period * rate / floor).log2().floor();
+pub fn period_needed(rate: f64, weight: f64, clock: &Clock) -> Option<u32> {
+    let floor = floor(clock, weight, 1)?;
+    let lg = (weight * rate / floor).log2().floor();
     (lg >= 1.0).then_some(lg as u32)
 }
 
@@ -63,16 +67,16 @@ mod tests {
 
     #[test]
     fn the_floor_of_two_hours_at_the_default() {
-        // 5120 s of window: 16.0 samples expected.
+        // 4864 s of window: 14.4 samples expected, for nine to come.
         let floor = floor(&CLOCK, MB / 2.0, 1).unwrap() * 3600.0 / MB;
-        assert!((floor - 5.64).abs() < 0.05, "{floor}");
+        assert!((floor - 5.34).abs() < 0.05, "{floor}");
     }
 
     #[test]
     fn slower_leaks_need_more_time_or_more_samples() {
         let rate = 1.0 * MB / 3600.0;
         let hours = time_needed(rate, MB / 2.0, &CLOCK).unwrap() / 3600.0;
-        assert!((hours - 11.3).abs() < 0.2, "{hours}");
+        assert!((hours - 10.7).abs() < 0.2, "{hours}");
         assert_eq!(period_needed(rate, MB / 2.0, &CLOCK), Some(16));
         let early = Clock {
             now: 3.0,

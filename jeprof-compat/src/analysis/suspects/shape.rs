@@ -6,6 +6,12 @@
 //! distance in these units, z, is the score test against an exponential trend, the best there is
 //! against a cache that fills: exp(-t/tau).
 //!
+//! Births weigh differently, by the period in force when they were drawn. Their mean is that of the
+//! bytes, and an epoch with e bytes expected and samples of w bytes has the variance e w. It weighs
+//! what its own samples weigh (where it has none, what the heavier neighbour's do), and no less than
+//! those of the whole window: what is known of an epoch by few samples shall not make it too certain,
+//! and where all weigh the same that is the formula above.
+//!
 //! Births that come in bursts scatter more than that. The dispersion is Pearson's chi-square over
 //! its degrees of freedom (around the fitted trend, so that a trend alone is no dispersion), and
 //! counts only when it is significant; else it is 1. z and the number of samples are scaled by it
@@ -18,7 +24,8 @@
 use statrs::distribution::{ContinuousCDF, Gamma};
 
 use super::cohort::Window;
-use super::evidence::{Clock, Evidence};
+use super::evidence::{Clock, Evidence, LEAST};
+use crate::profile::model::Weighed;
 
 /// One-sided level of the test for a trend: 0.5 %.
 const TREND: f64 = 2.576;
@@ -58,30 +65,23 @@ pub struct Spread {
 impl Spread {
     /// Looks at the samples in the window.
     pub fn of(evidence: &Evidence, window: &Window) -> Spread {
-        let births: Vec<f64> = window
-            .epochs
-            .clone()
-            .map(|epoch| evidence.births.get(epoch).map_or(0.0, |b| b.samples as f64))
-            .collect();
-        let (bins, count) = (births.len() as f64, births.iter().sum::<f64>());
+        let bins = Bins::of(evidence, window);
+        let whole = evidence.born(window.epochs.clone());
         let even = Spread {
             shape: Shape::Flat,
             z: 0.0,
             dispersion: 1.0,
             tau: None,
         };
-        if bins < 3.0 || count == 0.0 {
+        if bins.len() < 3.0 || whole.bytes <= 0.0 {
             return even;
         }
-        let weighted: f64 = births.iter().enumerate().map(|(at, n)| at as f64 * n).sum();
-        // Of the middles of the bins, as a share of the window.
-        let mean = (weighted / count + 0.5) / bins;
-        let variance = (1.0 - 1.0 / (bins * bins)) / 12.0;
+        let mean = bins.mean(whole.bytes);
         let x = trend(mean);
-        let dispersion = dispersion(&births, count, x);
-        let z = (mean - 0.5) / (variance / count * dispersion).sqrt();
+        let dispersion = dispersion(&bins, &whole, x);
+        let z = (mean - 0.5) / (bins.variance(whole.bytes) * dispersion).sqrt();
         let shape = match z {
-            _ if count / dispersion < 9.0 && dispersion > 1.0 => Shape::Steps,
+            _ if whole.worth() / dispersion < LEAST && dispersion > 1.0 => Shape::Steps,
             z if z < -TREND => Shape::Falling,
             z if z > TREND => Shape::Rising,
             _ => Shape::Flat,
@@ -106,6 +106,62 @@ impl Spread {
     }
 }
 
+/// The epochs of a window.
+struct Bins {
+    bytes: Vec<f64>,
+    /// What a sample of each weighs.
+    weights: Vec<f64>,
+}
+
+impl Bins {
+    fn of(evidence: &Evidence, window: &Window) -> Bins {
+        let epochs = window.epochs.clone();
+        let births = |epoch: usize| evidence.births.get(epoch).copied().unwrap_or_default();
+        let births: Vec<Weighed> = epochs.map(births).collect();
+        let whole = evidence.born(window.epochs.clone()).weight().unwrap_or(0.0);
+        let (mut before, mut after) = (vec![0.0; births.len()], 0.0);
+        let mut last = 0.0;
+        for (at, born) in births.iter().enumerate() {
+            last = born.weight().unwrap_or(last);
+            before[at] = last;
+        }
+        let mut weights = before;
+        for (at, born) in births.iter().enumerate().rev() {
+            after = born.weight().unwrap_or(after);
+            let own = born.weight().unwrap_or(f64::max(weights[at], after));
+            weights[at] = own.max(whole);
+        }
+        let bytes = births.iter().map(|born| born.bytes).collect();
+        Bins { bytes, weights }
+    }
+
+    fn len(&self) -> f64 {
+        self.bytes.len() as f64
+    }
+
+    /// Middles of the bins, as a share of the window.
+    fn middles(&self) -> impl Iterator<Item = f64> {
+        let bins = self.len();
+        (0..self.bytes.len()).map(move |at| (at as f64 + 0.5) / bins)
+    }
+
+    /// The mean time of birth.
+    fn mean(&self, whole: f64) -> f64 {
+        let moments = self
+            .middles()
+            .zip(&self.bytes)
+            .map(|(at, bytes)| at * bytes);
+        moments.sum::<f64>() / whole
+    }
+
+    /// Its variance, if as many are expected in each.
+    fn variance(&self, whole: f64) -> f64 {
+        let each = |(at, weight): (f64, &f64)| weight * (at - 0.5).powi(2);
+        let moments = self.middles().zip(&self.weights).map(each);
+        moments.sum::<f64>() / self.len() / whole
+    }
+}
+
 /// x = L/tau for births with this mean, as a share of the window; negative for a rising rate.
 fn trend(mean: f64) -> f64 {
     let expected = |x: f64| match x {
@@ -127,10 +183,9 @@ fn trend(mean: f64) -> f64 {
 
 /// Pearson's chi-square around the trend over its degrees of freedom, or 1 when the births may well
 /// have come one by one. Neighbouring bins are joined so that few samples make few bins.
-fn dispersion(births: &[f64], count: f64, x: f64) -> f64 {
-    let bins = births.len() as f64;
-    let join = (2.0 * bins / count).ceil().max(1.0) as usize;
-    let groups = births.len().div_ceil(join);
+fn dispersion(bins: &Bins, whole: &Weighed, x: f64) -> f64 {
+    let join = (2.0 * bins.len() / whole.worth()).ceil().max(1.0) as usize;
+    let groups = bins.bytes.len().div_ceil(join);
     if groups < 4 {
         return 1.0;
     }
@@ -139,11 +194,13 @@ fn dispersion(births: &[f64], count: f64, x: f64) -> f64 {
         x => (-x * share).exp_m1() / (-x).exp_m1(),
     };
     let mut chi = 0.0;
-    for (at, group) in births.chunks(join).enumerate() {
-        let begin = (at * join) as f64 / bins;
-        let end = (begin + join as f64 / bins).min(1.0);
-        let expected = count * (cumulated(end) - cumulated(begin));
-        let off = group.iter().sum::<f64>() - expected;
+    let parts = bins.bytes.chunks(join).zip(bins.weights.chunks(join));
+    for (at, (bytes, weights)) in parts.enumerate() {
+        let begin = (at * join) as f64 / bins.len();
+        let end = (begin + join as f64 / bins.len()).min(1.0);
+        let weight = weights.iter().copied().fold(0.0, f64::max);
+        let expected = whole.bytes * (cumulated(end) - cumulated(begin)) / weight;
+        let off = bytes.iter().sum::<f64>() / weight - expected;
         // Half a sample more keeps what a steep trend hardly expects from deciding alone.
         chi += off * off / (expected + 0.5);
     }
@@ -162,7 +219,7 @@ mod tests {
     use super::*;
 
     fn spread(births: impl Fn(usize) -> u64) -> Spread {
-        let births: Vec<_> = (0..29).map(|e| (e as u32, births(e), 0)).collect();
+        let births: Vec<_> = (0..29).map(|e| (e as u32, births(e), births(e))).collect();
         let evidence = evidence(&births, &[]);
         Spread::of(&evidence, &Window::common(&CLOCK))
     }
@@ -188,6 +245,27 @@ mod tests {
         let rate = window.epochs.clone().map(filling).sum::<u64>() as f64 / window.length;
         let rest = spread.still_to_come(rate, &window, &CLOCK).unwrap();
         assert!((rest - 2000.0 * (-4.0f64).exp()).abs() < 8.0, "{rest}");
+    }
+
+    /// A leak of a byte a second beside a period that doubles twice: fewer and fewer samples, as many
+    /// bytes.
+    #[test]
+    fn a_period_that_doubles_is_no_trend() {
+        let births: Vec<_> = (0..29).map(|e| (e, 64 >> (e / 8), 256)).collect();
+        let evidence = evidence(&births, &[]);
+        let spread = Spread::of(&evidence, &Window::common(&CLOCK));
+        assert_eq!((spread.shape, spread.dispersion), (Shape::Flat, 1.0));
+    }
+
+    /// One block of a megabyte at the beginning, and small ones all the time.
+    #[test]
+    fn one_large_block_is_no_trend() {
+        let mut births: Vec<_> = (0..29).map(|e| (e, 4, 400)).collect();
+        births[8] = (8, 1, 1_000_000);
+        let evidence = evidence(&births, &[]);
+        let spread = Spread::of(&evidence, &Window::common(&CLOCK));
+        assert!(spread.z.abs() < 2.0, "{spread:?}");
+        assert!(!matches!(spread.shape, Shape::Falling | Shape::Rising));
     }
 
     #[test]

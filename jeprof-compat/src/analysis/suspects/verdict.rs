@@ -4,27 +4,39 @@
 //! A LEAK needs all of: at least [`LEAST`] effective samples in the mature cohort, which is a
 //! relative sampling error below a third; births that do not fall; blocks that do not die (fewer
 //! deaths than if blocks lived no longer than the run, at 5 %, and an expected [`DIES`] deaths of
-//! a sample within the run at most). The windows of the ladder are tried in turn, each at 5 %: they
-//! are nested and nearly the same test, and to divide the level by their number cost three leaks of
-//! a hundred under churn, while simulated runs without a leak stay far below it either way.
-//! `suspects` then corrects for the number of paths.
+//! a sample within the run at most). Where blocks of the place are freed too, the windows of the
+//! ladder are looked through for the age beyond which they are not: the one whose upper limit of the
+//! hazard is lowest. `suspects` then corrects for the number of paths.
+//!
+//! To choose the best of many windows is to try often, and lives that are a little longer than the run
+//! would look like a leak by chance: of those of twice the run one in fourteen at 2^19. A leak beside
+//! churn is told from slow churn by the survival curve: it falls and then is flat. So a place that
+//! frees as much as [`FREES`] must show that beyond the age the hazard is [`PLATEAU`] times lower than
+//! over all ages, at 95 %, or below [`SLOW`] in any case. Slow churn has the same hazard at all ages.
 //!
 //! What grows without all that is GROWING, what stopped is BOUNDED, what dies is CHURN.
 
 use super::cohort::{Cohort, Window};
-use super::evidence::{Clock, Evidence};
+use super::evidence::{Clock, Evidence, LEAST};
 use super::finding::{Born, Reason, Verdict};
 use super::shape::{Shape, Spread};
 use super::survival::Survival;
-
-/// Mature samples without which nothing is said: 1/sqrt(9) is a third.
-pub const LEAST: f64 = 9.0;
 
 /// Level of the test for survival.
 pub const LEVEL: f64 = 0.05;
 
 /// Deaths expected of one sample within the run, above which blocks are taken to die.
 const DIES: f64 = 0.25;
+
+/// Deaths expected of one sample within the run, at all ages, above which a place frees what it
+/// allocates.
+const FREES: f64 = 0.2;
+
+/// How much lower the hazard of such a place must be beyond the age that its leak shows at.
+const PLATEAU: f64 = 10.0;
+
+/// What is low enough in any case: lives of four times the run.
+const SLOW: f64 = 0.25;
 
 /// A falling rate that would add less than this share of what is live has ended.
 const ENDED: f64 = 0.1;
@@ -54,24 +66,30 @@ pub struct Judgement {
 
 /// Judges a path by itself. `collapses` says how often it gave back most of what it had.
 pub fn judge(evidence: &Evidence, clock: &Clock, collapses: usize) -> Judgement {
+    let all_ages = Survival::of(evidence, &Window::of_all_ages(clock), clock).hazard;
+    let limit = match all_ages > FREES {
+        true => (all_ages / PLATEAU).clamp(SLOW, 1.0),
+        false => 1.0,
+    };
     let ladder = Window::ladder(clock, evidence);
-    let mut judged = ladder.into_iter().map(|window| {
+    let judged = ladder.into_iter().map(|window| {
         let mut judgement = measure(evidence, clock, window);
         if collapses > 0 {
             judgement.spread.shape = Shape::Sawtooth;
         }
-        decide(&mut judgement, evidence, clock, collapses);
+        let stays = collapses == 0 && judgement.survival.hazard_limit <= limit;
+        decide(&mut judgement, evidence, clock, collapses, stays);
         judgement
     });
-    let Some(first) = judged.next() else {
-        unreachable!("a ladder has at least one window");
-    };
-    // An older age helps against what dies late; that growth ends is seen best in the widest
-    // window.
-    if first.verdict == Verdict::Leak || !dies_late(&first) {
-        return first;
-    }
-    judged.find(|j| j.verdict == Verdict::Leak).unwrap_or(first)
+    let mut judged: Vec<Judgement> = judged.collect();
+    let limit = |j: &Judgement| j.survival.hazard_limit;
+    let enough = judged.iter().enumerate();
+    let enough = enough.filter(|(_, j)| j.cohort.effective >= LEAST);
+    let best = enough.min_by(|a, b| limit(a.1).total_cmp(&limit(b.1)));
+    let (best, _) = best.unwrap_or((0, &judged[0]));
+    // An older age helps against what dies late; that growth ends is seen best in the widest window.
+    let helps = judged[best].verdict == Verdict::Leak && dies_late(&judged[0]);
+    judged.swap_remove(if helps { best } else { 0 })
 }
 
 fn dies_late(j: &Judgement) -> bool {
@@ -85,9 +103,7 @@ fn measure(evidence: &Evidence, clock: &Clock, window: Window) -> Judgement {
     let rest = spread.still_to_come(cohort.rate.value, &window, clock);
     Judgement {
         verdict: Verdict::TooFew,
-        reason: Reason::FewLive {
-            all: evidence.samples,
-        },
+        reason: Reason::FewLive { all: 0, worth: 0.0 },
         chance_among: None,
         p: survival.p,
         plateau: rest.map(|rest| evidence.bytes + rest),
@@ -98,11 +114,13 @@ fn measure(evidence: &Evidence, clock: &Clock, window: Window) -> Judgement {
     }
 }
 
-fn decide(j: &mut Judgement, evidence: &Evidence, clock: &Clock, collapses: usize) {
+fn decide(j: &mut Judgement, evidence: &Evidence, clock: &Clock, collapses: usize, stays: bool) {
     let settles = j
         .plateau
         .is_some_and(|p| p - evidence.bytes < ENDED * evidence.bytes);
-    (j.verdict, j.reason) = if j.spread.shape == Shape::Steps && j.cohort.samples as f64 >= LEAST {
+    (j.verdict, j.reason) = if j.spread.shape == Shape::Steps
+        && evidence.born(j.window.epochs.clone()).worth() >= LEAST
+    {
         (Verdict::Growing, bursts(j))
     } else if j.cohort.effective < LEAST {
         thin(j, evidence, clock)
@@ -112,37 +130,42 @@ fn decide(j: &mut Judgement, evidence: &Evidence, clock: &Clock, collapses: usiz
         (Verdict::Bounded, falling(j, evidence, true))
     } else if j.spread.shape == Shape::Falling {
         (Verdict::Growing, falling(j, evidence, false))
-    } else if j.p <= LEVEL && j.survival.hazard <= DIES && collapses == 0 {
+    } else if j.p <= LEVEL && j.survival.hazard <= DIES && stays {
         (Verdict::Leak, staying(j, clock))
     } else {
         (Verdict::Growing, open(j, clock))
     };
 }
 
-/// Too few mature samples: old ones, young ones, or too few at all.
+/// Too few mature samples: old ones, young ones, or too few at all. Compared by bytes.
 fn thin(j: &Judgement, evidence: &Evidence, clock: &Clock) -> (Verdict, Reason) {
-    let old = evidence.born(0..j.window.epochs.start).samples;
-    let (mature, all) = (j.cohort.samples, evidence.samples);
-    let young = all.saturating_sub(old + mature);
+    let start = j.window.epochs.start;
+    let (old, all) = (evidence.born(0..start), evidence.born(0..usize::MAX));
+    let mature = evidence.born(j.window.epochs.clone());
+    let young = evidence.born(j.window.epochs.end..usize::MAX);
     let age = j.window.age;
-    if (all as f64) < LEAST {
-        return (Verdict::TooFew, Reason::FewLive { all });
+    let worth = all.worth();
+    if worth < LEAST {
+        let all = all.samples;
+        return (Verdict::TooFew, Reason::FewLive { all, worth });
     }
-    if old > young && old > 2 * mature {
-        let warm_up = j.window.epochs.start as f64 * clock.width;
+    if old.bytes > young.bytes && old.bytes > 2.0 * mature.bytes {
+        let warm_up = start as f64 * clock.width;
+        let (old, all) = (old.samples, all.samples);
         return (Verdict::Bounded, Reason::Old { old, all, warm_up });
     }
-    let deaths = evidence.deaths();
-    if young > mature && deaths > young {
+    let deaths = evidence.freed_from(0);
+    if young.bytes > mature.bytes && deaths.bytes > young.bytes {
         let reason = Reason::Young {
-            young,
-            all,
-            deaths,
+            young: young.samples,
+            all: all.samples,
+            deaths: deaths.samples,
             age,
         };
         return (Verdict::Churn, reason);
     }
-    (Verdict::TooFew, Reason::FewMature { mature, age })
+    let (mature, worth) = (mature.samples, j.cohort.effective);
+    (Verdict::TooFew, Reason::FewMature { mature, worth, age })
 }
 
 fn bursts(j: &Judgement) -> Reason {

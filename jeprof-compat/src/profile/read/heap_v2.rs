@@ -13,8 +13,9 @@ use profile_format::maps;
 use profile_format::unbias::Sampling;
 
 use super::assembly::Assembly;
+use super::facts;
 use super::losses::losses;
-use crate::profile::model::{Line, Mapping, Profile, Sample, StackFacts, Values};
+use crate::profile::model::{Line, Mapping, Profile, Sample, Values};
 
 /// Reads a whole file that errors and warnings call `name`.
 pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
@@ -41,6 +42,8 @@ struct HeapText {
     in_head: bool,
     /// Our own lines are in the file, so pseudo-addresses are what they seem.
     ours: bool,
+    /// The version of these lines.
+    version: u64,
     warnings: Vec<String>,
     troubles: Vec<ParseError>,
 }
@@ -60,6 +63,7 @@ impl HeapText {
             counted: false,
             in_head: true,
             ours: false,
+            version: 0,
             warnings: Vec::new(),
             troubles: Vec::new(),
         }
@@ -106,6 +110,7 @@ impl HeapText {
 
     fn version(&mut self, version: u64) {
         self.ours = true;
+        self.version = version;
         self.out.profile.leaf_is_hook = true;
         let known = profile_format::heap_v2::VERSION;
         if version > known {
@@ -165,7 +170,7 @@ impl HeapText {
         let Some(sample) = &mut self.open else {
             return;
         };
-        describe(sample, line);
+        facts::describe(sample, line, self.version);
         self.counted = true;
         if line.frames.is_some() {
             self.close();
@@ -175,7 +180,7 @@ impl HeapText {
     /// It stands for itself: the stack of malloc before it may still go on.
     fn kind_stack(&mut self, kind: String, line: &StackLine<'_>) {
         let mut sample = self.sample(line.frames.unwrap_or_default());
-        describe(&mut sample, line);
+        facts::describe(&mut sample, line, self.version);
         self.out.kind(kind).samples.push(sample);
     }
 
@@ -239,30 +244,6 @@ fn model_mapping(mapping: &maps::Mapping<'_>) -> Mapping {
         path: String::from_utf8_lossy(mapping.path).into_owned(),
         deleted: mapping.deleted,
         ..Mapping::default()
-    }
-}
-
-fn describe(sample: &mut Sample, line: &StackLine<'_>) {
-    sample.values = Values {
-        inuse_objects: line.live.objects(),
-        inuse_space: line.live.bytes as f64,
-        alloc_objects: line.accumulated.objects(),
-        alloc_space: line.accumulated.bytes as f64,
-    };
-    sample.facts = Some(model_facts(line));
-}
-
-fn model_facts(line: &StackLine<'_>) -> StackFacts {
-    let epoch =
-        |(epoch, samples, bytes)| (u32::try_from(epoch).unwrap_or(u32::MAX), samples, bytes);
-    StackFacts {
-        id: line.id,
-        samples: line.live.samples,
-        variance: line.variance as f64,
-        births: line.births.map(epoch).collect(),
-        alloc_samples: line.accumulated.samples,
-        sizes: line.sizes,
-        lives: line.lifetimes.collect(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! and line; a file that gives nothing at all is an error.
 
 mod assembly;
+mod facts;
 mod heap_v2;
 mod losses;
 

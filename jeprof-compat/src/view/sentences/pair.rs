@@ -72,14 +72,6 @@ pub fn notes(before: &Taken, after: &Taken, how: How, kind: Option<&str>) -> Vec
                 .to_owned(),
         );
     }
-    let periods = [before, after].map(|dump| dump.profile.period_of(kind));
-    if periods[0] != periods[1] {
-        let [first, second] = periods.map(|period| words::period(period as u64));
-        notes.push(format!(
-            "The first has a sample every {first}, the second every {second}: both give true bytes, \
-             with another error."
-        ));
-    }
     let no_ages = [before, after]
         .iter()
         .any(|dump| dump.profile.process.epochs.is_none());

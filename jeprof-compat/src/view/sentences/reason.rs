@@ -14,7 +14,11 @@ pub fn reason(judgement: &Judgement) -> String {
 
 fn of(reason: &Reason) -> String {
     match *reason {
-        Reason::FewLive { all } => format!("only {} live", words::count(all, "sample")),
+        Reason::FewLive { all, worth } => format!(
+            "only {} live{}",
+            words::count(all, "sample"),
+            of_worth(all, worth)
+        ),
         Reason::Old { old, all, warm_up } => format!(
             "{old} of {} come from the first {}, and few were added later",
             words::count(all, "live sample"),
@@ -31,10 +35,11 @@ fn of(reason: &Reason) -> String {
             words::count(all, "live one"),
             words::duration(age)
         ),
-        Reason::FewMature { mature, age } => format!(
-            "only {} from after the warm-up older than {}",
+        Reason::FewMature { mature, worth, age } => format!(
+            "only {} from after the warm-up older than {}{}",
             words::count(mature, "sample"),
-            words::duration(age)
+            words::duration(age),
+            of_worth(mature, worth)
         ),
         Reason::Bursts { mature, events } => format!(
             "its {} came in bursts, worth {events:.0} independent events: too few to say that it goes on",
@@ -54,6 +59,14 @@ fn of(reason: &Reason) -> String {
             deaths,
         } => staying(&born, is_rising, age, deaths),
         Reason::Open { born, deaths } => open(&born, deaths),
+    }
+}
+
+/// What so many samples are worth, where that is clearly less.
+fn of_worth(samples: u64, worth: f64) -> String {
+    match samples as f64 > 1.2 * worth.max(1.0) {
+        true => format!(", so unequal that they are worth {worth:.0}"),
+        false => String::new(),
     }
 }
 

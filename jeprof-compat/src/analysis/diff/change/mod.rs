@@ -16,13 +16,24 @@
 //! # Telling them apart
 //! Bounds of epochs nest, so each epoch of the second dump is a union of whole ones of the first.
 //! Samples born in an epoch that had ended by the first dump can only have died, in one that began
-//! behind it only have been born. Of the one epoch that the first dump lies in, deaths and births
-//! are not told apart by counts; as many survive as the number of frees of this stack leaves no
-//! other choice for. That errs to the side of a wider band, by what was born and freed within one
+//! behind it only have been born, or have come from another place: a block that realloc moved keeps
+//! its birth. Of the one epoch that the first dump lies in, deaths and births
+//! are not told apart by sums; as much survives as the frees of this stack leave no other choice for. That errs to the side of a wider band, by what was born and freed within one
 //! epoch; a stack that frees nothing is exact.
 //!
-//! An epoch holds samples and bytes. Its share of the stack's variance is taken as bytes^2/samples,
-//! which is exact for blocks of one size.
+//! An epoch's share of the stack's variance is taken as that of its squares, which is exact for blocks
+//! of one size.
+//!
+//! # What is not the same in both dumps
+//! Where samples were thinned out between the dumps, each that is left stands for more. A sample of
+//! weight w that stays with probability q weighs w/q then, which adds w^2 (1/q - 1) to the variance;
+//! its square grows by as much on average. So the squares of an epoch less those that its survivors
+//! had, which were as much less as their bytes are, are that variance. Whether there was thinning is
+//! told by all stacks together: deaths make the squares of what was born long ago fewer, never more.
+//!
+//! A block that grew is in both sums with another size. Growth is what the live bytes of a stack
+//! gained over what its samples stood for at birth; as a part f of the bytes it has f^2 of their
+//! variance.
 //!
 //! # The band
 //! A weighted sum of y bytes with variance v is worth y^2/v events of v/y bytes each. The score
@@ -34,9 +45,13 @@
 use statrs::function::erf::erfc;
 
 use super::holding::{Flow, Holding};
+use crate::profile::model::Weighed;
 
 /// Two sided 95 % of a normal distribution.
 const Z95: f64 = 1.959_964;
+
+/// The squares of old samples grow by more than rounding where samples were thinned out.
+const THINNED: f64 = 1.01;
 
 /// What became of a stack, or of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -58,6 +73,8 @@ pub struct Cut {
     pub at: u64,
     /// Widths of the epochs of the first and of the second dump.
     pub widths: (u64, u64),
+    /// Samples were thinned out in between.
+    pub is_thinned: bool,
 }
 
 impl Flow {
@@ -94,6 +111,24 @@ impl Change {
             born,
             died,
         }
+    }
+
+    /// Were samples thinned out between two dumps of one process? Of its stacks in both.
+    pub fn is_thinned<'a>(
+        stacks: impl Iterator<Item = (&'a Holding, &'a Holding)>,
+        cut: Cut,
+    ) -> bool {
+        let (then, now) = cut.widths;
+        let last = (cut.at / now) as usize;
+        let (mut was, mut is) = (0.0, 0.0);
+        for (before, after) in stacks {
+            let squares = |epochs: Vec<Weighed>| -> f64 {
+                epochs.iter().take(last).map(|born| born.squares).sum()
+            };
+            was += squares(before.by_epoch(then, now));
+            is += squares(after.by_epoch(now, now));
+        }
+        is > THINNED * was
     }
 
     /// The same, the other way round in time.
@@ -174,35 +209,53 @@ fn flows(before: &Holding, after: &Holding, cut: Cut) -> Option<(Flow, Flow)> {
         let was = old.get(epoch).copied().unwrap_or_default();
         let is = new.get(epoch).copied().unwrap_or_default();
         if epoch < last {
-            let missing = (was.0.checked_sub(is.0)?, (was.1 - is.1).max(0.0));
-            died.add(&before.share(missing));
+            died.add(&before.share(&less(&was, is.bytes)));
+            born.add(&after.share(&less(&is, was.bytes)));
+            died.variance += match cut.is_thinned {
+                true => thinning(&was, &is),
+                false => 0.0,
+            };
         } else if epoch > last {
-            died.add(&before.share(was));
-            born.add(&after.share(is));
+            died.add(&before.share(&was));
+            born.add(&after.share(&is));
         }
     }
     let was = old.get(last).copied().unwrap_or_default();
     let is = new.get(last).copied().unwrap_or_default();
     let freed = match after.samples {
         // It may have left the second dump with all that is known of it.
-        0.0 => u64::MAX,
-        _ => after.freed.checked_sub(before.freed)?,
+        0.0 => f64::INFINITY,
+        _ if after.freed.samples < before.freed.samples => return None,
+        _ => after.freed.bytes - before.freed.bytes,
     };
-    let others = freed.saturating_sub(died.samples as u64);
-    let stay = was.0.saturating_sub(others).min(is.0);
-    died.add(&before.share(part(was, was.0 - stay)));
-    born.add(&after.share(part(is, is.0 - stay)));
+    let others = (freed - died.bytes).max(0.0);
+    let stay = (was.bytes - others).clamp(0.0, is.bytes);
+    died.add(&before.share(&less(&was, stay)));
+    born.add(&after.share(&less(&is, stay)));
     // No part is more uncertain than the whole.
-    died.variance = died.variance.min(before.variance);
+    died.variance = died.variance.min(before.variance.max(after.variance));
     born.variance = born.variance.min(after.variance);
+    let grown = after.grown() - before.grown();
+    match grown > 0.0 {
+        true => born.add(&after.growth(grown)),
+        false => died.add(&before.growth(-grown)),
+    }
     Some((died, born))
 }
 
-/// So many samples of an epoch's.
-fn part((samples, bytes): (u64, f64), of: u64) -> (u64, f64) {
-    match samples {
-        0 => (0, 0.0),
-        n => (of, bytes * of as f64 / n as f64),
+/// Samples of an epoch but for so many bytes of them.
+fn less(samples: &Weighed, stay: f64) -> Weighed {
+    match samples.bytes > stay {
+        true => samples.part(1.0 - stay / samples.bytes),
+        false => Weighed::default(),
+    }
+}
+
+/// What thinning added to the variance of an epoch's survivors.
+fn thinning(was: &Weighed, is: &Weighed) -> f64 {
+    match was.bytes > 0.0 {
+        true => (is.squares - was.squares * (is.bytes / was.bytes).min(1.0)).max(0.0),
+        false => 0.0,
     }
 }
 
