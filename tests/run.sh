@@ -19,7 +19,7 @@ trap 'rm -f "$report"' EXIT
 status=0
 
 # tested ARGUMENTS: the library is built by itself, and no crate has examples in its documentation.
-tested() { cargo test --workspace --exclude preload "$@" 2>&1 | tee -a "$report" || status=$?; }
+tested() { cargo test --no-fail-fast --workspace --exclude preload "$@" 2>&1 | tee -a "$report" || status=$?; }
 
 cargo build --quiet --release -p preload
 cargo build --quiet --release -p jeprof-compat
