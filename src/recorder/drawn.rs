@@ -1,5 +1,5 @@
-//! What was drawn and its weight, on the way into the tables: the same for malloc, mappings and the
-//! Java heap.
+//! A sampled object and its weight, on the way into the tables. The same type serves malloc,
+//! mappings and the Java heap.
 
 use crate::diag::{self, Counter};
 use crate::sampler::Weight;
@@ -10,13 +10,13 @@ use crate::table::stack_table::{StackId, StackTable};
 pub struct Drawn {
     /// Its address, or the reference that identifies it.
     pub address: usize,
-    /// Bytes that were asked for.
+    /// The number of bytes that the program asked for.
     pub size: usize,
     /// log2 of the period with which it was drawn.
     pub lg_period: u8,
-    /// What it stands for.
+    /// What the sample stands for.
     pub weight: Weight,
-    /// By the recorder's clock.
+    /// When it was allocated, by the recorder's clock.
     pub birth_ms: u64,
     /// The number of the thread that allocated it.
     pub thread: u32,
@@ -24,7 +24,7 @@ pub struct Drawn {
 
 impl Drawn {
     /// Stores the sample with its stack, if the stack could be interned. `insert` puts the record
-    /// into a table. The error is the counter to increment.
+    /// into a table. The error says which counter to increment.
     #[inline(always)]
     pub fn keep(
         self,
