@@ -1,8 +1,8 @@
-//! Start-up: owns the order in which things begin.
+//! Start-up: fixes the order in which the parts of the library begin.
 //!
-//! It runs in the constructor that `preload/` puts into `.init_array`, on the program's first
-//! thread, before `main` and mostly before any other thread exists. Allocations before it are
-//! forwarded and not sampled. There is no teardown.
+//! It runs in the constructor that `preload/` puts into `.init_array`. That is on the program's
+//! first thread, before `main` and mostly before any other thread exists. Allocations before it are
+//! forwarded and not sampled. The library is never torn down.
 //!
 //! # Safety
 //! `__register_atfork` and `__cxa_atexit` are glibc's own names behind `pthread_atfork` (a static
@@ -39,11 +39,12 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Begins: resolves the next allocator, reads the configuration, and samples if it says so.
+/// Starts the library: resolves the next allocator, reads the configuration, and begins to sample
+/// if the configuration says so.
 ///
 /// # Safety
-/// `environment` is the process's, as `.init_array` functions receive it: a null-terminated array
-/// of strings.
+/// `environment` is the environment of the process, as `.init_array` functions receive it: a
+/// null-terminated array of strings.
 pub unsafe fn start<const N: usize>(
     environment: *const *const c_char,
     hooks: &'static HookAddresses,
@@ -95,8 +96,8 @@ pub unsafe fn start<const N: usize>(
     trigger::begin();
 }
 
-/// The configuration, in arena memory, and this process; `None` when the process is privileged, has none of our
-/// variables, or there is no memory.
+/// The configuration, in arena memory, and the number of this process. `None` when the process is
+/// privileged, when its environment has none of our variables, or when there is no memory.
 ///
 /// # Safety
 /// As [`start`].
@@ -115,8 +116,8 @@ unsafe fn configure(environment: *const *const c_char) -> Option<(&'static Confi
     }
     diag::remember_stderr();
     let mut place = arena::alloc(core::alloc::Layout::new::<Config>())?.cast::<Config>();
-    // Made where it stays: it holds a path, and the stack is the program's.
-    // SAFETY: fresh memory of the right layout, nobody else's, never freed.
+    // Built in its final place: it holds a path, and the stack belongs to the program.
+    // SAFETY: fresh memory of the right layout, used by nothing else, never freed.
     let config: &'static mut Config = unsafe {
         place.write(Config::DEFAULT);
         place.as_mut()
@@ -141,8 +142,8 @@ unsafe fn configure(environment: *const *const c_char) -> Option<(&'static Confi
     Some((config, pid))
 }
 
-/// The value of an environment variable. The array is read directly: programs such as bash bring
-/// a getenv of their own, which is not ready this early.
+/// The value of an environment variable. The array is read directly, because programs such as bash
+/// bring a getenv of their own, which is not ready this early.
 ///
 /// # Safety
 /// As [`start`].
@@ -151,7 +152,7 @@ unsafe fn variable(environment: *const *const c_char, name: &[u8]) -> Option<&'s
     // SAFETY: a null-terminated array of strings, as promised by the caller.
     unsafe {
         while !at.is_null() && !(*at).is_null() {
-            // Most differ at their beginning, and need not be read to their end.
+            // Most entries differ at their beginning, so they are not read to their end.
             let entry = (*at).cast::<u8>();
             let is_same = |(index, byte): (usize, &u8)| *entry.add(index) == *byte;
             if name.iter().enumerate().all(is_same) && *entry.add(name.len()) == b'=' {
@@ -164,7 +165,7 @@ unsafe fn variable(environment: *const *const c_char, name: &[u8]) -> Option<&'s
     None
 }
 
-/// Different in every process, siblings of one parent included.
+/// A number that differs in every process, even between two children of one parent.
 fn seed() -> u64 {
     sys::random().unwrap_or_else(|| {
         let pid = u64::from(sys::getpid().unsigned_abs());
@@ -173,8 +174,9 @@ fn seed() -> u64 {
 }
 
 fn register_handlers(config: &'static Config) {
-    // SAFETY: functions of this library, which is never unloaded; no DSO handle, for the same
-    // reason. Failure (no memory) leaves us without the handler: the fork word then tells.
+    // SAFETY: these are functions of this library, which is never unloaded. There is no DSO handle,
+    // for the same reason. On failure (no memory) we have no handler, and the fork word shows the
+    // fork.
     unsafe {
         __register_atfork(
             Some(prepare),
@@ -194,9 +196,9 @@ unsafe extern "C" fn at_exit(_argument: *mut c_void) {
     }
 }
 
-/// Before fork. Registered before the program's own handlers, so it runs after theirs. The thread
-/// counts as inside our code until the fork is over: what it allocates meanwhile is not sampled,
-/// what it frees waits.
+/// Runs before fork. It is registered before the program's own handlers, so it runs after them.
+/// Until the fork is over, the thread counts as inside our code: what it allocates is not sampled,
+/// and its frees of sampled blocks wait.
 unsafe extern "C" fn prepare() {
     recorder::before_fork();
 }
@@ -206,7 +208,7 @@ unsafe extern "C" fn parent() {
 }
 
 unsafe extern "C" fn child() {
-    // SAFETY: the thread that forked is the only one of the child.
+    // SAFETY: the thread that forked is the only thread of the child.
     unsafe { unwind::after_fork() };
     let pid = sys::getpid().unsigned_abs();
     recorder::after_fork_in_child(pid);

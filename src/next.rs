@@ -1,21 +1,21 @@
 //! The next allocator: the functions behind our hooks.
 //!
-//! [`REAL`] holds the next allocator's own functions; `hooks::forward` decides which of them the
-//! hooks jump to. Written by [`resolve`], by any thread, the same values each time.
+//! [`REAL`] holds the functions of the next allocator; `hooks::forward` decides which of them the
+//! hooks jump to. [`resolve`] writes it. Any thread may do so, and each writes the same values.
 //!
-//! Symbols are looked up by `elf`, not by `dlsym`: it allocates, locks, and binds to a symbol
-//! version newer than we may require. So nothing is ever allocated before the next allocator is
-//! known, and no bootstrap memory is needed for it.
+//! Symbols are looked up by `elf`, not by `dlsym`: `dlsym` allocates, locks, and binds to a symbol
+//! version newer than we may require. So nothing is allocated before the next allocator is known,
+//! and no bootstrap memory is needed.
 //!
-//! *Counted here or by malloc?* A function that lives in the same object as the next `malloc` is
-//! that allocator's own and is sampled at its own hook. One that lives elsewhere (libstdc++'s
-//! `operator new`, glibc's `reallocarray` in front of tcmalloc) comes back to our `malloc` hook
-//! by itself, so its hook only forwards, and the block is counted once.
+//! *Is a block counted at this hook or at malloc's?* A function in the same object as the next
+//! `malloc` belongs to that allocator, and is sampled at its own hook. A function in another object
+//! (libstdc++'s `operator new`, glibc's `reallocarray` in front of tcmalloc) calls our `malloc`
+//! hook. So its own hook only forwards, and the block is counted once.
 //!
 //! # Safety
 //!
-//! The pointers are called with the C prototypes that POSIX, ISO C and the Itanium C++ ABI give
-//! the names they were looked up by.
+//! The pointers are called with C prototypes. POSIX, ISO C and the Itanium C++ ABI give these
+//! prototypes to the names that were looked up.
 #![allow(unsafe_code)]
 
 use core::ffi::{c_char, c_int, c_void};
@@ -39,12 +39,12 @@ macro_rules! tables {
             $(#[doc = concat!("`", $symbol, "`")] pub $field: Entry,)+
         }
 
-        /// The functions of the next allocator. Written by [`resolve`]; relaxed, since each pointer
-        /// is complete in itself and the code behind it was loaded before us.
+        /// The functions of the next allocator. Written by [`resolve`]. Relaxed is enough: each
+        /// pointer is complete in itself, and the code behind it was loaded before us.
         pub static REAL: Functions = Functions { $($field: Entry::new(core::ptr::null_mut()),)+ };
 
-        /// The symbols in the table's order, a blank behind each. One text, for a list of them would
-        /// need relocations at each start.
+        /// The symbols in the table's order, a blank behind each. They are one text, because a list
+        /// of texts would need relocations at each start.
         static SYMBOLS: [u8; concat!($($symbol, " "),+).len()] =
             match concat!($($symbol, " "),+).as_bytes().first_chunk() {
                 Some(text) => *text,
@@ -124,22 +124,23 @@ tables! {
 /// acquire by [`allocator`].
 static RESOLVED: AtomicBool = AtomicBool::new(false);
 
-/// True when something before us in the search order defines `malloc`: our hooks are then not the
-/// program's allocator, and each of them does no more than forward. Written by [`resolve`].
+/// True when an object before us in the search order defines `malloc`. Our hooks are then not the
+/// program's allocator, and each of them only forwards. Written by [`resolve`].
 static SHADOWED: AtomicBool = AtomicBool::new(false);
 
 /// libc's `__libc_single_threaded` (glibc 2.32), or null. Written by [`resolve`].
 static SINGLE_THREADED: AtomicPtr<AtomicU8> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Is libc certain that the process has one thread, of those that libc made?
+/// Is libc certain that it made no second thread in this process?
 pub fn is_single_threaded() -> bool {
-    // SAFETY: null, or a byte of libc or of the program, which are never closed.
+    // SAFETY: null, or a byte of libc or of the program. Neither is ever closed.
     let word = unsafe { SINGLE_THREADED.load(Relaxed).as_ref() };
     word.is_some_and(|word| word.load(Relaxed) != 0)
 }
 
-/// Fills [`REAL`]. Idempotent; several threads may do it at once, with the same result. The loader's list is
-/// gone through once: most processes that are started are short, and this is most of our start.
+/// Fills [`REAL`]. A second call changes nothing, and several threads may call it at once with the
+/// same result. It goes through the loader's list only once: most processes are short, and this
+/// walk is most of our start.
 #[cold]
 pub fn resolve() {
     let mut found = Found {
@@ -164,11 +165,13 @@ pub fn resolve() {
     }
 }
 
-/// What was found so far.
+/// What the search has found so far.
 struct Found {
-    /// The next definition of each function: the allocator's own where it has one, else the first.
+    /// The address of each function: the allocator's own if it has one, else the first definition
+    /// found.
     addresses: [usize; COUNT],
-    /// Which there are, and which the allocator defines itself; a bit each.
+    /// A bit for each function that was found, and a bit for each that the allocator itself
+    /// defines.
     known: u64,
     own: u64,
     single_threaded: usize,
@@ -177,7 +180,7 @@ struct Found {
 }
 
 impl Found {
-    /// Takes what the next object of the loader's order has.
+    /// Takes what the next object in the loader's order defines.
     fn add(&mut self, object: &Object, place: Place) {
         let Some(table) = object.table() else {
             return;
@@ -186,7 +189,8 @@ impl Found {
         let missing = ALL & !self.known;
         let is_allocator = has_malloc && !self.has_allocator;
         let wanted = match is_allocator {
-            // Its own are better than what others had before it, but for what is no allocator's.
+            // The allocator's own functions replace those found in earlier objects. The `SYSTEM`
+            // functions belong to no allocator, so their first definition stays.
             true => missing | (ALL & !SYSTEM),
             false => missing & !EXTENSIONS,
         };
@@ -198,7 +202,8 @@ impl Found {
             }
         });
         self.known |= here;
-        // A program that is not position-independent may have libc's variable in its own data.
+        // If the program is not position-independent, libc's variable may lie in the program's own
+        // data.
         if let Some(word) = table.symbol(const { Name::new(b"__libc_single_threaded") })
             && (self.single_threaded == 0 || object.name().is_empty())
         {
@@ -212,17 +217,17 @@ impl Found {
     }
 }
 
-/// The address of a C++ operator that nobody defined at the start, for when memory is short and
-/// only the library that was opened since can do what its users expect then. Never kept: the
-/// library may be closed. Where it is not to be had the answer is abort, for an operator new does
-/// not return without a block.
+/// The address of a C++ operator that had no definition at the start. It is looked up when memory
+/// is short: then only the library that was opened later can do what its users expect. The address
+/// is never kept, because that library may be closed. Without a definition the answer is abort,
+/// because an operator new does not return without a block.
 #[cold]
 pub fn find_operator(name: &[u8]) -> usize {
     elf::symbol_under_lock(name).unwrap_or(sys::abort as fn() -> ! as usize)
 }
 
-/// Which functions of [`REAL`] the next allocator defines itself, a bit each in the table's order.
-/// Written by [`resolve`].
+/// The functions of [`REAL`] that the next allocator itself defines, a bit each in the table's
+/// order. Written by [`resolve`].
 static OWN: AtomicU64 = AtomicU64::new(0);
 
 fn bit(entry: &Entry) -> u64 {
@@ -232,7 +237,7 @@ fn bit(entry: &Entry) -> u64 {
 
 const COUNT: usize = size_of::<Functions>() / size_of::<Entry>();
 
-/// Where in [`SYMBOLS`] each ends, and its hash.
+/// Where in [`SYMBOLS`] each symbol ends, and its hash.
 #[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
 static HASHED: [(u16, u32); COUNT] = {
     let mut all = [(0, 0); COUNT];
@@ -250,10 +255,10 @@ static HASHED: [(u16, u32); COUNT] = {
     all
 };
 
-/// All of them, a bit each.
+/// The bits of all functions.
 const ALL: u64 = u64::MAX >> (u64::BITS as usize - COUNT);
 
-/// Those that are of use only when they are the next allocator's.
+/// The functions that are useful only when they belong to the next allocator.
 const EXTENSIONS: u64 = bits_of(&[
     b"mi_",
     b"tc_",
@@ -266,12 +271,12 @@ const EXTENSIONS: u64 = bits_of(&[
     b"sdallocx",
 ]);
 
-/// Those of libc that are no allocator's.
+/// The functions of libc that belong to no allocator.
 const SYSTEM: u64 = bits_of(&[
     b"mmap", b"munmap", b"mremap", b"brk", b"sbrk", b"prctl", b"syscall",
 ]);
 
-/// The bits of the symbols that begin with one of these.
+/// The bits of the symbols that begin with one of `beginnings`.
 const fn bits_of(beginnings: &[&[u8]]) -> u64 {
     let (mut bits, mut at) = (0, 0);
     while at < COUNT {
@@ -297,7 +302,7 @@ const fn begins_with(mut text: &[u8], mut beginning: &[u8]) -> bool {
     true
 }
 
-/// The name of the symbol of this number.
+/// The name of the symbol with this number.
 #[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
 const fn text(at: usize) -> &'static [u8] {
     let start = match at {
@@ -312,7 +317,7 @@ const fn text(at: usize) -> &'static [u8] {
         .1
 }
 
-/// The symbols whose bits are set, by their numbers.
+/// The symbols whose bits are set, with their numbers.
 fn symbols(mut wanted: u64) -> impl Iterator<Item = (usize, Name<'static>)> {
     core::iter::from_fn(move || {
         let at = wanted.trailing_zeros() as usize;
@@ -326,24 +331,25 @@ fn symbols(mut wanted: u64) -> impl Iterator<Item = (usize, Name<'static>)> {
 }
 
 fn store(at: usize, address: usize) {
-    // SAFETY: `Functions` is nothing but entries, in the order of `SYMBOLS`, and `at` a number of it.
+    // SAFETY: `Functions` holds only entries, in the order of `SYMBOLS`, and `at` is the number of
+    // one.
     let entry = unsafe { &*(&raw const REAL).cast::<Entry>().add(at) };
     entry.store(address as *mut c_void, Relaxed);
 }
 
-/// Does the next allocator define this function of [`REAL`] itself? Then its blocks do not come
-/// back through our `malloc` hook, and they are counted where they are asked for.
+/// Does the next allocator itself define this function of [`REAL`]? Then its blocks do not come
+/// through our `malloc` hook, so they are counted at the function's own hook.
 #[inline]
 pub fn is_counted(entry: &Entry) -> bool {
     OWN.load(Relaxed) & bit(entry) != 0
 }
 
-/// Does another definition of `malloc` stand before ours?
+/// Does the program use another definition of `malloc`, which comes before ours?
 pub fn is_shadowed() -> bool {
     SHADOWED.load(Relaxed)
 }
 
-/// Is the next allocator a jemalloc that profiles by itself?
+/// Is the next allocator a jemalloc with its own profiler?
 pub fn has_own_profiler() -> bool {
     let mut profiles = false;
     let mut length = size_of::<bool>();
@@ -360,7 +366,7 @@ pub fn has_own_profiler() -> bool {
     answer == Some(0) && profiles
 }
 
-/// The functions of the next allocator, resolved now if they were not.
+/// The functions of the next allocator, which are resolved now if necessary.
 #[inline(always)]
 pub fn allocator() -> &'static Functions {
     if !RESOLVED.load(Acquire) {
@@ -373,18 +379,18 @@ macro_rules! call {
     ($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty) => {
         $(#[$doc])*
         ///
-        /// `None` when nobody defines it.
+        /// `None` when the function has no definition.
         ///
         /// # Safety
-        /// The arguments are what the C function of that name asks for.
+        /// The arguments satisfy the C function of that name.
         #[inline(always)]
         pub unsafe fn $name(&self, $($arg: $ty),*) -> Option<$ret> {
             let entry = self.$name.load(Relaxed);
             if entry.is_null() {
                 return None;
             }
-            // SAFETY: the symbol of this name has this C prototype, see the head of the file; the
-            // caller answers for the arguments.
+            // SAFETY: the symbol of this name has this C prototype, see the head of the file. The
+            // caller guarantees the arguments.
             unsafe {
                 let function: unsafe extern "C" fn($($ty),*) -> $ret = transmute(entry);
                 Some(function($($arg),*))
@@ -462,10 +468,10 @@ impl Functions {
         dlclose(handle: *mut c_void) -> c_int);
 }
 
-/// Makes the program's own call of the next allocator; null where that has no such function.
+/// Makes the program's own call of the next allocator; null if that allocator has no such function.
 macro_rules! plain_call {
     ($name:ident($($arg:expr),*)) => {
-        // SAFETY: the program's own arguments, for the function the program called.
+        // SAFETY: the program's own arguments, passed to the function that the program called.
         unsafe { $crate::next::allocator().$name($($arg),*) }.unwrap_or(core::ptr::null_mut())
     };
 }

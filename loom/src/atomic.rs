@@ -1,14 +1,14 @@
 //! loom's atomics under the names of core's.
 //!
-//! loom takes SeqCst on an atomic for AcqRel and knows it on fences alone, so that it would find
-//! faults that are none. [`AtomicU32`], which the gate's two sides look at, has a fence around each
-//! such access.
+//! loom treats SeqCst on an atomic as AcqRel, and supports SeqCst only on fences. So it would
+//! report faults that do not exist. [`AtomicU32`], which both sides of the gate use, has a fence on
+//! each side of such an access.
 
 pub use loom::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
-/// An atomic whose SeqCst is what the language says.
+/// An atomic whose SeqCst means what the language says.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct AtomicU32(loom::sync::atomic::AtomicU32);

@@ -1,15 +1,16 @@
 //! The library's own locks and lock-free tables, compiled against loom instead of the processor's
-//! atomics: loom runs a test in every order that the memory model allows.
+//! atomics. loom runs a test in every order that the memory model allows.
 //!
-//! `build.rs` fetches the sources; what they call stands here: memory whose every word is an atomic
-//! that loom knows, and a futex made of loom's mutex and condition variable.
+//! `build.rs` fetches the sources. The parts that these sources call are here: memory in which
+//! every word is an atomic that loom knows, and a futex made of loom's mutex and condition
+//! variable.
 //!
-//! Not here, and why: `arena` (its state is in statics, which loom cannot have), and the place of
-//! the dumper's thread, whose other side is the kernel.
+//! Two parts are missing. `arena` keeps its state in statics, which loom does not support. The
+//! place of the dumper's thread has the kernel as its other side.
 
 pub mod atomic;
 
-/// What the machine is.
+/// The machine below the tables.
 pub mod platform {
     pub mod sys;
 }

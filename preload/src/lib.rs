@@ -1,4 +1,5 @@
-//! `libmalloscope.so`: expands the hooks into the exported C symbols, starts them, and nothing else.
+//! `libmalloscope.so`: expands the hooks into the exported C symbols and starts the library. It
+//! does nothing else.
 #![no_std]
 #![allow(unsafe_code)]
 
@@ -8,7 +9,7 @@ mod memory;
 
 rooms::export_hooks!();
 
-/// Runs before `main`; glibc passes the arguments of main to it.
+/// Runs before `main`. glibc passes it the arguments of `main`.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static START: unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char) = start;
@@ -22,8 +23,8 @@ unsafe extern "C" fn start(
     unsafe { rooms::boot::start(environment, &HOOKS, &EXTENSIONS, extensions) }
 }
 
-// The prebuilt `core` names this function in its unwind tables. Nothing of ours unwinds (panics
-// abort, and no C++ exception passes a frame of ours), so it is never called.
+// The prebuilt `core` names this function in its unwind tables. It is never called, because none of
+// our code unwinds: panics abort, and no C++ exception passes through a frame of ours.
 core::arch::global_asm!(
     ".hidden rust_eh_personality",
     ".globl rust_eh_personality",
@@ -33,8 +34,8 @@ core::arch::global_asm!(
     ".size rust_eh_personality, . - rust_eh_personality",
 );
 
-/// Unreachable by lint: the rooms do not panic. Should it happen, ending the thread's work in a
-/// loop or an abort would both harm the program; abort at least leaves a trace.
+/// The lints make this unreachable: the rooms do not panic. If it happened all the same, an endless
+/// loop and an abort would both harm the program. An abort at least leaves a trace.
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo) -> ! {
     // SAFETY: abort(3) has no precondition.

@@ -1,9 +1,9 @@
-//! `memcpy` and its like, hidden: the compiler calls them by these names.
+//! `memcpy` and similar functions, as hidden symbols: the compiler calls them by these names.
 //!
-//! libc's own would be six more look-ups by the loader, and two pages of libc's code, in every program that is
-//! executed; and they cannot be called before the loader has relocated us. What we copy is small, or cold.
-//! Nothing here touches memory beyond what its arguments say. The direction flag is clear when a function is
-//! entered, and is so again when it is left (psABI).
+//! libc's own functions would cost every program six more symbol look-ups by the loader, and two
+//! pages of libc's code. Also, they cannot be called before the loader has relocated us. Our copies
+//! are small or rare. The functions here touch no memory beyond what their arguments describe. The
+//! direction flag is clear when a function begins, and is clear again when it returns (psABI).
 #![cfg(target_arch = "x86_64")]
 
 macro_rules! hidden {
@@ -30,7 +30,7 @@ hidden!("memcpy":
     "ret"
 );
 
-// From the end where the source is overlaid at its end.
+// Copies from the end if the destination begins inside the source.
 hidden!("memmove":
     "mov rax, rdi"
     "mov rcx, rdi"
@@ -58,8 +58,10 @@ hidden!("memset":
     "ret"
 );
 
-// Stacks are compared at each sample: 64 bytes at a time, counted up to the end, then 16, then the last 16 once more.
-// Less than 64 goes by eight, as does the block that differs, and the byte that tells.
+// Stacks are compared at each sample. The index counts up to zero, which is the end. The comparison
+// takes 64 bytes at a time, then 16 at a time, and at last the final 16 bytes once more. Inputs of
+// less than 64 bytes are compared by eight, and so is a block with a difference. The last step is
+// by bytes.
 hidden!("memcmp":
     ".hidden bcmp"
     ".globl bcmp"
@@ -110,7 +112,7 @@ hidden!("memcmp":
     "4:"
     "xor ecx, ecx"
     "jmp 3b"
-    // The block ends at rcx and has rdx bytes.
+    // The block ends at rcx and is rdx bytes long.
     "5:"
     "sub rcx, rdx"
     "add rdi, rcx"

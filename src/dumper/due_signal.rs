@@ -1,4 +1,4 @@
-//! The signal that will end the program once a dump is written.
+//! The signal that will end the program as soon as a dump is written.
 //!
 //! Source: sigaction(2), kill(2).
 #![allow(unsafe_code)]
@@ -9,11 +9,11 @@ use core::sync::atomic::{AtomicU64, AtomicUsize};
 
 use crate::platform::sys;
 
-/// The signal, below the number of its process, because a child that is forked meanwhile must live
-/// on. 0: no signal. Written by the handler, taken by the thread that sends it again.
+/// The signal, together with the number of its process: a child that is forked in the meantime must
+/// live on. 0: no signal. Written by the handler, taken by the thread that sends the signal again.
 static DUE: AtomicU64 = AtomicU64::new(0);
 
-/// Our handler, an `extern "C" fn(i32)`, which will be replaced by the default. Written before
+/// Our handler, an `extern "C" fn(i32)`, which the default action will replace. Written before
 /// [`DUE`], always with the same function.
 static HANDLER: AtomicUsize = AtomicUsize::new(0);
 
@@ -21,18 +21,18 @@ fn word(signal: i32) -> u64 {
     u64::from(sys::getpid().unsigned_abs()) << 32 | u64::from(signal.unsigned_abs())
 }
 
-/// `signal` will end the program; `handler` is its handler.
+/// Notes that `signal` will end the program; `handler` is its handler.
 pub fn note(signal: i32, handler: extern "C" fn(i32)) {
     HANDLER.store(handler as usize, Relaxed);
     DUE.store(word(signal), Relaxed);
 }
 
-/// Does the program end by a signal?
+/// Will a signal end the program?
 pub fn has_come() -> bool {
     DUE.load(Relaxed) != 0
 }
 
-/// Ends the program if a signal asked for that. The dump is written.
+/// Ends the program if a signal asked for that. The dump is already written.
 pub fn carry_out() {
     if !has_come() {
         return;

@@ -1,10 +1,10 @@
-//! Who writes a dump: the thread that crossed the trigger while the process has one thread; else a
-//! thread of ours that lives for this one dump.
+//! Chooses the thread that writes a dump. While the process has one thread, that is the thread at
+//! which the trigger fired. Otherwise it is a thread of ours that lives for this one dump.
 //!
-//! A dump may be asked for inside malloc. One is written at a time; a trigger that fires meanwhile is
-//! dropped and counted (jemalloc's coalesce too).
+//! A dump may be requested inside malloc. Only one dump is written at a time. A trigger that fires
+//! in the meantime is dropped and counted (jemalloc coalesces its triggers too).
 //!
-//! What kind of thread that is, and why, says `own_thread`.
+//! `own_thread` says what kind of thread ours is, and why.
 
 mod due_signal;
 pub mod final_signal;
@@ -28,27 +28,29 @@ use crate::{
 };
 use own_thread::{FREE, Place, TAKEN};
 
-/// Is a dump being written? And the place of the thread that does.
+/// The place of the thread that writes a dump. Its word tells whether a dump is being written.
 static WRITER: Place = Place::new();
 
-/// A dump that could not be begun where it was asked for: its reason and one, or 0. Written by the
-/// signal's handler, taken at the next sample.
+/// The reason of a dump that could not begin where it was requested, plus one; or 0. Written by the
+/// signal handler, taken at the next sample.
 static DEFERRED: AtomicU8 = AtomicU8::new(0);
 
-/// What the thread of ours shall write. Written by who holds [`WRITER`], before the thread starts.
+/// What our thread shall write. Written by the holder of [`WRITER`], before the thread starts.
 static REASON: AtomicU8 = AtomicU8::new(0);
 
-/// The process that [`WRITER`] was last used in: after a fork the word may stand for a thread that
-/// did not come along. Written by who finds it to be another, when all is put away.
+/// The process that last used [`WRITER`]. After a fork the word may stand for a thread that the
+/// child does not have. Written by [`start`], and by the thread that finds another process number
+/// here, once it has reset the parent's state.
 static PID: AtomicU32 = AtomicU32::new(0);
 
-/// The process whose first to ask puts the parent's state away. Written by that one.
+/// The process in which a thread has begun to reset the parent's state. Written by [`start`], and
+/// by the first thread that asks after a fork.
 static CLEANER: AtomicU32 = AtomicU32::new(0);
 
-/// Longest wait of an exiting process for a dump that is being written.
+/// The longest time for which an exiting process waits for a dump that is being written.
 const PATIENCE_MS: u64 = 10_000;
 
-/// Prepares for the dumps to come, of the process `pid`.
+/// Prepares for the dumps of the process `pid`.
 pub fn start(config: &Config, pid: u32) {
     dump::start(config);
     worth::start(config);
@@ -56,8 +58,9 @@ pub fn start(config: &Config, pid: u32) {
     PID.store(pid, Relaxed);
 }
 
-/// Is this the process whose samples these are, and may it still write them? A vfork child shares our
-/// memory, and is not; in a sandbox nothing can be written. The first to ask after a fork puts the state of the parent's dumps away.
+/// Is this the process to which the samples belong, and may it still write them? A vfork child
+/// shares our memory, but is another process. In a sandbox nothing can be written. After a fork,
+/// the first thread that asks resets the state of the parent's dumps.
 pub fn is_ours() -> bool {
     if sys::is_sandboxed() {
         return false;
@@ -69,7 +72,7 @@ pub fn is_ours() -> bool {
     // Acquire: pairs with the release below.
     if PID.load(Acquire) != pid {
         if CLEANER.swap(pid, Relaxed) == pid {
-            // Another thread is at it.
+            // Another thread is resetting the state now.
             return false;
         }
         WRITER.word.store(FREE, Relaxed);
@@ -90,7 +93,7 @@ pub fn request(reason: Reason) {
     }
 }
 
-/// Writes a dump, after one that is being written, and returns when it is there. For the exiting
+/// Writes a dump, after any that is being written, and returns when it is complete. For the exiting
 /// thread.
 pub fn write_now(reason: Reason) {
     let is_last = matches!(reason, Reason::Final | Reason::Sandbox);
@@ -118,8 +121,8 @@ fn wait(deadline_ms: u64, done: &dyn Fn() -> bool) -> bool {
     true
 }
 
-/// Writes a dump, on this thread or another. [`WRITER`] is taken, and is free again when it is
-/// written.
+/// Writes a dump, on this thread or another. The caller has taken [`WRITER`]; it is free again when
+/// the dump is written.
 fn begin(reason: Reason) {
     REASON.store(reason as u8, Relaxed);
     if process::threads() > 1 && WRITER.start(run).is_some() {
@@ -135,17 +138,17 @@ fn finish() {
     sys::wake_waiters(&WRITER.word);
 }
 
-/// As [`request`], from a signal handler: always by another thread, for the one interrupted may be
-/// inside our tables, and on a stack that is nearly full. Where there can be no other, the next
-/// sample makes the dump.
+/// As [`request`], from a signal handler. Another thread always writes the dump: the interrupted
+/// thread may be inside our tables, and its stack may be nearly full. If no other thread is
+/// possible, the next sample makes the dump.
 pub fn request_from_handler(reason: Reason) {
     if is_ours() && !begin_from_handler(reason) {
         DEFERRED.store(reason as u8 + 1, Relaxed);
     }
 }
 
-/// Has a dump of this process written by a thread of ours, unless one is being written. False where
-/// there can be no thread.
+/// Has a dump of this process written by a thread of ours, unless one is being written. False if no
+/// thread is possible.
 pub fn begin_from_handler(reason: Reason) -> bool {
     if !WRITER.try_take() {
         diag::count(Counter::DumpCoalesced);
@@ -166,11 +169,11 @@ pub fn wait_for_writer(deadline_ms: u64) -> bool {
 
 /// Is a dump being written?
 pub fn is_writing() -> bool {
-    // Acquire: pairs with the kernel's clearing, or our own.
+    // Acquire: pairs with the kernel's clearing, or with our own.
     WRITER.word.load(Acquire) != FREE
 }
 
-/// Makes the dump that a signal handler could not.
+/// Makes the dump that a signal handler could not make.
 pub fn make_up() {
     if DEFERRED.load(Relaxed) == 0 {
         return;
@@ -181,7 +184,8 @@ pub fn make_up() {
     }
 }
 
-/// Writes a dump on the calling thread, which is one of ours. `done` gets its path.
+/// Writes a dump on the calling thread, which is a thread of ours. `done` gets the path of the
+/// dump.
 pub fn write_here(reason: Reason, done: &mut dyn FnMut(&[u8])) -> Outcome {
     if !is_ours() {
         return Outcome::Nothing;
@@ -196,14 +200,15 @@ pub fn write_here(reason: Reason, done: &mut dyn FnMut(&[u8])) -> Outcome {
     written.unwrap_or(Outcome::Nothing)
 }
 
-/// Sends a profile to `peer`. False when there is nothing to send; half a profile has no end, which
-/// its reader sees.
+/// Sends a profile to `peer`. False when there is nothing to send. An incomplete profile has no end
+/// mark, so its reader notices.
 pub fn send(peer: &Peer) -> bool {
     refresh(Reason::Demand);
     with_request(Reason::Demand, |request| dump::send(request, peer)).unwrap_or(false)
 }
 
-/// On a thread of ours, which may wait: asks the JVM what lives, unless there is no time to lose.
+/// Asks the JVM which objects live, unless the dump is urgent. Runs on a thread of ours, which may
+/// wait.
 fn refresh(reason: Reason) {
     if reason != Reason::MemoryLimit && !due_signal::has_come() {
         java_heap::refresh();
@@ -214,7 +219,7 @@ fn write(reason: Reason) {
     with_request(reason, |request| dump::write(request, &mut |_| ()));
 }
 
-/// Runs `work` with all that a dump is made from.
+/// Runs `work` with everything from which a dump is made.
 fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -> Option<T> {
     let config = config::current()?;
     let mappings = config.prof_mmap.then(|| dump::Kind {
@@ -270,11 +275,11 @@ fn rate() -> Option<dump::Rate> {
     Some(rate)
 }
 
-/// The thread of ours. 0 to 2 stay for what is to be said.
+/// The body of our thread. Descriptors 0 to 2 stay open for messages.
 extern "C" fn run() {
     own_thread::settle(3, c"malloscope");
     match Reason::from_code(REASON.load(Relaxed)) {
-        // At exit that was asked before there was a thread.
+        // The end by a signal. At exit, `write_now` asks the same before it starts a thread.
         Some(Reason::Final) if due_signal::has_come() && !worth::has_something_to_tell() => {}
         Some(reason) => {
             refresh(reason);

@@ -1,16 +1,16 @@
-//! A thread that glibc does not know: where it has its stack and TLS, and how it begins.
+//! A thread that glibc does not know: where its stack and TLS are, and how it begins.
 //!
 //! The thread is made by clone(2) itself, not by pthread_create. That takes no lock of glibc and
-//! allocates nothing, so it may be done inside malloc. glibc does not know the thread: its
-//! single-thread fast paths stay, `pthread_exit` of the last real thread still ends the process,
-//! and `setuid` does not wait for it (it takes over the credentials of the thread that made it). It
-//! has a table of descriptors of its own, so no number that the program may close or reuse is ours.
-//! It calls nothing of libc that looks at thread-local state; a small region of its own is where
-//! its TLS would be. All signals are blocked in it.
+//! allocates nothing, so it may be done inside malloc. Because glibc does not know the thread, its
+//! single-thread fast paths stay, and `pthread_exit` of the last thread that it knows still ends
+//! the process. `setuid` does not wait for our thread (which takes over the credentials of the
+//! thread that made it). Our thread has its own table of descriptors, so the program cannot close
+//! or reuse a descriptor of ours. It calls no function of libc that looks at thread-local state; in
+//! place of its TLS there is a small region of its own. All signals are blocked in it.
 //!
 //! # Safety
-//! A place is used by one thread at a time: its word is taken before the thread starts, and the
-//! kernel clears it when the thread is gone (CLONE_CHILD_CLEARTID).
+//! A place is used by one thread at a time: its word is taken before the thread starts. The kernel
+//! clears the word when the thread has ended (CLONE_CHILD_CLEARTID).
 #![allow(unsafe_code)]
 
 use core::ffi::CStr;
@@ -25,19 +25,19 @@ use crate::{
 
 /// No thread has the place.
 pub const FREE: u32 = 0;
-/// A thread has it, or is about to.
+/// A thread has the place, or will have it soon.
 pub const TAKEN: u32 = 1;
 
-/// Enough for the dump's frames many times over; untouched pages cost nothing.
+/// Many times larger than the dump's frames. Untouched pages cost nothing.
 const STACK: usize = 256 << 10;
-/// Room below the thread pointer beyond our own TLS block, and above it for the TCB.
+/// The room below the thread pointer, beyond our own TLS block, and above it for the TCB.
 const TLS_ROOM: usize = 64 << 10;
 
-/// Stack and TLS of a thread of ours, and whether the thread exists.
+/// The stack and TLS of a thread of ours, and whether the thread exists.
 pub struct Place {
     /// [`FREE`] or [`TAKEN`]. Taken with acquire, given back with release, or by the kernel.
     pub word: AtomicU32,
-    /// Stack and TLS, made at the first use. Written by the thread that took the word.
+    /// The stack and TLS, made at the first use. Written by the thread that took the word.
     region: AtomicPtr<u8>,
 }
 
@@ -48,7 +48,7 @@ impl Default for Place {
 }
 
 impl Place {
-    /// A place that nobody has.
+    /// A place that no thread has.
     pub const fn new() -> Place {
         Place {
             word: AtomicU32::new(FREE),
@@ -56,9 +56,9 @@ impl Place {
         }
     }
 
-    /// Takes the place, if nobody has it.
+    /// Takes the place if it is free.
     pub fn try_take(&self) -> bool {
-        // Acquire: pairs with the release of the last one here.
+        // Acquire: pairs with the release by the last thread in this place.
         self.word
             .compare_exchange(FREE, TAKEN, Acquire, Relaxed)
             .is_ok()
@@ -74,8 +74,8 @@ impl Place {
             region = arena::map(length)?.as_ptr();
             self.region.store(region, Relaxed);
         }
-        // SAFETY: the region is ours and long enough for all three parts; the thread that used it
-        // before is gone, or the word would still be taken.
+        // SAFETY: the region is ours and long enough for all three parts. The thread that used it
+        // before has ended, or the word would still be taken.
         unsafe {
             let stack_top = region.add(STACK);
             let tcb = stack_top.add(below);
@@ -88,8 +88,8 @@ impl Place {
     }
 }
 
-/// What a thread of ours does first. The program's floating-point state and descriptors came along;
-/// neither is wanted, but those below `first`.
+/// What a thread of ours does first. It began with the program's floating-point state and
+/// descriptors. Neither is wanted, except the descriptors below `first`.
 pub fn settle(first: u32, name: &CStr) {
     tls::current().busy.store(1, Relaxed);
     tls::FloatState::save();

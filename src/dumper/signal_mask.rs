@@ -1,8 +1,8 @@
 //! Signals that are blocked in a thread while it writes a dump.
 //!
-//! A dump may cross RLIMIT_FSIZE, which sends SIGXFSZ to the writer. A handler of the program that
-//! interrupted the writer would run while our locks are held. glibc's own two signals, 32 and 33,
-//! stay open: `setuid` in another thread waits for every thread to take one.
+//! A dump may cross RLIMIT_FSIZE, which sends SIGXFSZ to the writer. If a handler of the program
+//! interrupted the writer, it would run while our locks are held. glibc's own two signals, 32 and
+//! 33, stay open: `setuid` in another thread waits until every thread has taken one.
 
 use crate::platform::sys::{self, GLIBC, SignalSet};
 
@@ -20,7 +20,7 @@ pub fn blocked(work: impl FnOnce()) {
     sys::set_signal_mask(before);
 }
 
-/// Runs `work` with all signals blocked, for the moment of starting a thread that inherits it.
+/// Runs `work` with all signals blocked: while it starts a thread, which inherits the blocked set.
 pub fn all_blocked<T>(work: impl FnOnce() -> T) -> T {
     let before = sys::set_signal_mask(!0);
     let result = work();

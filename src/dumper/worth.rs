@@ -1,10 +1,10 @@
 //! Whether a process that ends has enough of its own to write a dump.
 //!
-//! Shells start hundreds of programs, and servers a process for each connection. A file of each
-//! would bury the one that matters, and cost more than the child's own work. So the process that
-//! the user named always dumps at its end. A process that another one under the profiler started
-//! (`lineage`) dumps only when it did more than a little: by what it sampled itself and kept, and
-//! by its age. `prof_final_all` makes all of them dump.
+//! Shells start hundreds of programs, and servers start a process for each connection. A file for
+//! each process would hide the one that matters, and would cost more than the child's own work. So
+//! the process that the user named always dumps at its end. A process that another one under the
+//! profiler started (`lineage`) dumps only when it did more than a little. The measures are what it
+//! sampled itself and still keeps, and its age. `prof_final_all` makes all of them dump.
 //!
 //! [`has_something_to_tell`] runs at the end, [`sampled`] at each sample. Table locks are taken,
 //! one at a time, at the end only.
@@ -21,30 +21,30 @@ use crate::{java_heap, table::fork_gate};
 /// Does every process dump at its end? Written by [`start`].
 static ALL: AtomicBool = AtomicBool::new(false);
 
-/// Was anything sampled since the start, or the fork? Written by any thread that samples, and in a
-/// fork's child.
+/// Was anything sampled since the start, or since the fork? Written by any thread that samples, and
+/// in a fork's child.
 static SAMPLED: AtomicBool = AtomicBool::new(false);
 
-/// A younger process has hardly begun: a program in a pipe, a query.
+/// A process younger than this has hardly begun: a program in a pipe, a query.
 const YOUNG_MS: u64 = 1_000;
 
-/// A young process that keeps this much is worth a dump: several samples at the default rate, and
-/// more than the caches that a database's or an interpreter's processes fill while they start.
+/// A young process that keeps this much is worth a dump. It is several samples at the default rate,
+/// and more than the caches that database and interpreter processes fill while they start.
 const MUCH: u64 = 8 << 20;
 
 /// A process of this age is a worker.
 const OLD_MS: u64 = 10_000;
 
-/// A worker that lived for a while and keeps this much is worth a dump: less than what one sample
-/// at the default rate stands for.
+/// A process that is neither young nor old and keeps this much is worth a dump. It is less than one
+/// sample at the default rate stands for.
 const SOME: u64 = 256 << 10;
 
-/// Keeps what the configuration says.
+/// Stores what the configuration says.
 pub fn start(config: &Config) {
     ALL.store(config.prof_final_all, Relaxed);
 }
 
-/// In a fork's child, and at the start: nothing was sampled yet.
+/// Runs in a fork's child, and at the start: nothing was sampled yet.
 pub fn forget() {
     // A write would copy the page in every child.
     if SAMPLED.load(Relaxed) {
@@ -52,7 +52,7 @@ pub fn forget() {
     }
 }
 
-/// Something was sampled.
+/// Notes that something was sampled.
 #[inline]
 pub fn sampled() {
     if !SAMPLED.load(Relaxed) {
@@ -60,7 +60,7 @@ pub fn sampled() {
     }
 }
 
-/// Shall this process dump at its end?
+/// Must this process dump at its end?
 pub fn has_something_to_tell() -> bool {
     let tables = [&recorder::STACKS, &recorder::MAP_STACKS, &java_heap::STACKS];
     if tables.into_iter().all(StackTable::is_empty) {
@@ -70,10 +70,11 @@ pub fn has_something_to_tell() -> bool {
         return true;
     }
     let has_sampled = SAMPLED.load(Relaxed) || !lineage::is_forked();
-    // Of what has a word for it; the others tell by their tables.
+    // The malloc samples have their own flag, `SAMPLED`. The other kinds are known by their tables.
     let [_, others @ ..] = tables;
     if !has_sampled && others.into_iter().all(StackTable::is_empty) {
-        // It keeps nothing of its own, which is little at any age: neither a clock nor a table is looked at.
+        // The process keeps nothing of its own, which is little at any age. No clock and no table
+        // is read.
         return !lineage::is_child();
     }
     let now_ms = recorder::uptime_ms();
@@ -90,10 +91,10 @@ fn is_much(age_ms: u64, has_sampled: bool, kept: &dyn Fn() -> u64) -> bool {
     }
 }
 
-/// The bytes that live of what this process itself allocated, as its samples have it.
+/// An estimate, from the samples, of the live bytes that this process itself allocated.
 fn kept_since(born_ms: u64) -> u64 {
     let Some(_pass) = fork_gate::TABLES.enter() else {
-        // A fork takes its time. To write is on the safe side.
+        // A fork takes too long. It is safer to write a dump than to lose one.
         return u64::MAX;
     };
     let mut kept = java_heap::LIVE.total_weighted_bytes();

@@ -1,20 +1,21 @@
-//! The C symbols that the preloaded library exports, as a macro that `preload/` expands, so that
-//! tests, benches and fuzz targets can link this crate without replacing their own malloc.
+//! The C symbols that the preloaded library exports, as a macro. `preload/` expands it, so tests,
+//! benches and fuzz targets can link this crate and keep their own malloc.
 //!
-//! The hot twins are naked functions. An allocation subtracts its size from the thread's countdown
+//! Each hot hook is a naked function. An allocation subtracts its size from the thread's countdown
 //! and jumps to the next allocator. When the countdown is used up, or the subtraction borrows
-//! (unsigned: this catches absurd sizes too), it jumps to an entry that calls the cold twin. A free
-//! jumps straight on until something has been sampled. From then on it reads the count of the page
-//! in which its block begins (`live_table::pages`): zero means that the block is certainly not
-//! sampled, and it jumps on. Sampled blocks are where the allocator put them. Four, six and seven
-//! instructions, one TLS word, one byte of a table, no flag that says "initialised": the countdown
-//! starts at zero, so a thread's first allocation is its initialisation; the jump targets start at
-//! bootstrap functions, or at null.
+//! (unsigned: this catches absurd sizes too), it jumps to an entry that calls the hook's cold twin.
+//! A free is only a jump until something has been sampled. From then on it reads the count of the
+//! page in which its block begins (`live_table::pages`). Zero means that the block is certainly not
+//! sampled, and the hook jumps on. A sampled block stays where the allocator put it.
 //!
-//! May not: allocate, lock, call the system, panic, touch the stack.
+//! The cost is four, six or seven instructions, one TLS word, and one byte of a table. There is no
+//! flag that says "initialised". The countdown starts at zero, so a thread's first allocation
+//! initialises the thread. The jump targets start at bootstrap functions, or at null.
+//!
+//! A hook may not allocate, lock, call the system, panic, or touch the stack.
 //!
 //! The additional functions of jemalloc, tcmalloc and mimalloc exist when the next allocator has
-//! them, see `unveil`. Many are only other names of a function, and share its hook.
+//! them, see `unveil`. Many of them are other names of one function, and share its hook.
 //!
 //! Source: SysV ABI for x86-64 (argument registers, `fs`), the Itanium C++ ABI (mangled names).
 
@@ -182,10 +183,10 @@ macro_rules! export_hooks {
             brk = brk,
             sbrk = sbrk);
     };
-    // By hidden labels: an executable that is not position-independent defines `malloc` as its own
-    // PLT slot for all code that takes the address of the symbol.
+    // Uses hidden labels: in an executable that is not position-independent, the address of
+    // `malloc` is a PLT slot of that executable, for all code that asks for the symbol.
     (@addresses $($field:ident = $symbol:ident),+) => {
-        /// The addresses of the hooks: the first frame of every stack.
+        /// The addresses of the hooks. The first frame of every stack is one of them.
         pub static HOOKS: $crate::recorder::HookAddresses = {
             unsafe extern "C" {
                 $(
@@ -199,11 +200,12 @@ macro_rules! export_hooks {
     (@extensions $($name:ident $veil:literal => $kind:ident $($target:ident)::+;)+) => {
         $($crate::export_hooks!(@extension $name $veil => $kind $($target)::+);)+
 
-        /// The hashes of the names of what only some allocators have.
+        /// The hashes of the names of functions that only some allocators have.
         pub static EXTENSIONS: [u32; [$(stringify!($name)),+].len()] =
             [$($crate::platform::elf::gnu_hash(stringify!($name).as_bytes())),+];
 
-        /// The hooks of these functions. Not a static: the loader would relocate it in every process.
+        /// The hooks of these functions. Not a static: the loader would have to relocate a static
+        /// in every process.
         pub fn extensions() -> [$crate::hooks::unveil::Extension; [$(stringify!($name)),+].len()] {
             unsafe extern "C" {
                 $(
@@ -232,7 +234,7 @@ macro_rules! export_hooks {
             target = sym $crate::hooks::$family::$($target)::+,
         });
     };
-    // Under another name, see `unveil`.
+    // Exported under another name, see `unveil`.
     (@veiled $name:ident $veil:literal { $($body:tt)* }) => {
         #[doc = concat!("Leads to the hook of `", stringify!($name), "`.")]
         ///
@@ -282,7 +284,7 @@ macro_rules! export_hooks {
             target = const core::mem::offset_of!($crate::hooks::forward::Forward, $symbol),
         });
     };
-    // The product must be tested for overflow before it is used; r8 is not an argument here.
+    // The product must be tested for overflow before it is used. r8 carries no argument here.
     (@array $symbol:ident) => {
         $crate::export_hooks!(@function $symbol {
             "mov rax, rdi",
@@ -312,7 +314,7 @@ macro_rules! export_hooks {
             target = const core::mem::offset_of!($crate::hooks::forward::Forward, $symbol),
         });
     };
-    // `jrcxz` tests for null in one instruction, and rcx is not an argument of any function that
+    // `jrcxz` tests for null in one instruction. rcx carries no argument in any function that
     // frees.
     (@released $symbol:ident) => {
         $crate::export_hooks!(@function $symbol {
@@ -346,8 +348,8 @@ macro_rules! export_hooks {
             measured = sym $crate::hooks::malloc::$symbol,
         });
     };
-    // r11 is not an argument of any of them. The target is tested, not relocated: it is null until
-    // the functions were looked up.
+    // r11 carries no argument in any of these functions. The target is tested, not relocated: it is
+    // null until the functions are looked up.
     (@mapping $($symbol:ident: $boot:ident),+) => {$(
         $crate::export_hooks!(@function $symbol {
             "mov r11, qword ptr [rip + {targets} + {target}]",
@@ -360,7 +362,7 @@ macro_rules! export_hooks {
             boot = sym $crate::hooks::mapping::$boot,
         });
     )+};
-    // Before we were relocated the target is null, see `early`.
+    // Before this library is relocated the target is null, see `early`.
     (@forward $early:ident: $($field:ident = $symbol:ident),+) => {$(
         $crate::export_hooks!(@function $symbol {
             "cmp qword ptr [rip + {forward} + {target}], 0",

@@ -1,12 +1,14 @@
-//! What the hooks jump to when nothing is to be sampled.
+//! What the hooks jump to when an allocation or a free is not to be sampled.
 //!
-//! Every pointer starts at a bootstrap entry, or at null, and is replaced by [`install`]: by
-//! [`bootstrap`] when the first call comes before our constructor, else by `boot`. From then on they
-//! point into objects that the program started with, which are never closed. A C++ operator that
-//! nobody defines by then can only come from a library opened later, which may be closed again; it
-//! gets a twin of ours that leads to malloc. `begin_to_watch` replaces the targets of what frees, once, when
-//! the first sample is taken: until then a free goes straight on. Each store is complete in itself,
-//! so relaxed atomics do where nothing else is said: a thread that still sees the old pointer
+//! Every pointer starts at a bootstrap entry, or at null. [`install`] replaces it. [`bootstrap`]
+//! calls [`install`] when a hook is called before our constructor; else `boot` does. From then on
+//! the pointers lead into objects that the program started with, which are never closed. A C++
+//! operator that has no definition by then can only come from a library opened later. That library
+//! may be closed again, so the hook gets a replacement of ours that leads to malloc.
+//!
+//! `begin_to_watch` replaces the targets of the functions that free. It runs once, when the first
+//! sample is taken; until then a free is only forwarded. Each store is complete in itself, so
+//! relaxed atomics suffice unless a comment says more. A thread that still sees an old pointer
 //! resolves once more, or frees a block that it had before there were samples.
 //!
 //! # Safety
@@ -24,7 +26,7 @@ use crate::next::{self, Block, Entry, REAL};
 use crate::recorder::{self, PAGES};
 use crate::table::live_table::pages::PageFilter;
 
-/// Where a free begins: null until [`install`], then the page filter. Written by it.
+/// What a free reads first: null until [`install`] writes it, then the page filter.
 pub static FREES: AtomicPtr<PageFilter> = AtomicPtr::new(core::ptr::null_mut());
 
 type Function = unsafe extern "C" fn();
@@ -50,7 +52,7 @@ macro_rules! forward {
             $(pub $delete: Entry,)+
         }
 
-        /// The targets in force; see the head of the file for who writes them.
+        /// The current targets. The head of the file says which functions write them.
         pub static FORWARD: Forward = Forward {
             $($plain: entry($boot_plain),)+
             $($extended: Entry::new(core::ptr::null_mut()),)+
@@ -108,13 +110,13 @@ forward! {
     }
 }
 
-/// The first call of any hook, before or after our constructor.
+/// Handles the first call of any hook, before or after our constructor.
 pub extern "C" fn bootstrap() {
     next::resolve();
     install();
 }
 
-/// Points the hooks at the next allocator, unless that was done before.
+/// Points the hooks at the next allocator, unless that was already done.
 pub fn install() {
     let real = next::allocator();
     let null = core::ptr::null_mut();
@@ -133,7 +135,7 @@ pub fn install() {
         address_of!(boot_realloc) as *mut c_void,
         real.realloc.load(Relaxed),
     );
-    // jemalloc's, which nobody calls before `unveil` shows them.
+    // jemalloc's functions, which the program cannot call before `unveil` shows them.
     settle(&FORWARD.mallocx, null, real.mallocx.load(Relaxed));
     settle(&FORWARD.dallocx, null, real.dallocx.load(Relaxed));
     settle(&FORWARD.sdallocx, null, real.sdallocx.load(Relaxed));
@@ -146,14 +148,15 @@ pub fn install() {
     FREES.store(core::ptr::from_ref(&PAGES).cast_mut(), Relaxed);
 }
 
-/// Gives a target its first value. A thread that was held up in [`install`] must not undo what
-/// `begin_to_watch` did meanwhile.
+/// Gives a target its first value. A thread that was delayed in [`install`] must not undo what
+/// `begin_to_watch` did in the meantime.
 fn settle(target: &Entry, initial: *mut c_void, value: *mut c_void) {
-    // An Err says that it has been done.
+    // An Err means that the target already has its value.
     let _ = target.compare_exchange(initial, value, Relaxed, Relaxed);
 }
 
-/// From now on whatever frees asks the page filter first. Called before the first sample is recorded.
+/// From now on, every function that frees asks the page filter first. Called before the first
+/// sample is recorded.
 static BEGIN_TO_WATCH: fn() = begin_to_watch;
 
 #[cold]
@@ -175,20 +178,21 @@ fn begin_to_watch() {
         .sdallocx
         .store(address_of!(release::check_sdallocx) as *mut c_void, Relaxed);
     watch_operators();
-    // Release: pairs with the hook's load of the address, whose routes must be there.
+    // Release: pairs with the hook's load of the address. A hook that sees the address must see the
+    // routes.
     PAGES
         .entry
         .store(address_of!(release::watched_free) as *mut c_void, Release);
 }
 
-/// Does a C++ operator do its work without our hooks of malloc and free? One that comes back
-/// through them is counted there.
+/// Does a C++ operator work without our hooks of malloc and free? An operator that calls them is
+/// counted there.
 fn is_counted_here(real: &Entry) -> bool {
     next::is_counted(real) && !next::is_shadowed()
 }
 
-/// `late` where nobody defines the operator, `counting` where it is counted at its own hook, else
-/// the operator itself.
+/// Chooses `late` if the operator has no definition, `counting` if it is counted at its own hook,
+/// and the operator itself in all other cases.
 fn install_operator(
     target: &Entry,
     boot: usize,
@@ -206,7 +210,7 @@ fn install_operator(
     settle(target, boot as *mut c_void, chosen);
 }
 
-/// free before the hooks were given their targets.
+/// free, before the hooks have their targets.
 ///
 /// # Safety
 /// As free(3).

@@ -1,17 +1,18 @@
-//! prctl(2) and syscall(2): passed on, and watched for the seccomp filter by which a program goes into a
-//! sandbox of its own.
+//! prctl(2) and syscall(2): passed on, and watched for the seccomp filter by which a program puts
+//! itself into a sandbox.
 //!
-//! A call that installs no filter is a jump to libc's function: all arguments,
-//! those on the stack too, stand where they were, and the stack is not touched. Who installs one is
-//! answered by libc's function as well, called in between: errno is what it left, for nothing of ours
-//! sets it. libseccomp comes here by `syscall`. A program that enters the kernel by an instruction of its
-//! own does not: `watcher` finds that out within a second, where there is a watcher.
+//! A call that installs no filter is a jump to libc's function. All its arguments stay where they
+//! were, also those on the stack, and the stack is not changed. A call that installs a filter is
+//! answered by libc's function too, which is called between our own steps. errno is what that
+//! function left, because nothing of ours sets it. libseccomp calls us by `syscall`. A program that
+//! enters the kernel by an instruction of its own does not call us. If there is a watcher,
+//! `watcher` finds that filter within a second.
 //!
 //! Sources: prctl(2), syscall(2), seccomp(2).
 //!
 //! # Safety
-//! The arguments are the program's own, under the contracts of those calls; they are passed on as
-//! they are.
+//! The arguments are the program's own, under the contracts of those calls, and are passed on
+//! unchanged.
 #![allow(unsafe_code)]
 
 use core::arch::naked_asm;
@@ -25,8 +26,9 @@ use crate::next::{self, Entry};
 use crate::platform::sys::{self, Filter};
 use crate::{recorder, trigger};
 
-/// libc's functions; null before [`install`]. Written by it and by a call that comes before, the same
-/// values; relaxed, since each is complete in itself and libc was loaded before us.
+/// libc's functions; null before [`install`], which writes them. A call that comes earlier runs
+/// [`install`] too, and it writes the same values. Relaxed is enough: each pointer is complete in
+/// itself, and libc was loaded before us.
 static PRCTL: Entry = Entry::new(null_mut());
 /// As [`PRCTL`].
 static SYSCALL: Entry = Entry::new(null_mut());
@@ -44,7 +46,8 @@ pub fn install() {
     }
 }
 
-/// prctl(2). r11 is no argument; rax, which is one of a variadic function, stays.
+/// prctl(2). r11 carries no argument. rax carries information for a variadic function, so it stays
+/// unchanged.
 ///
 /// # Safety
 /// Jumped to from the hook.
@@ -89,7 +92,7 @@ pub unsafe extern "C" fn syscall() {
     )
 }
 
-/// A call that may install a filter, or comes before [`install`].
+/// Handles a call that may install a filter, or that comes before [`install`].
 extern "C" fn prctl_event(option: c_int, b: usize, c: usize, d: usize, e: usize) -> c_int {
     let make = || {
         let real = real(&PRCTL);
@@ -107,7 +110,7 @@ extern "C" fn prctl_event(option: c_int, b: usize, c: usize, d: usize, e: usize)
     grant(wish, make) as c_int
 }
 
-/// As [`prctl_event`]; the seventh argument lies on the stack.
+/// As [`prctl_event`]; the seventh argument is on the stack.
 extern "C" fn syscall_event(
     number: c_long,
     a: usize,
@@ -136,7 +139,7 @@ extern "C" fn syscall_event(
     grant(wish, make)
 }
 
-/// libc's function, looked up now if it was not; null before we are relocated.
+/// libc's function, which is looked up now if necessary; null before this library is relocated.
 fn real(entry: &Entry) -> *mut c_void {
     if entry.load(Relaxed).is_null() && !early::is_now() {
         install();
@@ -144,16 +147,16 @@ fn real(entry: &Entry) -> *mut c_void {
     entry.load(Relaxed)
 }
 
-/// Where there is no function to call yet. errno cannot be set then.
+/// Makes the call when there is no libc function to call yet. errno cannot be set then.
 fn by_kernel(number: c_long, arguments: [usize; 6]) -> isize {
     // SAFETY: the program's own call.
     let result = unsafe { sys::pass_on(number, arguments) };
     result.max(-1)
 }
 
-/// A sandbox that is asked for.
+/// A sandbox that the program asks for.
 struct Wish {
-    /// The `struct sock_fprog`; `None` for the strict mode, which has none.
+    /// The `struct sock_fprog`; `None` for the strict mode, which has no filter.
     filter: Option<usize>,
     flags: usize,
 }
@@ -177,12 +180,12 @@ impl Wish {
         Some(Wish { filter, flags })
     }
 
-    /// What the sandbox will be to us.
+    /// What the sandbox will mean for us.
     fn meaning(&self) -> Meaning {
         let Some(address) = self.filter else {
             return Meaning::Harm { lets_end: true };
         };
-        // SAFETY: the program hands its filter to the kernel now.
+        // SAFETY: the program gives its filter to the kernel now.
         match unsafe { Filter::at(address) } {
             None => Meaning::Nothing,
             Some(filter) if filter.admits_us() => Meaning::Admitted,
@@ -192,23 +195,24 @@ impl Wish {
         }
     }
 
-    /// Is it there, when the kernel said so?
+    /// Does the sandbox exist, after the kernel gave `result`?
     fn is_fulfilled(&self, result: c_long) -> bool {
-        // With TSYNC a number is that of the thread that was in the way, unless one is a descriptor.
+        // With TSYNC a positive result is the number of the thread that prevented the sandbox. With
+        // NEW_LISTENER it is a descriptor, and the sandbox exists.
         result == 0 || result > 0 && self.flags & FLAG_NEW_LISTENER != 0
     }
 }
 
 enum Meaning {
-    /// There will be none: the kernel will refuse it.
+    /// There will be no sandbox: the kernel will refuse it.
     Nothing,
-    /// We can go on.
+    /// Our calls can go on.
     Admitted,
-    /// Calls of ours will be harmful.
+    /// Our calls will do harm.
     Harm { lets_end: bool },
 }
 
-/// Makes the call, and does before and after what the sandbox asks of us.
+/// Makes the call. Does, before and after it, what the sandbox requires of us.
 #[inline(never)]
 fn grant(wish: Option<Option<Wish>>, make: impl FnOnce() -> c_long) -> c_long {
     let wish = wish.flatten().filter(|_| concerns_us());
@@ -235,8 +239,8 @@ fn grant(wish: Option<Option<Wish>>, make: impl FnOnce() -> c_long) -> c_long {
     }
 }
 
-/// Not while nothing was begun, not in a sandbox already, and not for a child in borrowed memory, whose
-/// filter is not our process's.
+/// Must we react to a sandbox? No, if nothing has begun, or if we are in a sandbox already. No, for
+/// a child in borrowed memory: its filter does not apply to our process.
 fn concerns_us() -> bool {
     !early::is_now() && recorder::has_started() && !sys::is_sandboxed() && !recorder::is_borrowed()
 }

@@ -1,28 +1,29 @@
-//! Binds the program to hooks that must not exist unless the next allocator has their functions.
+//! Binds the program to hooks that must exist only when the next allocator has their functions.
 //!
-//! Programs ask by a weak reference or by `dlsym` whether jemalloc is there (`mallocx`), and by the
-//! answer choose what they call. So these hooks are exported under veiled names, which nobody asks
-//! for. At the start, when there is something to sample and the next allocator has the function,
-//! [`bind`]
+//! Programs ask by a weak reference or by `dlsym` whether jemalloc is there (`mallocx`), and the
+//! answer decides what they call. So these hooks are exported under other names, their veils, which
+//! no program asks for. At the start, if the library will sample and the next allocator has the
+//! function, [`bind`] takes two steps:
 //!
-//! 1. takes the veil away: it writes the name over the veil in the string table of this library. A
-//!    veil is as long as the name and has the same hash, so the loader finds the symbol from then
-//!    on: for `dlsym`, for libraries opened later, for calls that are bound when they are made;
-//! 2. redirects what is bound already: the words of the objects that hold the allocator's function.
+//! 1. It takes the veil away: it writes the name over the veil in the string table of this library. A
+//!    veil is as long as the name and has the same hash. So from then on the loader finds the symbol:
+//!    for `dlsym`, for libraries opened later, and for calls that are bound when they are made.
+//! 2. It redirects what is already bound: the words in objects that hold the allocator's function.
 //!
-//! The allocator's own calls are left with itself, or its functions would be counted twice, or call
-//! themselves through us. Without such an allocator, and without sampling, nothing is touched: the
-//! symbols are not there. (An exported IFUNC that resolves to null would do for `dlsym`; but a
-//! library that has a weak reference is relocated before what is preloaded, and then the loader
-//! prints "Relink" and calls a resolver that cannot work yet; glibc, `sysdeps/x86_64/dl-machine.h`.)
+//! The allocator's own calls are left alone. Otherwise its functions would be counted twice, or
+//! would call themselves through us. Without such an allocator, and without sampling, nothing is
+//! changed, and the symbols do not exist. (An exported IFUNC that resolves to null would be enough
+//! for `dlsym`. But a library with a weak reference is relocated before the preloaded library. The
+//! loader then prints "Relink" and calls a resolver that cannot work yet; glibc,
+//! `sysdeps/x86_64/dl-machine.h`.)
 //!
-//! It runs once, in our constructor. It may not allocate or lock. A word that cannot be
-//! written stays as it is: what is called through it is not sampled.
+//! It runs once, in our constructor. It may not allocate or lock. A word that cannot be written
+//! stays as it is, and calls through that word are not sampled.
 //!
-//! Assumes that the objects the program started with are not closed, and are relocated already.
+//! It assumes that the objects the program started with are not closed, and are already relocated.
 //!
 //! # Safety
-//! Words are written with the address of a function of the same prototype, by one store.
+//! Each word gets the address of a function with the same prototype, by one store.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -33,17 +34,17 @@ use crate::platform::sys::{self, PAGE};
 
 /// A hook of a function that only some allocators have.
 pub struct Extension {
-    /// What the function is called.
+    /// The function's name.
     pub name: &'static str,
     /// Its hash, by [`elf::gnu_hash`].
     pub hash: u32,
-    /// What the hook is called in the file.
+    /// The hook's name in the file.
     pub veil: &'static str,
     /// The address of the hook.
     pub hook: usize,
 }
 
-/// May `veil` stand for `name`: is it another name of the same length and hash?
+/// May `veil` stand for `name`? It must be another name with the same length and hash.
 pub const fn is_veil(veil: &str, name: &str) -> bool {
     let (veil, name) = (veil.as_bytes(), name.as_bytes());
     let is_like = veil.len() == name.len() && elf::gnu_hash(veil) == elf::gnu_hash(name);
@@ -60,8 +61,8 @@ const fn is_equal(mut a: &[u8], mut b: &[u8]) -> bool {
     true
 }
 
-/// Binds the program to those of `extensions` that the next allocator has. `hashes` are those of their names:
-/// with most allocators no more than these is looked at.
+/// Binds the program to those of `extensions` that the next allocator has. `hashes` are the
+/// hashes of their names: with most allocators nothing more is examined.
 pub fn bind<const N: usize>(hashes: &[u32; N], extensions: fn() -> [Extension; N]) {
     if let Some((_, allocator)) = elf::next_symbol(b"malloc")
         && let Some(table) = allocator.table()
@@ -78,7 +79,7 @@ fn bind_to<const N: usize>(
     own: &Object,
     extensions: &[Extension; N],
 ) {
-    // Where the allocator's functions are; 0 where it has none.
+    // The addresses of the allocator's functions; 0 for a function that it does not have.
     let mut real = [0; N];
     let names = extensions
         .iter()
@@ -91,7 +92,8 @@ fn bind_to<const N: usize>(
     if real.iter().all(|&address| address == 0) {
         return;
     }
-    // The allocator's calls that are not bound yet would find ours once the veil is gone.
+    // Without this, the allocator's calls that are not bound yet would find our hooks once the veil
+    // is gone.
     redirect(allocator, &|slot| {
         let wanted = slot.kind == Kind::Jump;
         let at = wanted.then(|| named(extensions, slot)).flatten()?;
@@ -124,12 +126,12 @@ fn unveil(own: &Object, extension: &Extension) {
     };
     let length = extension.name.len();
     writable(name, length, true, || {
-        // SAFETY: a string of that length in our own string table, made writable just now.
+        // SAFETY: a string of that length in our own string table, which is writable now.
         unsafe { name.copy_from_nonoverlapping(NonNull::from(extension.name).cast(), length) };
     });
 }
 
-/// Writes what `target` says into the slots of `object`.
+/// Writes into the slots of `object` the values that `target` gives.
 fn redirect(object: &Object, target: &dyn Fn(&Slot<'_>) -> Option<usize>) {
     object.for_each_slot(&mut |slot| {
         let Some(access) = access_to(object, slot.address) else {
@@ -141,7 +143,7 @@ fn redirect(object: &Object, target: &dyn Fn(&Slot<'_>) -> Option<usize>) {
                 size_of::<usize>(),
                 access.is_read_only,
                 || {
-                    // SAFETY: an aligned word that the loader wrote; other threads call through it.
+                    // SAFETY: an aligned word that the loader wrote. Other threads call through it.
                     unsafe { slot.address.cast::<AtomicUsize>().as_ref() }.store(target, Relaxed);
                 },
             );
@@ -150,7 +152,7 @@ fn redirect(object: &Object, target: &dyn Fn(&Slot<'_>) -> Option<usize>) {
 }
 
 fn load(slot: &Slot<'_>) -> usize {
-    // SAFETY: as above.
+    // SAFETY: as in `redirect`.
     unsafe { slot.address.cast::<AtomicUsize>().as_ref() }.load(Relaxed)
 }
 
@@ -158,7 +160,7 @@ struct Access {
     is_read_only: bool,
 }
 
-/// How a word of the object can be written; `None` when it is in none of its data segments.
+/// How to write a word of the object; `None` when the word lies outside the object's data segments.
 fn access_to(object: &Object, address: NonNull<usize>) -> Option<Access> {
     let address = address.as_ptr() as usize;
     let offset = |segment: &libc::Elf64_Phdr| {
@@ -170,7 +172,8 @@ fn access_to(object: &Object, address: NonNull<usize>) -> Option<Access> {
             && segment.p_flags & libc::PF_W != 0
             && offset(segment) < segment.p_memsz
     });
-    // The loader takes the pages that the part touches at its beginning, and not at its end.
+    // The loader protects the page in which the read-only part begins, but not the page in which it
+    // ends.
     let is_read_only = segments.iter().any(|segment| {
         let first = object.base().wrapping_add(segment.p_vaddr as usize) & !(PAGE - 1);
         let end = object
@@ -181,7 +184,7 @@ fn access_to(object: &Object, address: NonNull<usize>) -> Option<Access> {
     is_data.then_some(Access { is_read_only })
 }
 
-/// Runs `write` while the pages of `[at, at + length)` can be written, if that can be had.
+/// Runs `write` while the pages of `[at, at + length)` are writable, if the kernel permits that.
 fn writable(at: NonNull<u8>, length: usize, is_read_only: bool, write: impl FnOnce()) {
     if !is_read_only {
         return write();
@@ -191,8 +194,8 @@ fn writable(at: NonNull<u8>, length: usize, is_read_only: bool, write: impl FnOn
     let Some(pages) = NonNull::new(first as *mut u8) else {
         return;
     };
-    // SAFETY: pages of a loaded object's data that the loader protected, or of our own tables:
-    // nobody relies on a write to them failing.
+    // SAFETY: pages of a loaded object's data that the loader protected, or of our own tables. No
+    // code depends on a fault when they are written.
     unsafe {
         if sys::mprotect(pages, end - first, libc::PROT_READ | libc::PROT_WRITE) == 0 {
             write();
@@ -201,7 +204,7 @@ fn writable(at: NonNull<u8>, length: usize, is_read_only: bool, write: impl FnOn
     }
 }
 
-/// The address of a function of ours, without a word that the loader would have to fill in every process.
+/// The address of one of our functions, without a word that the loader must fill in every process.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! address_of {

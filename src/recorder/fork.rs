@@ -1,8 +1,9 @@
-//! What a fork does to the tables: kept whole for the child, or abandoned by it.
+//! What a fork does to the tables: they are kept whole for the child, or the child abandons them.
 //!
-//! It runs in the fork handlers and, for children of forks that ran none (`_Fork`, raw clone),
-//! at the next sample: a wiped word shows such a fork. A process of one thread pays nothing for a fork, and
-//! its child one page: shells fork hundreds of times, and most children sample nothing.
+//! It runs in the fork handlers. For a child of a fork that ran no handlers (`_Fork`, raw clone),
+//! it runs at the next sample: a wiped word shows such a fork. In a process of one thread, a fork
+//! costs the parent nothing and the child one page. Shells fork hundreds of times, and most
+//! children sample nothing.
 //!
 //! # Safety
 //! See `recorder`; the child of a fork has one thread.
@@ -20,41 +21,45 @@ use crate::table::frame_table::FRAMES;
 use crate::table::{arena, fork_gate};
 use crate::{next, runtime, unwind};
 
-/// The process whose samples these are. Written by [`begin`] and in a fork's child.
+/// The process to which the samples belong. Written by [`begin`] and in a fork's child.
 static PID: AtomicU32 = AtomicU32::new(0);
 
-/// What is known of forks that run no handlers. Written by [`settle`], [`abandon`] and the child's handler, which
-/// leaves the word alone: most children are done before they sample, and each page that they write is copied.
+/// What is known of forks that run no handlers. Written by [`settle`], [`abandon`] and the child's
+/// handler. That handler does not write the word: most children end before they sample, and each
+/// page that they write is copied.
 static STATE: AtomicU8 = AtomicU8::new(UNWATCHED);
 
-/// Nothing was sampled yet, and nothing could be found half-made.
+/// Nothing was sampled yet, so there is nothing that a fork could leave half-written.
 const UNWATCHED: u8 = 0;
-/// The word tells.
+/// The word shows whether this process is such a child.
 const WATCHED: u8 = 1;
-/// A child whose fork ran our handlers, and that took no sample yet. The word was wiped, and means nothing.
+/// A child whose fork ran our handlers, and that took no sample yet. The fork wiped the word, so
+/// the word means nothing.
 const WHOLE_CHILD: u8 = 2;
 
-/// A page whose first word a child made by a fork without our handlers finds wiped to zero
-/// (MADV_WIPEONFORK). Of our own variables, so that no process has one mapping more.
+/// A page that begins with the word. In a child of a fork the kernel wipes it to zero
+/// (MADV_WIPEONFORK). It is one of our own variables, so no process has an extra mapping for it.
 static PAGE: Page = Page([const { AtomicU32::new(0) }; sys::PAGE / size_of::<AtomicU32>()]);
 
-/// x86-64's pages, and no larger ones: what else lies there would be wiped too.
+/// As large as a page of x86-64. On larger pages, other data in the page would be wiped too.
 #[repr(C, align(4096))]
 struct Page([AtomicU32; sys::PAGE / size_of::<AtomicU32>()]);
 
-/// The process whose samples these are. A vfork child shares our memory, and is another.
+/// The process to which the samples belong. A vfork child shares our memory, but is another
+/// process.
 pub fn pid() -> u32 {
     PID.load(Relaxed)
 }
 
-/// Is this a child that runs in our process's memory (vfork, CLONE_VM)? What is kept here is then not its
-/// own.
+/// Is this a child that runs in our process's memory (vfork, CLONE_VM)? Then the data kept here
+/// does not belong to it.
 pub fn is_borrowed() -> bool {
     let was = pid();
     if sys::getpid().unsigned_abs() == was {
         return false;
     }
-    // A fork would have wiped the word. Where nobody wrote it yet, this is another's memory while that one sleeps.
+    // A fork would have wiped the word. If no process has written the word yet, the memory is
+    // borrowed when its owner sleeps in vfork.
     word().load(Relaxed) != 0 || process::sleeps_for_vfork(was) == Some(true)
 }
 
@@ -68,9 +73,9 @@ fn word() -> &'static AtomicU32 {
     word
 }
 
-/// A sample is about to be recorded, or a second thread gets its block: from here on this process, who may be a
-/// child that was only looking until now, is told from its children by the word. True when it was one that ran no
-/// handlers, and had to begin afresh.
+/// A sample is about to be recorded, or a second thread gets its block. This process may be a child
+/// that has not sampled until now. From here on the word distinguishes it from its own children.
+/// True when it was a child of a fork that ran no handlers, and had to begin afresh.
 #[inline]
 pub(super) fn begin_to_sample() -> bool {
     match STATE.load(Relaxed) {
@@ -79,8 +84,8 @@ pub(super) fn begin_to_sample() -> bool {
     }
 }
 
-/// Begins to watch for forks that run no handlers. Also before a sandbox, in which it could not be done any more.
-/// True when this is a child that ran no handlers, and had to begin afresh.
+/// Begins to watch for forks that run no handlers. Also runs before a sandbox, because it would be
+/// impossible afterwards. True when this is a child of such a fork, and had to begin afresh.
 #[cold]
 pub fn settle() -> bool {
     let is_fresh = match STATE.load(Relaxed) {
@@ -88,14 +93,14 @@ pub fn settle() -> bool {
             adopt();
             false
         }
-        // Of a child that our handlers know, one that they do not know.
+        // The child ran our handlers, and then forked without them.
         WHOLE_CHILD => !is_ours() && abandon(),
         _ => false,
     };
     if cfg!(target_arch = "x86_64") {
         let page = NonNull::from(&PAGE).cast::<u8>();
-        // SAFETY: the page is ours; WIPEONFORK (Linux 4.14) changes only what a child sees of it. Where the kernel
-        // cannot do it, the word tells nothing.
+        // SAFETY: the page is ours. WIPEONFORK (Linux 4.14) changes only what a child sees of it.
+        // If the kernel does not have it, the word shows nothing.
         unsafe { sys::madvise(page, sys::PAGE, libc::MADV_WIPEONFORK) };
     }
     word().store(1, Relaxed);
@@ -103,15 +108,16 @@ pub fn settle() -> bool {
     is_fresh
 }
 
-/// Are the samples this very process's?
+/// Do the samples belong to this very process?
 fn is_ours() -> bool {
     pid() == sys::getpid().unsigned_abs()
 }
 
-/// Nothing was sampled yet, and we are not the process that was started: a fork that ran no handlers made us, and
-/// the samples to come are ours; or a vfork did, and the memory is our parent's, which sleeps meanwhile. A child in
-/// the memory of a parent that goes on (CLONE_VM alone) is taken for the first: should it be the first to sample, the
-/// parent leaves no dump.
+/// Nothing was sampled yet, and this is not the process that was started. There are two cases. A
+/// fork that ran no handlers made this process: then the coming samples are its own. Or a vfork
+/// made it: then the memory belongs to the parent, which sleeps in the meantime. A child in the
+/// memory of a parent that runs on (CLONE_VM alone) is mistaken for the first case: if that child
+/// is the first to sample, the parent leaves no dump.
 fn adopt() {
     let (was, pid) = (PID.load(Relaxed), sys::getpid().unsigned_abs());
     if was != pid && process::sleeps_for_vfork(was) == Some(false) {
@@ -119,21 +125,22 @@ fn adopt() {
     }
 }
 
-/// Is there certainly no other thread, and this one not inside our code? Then nothing has to be kept out of the
-/// tables, and neither parent nor child writes a word for it.
+/// Is this certainly the only thread, and is it outside our code? Then no thread must be kept out
+/// of the tables, and neither parent nor child writes a word for that.
 fn is_alone(tls: &tls::Tls) -> bool {
     // Threads that libc does not know are ours.
     let is_only = next::is_single_threaded() && !sys::has_spawned();
     is_only && !tls.is_busy() && tls.forks.load(Relaxed) == 0
 }
 
-/// How a fork found the tables: the thread was inside them (a signal handler forks), others stayed
-/// inside too long, or nobody was inside and the child inherits them whole.
+/// How a fork found the tables. `INSIDE`: the forking thread was inside them (a signal handler
+/// forks). `CROWDED`: other threads stayed inside too long. `WHOLE`: no thread was inside, and the
+/// child inherits them whole.
 const INSIDE: u32 = 0;
 const CROWDED: u32 = 1;
 const WHOLE: u32 = 2;
 
-/// Before fork, by our handler: keeps other threads out of the tables.
+/// Runs before fork, by our handler: keeps other threads out of the tables.
 pub fn before_fork() {
     let tls = tls::current();
     if is_alone(tls) {
@@ -149,10 +156,10 @@ pub fn before_fork() {
     }
 }
 
-/// After fork, in the parent.
+/// Runs after fork, in the parent.
 pub fn after_fork_in_parent() {
     let tls = tls::current();
-    // None is in progress: it was alone.
+    // No fork is noted, because the thread was alone.
     if tls.forks.load(Relaxed) == 0 {
         return;
     }
@@ -162,8 +169,9 @@ pub fn after_fork_in_parent() {
     }
 }
 
-/// After fork, in the child `pid`. What is not whole is abandoned at the next sample, by the wiped word;
-/// not here, where an interrupted thread may still be in the midst of it.
+/// Runs after fork, in the child `pid`. Tables that are not whole are abandoned at the next sample,
+/// by the wiped word. They are not abandoned here, where an interrupted thread may still be using
+/// them.
 pub fn after_fork_in_child(pid: u32) {
     let tls = tls::current();
     let was_alone = tls.forks.load(Relaxed) == 0;
@@ -178,22 +186,23 @@ pub fn after_fork_in_child(pid: u32) {
         tls.after_fork();
     }
     if is_last && state != INSIDE {
-        // The inherited countdown belongs to the parent; this thread draws its own.
+        // The inherited countdown belongs to the parent. This thread draws its own.
         tls.countdown.store(0, Relaxed);
     }
     if is_last && state == WHOLE {
         PID.store(pid, Relaxed);
         STATE.store(WHOLE_CHILD, Relaxed);
-        // SAFETY: the block of this very thread, the only one here.
+        // SAFETY: the block of the calling thread, which is the only thread here.
         if let Some(thread) = unsafe { current_thread().as_mut() } {
-            // The only thread has the process's number.
+            // The only thread has the number of the process.
             thread.refresh_tid(pid as i32);
         }
     }
 }
 
-/// In the child of a fork that ran no handlers: abandons what another thread of the parent may
-/// have left half-written, and starts afresh. True when it did. A child that only looks stays as it is.
+/// In the child of a fork that ran no handlers: abandons what another thread of the parent may have
+/// left half-written, and starts afresh. True when it did. A child that does not sample stays as it
+/// is.
 #[inline]
 pub(super) fn abandon_if_wiped() -> bool {
     let is_wiped = match STATE.load(Relaxed) {
@@ -209,8 +218,8 @@ pub(super) fn abandon_if_wiped() -> bool {
 fn abandon() -> bool {
     word().store(1, Relaxed);
     STATE.store(WATCHED, Relaxed);
-    // SAFETY: WIPEONFORK zeroed the word, so this is a new process, whose only thread we are; all
-    // pointers into the arena are dropped here.
+    // SAFETY: WIPEONFORK zeroed the word, so this is a new process, and this is its only thread.
+    // All pointers into the arena are dropped here.
     unsafe {
         arena::abandon();
         STACKS.abandon();

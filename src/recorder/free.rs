@@ -1,10 +1,10 @@
-//! What happens to a record when its block is freed or moved; and frees that must wait.
+//! What happens to a record when its block is freed or moved, and to frees that must wait.
 //!
-//! Takes one table lock at a time. When a signal handler interrupted this thread inside the tables,
-//! or a fork takes too long, the answer is [`Refused`].
+//! It takes one table lock at a time. If a signal handler interrupted this thread inside the
+//! tables, or a fork takes too long, the answer is [`Refused`].
 //!
 //! # Safety
-//! See `recorder`: only a thread itself uses its block.
+//! See `recorder`: a thread's block is used only by that thread.
 #![allow(unsafe_code)]
 
 use core::sync::atomic::AtomicBool;
@@ -20,17 +20,16 @@ use crate::platform::tls;
 use crate::table::fork_gate;
 use crate::table::live_table::{Insert, Sample};
 
-/// Makes the functions that free ask the page filter. Set by the hooks before anything can be
-/// sampled.
+/// Makes the functions that free ask the page filter. Set by the hooks before sampling can begin.
 static WATCH: OnceRef<'static, fn()> = OnceRef::new();
 
 /// Do the functions that free ask the page filter? Written by the thread that makes them do so,
 /// with Release.
 static WATCHED: AtomicBool = AtomicBool::new(false);
 
-/// Keeps the function that makes the functions that free ask the page filter.
+/// Stores the function that makes the functions that free ask the page filter.
 pub fn set_watch(watch: &'static fn()) {
-    // A second call would bring the same one.
+    // A second call would bring the same function.
     let _ = WATCH.set(watch);
 }
 
@@ -79,8 +78,8 @@ fn remove_timed(address: usize) -> Option<Sample> {
     sample
 }
 
-/// The block at `address` is about to be freed: removes its record, if there is one, and notes how long
-/// the block lived.
+/// The block at `address` is about to be freed. Removes its record, if there is one, and notes how
+/// long the block lived.
 #[inline]
 pub fn release(address: usize) -> Result<(), Refused> {
     let _guard = tls::current().enter().ok_or(Refused)?;
@@ -110,13 +109,12 @@ pub fn forget(sample: &Sample) {
 }
 
 /// A signal handler frees a sampled block while its thread is inside our tables. The record and the
-/// block are freed when the thread leaves them. False: there is no room to remember it, so the
-/// block must be freed now, and its record stays until the address is used again.
+/// block are freed when the thread leaves the tables. False: there is no room to remember the free.
+/// Then the block must be freed now, and its record stays until the address is used again.
 #[must_use]
 pub fn free_later(address: usize) -> bool {
     let thread = current_thread();
-    // SAFETY: the block of this very thread; the pending list is made to be filled by handlers, see
-    // `thread`.
+    // SAFETY: the block of the calling thread. Handlers may fill the pending list, see `thread`.
     let kept = !thread.is_null() && unsafe { Thread::pend(thread, address) };
     diag::count(if kept {
         Counter::FreeDeferred
@@ -130,16 +128,16 @@ pub fn free_later(address: usize) -> bool {
 #[inline(always)]
 pub fn has_pending() -> bool {
     let thread = current_thread();
-    // SAFETY: null, or the block of this very thread.
+    // SAFETY: null, or the block of the calling thread.
     !thread.is_null() && unsafe { Thread::has_pending(thread) }
 }
 
-/// The next block whose free a handler postponed on this thread; the caller frees it.
+/// The next block whose free a handler postponed on this thread. The caller frees it.
 pub fn next_pending() -> Option<usize> {
     let thread = current_thread();
     if thread.is_null() {
         return None;
     }
-    // SAFETY: the block of this very thread.
+    // SAFETY: the block of the calling thread.
     unsafe { Thread::take_pending(thread) }
 }

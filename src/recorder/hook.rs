@@ -6,8 +6,8 @@ use once_cell::race::OnceRef;
 /// The exported hooks, for frame 0. Set by [`set`] before sampling begins.
 static HOOKS: OnceRef<'static, HookAddresses> = OnceRef::new();
 
-/// The addresses of the exported hooks. A pointer into a hook is frame 0 of the stacks sampled
-/// there: the profile's readers drop everything up to a function with such a name.
+/// The addresses of the exported hooks. Frame 0 of each stack is an address inside the hook where
+/// the sample was taken: the profile's readers drop everything up to a function with such a name.
 #[allow(missing_docs, reason = "each field is the symbol of its name")]
 pub struct HookAddresses {
     pub malloc: *const (),
@@ -30,21 +30,21 @@ pub struct HookAddresses {
     pub sbrk: *const (),
 }
 
-// SAFETY: addresses of code, never written, never dereferenced.
+// SAFETY: addresses of code, which are never written and never dereferenced.
 unsafe impl Sync for HookAddresses {}
 
-/// Keeps the addresses of the hooks.
+/// Stores the addresses of the hooks.
 pub(super) fn set(hooks: &'static HookAddresses) {
     // A second call would bring the same addresses.
     let _ = HOOKS.set(hooks);
 }
 
-/// The exported hooks, once there is sampling.
+/// The exported hooks, after sampling has begun.
 pub fn hooks() -> Option<&'static HookAddresses> {
     HOOKS.get()
 }
 
-/// The hook by which a block was allocated.
+/// The hook that allocated a block.
 #[derive(Clone, Copy)]
 #[allow(missing_docs, reason = "each is the function of its name")]
 pub enum Hook {
@@ -67,8 +67,8 @@ pub enum Hook {
 }
 
 impl Hook {
-    /// An address inside the exported function: one past its first byte, so that a reader that
-    /// subtracts one from every frame stays inside it.
+    /// An address inside the exported function, one past its first byte. A reader that subtracts
+    /// one from every frame is then still inside the function.
     pub(super) fn address(self) -> u64 {
         let Some(hooks) = HOOKS.get() else {
             return 0;

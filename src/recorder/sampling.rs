@@ -1,7 +1,7 @@
-//! One sample of the malloc family: from the countdown that ran out to the record.
+//! One sample of the malloc family, from the used-up countdown to the record.
 //!
-//! It may take one table lock at a time and grow the arena, and nothing else; it holds no lock
-//! while unwinding.
+//! It may take one table lock at a time and may grow the arena, but nothing else. It holds no lock
+//! while it unwinds.
 //!
 //! # Safety
 //! See `recorder`: the guard makes the caller the only user of its thread's block.
@@ -22,29 +22,31 @@ use crate::table::live_table::{Before, Drawn, Insert};
 use crate::table::{arena, fork_gate};
 use crate::unwind::Registers;
 
-/// A sample while it is made: the thread is inside our code until it is recorded or dropped.
+/// A sample that is being made. The thread is inside our code until the sample is recorded or
+/// dropped.
 pub struct Sampling {
     thread: *mut Thread,
     guard: Guard,
 }
 
-/// The countdown ran out at an allocation of `size` bytes. `None`: it is not sampled, because this
-/// thread only looks (dormant, first allocation, inside us already).
+/// The countdown was used up at an allocation of `size` bytes. `None`: this allocation is not
+/// sampled (sampling is off, this is only the thread's first allocation, or the thread is inside
+/// our code).
 pub fn enter_event(size: usize) -> Option<Sampling> {
     let tls = tls::current();
     let Some(mut guard) = tls.enter() else {
-        // Only an absurd size gets here: a busy thread's countdown is parked.
+        // Only an absurd size leads here: the countdown of a busy thread is parked.
         tls.countdown.store(tls::PARKED, Relaxed);
         diag::count(Counter::Reentered);
         return None;
     };
-    // A thread that may be switched on again must not miss a call in exact mode.
+    // In exact mode, a thread whose sampling may be switched on again must not miss a call.
     guard.rearm(match is_exact() && !arena::exhausted() {
         true => 0,
         false => DORMANT.load(Relaxed),
     });
     if !is_active() {
-        // SAFETY: null, or the block of this very thread, with the guard held.
+        // SAFETY: null, or the block of the calling thread, with the guard held.
         if let Some(thread) = unsafe { current_thread().as_mut() } {
             thread.disarm();
         }
@@ -60,7 +62,7 @@ pub fn enter_event(size: usize) -> Option<Sampling> {
     }
 }
 
-/// As [`enter_event`], where all that was known before was just abandoned, the thread's block too.
+/// As [`enter_event`], after everything known before was abandoned, including the thread's block.
 #[cold]
 #[inline(never)]
 fn enter_afresh(tls: &'static Tls, mut guard: Guard, size: usize) -> Option<Sampling> {
@@ -102,7 +104,7 @@ pub(super) fn thread_of(tls: &'static Tls) -> Option<*mut Thread> {
 }
 
 impl Sampling {
-    /// Records the block that was made. Returns the bytes it stands for.
+    /// Records the block that was allocated. Returns the number of bytes that it stands for.
     pub fn record(&self, address: usize, size: usize, hook: Hook, registers: Registers) -> u64 {
         let event = Event::begin();
         // SAFETY: the guard inside `self` makes us the only user of this thread's block.
@@ -164,7 +166,8 @@ impl Sampling {
         weight.bytes
     }
 
-    /// The proof that the thread is inside our code, for the code that continues from here.
+    /// The proof that the thread is inside our code, for code that runs after the sample is
+    /// recorded.
     pub fn guard(&self) -> &Guard {
         &self.guard
     }

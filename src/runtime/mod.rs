@@ -1,12 +1,12 @@
-//! Managed frames: the methods of a language runtime in the stack of a sample. The native walk
-//! alone would end at code that has no name.
+//! Managed frames: the methods of a language runtime in the stack of a sample. Without them the
+//! native walk would end at code that has no name.
 //!
 //! A runtime is a folder here, a type that implements [`Runtime`], and one line in the table at the
-//! end. It runs on the thread whose stack it is, inside `fork_gate::TABLES` (names are interned).
-//! It calls nothing that allocates, locks or waits. Frames that it cannot name stay as the native
-//! walk had them. Several runtimes may be in one process. Each has a range of generated code of its
-//! own, at which the native walk ends (`unwind::managed`). The runtime walks on from there until it
-//! is back in native code.
+//! end. It runs on the thread to which the stack belongs, inside `fork_gate::TABLES` (names are
+//! interned). It calls no function that allocates, locks or waits. Frames that it cannot name stay
+//! as the native walk left them. A process may have several runtimes. Each has its own range of
+//! generated code, at which the native walk ends (`unwind::managed`). From there the runtime walks
+//! on until it is back in native code.
 #![allow(unsafe_code)]
 
 pub mod memory;
@@ -17,16 +17,16 @@ use crate::unwind::managed::Owner;
 use crate::unwind::{self, End, Registers, ThreadUnwinder};
 use memory::Memory;
 
-/// A language runtime. The types have no values: a process has one of each, with its state in
-/// statics.
+/// A language runtime. The types have no values: a process has at most one runtime of each type,
+/// and its state is in statics.
 ///
 /// # Safety
-/// Zeroed memory is a valid [`State`](Runtime::State), and a state has no ties to a thread.
+/// Zeroed memory is a valid [`State`](Runtime::State), and a state does not depend on a thread.
 pub unsafe trait Runtime {
     /// Its name in messages.
     const NAME: &'static str;
 
-    /// What a walk needs, and what it keeps for the next one.
+    /// The data that a walk needs, and what it keeps for the next walk.
     type State;
 
     /// Notes what to look for. Runs before sampling begins.
@@ -42,21 +42,21 @@ pub unsafe trait Runtime {
     /// A library is about to be closed: its runtime is not asked until [`Runtime::after_close`].
     fn before_close();
 
-    /// A library was closed; if it was the runtime's, the runtime is gone.
+    /// A library was closed. If it was this runtime's library, the runtime no longer exists.
     fn after_close();
 }
 
-/// A stack while it is made, leaf first.
+/// A stack that is being made, leaf first.
 pub struct Stack<'a> {
     /// Walks native frames.
     pub unwinder: &'a mut ThreadUnwinder,
     /// Room for all frames.
     pub frames: &'a mut [u64],
-    /// How many there are.
+    /// The number of frames so far.
     pub length: usize,
-    /// Why there are no more.
+    /// Why the stack ends there.
     pub end: End,
-    /// The stack pointer where it began.
+    /// The stack pointer at which the walk began.
     pub sp: u64,
     /// The time by the recorder's clock.
     pub now_ms: u64,
@@ -66,7 +66,7 @@ macro_rules! runtimes {
     ($($module:ident::$runtime:ident = $owner:literal;)+) => {
         $(pub mod $module;)+
 
-        /// What walks through managed frames need, and keep for the next walk.
+        /// The data that walks through managed frames need, and keep for the next walk.
         pub struct Room {
             pub(crate) memory: Memory,
             $(pub(crate) $module: <$module::$runtime as Runtime>::State,)+
@@ -82,8 +82,9 @@ macro_rules! runtimes {
             $($module::$runtime::start(config);)+
         }
 
-        /// The stack of the calling thread from `registers` up, leaf first: how many frames, and
-        /// why no more. `now_ms` is the time by the recorder's clock.
+        /// The stack of the calling thread, from `registers` upwards, leaf first. Returns the
+        /// number of frames, and why the stack ends there. `now_ms` is the time by the recorder's
+        /// clock.
         pub fn stack(
             unwinder: &mut ThreadUnwinder,
             registers: Registers,
@@ -104,28 +105,28 @@ macro_rules! runtimes {
             $($module::$runtime::before_close();)+
         }
 
-        /// A library was closed; if it was a runtime's, that runtime is gone.
+        /// A library was closed. If it was the library of a runtime, that runtime no longer exists.
         pub fn after_close() {
             $($module::$runtime::after_close();)+
         }
     };
 }
 
-/// One room for each walk in progress, no room in a process without a runtime.
-// SAFETY: zeroed memory is a valid room: nothing known, and each runtime's state as the trait
-// promises.
+/// One room for each walk in progress; no room in a process without a runtime.
+// SAFETY: zeroed memory is a valid room: it knows nothing yet, and the trait promises that each
+// runtime's zeroed state is valid.
 pub(crate) static ROOMS: Pool<Room> = unsafe { Pool::new() };
 
-/// Forgets what lay in the arena: for a child of a fork that ran no handlers.
+/// Forgets what was stored in the arena. For a child of a fork that ran no handlers.
 ///
 /// # Safety
-/// As `arena::abandon`, which is called with it.
+/// As for `arena::abandon`, which is called with it.
 pub unsafe fn abandon() {
     // SAFETY: the same contract.
     unsafe { ROOMS.abandon() };
 }
 
-// The numbers are places below `managed::MOST_OWNERS`, and no two are the same.
+// The numbers are places below `managed::MOST_OWNERS`, and are all different.
 runtimes! {
     jvm::HotSpot = 0;
 }

@@ -1,8 +1,8 @@
 //! The last dump, and the leak summary.
 //!
-//! Called through `__cxa_atexit`, registered by our constructor: the handlers run last registered
-//! first, so this one comes after the program's own handlers and static destructors. Nothing of
-//! ours is torn down: whoever still frees after us finds everything in place.
+//! It is called through `__cxa_atexit`, where our constructor registers it. Handlers run in reverse
+//! order of registration, so this one runs after the program's own handlers and static destructors.
+//! Nothing of ours is torn down: code that frees after this handler finds everything in place.
 //!
 //! The words of the summary are those that jemalloc 5.3 prints.
 
@@ -17,7 +17,7 @@ use crate::{
 
 use crate::dumper;
 
-/// The process exits.
+/// Runs when the process exits.
 pub fn at_exit(config: &Config) {
     if sys::is_sandboxed() {
         return;
@@ -36,7 +36,7 @@ pub fn at_exit(config: &Config) {
     }
 }
 
-/// Says what is still live; true when anything is.
+/// Reports what is still live; true if anything is.
 #[cold]
 #[inline(never)]
 fn summarize() -> bool {

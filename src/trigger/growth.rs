@@ -1,9 +1,10 @@
-//! Dumps by what the program has allocated (`lg_prof_interval`) and by what is live (`prof_gdump`).
+//! Dumps by how much the program has allocated (`lg_prof_interval`) and by how much is live
+//! (`prof_gdump`).
 //!
-//! `interval` follows jemalloc: bytes are added up at samples only, each thread's since its last
-//! one, and several intervals crossed at once make one dump. `high water` here is a new maximum of
-//! the estimated live bytes, by at least a twentieth, so that growth to any size makes a bounded
-//! number of dumps.
+//! `interval` follows jemalloc. Bytes are added up at samples only: each sample adds what its
+//! thread allocated since that thread's last sample. Several intervals crossed at once make one
+//! dump. `high water` means here a new maximum of the estimated live bytes, larger by at least a
+//! twentieth. So growth to any size makes a limited number of dumps.
 
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -16,7 +17,7 @@ use crate::recorder::{self, LIVE};
 /// Bytes between two interval dumps; 0 is off. Written by [`start`].
 static INTERVAL: AtomicU64 = AtomicU64::new(0);
 
-/// Bytes allocated since the last interval dump. Any sampling thread adds.
+/// Bytes allocated since the last interval dump. Every sampling thread adds to it.
 static ALLOCATED: AtomicU64 = AtomicU64::new(0);
 
 /// Dump on a new maximum? Written by [`start`].
@@ -25,11 +26,11 @@ static HIGH_WATER: AtomicBool = AtomicBool::new(false);
 /// The maximum that was last dumped, in bytes. The thread that raises it makes the dump.
 static PEAK: AtomicU64 = AtomicU64::new(0);
 
-/// A maximum below this makes no dump: one sample would.
+/// A maximum below this makes no dump, because a single sample could reach it.
 const LEAST_PEAK: u64 = 1 << 20;
 
-/// How often all samples had been forgotten when the bytes above began to count. Written by the thread
-/// that finds it to be more.
+/// How many times all samples had been forgotten when the bytes above began to count. Written by
+/// the thread that finds a larger number.
 static FORGOTTEN: AtomicU32 = AtomicU32::new(0);
 
 /// Notes what the configuration asks for.
@@ -54,7 +55,7 @@ pub fn after_sample(bytes: u64) {
     }
 }
 
-/// Maxima and intervals count anew after all samples were forgotten.
+/// After all samples were forgotten, maxima and intervals start at zero again.
 fn begin_anew(resets: u32) {
     if FORGOTTEN.load(Relaxed) != resets && FORGOTTEN.swap(resets, Relaxed) != resets {
         PEAK.store(0, Relaxed);
@@ -67,7 +68,7 @@ fn crosses(interval: u64, bytes: u64) -> bool {
     if now < interval {
         return false;
     }
-    // Of the threads that cross together, the one that takes the intervals out makes the dump.
+    // When several threads cross an interval together, the thread that subtracts it makes the dump.
     ALLOCATED
         .compare_exchange(now, now % interval, Relaxed, Relaxed)
         .is_ok()

@@ -1,7 +1,8 @@
 //! When a dump is due. Each trigger decides *when*, and hands the reason to the dumper.
 //!
-//! May take no table lock. Timer and memory limit have a thread (`watcher`), the signals handlers
-//! (`user_signal`, `dumper::final_signal`); none exists unless it was asked for.
+//! A trigger may take no table lock. Timer and memory limit have a thread (`watcher`), and the
+//! signals have handlers (`user_signal`, `dumper::final_signal`). Each of them exists only if the
+//! configuration asks for it.
 
 pub mod exit;
 mod growth;
@@ -22,8 +23,8 @@ pub fn start(config: &'static Config, pid: u32) {
     user_signal::start(config.prof_signal);
 }
 
-/// Starts what a program that shall be switched on later needs from the beginning. Runs
-/// when all is set up, and in a fork's child.
+/// Starts what must exist from the beginning in a program that may be switched on later. Runs when
+/// all is set up, and in a fork's child.
 pub fn begin() {
     worth::forget();
     if !recorder::is_on() && !sys::is_sandboxed() {
@@ -31,8 +32,8 @@ pub fn begin() {
     }
 }
 
-/// A sample was recorded, `bytes` after the thread's last one. The guard proves that the thread
-/// is inside our code, so that nothing of what a dump does is sampled.
+/// A sample was recorded, `bytes` after the thread's last one. The guard proves that the thread is
+/// inside our code, so nothing that a dump does is sampled.
 pub fn after_sample(_inside: &Guard, bytes: u64) {
     worth::sampled();
     growth::after_sample(bytes);

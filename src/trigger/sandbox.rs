@@ -1,8 +1,9 @@
-//! The program goes into a sandbox of its own: what there is to do before, for nothing can be done after.
+//! The program puts itself into a sandbox: what must be done before, because nothing can be done
+//! after.
 //!
-//! It runs on the thread that installs the filter, just before. A dump names what
-//! leaked so far, where the configuration has dumps written by themselves; handlers that would want to
-//! write go; threads of ours go, and are waited for where the filter will be theirs too.
+//! It runs on the thread that installs the filter, just before. If the configuration has automatic
+//! dumps, a dump names what leaked so far. Handlers that would try to write are removed. Threads of
+//! ours end, and this thread waits for them if the filter will apply to them too.
 
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
@@ -13,13 +14,14 @@ use crate::dumper::{self, final_signal};
 use crate::platform::{process, sys, tls};
 use crate::{java_heap, recorder, watcher};
 
-/// Are dumps written by themselves? Written by [`start`], before sampling begins.
+/// Are dumps written automatically? Written by [`start`], before sampling begins.
 static WRITES: AtomicBool = AtomicBool::new(false);
 
-/// Longest wait for a thread of ours that the filter does not let end.
+/// The longest wait for a thread of ours that the filter does not let end.
 const PATIENCE_MS: u64 = 2_000;
 
-/// Notes whether there is to be a dump: who only has `prof_control` or `prof_signal` asks for each.
+/// Notes whether there will be a dump. A user who has set only `prof_control` or `prof_signal` asks
+/// for each dump.
 pub fn start(config: &Config) {
     let at_times = config.prof_timer != 0 || config.interval_bytes().is_some();
     let by_size = config.prof_gdump || config.prof_memory_limit != 0;
@@ -27,11 +29,11 @@ pub fn start(config: &Config) {
     WRITES.store(at_times || by_size || at_end, Relaxed);
 }
 
-/// A filter that does not admit us is about to be installed, for every thread or the calling one.
-/// `lets_end`: it lets threads end.
+/// Prepares for a filter that stops our calls. It is about to be installed for every thread
+/// (`everyone`), or for the calling thread. `lets_end`: it lets threads end.
 pub fn before(everyone: bool, lets_end: bool) {
     recorder::settle();
-    // Inside already: a signal handler interrupted our own code, and installs a filter.
+    // The guard is refused inside our code: a signal handler interrupted it, and installs a filter.
     if let Some(_guard) = tls::current().enter() {
         if WRITES.load(Relaxed) {
             dumper::write_now(Reason::Sandbox);
@@ -50,8 +52,8 @@ pub fn before(everyone: bool, lets_end: bool) {
     }
 }
 
-/// A filter that admits us is there: a thread of ours that began without it goes, and the next sample
-/// may start another.
+/// A filter that permits our calls is installed. A thread of ours that began without the filter
+/// ends, and the next sample may start another.
 pub fn admitted() {
     sys::note_filter();
     watcher::leave();

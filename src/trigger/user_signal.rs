@@ -1,10 +1,10 @@
 //! A signal that makes a dump (`prof_signal`).
 //!
-//! The handler is installed once, before the program runs, and only where nobody else has a use for
-//! the signal by then: a disposition that was inherited as "ignore" stays. What the program installs
-//! later replaces ours, and that is the end of the trigger. The handler itself may interrupt
-//! anything, our own code included: it takes no lock, touches no table, and has the dump written by
-//! a thread (see `dumper`). On an alternate stack if the thread has one: Go's must.
+//! The handler is installed once, before the program runs, and only if the signal is unused by
+//! then. A disposition that was inherited as "ignore" stays. A handler that the program installs
+//! later replaces ours, and then there is no trigger any more. Our handler may interrupt anything,
+//! also our own code. So it takes no lock, touches no table, and has the dump written by a thread
+//! (see `dumper`). It runs on an alternate stack if the thread has one, as Go requires.
 
 use crate::diag;
 use crate::dump::Reason;
@@ -12,7 +12,7 @@ use crate::dumper;
 use crate::platform::decimal::Decimal;
 use crate::{platform::sys, remark};
 
-/// Signals that cannot be caught, that say the program is broken, or that are glibc's own.
+/// Signals that cannot be caught, signals that report a broken program, and glibc's own signals.
 const RESERVED: [i32; 10] = [
     libc::SIGILL,
     libc::SIGTRAP,
@@ -26,7 +26,7 @@ const RESERVED: [i32; 10] = [
     33,
 ];
 
-/// Makes `signal` a trigger, or says why not.
+/// Makes `signal` a trigger, or says why that is impossible.
 pub fn start(signal: u8) {
     let signal = i32::from(signal);
     if signal == 0 {

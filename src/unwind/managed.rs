@@ -1,5 +1,5 @@
-//! Code that a language runtime answers for: the range in which each runtime generates code. A walk
-//! that comes there ends, and the runtime continues it.
+//! Code for which a language runtime is responsible: the range in which each runtime generates
+//! code. A native walk that reaches such code ends there, and the runtime continues it.
 
 use core::ops::Range;
 use core::sync::atomic::AtomicU64;
@@ -9,17 +9,17 @@ use core::sync::atomic::Ordering::Relaxed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner(pub u8);
 
-/// The most runtimes that there can be.
+/// The largest possible number of runtimes.
 pub const MOST_OWNERS: usize = 8;
 
-/// `[low, high)` of each, empty while the process has no such runtime. Written by [`set`]. Relaxed:
-/// a walk that sees half of a change ends early or steps over one frame by its frame pointer.
-/// Nothing worse can happen.
+/// The range `[low, high)` of each runtime, empty while the process does not have that runtime.
+/// Written by [`set`]. Relaxed is enough: a walk that sees half of a change ends early, or steps
+/// over one frame by its frame pointer. No other harm is possible.
 static RANGES: [[AtomicU64; 2]; MOST_OWNERS] =
     [const { [const { AtomicU64::new(0) }; 2] }; MOST_OWNERS];
 
-/// From now on walks end at the code of `range`, which belongs to `owner`. An empty range takes it
-/// back.
+/// From now on walks end at the code of `range`, which belongs to `owner`. An empty range removes
+/// the previous range.
 pub fn set(owner: Owner, range: &Range<u64>) {
     if let Some([low, high]) = RANGES.get(usize::from(owner.0)) {
         high.store(0, Relaxed);
@@ -29,13 +29,13 @@ pub fn set(owner: Owner, range: &Range<u64>) {
     super::bump_generation();
 }
 
-/// The code that `owner` answers for.
+/// The code for which `owner` is responsible.
 pub fn range(owner: Owner) -> Range<u64> {
     let range = RANGES.get(usize::from(owner.0));
     range.map_or(0..0, |[low, high]| low.load(Relaxed)..high.load(Relaxed))
 }
 
-/// The runtime that answers for the code at `pc`.
+/// The runtime that is responsible for the code at `pc`.
 pub(super) fn owner(pc: u64) -> Option<Owner> {
     let mut ranges = (0..).map(Owner).zip(&RANGES);
     let found =

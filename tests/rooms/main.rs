@@ -1,7 +1,8 @@
-//! The order of the rooms: the head of each `lib.rs` draws which folder may use which, and this holds the
-//! sources against the drawing. A folder uses only folders of lines above it; within a folder, at any
-//! depth, files and folders beside each other use each other in one direction. In the companion only the
-//! rooms that its drawing names look outside. A dependency that no source names is none.
+//! The order of the rooms. The head of each `lib.rs` has a drawing of which folder may use which,
+//! and this test compares the sources with the drawing. A folder uses only the folders of lines
+//! above it. Files and folders that lie in the same folder, at any depth, use each other in one
+//! direction only. In the companion, only the rooms that its drawing names look outside. Every
+//! dependency must be named by a source.
 
 mod source;
 
@@ -14,7 +15,7 @@ use source::{Module, Sources};
 /// The crates that have rooms.
 const HOUSES: [&str; 2] = ["", "jeprof-compat"];
 
-/// What of the companion looks outside the process: files, the kernel, other programs.
+/// The parts of the companion that look outside the process: at files, the kernel, other programs.
 const OUTSIDE: [&str; 5] = [
     "profile/read",
     "profile/identity",
@@ -31,7 +32,7 @@ fn sources(house: &str) -> Sources {
     Sources::read(&folder(house).join("src"))
 }
 
-/// The line of each room in the drawing, counted from the top. Two blanks end its rooms.
+/// The line of each room in the drawing, counted from the top. Two blanks end the rooms of a line.
 fn drawing(house: &str) -> BTreeMap<String, usize> {
     let map = fs::read_to_string(folder(house).join("src/lib.rs")).expect("the map");
     let text = map.split("(a test holds the sources against this):").nth(1);
@@ -79,14 +80,14 @@ fn rooms_use_only_rooms_above_them() {
     }
 }
 
-/// Modules beside each other, by the folder that they are in: which uses which.
+/// For each folder, which of the modules in it uses which.
 fn siblings(house: &str) -> BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> {
     let mut folders: BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for (module, used) in sources(house).arrows() {
         for other in used {
             let same = module.iter().zip(&other).take_while(|(a, b)| a == b);
             let depth = same.count();
-            // One of them is the folder of the other.
+            // One of the two modules is a folder that holds the other.
             let (Some(own), Some(its)) = (module.get(depth), other.get(depth)) else {
                 continue;
             };
@@ -158,7 +159,7 @@ fn only_the_rooms_at_the_door_look_outside() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A folder with a file of its own name beside it hides where its head is.
+/// A file beside a folder of the same name hides the place of the folder's head.
 #[test]
 fn the_head_of_a_folder_is_its_mod_rs() {
     for house in HOUSES {

@@ -1,4 +1,4 @@
-//! The modules of a crate as their sources have them, and which names which.
+//! The modules of a crate as found in its sources, and which module names which.
 //!
 //! Source: the Rust reference on use declarations and module files.
 
@@ -21,11 +21,11 @@ pub fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every module with its code: without tests, which may look wherever they like, and comments.
+/// The code of every module. Comments are left out, and so are tests, which may use any module.
 pub struct Sources(BTreeMap<Module, String>);
 
 impl Sources {
-    /// All sources below `root` but the programs and the map.
+    /// All sources below `root`, except the programs and the map.
     pub fn read(root: &Path) -> Self {
         let mut paths = Vec::new();
         files(root, &mut paths);
@@ -42,7 +42,7 @@ impl Sources {
         self.0.iter()
     }
 
-    /// The folders and files at the top.
+    /// The folders and files at the top level.
     pub fn rooms(&self) -> BTreeSet<String> {
         self.0.keys().map(|module| module[0].clone()).collect()
     }
@@ -73,7 +73,8 @@ fn code(text: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The paths that begin with `text`: one, or several with groups; and what follows them.
+/// The paths that begin with `text` (one path, or several if there are groups), and the text after
+/// them.
 fn expand(text: &str) -> (Vec<Module>, &str) {
     let text = text.trim_start();
     if let Some(group) = text.strip_prefix('{') {
@@ -82,7 +83,7 @@ fn expand(text: &str) -> (Vec<Module>, &str) {
             let (more, after) = expand(rest);
             paths.extend(more);
             let after = after.trim_start();
-            // A name that was given: `as name`.
+            // A renamed path: `as name`.
             let end = after.find([',', '}']).unwrap_or(after.len());
             let is_over = !after[end..].starts_with(',');
             rest = after.get(end + 1..).unwrap_or_default();
@@ -105,7 +106,8 @@ fn expand(text: &str) -> (Vec<Module>, &str) {
     (paths, rest)
 }
 
-/// The modules that `code` names, by `crate::` or `super::`, as far down as there are modules.
+/// The modules that `code` names by `crate::` or `super::`, each path as deep as it leads to
+/// modules.
 fn used(module: &Module, code: &str, all: &BTreeMap<Module, String>) -> BTreeSet<Module> {
     let mut used = BTreeSet::new();
     for start in ["crate::", "super::"] {

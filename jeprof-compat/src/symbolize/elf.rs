@@ -1,7 +1,8 @@
 //! Opens an ELF file and reads only the parts that are asked for. No memory map, so no `unsafe` and no
 //! SIGBUS when a file shrinks under us.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -13,10 +14,19 @@ pub type Elf<'a> = object::File<'a, &'a ReadCache<File>>;
 
 /// Runs `f` on the file at `path`.
 pub fn open<T>(path: &Path, f: impl FnOnce(&Elf<'_>) -> T) -> Result<T> {
-    let file = File::open(path).with_context(|| format!("{}", path.display()))?;
+    let file = regular(path).with_context(|| format!("{}", path.display()))?;
     let cache = ReadCache::new(file);
     let elf = object::File::parse(&cache).with_context(|| format!("{}", path.display()))?;
     Ok(f(&elf))
+}
+
+/// A dump may name anything: to open a pipe would wait for its other end, to open a device may do more than
+/// reading.
+fn regular(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    File::open(path)
 }
 
 /// The build id in lower-case hex.
@@ -67,4 +77,20 @@ pub fn address_of(segments: &[Segment], offset: u64) -> Option<u64> {
     let holds = |s: &&Segment| offset >= s.offset && offset - s.offset < s.size;
     let segment = segments.iter().find(holds)?;
     Some(segment.address + (offset - segment.offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let pipe = std::env::temp_dir().join(format!("malloscope-pipe-{}", std::process::id()));
+        let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+        assert!(made.success());
+        let error = open(&pipe, |_| ()).expect_err("no ELF file");
+        assert!(format!("{error:#}").ends_with("not a regular file"));
+        fs::remove_file(pipe).expect("removal");
+    }
 }

@@ -1,8 +1,8 @@
 //! The kernel's part: a futex, and a clock that stands still or has run out.
 //!
-//! The kernel compares the word and sleeps as one step under a lock that a waker takes too; here
-//! that lock is loom's mutex. One condition variable serves all words: whoever is woken for
-//! another's sake looks again, as every caller must.
+//! The kernel compares the word and goes to sleep as one step, under a lock that the waking thread
+//! takes too. Here that lock is loom's mutex. One condition variable serves all words. A thread
+//! that is woken for another word looks again, as every caller must.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

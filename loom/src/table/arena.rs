@@ -1,8 +1,8 @@
-//! Memory for the tables. What the real arena gives is zero, which is also what an atomic is that
-//! was never written; here every word is an atomic of loom's with the value 0.
+//! Memory for the tables. The real arena gives zeroed memory, and zero is a valid atomic that was
+//! never written. Here every word is one of loom's atomics, with the value 0.
 //!
-//! Only the thread that allocates has made those atomics: whoever looks at one without a Release
-//! and an Acquire in between is caught by loom.
+//! The allocating thread alone makes these atomics. If another thread looks at one without a
+//! Release and an Acquire in between, loom reports it.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
@@ -14,7 +14,8 @@ const WORD: usize = size_of::<AtomicU64>();
 const _: () = assert!(WORD == 8 && size_of::<crate::atomic::AtomicU32>() == WORD);
 
 thread_local! {
-    /// What was handed out since [`reset`]. All threads of a loom test run on the one of the test.
+    /// All memory that was given out since [`reset`]. loom runs all threads of a test on the test's
+    /// thread.
     static PIECES: RefCell<Vec<(usize, Layout)>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -1,11 +1,12 @@
-//! Who started this process: a person, or another process under the profiler.
+//! What started this process: a person, or another process under the profiler.
 //!
-//! Noted at the start and in a fork's child, and asked at the end of a process: is it the one that the
-//! user named, or one of the many that a shell or a server starts? Nothing is put into the environment
-//! for it. A fork is known by its handler, or by another pid than at the start (`_Fork`, raw clone). A
-//! program that was executed looks at the environment that its parent was started with: a parent with
-//! the same preload and configuration started it under the profiler. Where that cannot be read (no
-//! `/proc`, another user's process), or the parent is gone, it counts as named.
+//! This is noted at the start and in a fork's child. It is asked at the end of a process: is this
+//! the process that the user named, or one of the many that a shell or a server starts? The
+//! environment is not changed for it. A fork is known by its handler, or by another pid than at the
+//! start (`_Fork`, raw clone). A program that was executed looks at the environment with which its
+//! parent was started. A parent with the same preload and configuration started it under the
+//! profiler. If that environment cannot be read (no `/proc`, another user's process), or the parent
+//! has ended, the process counts as named by the user.
 //!
 //! Source: proc(5), `/proc/pid/environ`.
 
@@ -15,24 +16,26 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::platform::{decimal::Decimal, sys};
 
-/// This process as of the start or the last fork. Written by [`begin`] and [`forked`].
+/// The number of this process at the start or at the last fork. Written by [`begin`] and
+/// [`forked`].
 static PID: AtomicU32 = AtomicU32::new(0);
 
-/// The process that it was forked from; 0: none. Written by [`forked`].
+/// The process from which this one was forked; 0: not forked. Written by [`forked`].
 static FROM: AtomicU32 = AtomicU32::new(0);
 
-/// When it was forked, in ticks: reading a clock would cost the child more than all else that its handler does.
-/// Written by [`forked`].
+/// When this process was forked, in ticks. To read a clock would cost the child more than
+/// everything else in its handler. Written by [`forked`].
 static BORN: AtomicU64 = AtomicU64::new(0);
 
 /// When the program was started, in ticks. Written by [`begin`].
 static STARTED: AtomicU64 = AtomicU64::new(0);
 
-/// Digests of the entries of the environment that switched us on; 0: there is no such entry. Written by
+/// Digests of the environment entries that switched us on; 0: there is no such entry. Written by
 /// [`begin`].
 static ENTRIES: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
-/// Keeps in mind what switched us on: the preload and the configuration, as `NAME=value`, in pieces.
+/// Notes the entries that switched us on: the preload and the configuration, as `NAME=value`, in
+/// pieces.
 pub fn begin(pid: u32, entries: [Option<[&[u8]; 3]>; 2]) {
     PID.store(pid, Relaxed);
     STARTED.store(sys::ticks(), Relaxed);
@@ -47,14 +50,14 @@ pub fn begin(pid: u32, entries: [Option<[&[u8]; 3]>; 2]) {
     }
 }
 
-/// In the child `pid` of a fork that ran our handlers.
+/// Runs in the child `pid` of a fork that ran our handlers.
 pub fn forked(pid: u32) {
     FROM.store(PID.swap(pid, Relaxed), Relaxed);
     BORN.store(sys::ticks(), Relaxed);
 }
 
-/// When this process began to do something of its own, by the profiler's clock, which says `now_ms` and began
-/// with [`begin`].
+/// When this process began to do something of its own, by the profiler's clock. That clock began
+/// with [`begin`] and now shows `now_ms`.
 pub fn born_ms(now_ms: u64) -> u64 {
     match is_forked() {
         false => 0,
@@ -65,22 +68,24 @@ pub fn born_ms(now_ms: u64) -> u64 {
     }
 }
 
-/// How old is who was born `since_birth` ticks ago, where `since_start` ticks are `now_ms`? No older than that.
+/// The age of a process that was born `since_birth` ticks ago, if `since_start` ticks are `now_ms`.
+/// The age is at most `now_ms`.
 fn age_ms([since_start, since_birth]: [u64; 2], now_ms: u64) -> u64 {
     let age = u128::from(since_birth) * u128::from(now_ms) / u128::from(since_start.max(1));
     u64::try_from(age).unwrap_or(u64::MAX).min(now_ms)
 }
 
-/// Was it forked, not executed?
+/// Was this process forked, and not executed?
 pub fn is_forked() -> bool {
     FROM.load(Relaxed) != 0
 }
 
-/// Did another process under the profiler start this one, and is it there to be seen? A child that
-/// outlives who forked it is its heir (daemons do so), and the only one to tell of the samples.
+/// Did another process under the profiler start this one, and does that process still exist? A
+/// child that outlives its parent takes over its role (daemons do so): only it can still report the
+/// samples.
 pub fn is_child() -> bool {
     let from = match (FROM.load(Relaxed), PID.load(Relaxed)) {
-        // Forked without our handlers.
+        // A fork that did not run our handlers.
         (_, was) if was != sys::getpid().unsigned_abs() => was,
         (from, _) => from,
     };
@@ -91,14 +96,14 @@ pub fn is_child() -> bool {
     }
 }
 
-/// The digest of nothing, by FNV-1a.
+/// The FNV-1a digest of an empty text.
 const EMPTY: u64 = 0xcbf2_9ce4_8422_2325;
 
 fn digested(digest: u64, byte: u8) -> u64 {
     (digest ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
 }
 
-/// Was the process started with the entries that switched us on?
+/// Was the process `pid` started with the entries that switched us on?
 fn is_profiled(pid: u32) -> bool {
     let wanted = ENTRIES.each_ref().map(|entry| entry.load(Relaxed));
     let mut path = [0; 32];
@@ -118,7 +123,7 @@ fn is_profiled(pid: u32) -> bool {
     wanted != [0; 2] && seen.wanted == [0; 2]
 }
 
-/// What of the wanted entries was not read yet.
+/// The wanted entries that were not read yet.
 struct Seen {
     wanted: [u64; 2],
     digest: u64,
@@ -179,7 +184,7 @@ mod tests {
             );
             is_profiled(pid)
         };
-        // The environment is there when the program was executed.
+        // The environment can be read once the program was executed.
         while !starts(b"prof:true", None) {
             std::thread::yield_now();
         }

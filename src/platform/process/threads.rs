@@ -9,9 +9,9 @@ use super::file::{lines, number, read};
 use crate::platform::decimal::Decimal;
 use crate::platform::sys;
 
-/// Threads of this process, at least 1. A thread of the program asks. Even a descriptor that is
-/// open for a moment may be closed, reused, or inherited by the program. So the links of the
-/// directory are counted: two of its own, and one for each thread (Linux, `proc_task_getattr`).
+/// The number of threads of this process, at least 1. A thread of the program asks. It may not open
+/// a descriptor, even for a moment: the program could close, reuse or inherit it. So the links of
+/// the directory are counted: two of its own, and one for each thread (Linux, `proc_task_getattr`).
 pub fn threads() -> u32 {
     let directories = sys::links(c"/proc/self/task").and_then(|links| links.checked_sub(2));
     if let Some(threads @ 1..) = directories {
@@ -20,7 +20,7 @@ pub fn threads() -> u32 {
     threads_by_stat()
 }
 
-/// For another kind of `/proc` that counts no links.
+/// For another kind of `/proc`, which counts no links.
 fn threads_by_stat() -> u32 {
     let mut buffer = [0; 512];
     read(c"/proc/self/stat", &mut buffer)
@@ -28,9 +28,9 @@ fn threads_by_stat() -> u32 {
         .unwrap_or(1)
 }
 
-/// The exit status of the program's first thread, if that has ended and no other thread of the
-/// program is left. Then only a thread of ours keeps the process alive: glibc ends the process when
-/// the last thread that it knows is gone.
+/// The exit status of the program's first thread, if that thread has ended and the program has no
+/// other thread left. Then only a thread of ours keeps the process alive: glibc ends the process
+/// when the last thread that glibc knows has ended.
 pub fn deserted_with() -> Option<i32> {
     if threads() > 2 {
         return None;
@@ -49,8 +49,8 @@ fn status_of_zombie(stat: &[u8]) -> Option<i32> {
     is_zombie.then_some((status >> 8 & 0xff) as i32)
 }
 
-/// Does this process, by its first thread, wait until a child that it made by vfork(2) lets it go on? It sleeps as
-/// nobody else does for long. `None` when that cannot be told.
+/// Does the first thread of the process `pid` wait for a child that it made by vfork(2)? Then it is
+/// in a kind of sleep in which no other thread stays for long. `None` when that cannot be read.
 pub fn sleeps_for_vfork(pid: u32) -> Option<bool> {
     let mut path = [0; 32];
     let number = Decimal::new(u64::from(pid));
@@ -69,11 +69,11 @@ pub fn sleeps_for_vfork(pid: u32) -> Option<bool> {
 pub enum Standing {
     /// The same. Also the answer before Linux 3.17, which has no `thread-self`.
     Same,
-    /// It has another user, other groups or capabilities.
+    /// It has another user, other groups or other capabilities.
     OtherRights,
     /// One of the two has a seccomp filter that the other does not have.
     OtherFilter,
-    /// There is no `/proc`, or no longer (chroot(2)).
+    /// There is no `/proc`, or it cannot be reached any more (chroot(2)).
     Unknown,
 }
 
@@ -93,7 +93,7 @@ pub fn standing() -> Standing {
 #[derive(Debug, PartialEq, Eq)]
 struct Credentials {
     rights: u64,
-    /// Mode and number of the thread's filters.
+    /// The mode and the number of the thread's filters.
     filters: u64,
 }
 
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(sleeps_for_vfork(std::process::id()), Some(false));
         assert_eq!(sleeps_for_vfork(0), None);
         let mut status = 0;
-        // SAFETY: both children make system calls alone, and end.
+        // SAFETY: both children only make system calls, and end.
         #[allow(unsafe_code, deprecated)]
         unsafe {
             let child = libc::fork();

@@ -1,13 +1,13 @@
 //! The few system calls of the library, each with its pre- and postconditions.
 //!
-//! Every room with a syscall to make calls it here; nothing else in the library may enter the
-//! kernel, except through the next allocator; and none does once the program's own sandbox is up
-//! (`sandbox`): then each fails with EPERM. Results are the kernel's own: a negative value is
-//! `-errno`. `errno` itself is never touched, because these run inside the host's `malloc`, which
+//! Every room makes its system calls here. Nothing else in the library may enter the kernel, except
+//! through the next allocator. Once the program's own sandbox is up (`sandbox`), no call enters the
+//! kernel: each fails with EPERM. Results are the kernel's own: a negative value is `-errno`.
+//! `errno` itself is never touched, because these functions run inside the host's `malloc`, which
 //! must leave it as it was. Only [`monotonic_ms`] and [`realtime_ms`] go through libc, for its
-//! vdso, and `clock_gettime` of glibc (symbol version GLIBC_2.17) leaves `errno` alone when it
-//! succeeds, as it must with a constant clock. None of them is a cancellation point. Source:
-//! syscalls(2), the kernel's calling conventions in the file of each architecture.
+//! vdso. glibc's `clock_gettime` (symbol version GLIBC_2.17) leaves `errno` alone when it succeeds,
+//! and with a constant clock it always succeeds. None of these functions is a cancellation point.
+//! Source: syscalls(2), the kernel's calling conventions in the file of each architecture.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -52,14 +52,13 @@ pub use thread::{
 
 use arch::valgrind_request;
 
-/// The granule in which we ask the kernel for memory. Where the kernel's own pages are larger it
-/// rounds up by itself.
+/// The unit in which we ask the kernel for memory. A kernel with larger pages rounds the size up.
 pub const PAGE: usize = 4096;
 
 /// The kernel's `sigset_t`: 64 bits, not glibc's 128 bytes.
 const SIGSET_BYTES: usize = 8;
 
-/// Enters the kernel, unless the program's sandbox is up: its result, negative for `-errno`.
+/// Enters the kernel, unless the program's sandbox is up. The result is negative for `-errno`.
 ///
 /// # Safety
 /// The arguments fulfil what the call named by `number` demands of memory.
@@ -73,8 +72,8 @@ fn as_arg(fd: i32) -> usize {
     fd as isize as usize
 }
 
-/// Private anonymous memory, zeroed; `None` if the kernel refuses or `len` is 0. With the flags that
-/// every allocator uses and no others: sandboxes look at them.
+/// Private anonymous memory, zeroed; `None` if the kernel refuses or `len` is 0. It uses only the
+/// flags that every allocator uses, because sandboxes check the flags.
 pub fn mmap_anon(len: usize) -> Option<NonNull<u8>> {
     map(len, libc::MAP_PRIVATE)
 }
@@ -82,7 +81,7 @@ pub fn mmap_anon(len: usize) -> Option<NonNull<u8>> {
 fn map(len: usize, sharing: i32) -> Option<NonNull<u8>> {
     let prot = (libc::PROT_READ | libc::PROT_WRITE) as usize;
     let flags = (sharing | libc::MAP_ANONYMOUS) as usize;
-    // SAFETY: mmap(2) without MAP_FIXED takes no memory away from anybody.
+    // SAFETY: mmap(2) without MAP_FIXED replaces no existing mapping.
     let at = unsafe { syscall(libc::SYS_mmap, [0, len, prot, flags, as_arg(-1), 0]) };
     if at <= 0 {
         return None;
@@ -90,7 +89,7 @@ fn map(len: usize, sharing: i32) -> Option<NonNull<u8>> {
     NonNull::new(at as usize as *mut u8)
 }
 
-/// As [`mmap_anon`], for memory that stays one with the children of a fork.
+/// As [`mmap_anon`], for memory that a process goes on sharing with its children after a fork.
 pub fn mmap_shared(len: usize) -> Option<NonNull<u8>> {
     map(len, libc::MAP_SHARED)
 }
@@ -100,15 +99,15 @@ pub fn mmap_shared(len: usize) -> Option<NonNull<u8>> {
 /// # Safety
 /// `[p, p + len)` came from [`mmap_anon`] and nothing points into it any more.
 pub unsafe fn munmap(p: NonNull<u8>, len: usize) {
-    // SAFETY: the caller owns the range (contract above). A failure leaves it mapped, which is a
-    // leak and nothing worse.
+    // SAFETY: the caller owns the range (contract above). On failure it stays mapped, which is only
+    // a leak.
     unsafe { syscall(libc::SYS_munmap, [p.as_ptr() as usize, len, 0, 0, 0, 0]) };
 }
 
 /// madvise(2): 0 or `-errno`.
 ///
 /// # Safety
-/// `[p, p + len)` is ours, and its contents may meet with what `advice` does to them.
+/// `[p, p + len)` is ours, and its contents may suffer what `advice` does to them.
 pub unsafe fn madvise(p: NonNull<u8>, len: usize, advice: i32) -> isize {
     // SAFETY: the caller owns the range (contract above).
     unsafe {
@@ -119,8 +118,8 @@ pub unsafe fn madvise(p: NonNull<u8>, len: usize, advice: i32) -> isize {
     }
 }
 
-/// Whether valgrind runs this program: it complains of some calls, and ends the program for others.
-/// Nothing but a few instructions each time.
+/// Does valgrind run this program? It reports some calls as errors, and ends the program for
+/// others. Each check costs only a few instructions.
 pub fn on_valgrind() -> bool {
     const RUNNING_ON_VALGRIND: usize = 0x1001;
     // SAFETY: this request reads no arguments.
@@ -130,7 +129,7 @@ pub fn on_valgrind() -> bool {
 /// mprotect(2); 0 or a negated errno.
 ///
 /// # Safety
-/// `[p, p + len)` are whole pages, and nobody relies on the access that is taken away.
+/// `[p, p + len)` are whole pages, and no code relies on the access that is taken away.
 pub unsafe fn mprotect(p: NonNull<u8>, len: usize, access: i32) -> isize {
     // SAFETY: contract above.
     unsafe {
@@ -141,11 +140,11 @@ pub unsafe fn mprotect(p: NonNull<u8>, len: usize, access: i32) -> isize {
     }
 }
 
-/// Whether the 8 bytes at `addr` can be read now. Costs one system call; nothing is changed, no
-/// signal can come of it.
+/// Can the 8 bytes at `addr` be read now? Costs one system call, changes nothing, and cannot cause
+/// a signal.
 ///
-/// rt_sigprocmask(2) copies the new set in before it looks at `how`: EFAULT says "not readable",
-/// EINVAL (the `how` is none) "readable".
+/// rt_sigprocmask(2) copies the new set before it looks at `how`. So EFAULT means "not readable",
+/// and EINVAL (the `how` is invalid) means "readable".
 pub fn readable(addr: usize) -> bool {
     const NO_SUCH_HOW: usize = 0x7fff;
     // Address 0 would mean "no new set" and succeed.
@@ -155,7 +154,7 @@ pub fn readable(addr: usize) -> bool {
     if on_valgrind() {
         return copyable(addr);
     }
-    // SAFETY: the kernel checks `addr` itself, and the invalid `how` keeps it from changing the
+    // SAFETY: the kernel checks `addr` itself, and because `how` is invalid it does not change the
     // mask.
     let r = unsafe {
         syscall(
@@ -166,8 +165,8 @@ pub fn readable(addr: usize) -> bool {
     r == -(libc::EINVAL as isize)
 }
 
-/// As [`readable`], five times slower and forbidden in some containers: for valgrind, which
-/// answers rt_sigprocmask(2) itself and complains of the `how` on the program's stderr.
+/// As [`readable`], but five times slower and forbidden in some containers. It is for valgrind,
+/// which answers rt_sigprocmask(2) itself and reports the `how` on the program's stderr.
 #[cold]
 fn copyable(addr: usize) -> bool {
     let mut word = 0_u64;
@@ -184,7 +183,7 @@ fn copyable(addr: usize) -> bool {
     r == size_of::<u64>() as isize
 }
 
-/// A call of the program's own, made in the place of libc's function: the kernel's result.
+/// The program's own call, made here in place of libc's function. Returns the kernel's result.
 ///
 /// # Safety
 /// The program asked for this call with these arguments.
@@ -239,8 +238,8 @@ pub fn monotonic_ms_once() -> u64 {
     }
 }
 
-/// Milliseconds of CLOCK_MONOTONIC. In a sandbox it stands still, for not every machine can tell the
-/// time without a call: nobody may wait there for a deadline alone.
+/// Milliseconds of CLOCK_MONOTONIC. In a sandbox it stands still, because not every machine can
+/// read the time without a system call. So a wait in a sandbox may not depend on a deadline alone.
 pub fn monotonic_ms() -> u64 {
     sandbox::still_ms().unwrap_or_else(|| clock_ms(libc::CLOCK_MONOTONIC))
 }
@@ -270,19 +269,19 @@ pub fn realtime_ms() -> u64 {
     }
 }
 
-/// A clock that is read without a call, and without a page of the kernel's: its ticks are some fraction of a
-/// nanosecond each. Where it cannot be had it stands still.
+/// A clock that is read without a system call, and without a page of the kernel's. Each tick is
+/// some fraction of a nanosecond. On a machine without such a clock it stands still.
 pub fn ticks() -> u64 {
     arch::ticks()
 }
 
-/// The process id, from the kernel each time: a cached one would be the parent's after a raw clone.
+/// The process id, from the kernel each time: after a raw clone, a cached id would be the parent's.
 pub fn getpid() -> i32 {
     // SAFETY: getpid(2) takes nothing and cannot fail.
     unsafe { syscall(libc::SYS_getpid, [0; 6]) as i32 }
 }
 
-/// The process that started this one, or took it over; 0 where it is in another pid namespace.
+/// The process that started this one, or that adopted it; 0 if it is in another pid namespace.
 pub fn getppid() -> i32 {
     // SAFETY: getppid(2) takes nothing and cannot fail.
     unsafe { syscall(libc::SYS_getppid, [0; 6]) as i32 }
@@ -294,8 +293,9 @@ pub fn gettid() -> i32 {
     unsafe { syscall(libc::SYS_gettid, [0; 6]) as i32 }
 }
 
-/// Sleeps while `word` is `expected`, or until woken; returns for other reasons too, so callers
-/// look again. Where a sandbox may be raised meanwhile nobody wakes: [`futex_wait_for`] is for that.
+/// Sleeps while `word` is `expected`, or until woken. It returns for other reasons too, so callers
+/// look again. If a sandbox may come up during the sleep, no wake-up may come; then use
+/// [`futex_wait_for`].
 pub fn futex_wait(word: &AtomicU32, expected: u32) {
     let op = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
     // SAFETY: `word` outlives the call; the kernel only reads it.
