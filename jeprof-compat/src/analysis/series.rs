@@ -13,10 +13,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 
+use crate::figures::words;
 use crate::profile::identity::Identity;
-use crate::profile::model::{Profile, Sample};
+use crate::profile::model::{Profile, Sample, ValueKind};
 use crate::profile::read;
 use crate::symbolize::{Locator, symbolize};
+
+/// A dump at exit that shows less than this share of the one before it is one of a heap that is being taken
+/// down: more than what chance and a moment's churn do.
+const HELD_AT_EXIT: f64 = 0.9;
 
 /// One state of a process.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,8 +145,9 @@ impl Series {
         for process in &mut self.processes {
             process.dumps.sort_by(|a, b| a.at.total_cmp(&b.at));
             self.notes.extend(process.leave_cut_off());
+            self.notes.extend(process.leave_torn_down());
         }
-        let live = |p: &Process| p.last().total(crate::profile::model::ValueKind::InuseSpace);
+        let live = |p: &Process| live(p.last());
         self.processes.sort_by(|a, b| live(b).total_cmp(&live(a)));
     }
 
@@ -156,6 +162,11 @@ impl Series {
             }
         }
     }
+}
+
+/// Estimated live bytes of malloc's blocks.
+fn live(profile: &Profile) -> f64 {
+    profile.total(ValueKind::InuseSpace)
 }
 
 /// A directory's dumps, or a file whatever its name.
@@ -208,6 +219,29 @@ impl Process {
         cut_off.map(note).collect()
     }
 
+    /// Leaves out a dump at exit that shows less than the one before it: an interpreter frees its objects
+    /// at its end, and destructors their containers. What lived until then is what the program held, and
+    /// what was freed only then is no sign of health. Returns a note.
+    fn leave_torn_down(&mut self) -> Option<String> {
+        let [.., before, last] = &self.dumps[..] else {
+            return None;
+        };
+        let is_at_exit = last.profile.process.get("trigger") == Some("final");
+        let (held, left) = (live(&before.profile), live(&last.profile));
+        if !is_at_exit || left >= held * HELD_AT_EXIT {
+            return None;
+        }
+        let note = format!(
+            "{}: left out, {} of {} were live when the exit handlers had run, and what is freed at the end \
+             says nothing of a leak",
+            last.path.display(),
+            words::bytes(left),
+            words::bytes(held)
+        );
+        self.dumps.pop();
+        Some(note)
+    }
+
     /// The profile of its last dump.
     pub fn last(&self) -> &Profile {
         let Some(last) = self.dumps.last() else {
@@ -244,5 +278,57 @@ impl Process {
     pub fn kinds(&self) -> Vec<Option<String>> {
         let others = self.last().other_kinds.keys().cloned().map(Some);
         std::iter::once(None).chain(others).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::model::Values;
+
+    fn dump(at: f64, trigger: &str, bytes: f64) -> Dump {
+        let mut profile = Profile::default();
+        let fact = ("trigger".to_owned(), trigger.to_owned());
+        profile.process.entries.push(fact);
+        profile.samples.push(Sample {
+            values: Values {
+                inuse_space: bytes,
+                ..Values::default()
+            },
+            ..Sample::default()
+        });
+        Dump {
+            path: format!("{at}.heap").into(),
+            at,
+            profile,
+        }
+    }
+
+    /// The times of the dumps that stay, and the notes.
+    fn kept(dumps: Vec<Dump>) -> (Vec<f64>, Option<String>) {
+        let mut process = Process {
+            name: "pid 1".to_owned(),
+            dumps,
+        };
+        let note = process.leave_torn_down();
+        (process.dumps.iter().map(|dump| dump.at).collect(), note)
+    }
+
+    #[test]
+    fn a_heap_that_is_taken_down_at_exit_is_judged_by_what_it_held() {
+        let grown = || [dump(1.0, "timer", 5e6), dump(2.0, "timer", 9e7)];
+        let (times, note) = kept([&grown()[..], &[dump(3.0, "final", 6e4)]].concat());
+        assert_eq!(times, [1.0, 2.0]);
+        let note = note.expect("a note");
+        assert!(note.contains("58.6 KB of 85.8 MB were live"), "{note}");
+        let (times, note) = kept([&grown()[..], &[dump(3.0, "final", 8.9e7)]].concat());
+        assert_eq!((times.len(), note), (3, None), "as much as before");
+        let (times, _) = kept([&grown()[..], &[dump(3.0, "timer", 6e4)]].concat());
+        assert_eq!(times.len(), 3, "freed while it ran");
+        assert_eq!(
+            kept(vec![dump(3.0, "final", 6e4)]).0,
+            [3.0],
+            "there is no other"
+        );
     }
 }

@@ -22,14 +22,20 @@ const PAGE: &str = "report.html";
 pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) -> f64 {
     let now = summary::dumps(&plan.configuration.prefix);
     let new: Vec<PathBuf> = now.difference(before).cloned().collect();
-    let series = Series::read(&new).ok();
-    let Some(judged) = series.and_then(|series| report::of_series(series, locator)) else {
+    let Ok(series) = Series::read(&new) else {
+        return 0.0;
+    };
+    let notes = series.notes.clone();
+    let Some(judged) = report::of_series(series, locator) else {
         return 0.0;
     };
     let conclusion = &judged.report.conclusion;
     say(&printable(&conclusion.headline));
     for sentence in &conclusion.sentences {
         say(&printable(sentence));
+    }
+    for note in &notes {
+        say(&printable(note));
     }
     let dumps = plan.configuration.prefix.parent().unwrap_or(Path::new("."));
     if plan.page {
