@@ -225,8 +225,9 @@ pub enum Rate {
 }
 
 impl Rate {
-    /// Where `auto` begins: a program that starts allocates much, and most that start are small.
-    const FIRST: u8 = 16;
+    /// Where `auto` begins. A process's first sample costs more than a hundred later ones, by the pages that
+    /// it touches first, and of most processes there would be no more than a few.
+    const FIRST: u8 = 19;
 
     /// log2 of the mean bytes between the first samples.
     pub fn lg_first(self) -> u8 {

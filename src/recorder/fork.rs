@@ -13,6 +13,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicU8, AtomicU32};
 
+use super::rate;
 use super::thread::{self, current_thread};
 use super::{LIVE, MAP_STACKS, RANGES, STACKS};
 use crate::diag::{self, Counter};
@@ -180,6 +181,7 @@ pub fn after_fork_in_child(pid: u32) {
         true => WHOLE,
         false => tls.fork_state.load(Relaxed),
     };
+    rate::begin_anew();
     thread::reseed_in_child(pid);
     if is_last && !was_alone && state != INSIDE {
         fork_gate::TABLES.reset();

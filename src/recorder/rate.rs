@@ -24,7 +24,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::pace::{Pace, Window};
-use super::{LG_PERIOD, LIVE, fork};
+use super::{LG_PERIOD, LIVE};
 use crate::diag::{self, Counter};
 use crate::platform::sys;
 use crate::table::live_table::Place;
@@ -36,7 +36,7 @@ const TIMED: u64 = 16;
 const LOOK: u64 = 64;
 
 /// After so long a sample looks, however few there were.
-const LOOK_MS: u64 = 250;
+const LOOK_MS: u64 = 100;
 
 /// Between two looks, at least: the kernel adds up the time of all threads.
 const REST_MS: u64 = 4;
@@ -97,6 +97,17 @@ pub(super) fn start(per_mille: u32) {
     BUDGET.store(per_mille, Relaxed);
     NEXT_LOOK_MS.store(0, Relaxed);
     note_change(super::uptime_ms(), LG_PERIOD.load(Relaxed));
+}
+
+/// In a fork's child: its processor time begins anew, and so does the period, where the parent's had become
+/// denser. Most children sample little, and the parent's rate was for what the parent does.
+pub(super) fn begin_anew() {
+    if is_auto() && LG_PERIOD.load(Relaxed) < Pace::SPARSEST {
+        LG_PERIOD.store(Pace::SPARSEST, Relaxed);
+        SEEN_CPU_NS.store(0, Relaxed);
+        SEEN_EVENTS.store(EVENTS.load(Relaxed), Relaxed);
+        note_change(super::uptime_ms(), Pace::SPARSEST);
+    }
 }
 
 /// The user asks for a period by number: it stays.
@@ -169,7 +180,7 @@ impl Event {
 
 /// Looks, unless another thread does.
 fn look(now_ms: u64) {
-    let pid = fork::pid();
+    let pid = sys::getpid().unsigned_abs();
     let other = LOOKING.load(Relaxed);
     if other == pid
         || LOOKING

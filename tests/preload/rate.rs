@@ -24,7 +24,7 @@ fn periods(dump: &Dump) -> Vec<u32> {
 fn a_quiet_program_is_sampled_densely() {
     let dump = run("quiet", "");
     let periods = periods(&dump);
-    assert_eq!(periods.first(), Some(&16));
+    assert_eq!(periods.first(), Some(&19));
     assert!(periods.last() < Some(&16), "{periods:?}");
     assert!(
         periods.iter().all(|lg| (13..=19).contains(lg)),
