@@ -1,7 +1,7 @@
 //! `lg_prof_sample:auto`: the period that a budget of processor time allows, and the room that the records
 //! may take.
 //!
-//! One event in [`TIMED`], a sample or the free of one, is timed, and every [`LOOK`] events, or after a
+//! One event in 16, a sample or the free of one, is timed, and every 64 events, or after a
 //! while, the thread at hand looks: how much of the process's processor time did the events take since the
 //! last look? What the program allocates does not depend on the period, so the cost falls as the period
 //! grows, and the period that would use the budget up is the present one times share over budget. It takes

@@ -187,7 +187,7 @@ impl LiveTable {
 
     /// Thins a part of the records: those drawn with a denser period than `2^lg_period` become samples of
     /// that one, or give way. `place` says where to go on, and is zero again at the end of the table. The
-    /// lock of a shard is held for [`PART`] slots at most. Returns how many gave way.
+    /// lock of a shard is held for 2,048 slots at most. Returns how many gave way.
     pub fn thin(&self, place: &mut Place, lg_period: u8, random: &mut dyn FnMut() -> u64) -> usize {
         let Some(shard) = self.shards.get(place.shard) else {
             return 0;
