@@ -18,8 +18,10 @@
 //! prototypes to the names that were looked up.
 #![allow(unsafe_code)]
 
-use core::ffi::{c_char, c_int, c_void};
-use core::mem::transmute;
+mod calls;
+mod names;
+
+use core::ffi::c_void;
 use core::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -27,6 +29,9 @@ use core::sync::atomic::{
 
 use crate::platform::elf::{self, Name, Object, Place};
 use crate::platform::sys;
+pub use calls::Block;
+pub(crate) use calls::plain_call;
+use names::{ALL, COUNT, EXTENSIONS, SYSTEM, symbols};
 
 /// A function pointer of any type, kept untyped.
 pub type Entry = AtomicPtr<c_void>;
@@ -235,101 +240,6 @@ fn bit(entry: &Entry) -> u64 {
     1 << (offset / size_of::<Entry>())
 }
 
-const COUNT: usize = size_of::<Functions>() / size_of::<Entry>();
-
-/// Where in [`SYMBOLS`] each symbol ends, and its hash.
-#[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
-static HASHED: [(u16, u32); COUNT] = {
-    let mut all = [(0, 0); COUNT];
-    let (mut rest, mut at, mut start, mut end) = (SYMBOLS.as_slice(), 0, 0, 0);
-    while let [byte, more @ ..] = rest {
-        if *byte == b' ' {
-            all[at] = (
-                end as u16,
-                elf::gnu_hash(SYMBOLS.as_slice().split_at(end).0.split_at(start).1),
-            );
-            (at, start) = (at + 1, end + 1);
-        }
-        (rest, end) = (more, end + 1);
-    }
-    all
-};
-
-/// The bits of all functions.
-const ALL: u64 = u64::MAX >> (u64::BITS as usize - COUNT);
-
-/// The functions that are useful only when they belong to the next allocator.
-const EXTENSIONS: u64 = bits_of(&[
-    b"mi_",
-    b"tc_",
-    b"mallctl",
-    b"mallocx",
-    b"rallocx",
-    b"xallocx",
-    b"sallocx",
-    b"dallocx",
-    b"sdallocx",
-]);
-
-/// The functions of libc that belong to no allocator.
-const SYSTEM: u64 = bits_of(&[
-    b"mmap", b"munmap", b"mremap", b"brk", b"sbrk", b"prctl", b"syscall",
-]);
-
-/// The bits of the symbols that begin with one of `beginnings`.
-const fn bits_of(beginnings: &[&[u8]]) -> u64 {
-    let (mut bits, mut at) = (0, 0);
-    while at < COUNT {
-        let mut rest = beginnings;
-        while let [beginning, more @ ..] = rest {
-            if begins_with(text(at), beginning) {
-                bits |= 1 << at;
-            }
-            rest = more;
-        }
-        at += 1;
-    }
-    bits
-}
-
-const fn begins_with(mut text: &[u8], mut beginning: &[u8]) -> bool {
-    while let [wanted, rest @ ..] = beginning {
-        match text {
-            [byte, more @ ..] if *byte == *wanted => (text, beginning) = (more, rest),
-            _ => return false,
-        }
-    }
-    true
-}
-
-/// The name of the symbol with this number.
-#[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
-const fn text(at: usize) -> &'static [u8] {
-    let start = match at {
-        0 => 0,
-        _ => HASHED[at - 1].0 as usize + 1,
-    };
-    SYMBOLS
-        .as_slice()
-        .split_at(HASHED[at].0 as usize)
-        .0
-        .split_at(start)
-        .1
-}
-
-/// The symbols whose bits are set, with their numbers.
-fn symbols(mut wanted: u64) -> impl Iterator<Item = (usize, Name<'static>)> {
-    core::iter::from_fn(move || {
-        let at = wanted.trailing_zeros() as usize;
-        wanted &= wanted.wrapping_sub(1);
-        let (end, hash) = *HASHED.get(at)?;
-        let start = at.checked_sub(1).and_then(|before| HASHED.get(before));
-        let start = start.map_or(0, |(end, _)| usize::from(*end) + 1);
-        let text = SYMBOLS.get(start..usize::from(end)).unwrap_or_default();
-        Some((at, Name::hashed(text, hash)))
-    })
-}
-
 fn store(at: usize, address: usize) {
     // SAFETY: `Functions` holds only entries, in the order of `SYMBOLS`, and `at` is the number of
     // one.
@@ -374,106 +284,3 @@ pub fn allocator() -> &'static Functions {
     }
     &REAL
 }
-
-macro_rules! call {
-    ($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty) => {
-        $(#[$doc])*
-        ///
-        /// `None` when the function has no definition.
-        ///
-        /// # Safety
-        /// The arguments satisfy the C function of that name.
-        #[inline(always)]
-        pub unsafe fn $name(&self, $($arg: $ty),*) -> Option<$ret> {
-            let entry = self.$name.load(Relaxed);
-            if entry.is_null() {
-                return None;
-            }
-            // SAFETY: the symbol of this name has this C prototype, see the head of the file. The
-            // caller guarantees the arguments.
-            unsafe {
-                let function: unsafe extern "C" fn($($ty),*) -> $ret = transmute(entry);
-                Some(function($($arg),*))
-            }
-        }
-    };
-}
-
-/// A block of the next allocator.
-pub type Block = *mut u8;
-
-impl Functions {
-    call!(/// malloc(3)
-        malloc(size: usize) -> Block);
-    call!(/// calloc(3)
-        calloc(count: usize, size: usize) -> Block);
-    call!(/// realloc(3)
-        realloc(block: Block, size: usize) -> Block);
-    call!(/// reallocarray(3)
-        reallocarray(block: Block, count: usize, size: usize) -> Block);
-    call!(/// free(3)
-        free(block: Block) -> ());
-    call!(/// posix_memalign(3)
-        posix_memalign(out: *mut Block, align: usize, size: usize) -> c_int);
-    call!(/// aligned_alloc(3)
-        aligned_alloc(align: usize, size: usize) -> Block);
-    call!(/// memalign(3)
-        memalign(align: usize, size: usize) -> Block);
-    call!(/// valloc(3)
-        valloc(size: usize) -> Block);
-    call!(/// pvalloc(3)
-        pvalloc(size: usize) -> Block);
-    call!(/// malloc_usable_size(3)
-        malloc_usable_size(block: Block) -> usize);
-    call!(/// jemalloc's mallocx
-        mallocx(size: usize, flags: c_int) -> Block);
-    call!(/// jemalloc's rallocx
-        rallocx(block: Block, size: usize, flags: c_int) -> Block);
-    call!(/// jemalloc's xallocx
-        xallocx(block: Block, size: usize, extra: usize, flags: c_int) -> usize);
-    call!(/// jemalloc's sallocx
-        sallocx(block: Block, flags: c_int) -> usize);
-    call!(/// jemalloc's dallocx
-        dallocx(block: Block, flags: c_int) -> ());
-    call!(/// jemalloc's mallctl
-        mallctl(name: *const c_char, old: *mut c_void, old_length: *mut usize,
-            new: *mut c_void, new_length: usize) -> c_int);
-    call!(/// tcmalloc's malloc that leaves the new handler alone
-        tc_malloc_skip_new_handler(size: usize) -> Block);
-    call!(/// mimalloc's mi_zalloc
-        mi_zalloc(size: usize) -> Block);
-    call!(/// mimalloc's mi_mallocn
-        mi_mallocn(count: usize, size: usize) -> Block);
-    call!(/// mimalloc's mi_malloc_aligned
-        mi_malloc_aligned(size: usize, align: usize) -> Block);
-    call!(/// mimalloc's mi_zalloc_aligned
-        mi_zalloc_aligned(size: usize, align: usize) -> Block);
-    call!(/// mimalloc's mi_calloc_aligned
-        mi_calloc_aligned(count: usize, size: usize, align: usize) -> Block);
-    call!(/// mimalloc's mi_reallocn
-        mi_reallocn(block: Block, count: usize, size: usize) -> Block);
-    call!(/// mimalloc's mi_reallocarr
-        mi_reallocarr(block: *mut Block, count: usize, size: usize) -> c_int);
-    call!(/// mimalloc's mi_rezalloc
-        mi_rezalloc(block: Block, size: usize) -> Block);
-    call!(/// mimalloc's mi_recalloc
-        mi_recalloc(block: Block, count: usize, size: usize) -> Block);
-    call!(/// mimalloc's mi_realloc_aligned
-        mi_realloc_aligned(block: Block, size: usize, align: usize) -> Block);
-    call!(/// mimalloc's mi_rezalloc_aligned
-        mi_rezalloc_aligned(block: Block, size: usize, align: usize) -> Block);
-    call!(/// mimalloc's mi_recalloc_aligned
-        mi_recalloc_aligned(block: Block, count: usize, size: usize, align: usize) -> Block);
-    call!(/// dlclose(3)
-        dlclose(handle: *mut c_void) -> c_int);
-}
-
-/// Makes the program's own call of the next allocator; null if that allocator has no such function.
-macro_rules! plain_call {
-    ($name:ident($($arg:expr),*)) => {
-        // SAFETY: the program's own arguments, passed to the function that the program called.
-        unsafe { $crate::next::allocator().$name($($arg),*) }.unwrap_or(core::ptr::null_mut())
-    };
-}
-
-pub(crate) use plain_call;
