@@ -64,10 +64,16 @@ pub fn detach(address: usize) -> Result<Option<Sample>, Refused> {
         return Ok(None);
     }
     let _pass = fork_gate::TABLES.enter().ok_or(Refused)?;
-    Ok(match rate::is_auto() {
+    Ok(take(address))
+}
+
+/// Removes a record. The budget of `auto` pays for frees of samples too.
+#[inline(always)]
+fn take(address: usize) -> Option<Sample> {
+    match rate::is_auto() {
         true => remove_timed(address),
         false => LIVE.remove(address),
-    })
+    }
 }
 
 #[inline(never)]
@@ -87,7 +93,7 @@ pub fn release(address: usize) -> Result<(), Refused> {
         return Ok(());
     }
     let _pass = fork_gate::TABLES.enter().ok_or(Refused)?;
-    if let Some(sample) = LIVE.remove(address) {
+    if let Some(sample) = take(address) {
         forget(&sample);
     }
     Ok(())
