@@ -77,10 +77,9 @@ pub fn has_something_to_tell() -> bool {
         // is read.
         return !lineage::is_child();
     }
-    let now_ms = recorder::uptime_ms();
-    let born_ms = lineage::born_ms(now_ms);
-    let age_ms = now_ms.saturating_sub(born_ms);
-    is_much(age_ms, has_sampled, &|| kept_since(born_ms)) || !lineage::is_child()
+    let age_ms = lineage::age_ms(recorder::uptime_ms());
+    let kept = || kept_since(recorder::own_since_ms());
+    is_much(age_ms, has_sampled, &kept) || !lineage::is_child()
 }
 
 fn is_much(age_ms: u64, has_sampled: bool, kept: &dyn Fn() -> u64) -> bool {
@@ -91,15 +90,15 @@ fn is_much(age_ms: u64, has_sampled: bool, kept: &dyn Fn() -> u64) -> bool {
     }
 }
 
-/// An estimate, from the samples, of the live bytes that this process itself allocated.
-fn kept_since(born_ms: u64) -> u64 {
+/// An estimate, from the samples, of the live bytes that were allocated at `first_ms` or later.
+fn kept_since(first_ms: u64) -> u64 {
     let Some(_pass) = fork_gate::TABLES.enter() else {
         // A fork takes too long. It is safer to write a dump than to lose one.
         return u64::MAX;
     };
     let mut kept = java_heap::LIVE.total_weighted_bytes();
     let mut add = |sample: &crate::table::live_table::Sample| {
-        if sample.birth_ms >= born_ms {
+        if sample.birth_ms >= first_ms {
             kept = kept.saturating_add(sample.weighted_bytes);
         }
     };

@@ -11,7 +11,7 @@
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicU8, AtomicU32};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 use super::rate;
 use super::thread::{self, current_thread};
@@ -29,6 +29,10 @@ static PID: AtomicU32 = AtomicU32::new(0);
 /// handler. That handler does not write the word: most children end before they sample, and each
 /// page that they write is copied.
 static STATE: AtomicU8 = AtomicU8::new(UNWATCHED);
+
+/// Samples that are born earlier may have been inherited, by the recorder's clock. Written by [`settle`],
+/// before this process takes its first sample.
+static OWN_SINCE_MS: AtomicU64 = AtomicU64::new(0);
 
 /// Nothing was sampled yet, so there is nothing that a fork could leave half-written.
 const UNWATCHED: u8 = 0;
@@ -106,7 +110,16 @@ pub fn settle() -> bool {
     }
     word().store(1, Relaxed);
     STATE.store(WATCHED, Relaxed);
+    if process::lineage::is_forked() {
+        OWN_SINCE_MS.store(super::uptime_ms(), Relaxed);
+    }
     is_fresh
+}
+
+/// When this process was about to take its first sample, by the recorder's clock; 0: when it was started.
+/// All its own samples are born at that time or later.
+pub fn own_since_ms() -> u64 {
+    OWN_SINCE_MS.load(Relaxed)
 }
 
 /// Do the samples belong to this very process?

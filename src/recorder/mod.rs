@@ -43,7 +43,9 @@ use crate::{
 
 pub use crate::table::live_table::{Before, Drawn};
 pub use drawn::keep;
-pub use fork::{after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, pid, settle};
+pub use fork::{
+    after_fork_in_child, after_fork_in_parent, before_fork, is_borrowed, own_since_ms, pid, settle,
+};
 pub use free::{Refused, attach, detach, forget, free_later, has_pending, next_pending, release};
 pub use free::{set_watch, watch_frees};
 pub use hook::{Hook, HookAddresses, hooks};

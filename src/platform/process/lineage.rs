@@ -56,21 +56,21 @@ pub fn forked(pid: u32) {
     BORN.store(sys::ticks(), Relaxed);
 }
 
-/// When this process began to do something of its own, by the profiler's clock. That clock began
-/// with [`begin`] and now shows `now_ms`.
-pub fn born_ms(now_ms: u64) -> u64 {
+/// How long this process has existed, about. The profiler's clock began with [`begin`] and now shows
+/// `now_ms`.
+pub fn age_ms(now_ms: u64) -> u64 {
     match is_forked() {
-        false => 0,
+        false => now_ms,
         true => {
             let ticks = [&STARTED, &BORN].map(|then| sys::ticks().wrapping_sub(then.load(Relaxed)));
-            now_ms - age_ms(ticks, now_ms)
+            share_of(ticks, now_ms)
         }
     }
 }
 
 /// The age of a process that was born `since_birth` ticks ago, if `since_start` ticks are `now_ms`.
 /// The age is at most `now_ms`.
-fn age_ms([since_start, since_birth]: [u64; 2], now_ms: u64) -> u64 {
+fn share_of([since_start, since_birth]: [u64; 2], now_ms: u64) -> u64 {
     let age = u128::from(since_birth) * u128::from(now_ms) / u128::from(since_start.max(1));
     u64::try_from(age).unwrap_or(u64::MAX).min(now_ms)
 }
@@ -156,13 +156,13 @@ mod tests {
 
     #[test]
     fn an_age_is_told_by_ticks() {
-        assert_eq!(age_ms([5_000_000, 1_000_000], 1_000), 200);
-        assert_eq!(age_ms([u64::MAX, u64::MAX / 2], 1 << 60), (1 << 59) - 1);
-        assert_eq!(age_ms([1_000, 2_000], 700), 700, "a clock that was set");
-        assert_eq!(age_ms([0, 0], 700), 0, "a clock that stands still");
+        assert_eq!(share_of([5_000_000, 1_000_000], 1_000), 200);
+        assert_eq!(share_of([u64::MAX, u64::MAX / 2], 1 << 60), (1 << 59) - 1);
+        assert_eq!(share_of([1_000, 2_000], 700), 700, "a clock that was set");
+        assert_eq!(share_of([0, 0], 700), 0, "a clock that stands still");
         let now_ms = 5_000;
         begin(1, [None, None]);
-        assert_eq!((born_ms(now_ms), is_forked()), (0, false));
+        assert_eq!((age_ms(now_ms), is_forked()), (now_ms, false));
     }
 
     #[test]
