@@ -214,7 +214,7 @@ fn the_summary_names_the_biggest_call_sites_of_new_dumps() {
         5
     );
     assert!(lines[8].starts_with("malloscope: call graph: "), "{said}");
-    assert!(lines[8].ends_with(" > d/malloscope.7.1.f.svg"), "{said}");
+    assert!(lines[8].ends_with(" -o d/malloscope.7.1.f.svg"), "{said}");
     assert_eq!(lines.len(), 13);
 }
 
@@ -230,6 +230,26 @@ fn a_run_without_dumps_says_so() {
         .expect("an entry")
         .file_name();
     assert!(name.to_string_lossy().starts_with("malloscope-true-20"));
+}
+
+#[test]
+fn a_word_that_is_no_option_is_no_program_either() {
+    let scratch = Scratch::new("option");
+    let output = run(&scratch, &["--evry", "1", "true"]);
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("there is no option --evry"));
+}
+
+#[test]
+fn a_command_that_sets_our_variable_is_told_what_that_means() {
+    let scratch = Scratch::new("sets");
+    for command in [
+        &["env", "MALLOSCOPE_CONF=prof:true", "true"][..],
+        &["sh", "-c", "MALLOSCOPE_CONF=prof:true true"],
+    ] {
+        let said = text(&run(&scratch, command).stderr);
+        assert!(said.contains("sets MALLOSCOPE_CONF itself"), "{said}");
+    }
 }
 
 #[test]
