@@ -73,6 +73,8 @@ pub struct Graph {
     pub total: f64,
     /// Total of the stacks that were looked at: a hundred percent.
     pub shown: f64,
+    /// All values are differences from a base.
+    pub is_difference: bool,
     /// Boxes up to this value were dropped.
     pub node_limit: f64,
     /// Edges up to this value were dropped.
@@ -101,6 +103,7 @@ impl Graph {
             edges,
             total: profile.total,
             shown,
+            is_difference: profile.is_difference,
             node_limit,
             edge_limit,
         }

@@ -40,6 +40,8 @@ pub struct NamedProfile {
     pub value: ValueKind,
     /// What is to be said beside the figures where they are not malloc's.
     pub kind: Option<KindTitle>,
+    /// A base was subtracted.
+    pub is_difference: bool,
 }
 
 /// Of which kind samples are.
@@ -149,6 +151,7 @@ impl<'a> Builder<'a> {
             out: NamedProfile {
                 value: selection.value,
                 kind: title(parts, selection),
+                is_difference: parts.iter().any(|part| part.sign < 0.0),
                 ..NamedProfile::default()
             },
         }

@@ -115,6 +115,30 @@ fn pictures_are_whole_files() {
 }
 
 #[test]
+fn pictures_of_differences_say_so() {
+    let base = ["leaky.heap", "--base", "less.heap"];
+    let flame = text("leaky", &[&["flame"][..], &base].concat());
+    assert!(
+        flame.contains("more live than in the base (malloc)"),
+        "{flame}"
+    );
+    let graph = text("leaky", &[&["graph"][..], &base].concat());
+    assert!(graph.contains(">More than in the base: "), "{graph}");
+}
+
+#[test]
+fn a_graph_is_not_written_under_the_name_of_another_format() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("graph.png");
+    let output = malloscope(
+        "java",
+        &["graph", "gzip.heap", "-o", file.to_str().expect("UTF-8")],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not as .png"));
+    assert!(!file.exists());
+}
+
+#[test]
 fn what_holds_nothing_is_not_drawn() {
     for arguments in [
         &["flame", "leaky.heap", "--focus", "no_such_frame"][..],

@@ -197,5 +197,6 @@ fn profile(
         stacks: stacks.into_iter().filter(|s| s.value != 0.0).collect(),
         value: crate::profile::model::ValueKind::InuseSpace,
         kind: None,
+        is_difference: false,
     }
 }

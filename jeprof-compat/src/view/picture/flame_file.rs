@@ -21,7 +21,8 @@ const TITLE: f64 = 30.0;
 
 const CSS: &str = include_str!("../assets/flame_file.css");
 
-/// `java: 384.3 MB live, malloc`.
+/// `java: 384.3 MB live (malloc)`; of a difference `java: 384.3 MB more live than in the base (malloc)`, what
+/// the base has more of left out, as it has no width.
 pub fn title(named: &NamedProfile, program: &str, kind: &str, unit: Unit) -> String {
     let what = match unit {
         Unit::Objects => " blocks",
@@ -33,7 +34,12 @@ pub fn title(named: &NamedProfile, program: &str, kind: &str, unit: Unit) -> Str
     };
     let program = if program.is_empty() { "heap" } else { program };
     let shown: f64 = named.stacks.iter().map(|s| s.value.max(0.0)).sum();
-    format!("{program}: {}{what} {state} ({kind})", amount(shown, unit))
+    let (more, than) = match named.is_difference {
+        true => (" more", " than in the base"),
+        false => ("", ""),
+    };
+    let shown = amount(shown, unit);
+    format!("{program}: {shown}{what}{more} {state}{than} ({kind})")
 }
 
 /// The file; `None` when no stack has a value above zero.
