@@ -41,6 +41,7 @@ fn malloscope(scratch: &Scratch) -> Command {
         .env_remove("MALLOSCOPE_CONF")
         .env_remove("MALLOC_CONF")
         .env_remove("LD_PRELOAD")
+        .env_remove("GITHUB_STEP_SUMMARY")
         .arg("run");
     command
 }
@@ -165,6 +166,28 @@ fn a_leak_fails_the_run_where_that_was_asked_for() {
     assert_eq!(code("e", &["--fail-if-leak", "2MB/min"]), Some(9));
     let refused = run(&scratch, &["--fail-if-leak", "much", "true"]);
     assert!(text(&refused.stderr).contains("as in 10MB/h, 512k/min or 3k/s"));
+}
+
+#[test]
+fn the_summary_of_a_job_gets_the_answer() {
+    let scratch = Scratch::new("job");
+    fs::write(scratch.0.join("leak.heap"), leak()).expect("a dump");
+    let file = scratch.0.join("summary.md");
+    fs::write(&file, "of the step before\n").expect("a summary");
+    let script = "cp leak.heap d/malloscope.7.0.t0.heap";
+    for asked in [&[][..], &["--fail-if-leak", "10MB/h"]] {
+        let _ = fs::remove_dir_all(scratch.0.join("d"));
+        let status = malloscope(&scratch)
+            .env("GITHUB_STEP_SUMMARY", &file)
+            .args([asked, &["-o", "d", "sh", "-c", script]].concat())
+            .status();
+        let status = status.expect("malloscope starts");
+        assert_eq!(status.code(), Some(if asked.is_empty() { 0 } else { 3 }));
+        let summary = fs::read_to_string(&file).expect("the summary");
+        assert!(summary.starts_with("of the step before\n"), "{summary}");
+        let answered = summary.contains("\n### Yes, it leaks 60.0 MB/h");
+        assert_eq!(answered, !asked.is_empty(), "{summary}");
+    }
 }
 
 #[test]
