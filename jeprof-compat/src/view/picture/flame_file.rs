@@ -10,6 +10,7 @@ use crate::view::picture::xml;
 
 use crate::figures::amount::amount;
 use crate::figures::units::Unit;
+use crate::figures::words;
 use crate::profile::model::ValueKind;
 use crate::stacks::NamedProfile;
 use crate::stacks::naming::{Frame, FrameKind};
@@ -28,9 +29,10 @@ pub fn title(named: &NamedProfile, program: &str, kind: &str, unit: Unit) -> Str
         Unit::Objects => " blocks",
         _ => "",
     };
-    let state = match named.value {
-        ValueKind::AllocSpace | ValueKind::AllocObjects => "allocated",
-        _ => "live",
+    let state = match (named.freed_within_ms, named.value) {
+        (Some(ms), _) => format!("freed within {}", words::duration(ms / 1000.0)),
+        (None, ValueKind::AllocSpace | ValueKind::AllocObjects) => "allocated".to_owned(),
+        (None, _) => "live".to_owned(),
     };
     let program = if program.is_empty() { "heap" } else { program };
     let shown: f64 = named.stacks.iter().map(|s| s.value.max(0.0)).sum();
