@@ -146,6 +146,11 @@ impl<T: Range> Pieces<T> {
         self.ranges
     }
 
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.ranges == 0
+    }
+
     /// Calls `f` for each range.
     pub fn for_each(&mut self, f: &mut dyn FnMut(&T)) {
         for piece in self.pieces() {

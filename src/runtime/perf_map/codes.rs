@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn the_newest_name_holds() {
         let mut codes = Codes::EMPTY;
-        let mut put = |codes: &mut Codes, at, name: &str| {
+        let put = |codes: &mut Codes, at, name: &str| {
             codes.put(at, [name.as_bytes(), b""]).expect("memory");
         };
         put(&mut codes, 0x1000..0x2000, "old");

@@ -10,9 +10,9 @@
 //! becomes `[jit]`.
 //!
 //! Cost: a process whose stacks never led through code outside all modules reads one word a sample. One
-//! with such code and no map looks for one (and reads `/proc/self/maps` for a jitdump) after a second,
-//! two, four, and at last once a minute. These are the only system calls of a
-//! sample beside the probe of `memory`; none of them is made in the program's sandbox.
+//! with such code asks for the map at each such sample. Without a map it also looks for a jitdump in
+//! `/proc/self/maps`, again after one second, two, four, and at last once a minute. These are the only
+//! system calls of a sample beside the probe of `memory`; none is made in the program's sandbox.
 //!
 //! # Safety
 //! The state is reached only under its lock. The arena keeps the names for ever.
@@ -54,8 +54,8 @@ const AT_A_SAMPLE: u64 = 64 << 10;
 /// Most bytes that a dump reads before it lets samples pass.
 const AT_A_DUMP: u64 = 1 << 20;
 
-/// Time between the first two looks for a map that is not there. Each further look waits twice as
-/// long, up to the second figure.
+/// Time between the first two looks for a jitdump. Each further look waits twice as long, up to the
+/// second figure.
 const LOOK_MS: u64 = 1000;
 const LONGEST_MS: u64 = 64_000;
 
@@ -95,7 +95,7 @@ struct State {
     dump: Log,
     /// No more names are taken.
     is_full: bool,
-    /// When to look for a map again, by the recorder's clock.
+    /// When to look for a jitdump again, by the recorder's clock.
     next_look_ms: u64,
     /// The time between the last look and that one.
     patience_ms: u64,
@@ -211,7 +211,6 @@ pub fn prepare<P>(now_ms: u64, pass: &dyn Fn() -> Option<P>) -> bool {
     IS_NAMELESS.store(false, Relaxed);
     with(State::look_around);
     while let Some(_inside) = pass() {
-        with(|state| state.next_look_ms = 0);
         if with(|state| state.refresh(now_ms, AT_A_DUMP)) {
             break;
         }
@@ -277,11 +276,11 @@ impl State {
     /// Reads about `most` bytes of what is new. False when there is more.
     fn refresh(&mut self, now_ms: u64, most: u64) -> bool {
         self.follow_fork();
-        let is_open = self.map.is_open() || self.dump.is_open();
-        if self.is_full || !is_open && now_ms < self.next_look_ms {
+        if self.is_full {
             return true;
         }
-        if !is_open {
+        let is_open = self.map.is_open() || self.dump.is_named();
+        if !is_open && now_ms >= self.next_look_ms {
             self.look_around();
             self.patience_ms = (self.patience_ms * 2).clamp(LOOK_MS, LONGEST_MS);
             self.next_look_ms = now_ms.saturating_add(self.patience_ms);
