@@ -37,6 +37,7 @@ mod loader;
 mod mappings;
 mod operators;
 mod options;
+mod perf_map;
 mod privilege;
 mod rate;
 mod real_programs;

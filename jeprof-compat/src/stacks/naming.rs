@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::profile::model::{Line, Location, Mapping, Profile};
+use crate::profile::model::{Language, Line, Location, Mapping, Profile};
 use crate::stacks::filter::{Site, place};
 
 /// What makes a frame.
@@ -54,6 +54,8 @@ pub struct Frame {
     pub inlined: bool,
     /// A class: what was allocated, not the allocating function.
     pub is_class: bool,
+    /// The language of a managed frame.
+    pub language: Option<Language>,
     /// Where the name comes from.
     pub kind: FrameKind,
 }
@@ -156,6 +158,7 @@ impl Namesakes {
             line: line.line,
             inlined: line.inlined,
             is_class: line.is_class,
+            language: line.language,
             kind: if managed {
                 FrameKind::Managed
             } else {
