@@ -8,7 +8,8 @@ use profile_format::heap_v2::ManagedFrame;
 
 use super::writer::{Profile, Result};
 use crate::platform::scratch::Scratch;
-use crate::table::frame_table::{FRAMES, Frame, number_of};
+use crate::runtime::ruby::ids;
+use crate::table::frame_table::{FRAMES, Frame, Kind, number_of};
 
 /// A bit for each managed frame.
 pub struct Referred(Option<Scratch>);
@@ -58,7 +59,10 @@ fn line<'a>(address: u64, frame: &Frame<'a>) -> ManagedFrame<'a> {
         address,
         kind: Text::plain(frame.kind.name().as_bytes()),
         class: Text::plain(frame.class),
-        name: Text::plain(frame.name),
+        name: Text::plain(match frame.kind {
+            Kind::Ruby => ids::name(frame.name),
+            _ => frame.name,
+        }),
         file: Text::plain(frame.file),
         line: u64::from(frame.line),
     }
