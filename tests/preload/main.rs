@@ -40,6 +40,7 @@ mod options;
 mod privilege;
 mod rate;
 mod real_programs;
+mod ruby;
 mod sandbox;
 mod shells;
 mod signals;

@@ -30,7 +30,7 @@ pub fn set_at_end(at_end: fn()) {
 /// Asks for a job, if there is something to do.
 ///
 /// # Safety
-/// The calling thread is Ruby's and holds its lock.
+/// The calling thread is Ruby's; it need not hold the lock.
 pub unsafe fn ask(ruby: &Ruby, now_ms: u64) {
     if now_ms < ruby.next_job.load(Relaxed) && !ids::is_any_waiting() {
         return;
@@ -54,14 +54,21 @@ extern "C" fn job(_: *mut c_void) {
         unsafe { (ruby.in_job.at_end)(ending, 0) };
     }
     ruby.note_moves();
+    ruby.note_path_id();
+    name_methods(ruby);
+}
+
+fn name_methods(ruby: &Ruby) {
     if let Some(_guard) = tls::current().enter() {
-        ruby.note_path_id();
-        // SAFETY: Ruby keeps the names of methods.
+        // SAFETY: Ruby keeps the names of methods, and this thread holds the lock.
         unsafe { ids::resolve(&|id| (ruby.in_job.id_name)(id).cast()) };
     }
 }
 
 extern "C" fn ending(_: Value) {
+    if let Some(ruby) = Inside::enter().ruby() {
+        name_methods(ruby);
+    }
     // Acquire: pairs with the release in `set_at_end`.
     let at_end = AT_END.load(Acquire);
     if !at_end.is_null() {

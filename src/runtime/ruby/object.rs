@@ -53,7 +53,7 @@ pub enum Frame {
 }
 
 fn kind(memory: &mut Memory, value: Value) -> Option<(u64, u64)> {
-    if value == 0 || value % 8 != 0 {
+    if value == 0 || !value.is_multiple_of(8) {
         return None;
     }
     let flags = memory.word(value)?;

@@ -76,12 +76,10 @@ unsafe fn added(ruby: &Ruby, sample: &mut Stack<'_>, cut: cut::Cut) -> Option<us
         if (ruby.functions.is_collecting)() != 0 || is_moving {
             return mark(sample, cut.length, COLLECTION);
         }
-        match ruby.has_lock() {
-            true => job::ask(ruby, sample.now_ms),
-            // The collector may begin to move objects at any moment. In a program in which it never
-            // did, it will not: that is asked for by calls at the start.
-            false if ruby.has_moved() => return mark(sample, cut.length, WITHOUT_LOCK),
-            false => {}
+        // The collector may begin to move objects at any moment. In a program in which it never
+        // did, it will not: that is asked for by calls at the start.
+        if ruby.has_moved() && !ruby.has_lock() {
+            return mark(sample, cut.length, WITHOUT_LOCK);
         }
     }
     if cut.is_deferred {
@@ -92,7 +90,10 @@ unsafe fn added(ruby: &Ruby, sample: &mut Stack<'_>, cut: cut::Cut) -> Option<us
     room.memory.begin(sample.now_ms);
     let out = sample.frames.get_mut(cut.length..)?;
     // SAFETY: Ruby's thread, which has run code, and no collection.
-    match unsafe { walk::walk(ruby, &mut room.memory, &mut room.ruby.names, out) } {
+    let walked = unsafe { walk::walk(ruby, &mut room.memory, &mut room.ruby.names, out) };
+    // SAFETY: a thread of Ruby's.
+    unsafe { job::ask(ruby, sample.now_ms) };
+    match walked {
         Ok(0) => None,
         Ok(count) => Some(cut.length + count),
         Err(walk::Odd) => {
