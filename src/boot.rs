@@ -76,6 +76,7 @@ pub unsafe fn start<const N: usize>(
     trigger::start(config, pid);
     register_handlers(config);
     runtime::start(config);
+    runtime::ruby::set_at_end(exit::before_teardown);
     if config.prof_java_heap && config.prof_java != Detection::Off {
         java_heap::configure(&java_heap::Settings {
             lg_period: config.lg_prof_sample.lg_first(),

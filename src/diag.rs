@@ -49,6 +49,8 @@ counters! {
     JavaDiffers => "java_differs",
     /// A Java stack ended at something that is not a Java frame.
     JavaLost => "java_lost",
+    /// A Ruby stack had a frame that is none.
+    RubyLost => "ruby_lost",
     /// A sample was skipped because the thread was already inside the profiler.
     Reentered => "reentered",
     /// A freed sample was left on the pending list of its thread.

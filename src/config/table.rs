@@ -211,6 +211,8 @@ options! {
         prof_java_heap: bool = false, Flag;
         /// Collect the JVM's garbage before each dump, except the one at exit.
         prof_java_heap_gc: bool = false, Flag;
+        /// Names of Ruby methods in the stacks.
+        prof_ruby: bool = true, Flag;
         /// Append remarks (for example that something else is the program's allocator) to the file
         /// `<prof_prefix>.remarks`, one line each. `malloscope run` uses this. The dumps have them, too.
         prof_remarks: bool = false, Flag;

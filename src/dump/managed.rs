@@ -8,7 +8,8 @@ use profile_format::heap_v2::ManagedFrame;
 
 use super::writer::{Profile, Result};
 use crate::platform::scratch::Scratch;
-use crate::table::frame_table::{FRAMES, Frame, number_of};
+use crate::runtime::ruby::ids;
+use crate::table::frame_table::{FRAMES, Frame, Kind, number_of};
 
 /// How many frames may get a name while the dump is written.
 const MORE: usize = 1 << 16;
@@ -61,7 +62,10 @@ fn line<'a>(address: u64, frame: &Frame<'a>) -> ManagedFrame<'a> {
         address,
         kind: Text::plain(frame.kind.name().as_bytes()),
         class: Text::plain(frame.class),
-        name: Text::plain(frame.name),
+        name: Text::plain(match frame.kind {
+            Kind::Ruby => ids::name(frame.name),
+            _ => frame.name,
+        }),
         file: Text::plain(frame.file),
         line: u64::from(frame.line),
     }

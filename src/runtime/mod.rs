@@ -133,5 +133,6 @@ pub unsafe fn abandon() {
 // The numbers are places below `managed::MOST_OWNERS`, and are all different.
 runtimes! {
     jvm::HotSpot = 0;
+    ruby::Mri = 1;
     perf_map::PerfMap = 4;
 }

@@ -41,6 +41,7 @@ mod perf_map;
 mod privilege;
 mod rate;
 mod real_programs;
+mod ruby;
 mod sandbox;
 mod shells;
 mod signals;

@@ -20,11 +20,15 @@ const DT_SYMTAB: i64 = 6;
 const DT_STRSZ: i64 = 10;
 const DT_GNU_HASH: i64 = 0x6fff_fef5;
 const DT_VERSYM: i64 = 0x6fff_fff0;
+const STT_FUNC: u8 = 2;
 const STT_TLS: u8 = 6;
 const STT_GNU_IFUNC: u8 = 10;
 const SHN_UNDEF: u16 = 0;
 const SHN_ABS: u16 = 0xfff1;
 const VERSION_HIDDEN: u16 = 0x8000;
+
+/// No object exports more.
+const MOST_SYMBOLS: usize = 1 << 20;
 
 /// A defined symbol of a loaded object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +52,29 @@ impl Object {
             true => self.symbol_of(tables.lookup(name, hash)?),
             false => None,
         }
+    }
+
+    /// The name of the function that holds `addr`, by the table of symbols that others may bind to.
+    /// Every symbol is looked at: for cold paths. `None` also where the table's end is not known,
+    /// because its strings do not follow it.
+    pub fn function_at(&self, addr: usize) -> Option<&[u8]> {
+        let tables = Tables::read(self)?;
+        let bytes = (tables.strings as usize).checked_sub(tables.symbols as usize)?;
+        let count = Some(bytes / size_of::<Elf64_Sym>()).filter(|count| *count <= MOST_SYMBOLS)?;
+        // SAFETY: linkers put the strings behind the table; the object is loaded, so what lies
+        // between its two tables is mapped.
+        let symbols = unsafe { core::slice::from_raw_parts(tables.symbols, count) };
+        let offset = addr.wrapping_sub(self.base) as u64;
+        let found = symbols.iter().find(|symbol| {
+            symbol.st_info & 0xf == STT_FUNC
+                && symbol.st_shndx != SHN_UNDEF
+                && offset.wrapping_sub(symbol.st_value) < symbol.st_size
+        })?;
+        let start = found.st_name as usize;
+        (start < tables.strings_len).then(|| {
+            // SAFETY: a terminated name in the table of strings.
+            unsafe { core::ffi::CStr::from_ptr(tables.strings.add(start).cast()) }.to_bytes()
+        })
     }
 
     pub(super) fn symbol_of(&self, symbol: &Elf64_Sym) -> Option<Symbol> {

@@ -40,8 +40,8 @@ pub use sandbox::{
     has_known_filter, is_sandboxed, let_calls_end, lower_sandbox, note_filter, raise_sandbox,
 };
 pub use signal::{
-    GLIBC, SignalSet, consume_signal, handle_if_default, pending_signals, raise_without,
-    set_signal_mask, stop_handling,
+    GLIBC, SignalSet, consume_signal, handle_if_default, handler_of, pending_signals,
+    raise_without, set_signal_mask, stop_handling,
 };
 pub use socket::{
     Event, accept, effective_user, listen_abstract, move_above_standard, peer_user, send, wait_for,

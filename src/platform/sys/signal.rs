@@ -138,7 +138,7 @@ pub fn stop_handling(signal: i32, handler: extern "C" fn(i32)) {
 
 /// The handler of `signal`: a function, or one of the kernel's two numbers for none.
 #[cfg(target_arch = "x86_64")]
-fn handler_of(signal: i32) -> Option<usize> {
+pub fn handler_of(signal: i32) -> Option<usize> {
     let mut now = Action::DEFAULT;
     // SAFETY: the kernel writes an action of ours.
     let known = unsafe { action(signal, 0, &raw mut now as usize) };

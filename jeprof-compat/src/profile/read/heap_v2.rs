@@ -255,6 +255,8 @@ fn managed_line(frame: &ManagedFrame<'_>) -> Line {
         (true, _, _) => name,
         // What was allocated, not the allocating function: a class alone.
         (false, true, _) => class,
+        // A method of the class itself: the class ends with a dot.
+        (false, false, "ruby") if class.ends_with('.') => format!("{class}{name}"),
         (false, false, "ruby") => format!("{class}#{name}"),
         (false, false, _) => format!("{class}.{name}"),
     };
