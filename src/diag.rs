@@ -49,6 +49,8 @@ counters! {
     JavaDiffers => "java_differs",
     /// A Java stack ended at something that is not a Java frame.
     JavaLost => "java_lost",
+    /// A structure of CPython was not what it should be: its frames have no names from then on.
+    PythonOdd => "python_odd",
     /// A sample was skipped because the thread was already inside the profiler.
     Reentered => "reentered",
     /// A freed sample was left on the pending list of its thread.

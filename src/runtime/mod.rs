@@ -129,4 +129,5 @@ pub unsafe fn abandon() {
 // The numbers are places below `managed::MOST_OWNERS`, and are all different.
 runtimes! {
     jvm::HotSpot = 0;
+    python::CPython = 2;
 }

@@ -38,6 +38,7 @@ mod mappings;
 mod operators;
 mod options;
 mod privilege;
+mod python;
 mod rate;
 mod real_programs;
 mod sandbox;
