@@ -51,6 +51,8 @@ counters! {
     JavaLost => "java_lost",
     /// A Ruby stack had a frame that is none.
     RubyLost => "ruby_lost",
+    /// A structure of CPython was not what it should be: its frames have no names from then on.
+    PythonOdd => "python_odd",
     /// A sample was skipped because the thread was already inside the profiler.
     Reentered => "reentered",
     /// A freed sample was left on the pending list of its thread.

@@ -1,9 +1,10 @@
 //! The options: one table, from which the struct, its defaults, the parser and the help text are made.
 
 use super::value::{
-    Clip, Count, Density, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Within,
+    Clip, Count, Density, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Switched,
+    Within,
 };
-use super::value::{CommandLine, Detection, FileMode, Rate, Text};
+use super::value::{CommandLine, Detection, FileMode, Rate, Switch, Text};
 
 /// One row of the table for the help. The library itself reads options by code: a table of pointers
 /// would be relocated in every process, whether it is configured or not.
@@ -37,6 +38,9 @@ macro_rules! values {
     (Detected) => {
         "`auto`, `poll`, `off`"
     };
+    (Switched) => {
+        "`auto`, `true`, `false`"
+    };
     (Count) => {
         "-1 or more"
     };
@@ -64,6 +68,9 @@ macro_rules! initial {
     };
     (Detected $default:literal) => {
         Detection::Auto
+    };
+    (Switched $default:literal) => {
+        Switch::of($default)
     };
     ($rule:ident $default:literal) => {
         $default
@@ -213,6 +220,9 @@ options! {
         prof_java_heap_gc: bool = false, Flag;
         /// Names of Ruby methods in the stacks.
         prof_ruby: bool = true, Flag;
+        /// Names of Python functions and lines in the stacks, where CPython 3.8 or later is found. `auto` is
+        /// `true`.
+        prof_python: Switch = "auto", Switched;
         /// Append remarks (for example that something else is the program's allocator) to the file
         /// `<prof_prefix>.remarks`, one line each. `malloscope run` uses this. The dumps have them, too.
         prof_remarks: bool = false, Flag;

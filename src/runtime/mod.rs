@@ -134,5 +134,6 @@ pub unsafe fn abandon() {
 runtimes! {
     jvm::HotSpot = 0;
     ruby::Mri = 1;
+    python::CPython = 2;
     perf_map::PerfMap = 4;
 }

@@ -39,6 +39,7 @@ mod operators;
 mod options;
 mod perf_map;
 mod privilege;
+mod python;
 mod rate;
 mod real_programs;
 mod ruby;
