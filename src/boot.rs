@@ -76,6 +76,11 @@ pub unsafe fn start<const N: usize>(
     trigger::start(config, pid);
     register_handlers(config);
     runtime::start(config);
+    if runtime::node::is_found() {
+        mapping::watch();
+        static AT_END: fn() = exit::before_teardown;
+        runtime::node::set_at_end(&AT_END);
+    }
     if config.prof_java_heap && config.prof_java != Detection::Off {
         java_heap::configure(&java_heap::Settings {
             lg_period: config.lg_prof_sample.lg_first(),

@@ -49,6 +49,10 @@ counters! {
     JavaDiffers => "java_differs",
     /// A Java stack ended at something that is not a Java frame.
     JavaLost => "java_lost",
+    /// V8 said something of its code that cannot be, and is not believed any more.
+    NodeOdd => "node_odd",
+    /// A piece of V8's code has no name for lack of memory.
+    NodeUnnamed => "node_unnamed",
     /// A sample was skipped because the thread was already inside the profiler.
     Reentered => "reentered",
     /// A freed sample was left on the pending list of its thread.

@@ -1,7 +1,7 @@
 //! The options: one table, from which the struct, its defaults, the parser and the help text are made.
 
 use super::value::{
-    Clip, Count, Density, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Within,
+    Clip, Count, Density, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Told, Within,
 };
 use super::value::{CommandLine, Detection, FileMode, Rate, Text};
 
@@ -37,6 +37,9 @@ macro_rules! values {
     (Detected) => {
         "`auto`, `poll`, `off`"
     };
+    (Told) => {
+        "`auto`, `off`"
+    };
     (Count) => {
         "-1 or more"
     };
@@ -64,6 +67,9 @@ macro_rules! initial {
     };
     (Detected $default:literal) => {
         Detection::Auto
+    };
+    (Told $default:literal) => {
+        true
     };
     ($rule:ident $default:literal) => {
         $default
@@ -211,6 +217,9 @@ options! {
         prof_java_heap: bool = false, Flag;
         /// Collect the JVM's garbage before each dump, except the one at exit.
         prof_java_heap_gc: bool = false, Flag;
+        /// Names of JavaScript functions in the stacks of Node 20 to 24: as Node tells them (`auto`), or not at
+        /// all.
+        prof_js: bool = "auto", Told;
         /// Append remarks (for example that something else is the program's allocator) to the file
         /// `<prof_prefix>.remarks`, one line each. `malloscope run` uses this. The dumps have them, too.
         prof_remarks: bool = false, Flag;

@@ -57,6 +57,9 @@ pub(crate) struct Density;
 /// How a JVM is found.
 pub(crate) struct Detected;
 
+/// Whether a runtime tells what it runs.
+pub(crate) struct Told;
+
 /// jemalloc's two clocks.
 pub(crate) struct Resolution;
 
@@ -91,6 +94,18 @@ impl Rule for Detected {
             b"auto" => Ok(Detection::Auto),
             b"poll" => Ok(Detection::Poll),
             b"off" => Ok(Detection::Off),
+            _ => Err(Fault::Invalid),
+        }
+    }
+}
+
+impl Rule for Told {
+    type Value = bool;
+
+    fn read(&self, text: &[u8]) -> Result<bool, Fault> {
+        match text {
+            b"auto" => Ok(true),
+            b"off" => Ok(false),
             _ => Err(Fault::Invalid),
         }
     }

@@ -124,9 +124,12 @@ pub(crate) static ROOMS: Pool<Room> = unsafe { Pool::new() };
 pub unsafe fn abandon() {
     // SAFETY: the same contract.
     unsafe { ROOMS.abandon() };
+    // SAFETY: the same contract.
+    unsafe { node::abandon() };
 }
 
 // The numbers are places below `managed::MOST_OWNERS`, and are all different.
 runtimes! {
     jvm::HotSpot = 0;
+    node::V8 = 3;
 }

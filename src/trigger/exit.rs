@@ -6,7 +6,10 @@
 //!
 //! The words of the summary are those that jemalloc 5.3 prints.
 
-use crate::config::Config;
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::config::{self, Config};
 use crate::diag;
 use crate::dump::{self, Reason};
 use crate::platform::decimal::Decimal;
@@ -17,6 +20,23 @@ use crate::{
 
 use crate::dumper;
 
+/// The process whose last dump was written before its exit. Written by [`before_teardown`].
+static DUMPED: AtomicU32 = AtomicU32::new(0);
+
+/// Runs when the runtime of the main thread is about to free all that it holds: after that, a dump
+/// would say that nothing is left. The runtime calls it outside malloc.
+pub fn before_teardown() {
+    let is_wanted = config::current().is_some_and(|config| config.prof_final);
+    if !is_wanted || sys::is_sandboxed() {
+        return;
+    }
+    let Some(_guard) = tls::current().enter() else {
+        return;
+    };
+    dumper::write_now(Reason::Final);
+    DUMPED.store(recorder::pid(), Relaxed);
+}
+
 /// Runs when the process exits.
 pub fn at_exit(config: &Config) {
     if sys::is_sandboxed() {
@@ -25,7 +45,7 @@ pub fn at_exit(config: &Config) {
     let Some(guard) = tls::current().enter() else {
         return;
     };
-    if config.prof_final {
+    if config.prof_final && DUMPED.load(Relaxed) != recorder::pid() {
         dumper::write_now(Reason::Final);
     }
     let leaked = config.prof_leak && config.prof_final && summarize();
