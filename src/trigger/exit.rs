@@ -27,7 +27,7 @@ static DUMPED: AtomicU32 = AtomicU32::new(0);
 /// would say that nothing is left. The runtime calls it outside malloc.
 pub fn before_teardown() {
     let is_wanted = config::current().is_some_and(|config| config.prof_final);
-    if !is_wanted || sys::is_sandboxed() {
+    if !is_wanted || sys::is_sandboxed() || is_dumped() {
         return;
     }
     let Some(_guard) = tls::current().enter() else {
@@ -35,6 +35,10 @@ pub fn before_teardown() {
     };
     dumper::write_now(Reason::Final);
     DUMPED.store(recorder::pid(), Relaxed);
+}
+
+fn is_dumped() -> bool {
+    DUMPED.load(Relaxed) == recorder::pid()
 }
 
 /// Runs when the process exits.
@@ -45,7 +49,7 @@ pub fn at_exit(config: &Config) {
     let Some(guard) = tls::current().enter() else {
         return;
     };
-    if config.prof_final && DUMPED.load(Relaxed) != recorder::pid() {
+    if config.prof_final && !is_dumped() {
         dumper::write_now(Reason::Final);
     }
     let leaked = config.prof_leak && config.prof_final && summarize();

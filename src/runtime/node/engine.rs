@@ -67,6 +67,8 @@ functions! {
         = "_ZN4node21GetCurrentEnvironmentEN2v85LocalINS0_7ContextEEE";
     add_cleanup_hook: extern "C" fn(u64, Hook, *mut c_void)
         = "_ZN4node25AddEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_";
+    at_exit: extern "C" fn(u64, Hook, *mut c_void)
+        = "_ZN4node6AtExitEPNS_11EnvironmentEPFvPvES2_";
     begin_scope: extern "C" fn(*mut Scope, u64) = "_ZN2v811HandleScopeC1EPNS_7IsolateE";
     end_scope: extern "C" fn(*mut Scope) = "_ZN2v811HandleScopeD1Ev";
 }
@@ -74,6 +76,10 @@ functions! {
 /// A `v8::HandleScope`, which is three words; one to spare.
 #[repr(C)]
 pub struct Scope([u64; 4]);
+
+/// A `node::Environment`.
+#[derive(Clone, Copy)]
+pub struct Environment(u64);
 
 /// V8 and Node in this process.
 #[derive(Clone, Copy)]
@@ -154,14 +160,18 @@ impl Engine {
         (self.functions.set_handler)(isolate, options, handler);
     }
 
-    /// Does the isolate run code of a Node environment? On its thread, outside malloc.
-    pub fn has_environment(&self, isolate: u64) -> bool {
+    /// The Node environment whose code the isolate runs, if it does. On its thread, outside malloc.
+    pub fn environment(&self, isolate: u64) -> Option<Environment> {
         if !(self.functions.in_context)(isolate) {
-            return false;
+            return None;
         }
         self.scoped(isolate, || {
             let context = (self.functions.current_context)(isolate);
-            context != 0 && (self.functions.current_environment)(context) != 0
+            let environment = match context {
+                0 => 0,
+                context => (self.functions.current_environment)(context),
+            };
+            (environment != 0).then_some(Environment(environment))
         })
     }
 
@@ -175,9 +185,15 @@ impl Engine {
     }
 
     /// Has `hook` called when the environment ends, before the isolate does. In an interrupt in
-    /// which [`Engine::has_environment`] was true.
+    /// which [`Engine::environment`] found one.
     pub fn at_end(&self, isolate: u64, hook: Hook, data: *mut c_void) {
         (self.functions.add_cleanup_hook)(isolate, hook, data);
+    }
+
+    /// Has `hook` called when `process.exit` was called, before anything is stopped; also when the
+    /// environment has ended. In the same interrupt.
+    pub fn at_exit(&self, environment: Environment, hook: Hook, data: *mut c_void) {
+        (self.functions.at_exit)(environment.0, hook, data);
     }
 }
 

@@ -40,10 +40,13 @@ extern "C" fn on_interrupt(at: u64, data: *mut c_void) {
         return;
     }
     // Without an environment there would be no hook at its end. While Node starts there is none.
-    if !engine.has_environment(at) {
+    let Some(environment) = engine.environment(at) else {
         return place.not_yet();
-    }
+    };
     engine.at_end(at, on_end, data);
+    if is_main_thread() {
+        engine.at_exit(environment, on_exit, data);
+    }
     place.open();
     engine.set_handler(at, Some(event::on_event));
     if !event::is_proven() {
@@ -59,14 +62,28 @@ extern "C" fn on_end(data: *mut c_void) {
     let at = place.at();
     if let Some(engine) = super::engine().filter(|_| place.end()) {
         engine.set_handler(at, None);
-        let is_main = sys::gettid() == sys::getpid();
-        if let Some(work) = AT_END.get().filter(|_| is_main) {
-            work();
+        if is_main_thread() {
+            end_of_program();
         }
     }
 }
 
-/// Runs when the main thread's environment ends. Set in the constructor.
+/// `process.exit` was called on the main thread. Workers still run.
+extern "C" fn on_exit(_data: *mut c_void) {
+    end_of_program();
+}
+
+fn is_main_thread() -> bool {
+    sys::gettid() == sys::getpid()
+}
+
+fn end_of_program() {
+    if let Some(work) = AT_END.get() {
+        work();
+    }
+}
+
+/// Runs before the main thread's environment ends. Set in the constructor.
 static AT_END: OnceRef<'static, fn()> = OnceRef::new();
 
 /// Stores what runs before the main thread's environment is taken down, with all that it still
