@@ -1,9 +1,10 @@
 //! The options: one table, from which the struct, its defaults, the parser and the help text are made.
 
 use super::value::{
-    Clip, Count, Density, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Told, Within,
+    Clip, Count, Density, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Switched,
+    Told, Within,
 };
-use super::value::{CommandLine, Detection, FileMode, Rate, Text};
+use super::value::{CommandLine, Detection, FileMode, Rate, Switch, Text};
 
 /// One row of the table for the help. The library itself reads options by code: a table of pointers
 /// would be relocated in every process, whether it is configured or not.
@@ -40,6 +41,9 @@ macro_rules! values {
     (Told) => {
         "`auto`, `off`"
     };
+    (Switched) => {
+        "`auto`, `true`, `false`"
+    };
     (Count) => {
         "-1 or more"
     };
@@ -70,6 +74,9 @@ macro_rules! initial {
     };
     (Told $default:literal) => {
         true
+    };
+    (Switched $default:literal) => {
+        Switch::of($default)
     };
     ($rule:ident $default:literal) => {
         $default
@@ -220,6 +227,8 @@ options! {
         /// Names of JavaScript functions in the stacks of Node 20 to 24: as Node tells them (`auto`), or not at
         /// all.
         prof_js: bool = "auto", Told;
+        /// Also sample the objects of Node's JavaScript heap, by V8's own sampler. `auto` is `true`.
+        prof_js_heap: Switch = "false", Switched;
         /// Append remarks (for example that something else is the program's allocator) to the file
         /// `<prof_prefix>.remarks`, one line each. `malloscope run` uses this. The dumps have them, too.
         prof_remarks: bool = false, Flag;

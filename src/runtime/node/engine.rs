@@ -14,6 +14,8 @@ use core::arch::asm;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::transmute;
 
+use super::functions::functions;
+use super::heap::Heap;
 use crate::platform::elf::{Object, next_symbol};
 
 /// Runs on an isolate's thread: the isolate and what was asked with it.
@@ -31,31 +33,8 @@ const TRY_GET_CURRENT: &[u8] = b"_ZN2v87Isolate13TryGetCurrentEv";
 /// Longest `TryGetCurrent`.
 const MOST_CODE: usize = 64;
 
-macro_rules! functions {
-    ($($field:ident: $type:ty = $name:literal;)+) => {
-        /// What is called, each with its C++ contract.
-        #[derive(Clone, Copy)]
-        pub struct Functions {
-            $($field: $type,)+
-        }
-
-        impl Functions {
-            /// `Err`: the name of the first that is missing.
-            fn of(object: Object) -> Result<Functions, &'static str> {
-                Ok(Functions {
-                    $($field: {
-                        let symbol = object.symbol($name.as_bytes()).ok_or($name)?;
-                        // SAFETY: the C++ name says the prototype (Itanium C++ ABI, 5.1); a pointer
-                        // to a function is as large as an address.
-                        unsafe { transmute::<usize, $type>(symbol.addr) }
-                    },)+
-                })
-            }
-        }
-    };
-}
-
 functions! {
+    Functions:
     set_flags: extern "C" fn(*const c_char) = "_ZN2v82V818SetFlagsFromStringEPKc";
     request_interrupt: extern "C" fn(u64, Interrupt, *mut c_void)
         = "_ZN2v87Isolate16RequestInterruptEPFvPS0_PvES2_";
@@ -89,6 +68,8 @@ pub struct Engine {
     isolate_at: isize,
     /// The object that all of it is in.
     object: Object,
+    /// What is known of the heap's sampler.
+    heap: Option<Heap>,
 }
 
 impl Engine {
@@ -120,6 +101,7 @@ impl Engine {
             functions: Functions::of(object)?,
             isolate_at,
             object,
+            heap: Heap::of(object).ok(),
         })
     }
 
@@ -175,8 +157,13 @@ impl Engine {
         })
     }
 
-    /// Runs `work` in a scope of its own for V8's handles.
-    fn scoped<T>(&self, isolate: u64, work: impl FnOnce() -> T) -> T {
+    /// The sampler of V8's heap.
+    pub fn heap(&self) -> Option<&Heap> {
+        self.heap.as_ref()
+    }
+
+    /// Runs `work` in a scope of its own for V8's handles. On the isolate's thread, outside malloc.
+    pub fn scoped<T>(&self, isolate: u64, work: impl FnOnce() -> T) -> T {
         let mut scope = Scope([0; 4]);
         (self.functions.begin_scope)(&raw mut scope, isolate);
         let result = work();

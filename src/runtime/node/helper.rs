@@ -10,21 +10,14 @@
 use core::ffi::{c_int, c_void};
 use core::mem::transmute;
 use core::ptr::{null, null_mut};
-use core::sync::atomic::AtomicU32;
-use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::Ordering::Relaxed;
 
-use super::{interrupt, isolates};
+use super::{ask, interrupt, isolates};
 use crate::platform::{
     elf,
     sys::{self, SignalSet},
     tls,
 };
-
-/// The process in which the thread runs; 0: it runs in none. Written by [`start`].
-static RUNS_IN: AtomicU32 = AtomicU32::new(0);
-
-/// Questions so far; the thread sleeps on this. Written by threads that ask.
-static QUESTIONS: AtomicU32 = AtomicU32::new(0);
 
 const ALMOST_ALL: SignalSet = !sys::GLIBC;
 
@@ -48,30 +41,20 @@ pub fn start() {
     };
     sys::set_signal_mask(mask);
     if status == 0 {
-        RUNS_IN.store(sys::getpid().unsigned_abs(), SeqCst);
+        ask::begin();
     }
-}
-
-/// Does the thread run in this process? Not in a fork's child.
-pub fn runs_here() -> bool {
-    RUNS_IN.load(Relaxed) == sys::getpid().unsigned_abs()
-}
-
-/// There is a question.
-pub fn wake() {
-    QUESTIONS.fetch_add(1, SeqCst);
-    sys::futex_wake(&QUESTIONS, 1);
 }
 
 extern "C" fn run(_argument: *mut c_void) -> *mut c_void {
     sys::set_thread_name(c"malloscope-js");
     tls::current().busy.store(1, Relaxed);
     loop {
-        let seen = QUESTIONS.load(SeqCst);
+        let seen = ask::questions();
         isolates::answer(&mut interrupt::request);
+        isolates::remind(&mut interrupt::request_look);
         if sys::is_sandboxed() {
             return null_mut();
         }
-        sys::futex_wait(&QUESTIONS, seen);
+        ask::wait(seen);
     }
 }

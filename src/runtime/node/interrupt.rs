@@ -10,6 +10,7 @@ use core::ffi::c_void;
 
 use once_cell::race::OnceRef;
 
+use super::engine::Engine;
 use super::event;
 use super::isolates::Isolate;
 use crate::platform::sys;
@@ -20,6 +21,20 @@ pub fn request(at: u64, place: &'static Isolate) {
         let data = core::ptr::from_ref(place).cast_mut().cast();
         engine.request(at, on_interrupt, data);
     }
+}
+
+/// Asks V8 for an interrupt in which the observer looks at the open isolate at `at`. On the
+/// helper's thread.
+pub fn request_look(at: u64, place: &'static Isolate) {
+    if let Some(engine) = super::engine() {
+        ask_for_look(engine, at, place);
+    }
+}
+
+/// As [`request_look`], on a thread on which the isolate cannot end meanwhile.
+pub fn ask_for_look(engine: &Engine, at: u64, place: &'static Isolate) {
+    let data = core::ptr::from_ref(place).cast_mut().cast();
+    engine.request(at, on_look, data);
 }
 
 /// # Safety
@@ -52,7 +67,38 @@ extern "C" fn on_interrupt(at: u64, data: *mut c_void) {
     if !event::is_proven() {
         event::give_up();
         engine.set_handler(at, None);
+    } else if let Some(observer) = OBSERVER.get() {
+        (observer.open)(engine, at, place);
     }
+}
+
+extern "C" fn on_look(at: u64, data: *mut c_void) {
+    // SAFETY: V8 passes on what it got from `ask_for_look`.
+    let place = unsafe { place(data) };
+    if let (Some(engine), Some(observer)) = (super::engine(), OBSERVER.get())
+        && place.is_open(at)
+    {
+        (observer.look)(engine, at, place);
+    }
+}
+
+/// What another room does with an isolate, each on the isolate's thread, outside malloc.
+pub struct Observer {
+    /// It is open now.
+    pub open: fn(&Engine, u64, &'static Isolate),
+    /// A look was asked for, or its program is about to exit.
+    pub look: fn(&Engine, u64, &'static Isolate),
+    /// Its environment ends. The last is true on the main thread.
+    pub end: fn(&Engine, u64, &'static Isolate, bool),
+}
+
+/// Who observes. Set in the constructor.
+static OBSERVER: OnceRef<'static, Observer> = OnceRef::new();
+
+/// Has `observer` told of isolates.
+pub fn observe(observer: &'static Observer) {
+    // There is one caller.
+    let _ = OBSERVER.set(observer);
 }
 
 /// The environment ends, on the isolate's thread; the isolate ends next.
@@ -62,6 +108,9 @@ extern "C" fn on_end(data: *mut c_void) {
     let at = place.at();
     if let Some(engine) = super::engine().filter(|_| place.end()) {
         engine.set_handler(at, None);
+        if let Some(observer) = OBSERVER.get() {
+            (observer.end)(engine, at, place, is_main_thread());
+        }
         if is_main_thread() {
             end_of_program();
         }
@@ -69,7 +118,10 @@ extern "C" fn on_end(data: *mut c_void) {
 }
 
 /// `process.exit` was called on the main thread. Workers still run.
-extern "C" fn on_exit(_data: *mut c_void) {
+extern "C" fn on_exit(data: *mut c_void) {
+    // SAFETY: what `on_interrupt` passed on.
+    let place = unsafe { place(data) };
+    on_look(place.at(), data);
     end_of_program();
 }
 

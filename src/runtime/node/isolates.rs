@@ -16,13 +16,13 @@
 //! Statics are written as the diagram says. SeqCst throughout: these are rare.
 
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
-use super::helper;
+use super::ask;
 use crate::platform::sys;
 
 /// Isolates that are known at once. More stay without names.
-const MOST: usize = 64;
+pub const MOST: usize = 64;
 
 /// Nothing, or what is left of an isolate that ended.
 const FREE: u32 = 0;
@@ -34,6 +34,8 @@ const REQUESTED: u32 = 3;
 const OPEN: u32 = 4;
 /// Its environment ended. Its code keeps its names while it lasts.
 const ENDED: u32 = 5;
+/// Open, and the helper asks for another interrupt of it. Its end waits meanwhile.
+const REMINDED: u32 = 6;
 
 /// How long a noticing thread waits for the helper to begin, and then for it to finish.
 const PATIENCE_MS: u64 = 20;
@@ -52,8 +54,10 @@ pub struct Isolate {
     state: AtomicU32,
     /// The number that its code has in the code map; a new one each time.
     owner: AtomicU32,
-    /// When it came into its state, by the recorder's clock or 0.
+    /// When it was asked for, by the recorder's clock.
     since_ms: AtomicU64,
+    /// Is another look at it wanted? Written by the thread that wants it, taken by the helper.
+    look: AtomicBool,
 }
 
 static ISOLATES: [Isolate; MOST] = [const {
@@ -62,6 +66,7 @@ static ISOLATES: [Isolate; MOST] = [const {
         state: AtomicU32::new(FREE),
         owner: AtomicU32::new(0),
         since_ms: AtomicU64::new(0),
+        look: AtomicBool::new(false),
     }
 }; MOST];
 
@@ -85,7 +90,7 @@ fn find(at: u64) -> Option<&'static Isolate> {
 /// The number of the isolate at `at`, if its code is known or becomes known.
 pub fn owner(at: u64) -> Option<u32> {
     let isolate = find(at)?;
-    let is_known = matches!(isolate.state.load(SeqCst), OPEN | ENDED);
+    let is_known = matches!(isolate.state.load(SeqCst), OPEN | REMINDED | ENDED);
     is_known.then(|| isolate.owner.load(Relaxed))
 }
 
@@ -104,7 +109,7 @@ pub fn is_new(at: u64, now_ms: u64) -> bool {
 
 /// Asks V8 for an interrupt of the isolate at `at`, in which the calling thread runs JavaScript.
 pub fn notice(at: u64, now_ms: u64) {
-    if sys::is_sandboxed() || !helper::runs_here() {
+    if sys::is_sandboxed() || !ask::runs_here() {
         return;
     }
     let Some(isolate) = place(at) else {
@@ -113,7 +118,7 @@ pub fn notice(at: u64, now_ms: u64) {
     };
     isolate.since_ms.store(now_ms, Relaxed);
     isolate.state.store(ASKED, SeqCst);
-    helper::wake();
+    ask::wake();
     wait_while(isolate, ASKED, PATIENCE_MS);
     let withdrawn = isolate.state.compare_exchange(ASKED, FREE, SeqCst, SeqCst);
     if withdrawn.is_ok() {
@@ -169,7 +174,54 @@ pub fn answer(request: &mut dyn FnMut(u64, &'static Isolate)) {
     }
 }
 
+/// Wants another look at each open isolate for which `wanted`, which gets its place's number, is
+/// true. Returns how many there are.
+pub fn want_look(wanted: &dyn Fn(usize) -> bool) -> usize {
+    let mut count = 0;
+    for (number, isolate) in used().enumerate() {
+        if isolate.state.load(SeqCst) == OPEN && wanted(number) {
+            isolate.look.store(true, SeqCst);
+            count += 1;
+        }
+    }
+    if count != 0 && ask::runs_here() {
+        ask::wake();
+    }
+    count
+}
+
+/// Passes on all wishes for a look by `request`, which gets an isolate and its place. On the
+/// helper's thread. The isolate lives until `request` returns: its end waits.
+pub fn remind(request: &mut dyn FnMut(u64, &'static Isolate)) {
+    for isolate in used() {
+        if !isolate.look.swap(false, SeqCst) {
+            continue;
+        }
+        let taken = isolate.state.compare_exchange(OPEN, REMINDED, SeqCst, SeqCst);
+        if taken.is_ok() {
+            request(isolate.at.load(SeqCst), isolate);
+            isolate.enter(OPEN);
+        }
+    }
+}
+
 impl Isolate {
+    /// The number of its place.
+    pub fn number(&self) -> usize {
+        let distance = core::ptr::from_ref(self) as usize - ISOLATES.as_ptr() as usize;
+        distance / size_of::<Isolate>()
+    }
+
+    /// Is it open, and at `at`?
+    pub fn is_open(&self, at: u64) -> bool {
+        matches!(self.state.load(SeqCst), OPEN | REMINDED) && self.at.load(SeqCst) == at
+    }
+
+    /// The number of its code and objects.
+    pub fn owner(&self) -> u32 {
+        self.owner.load(SeqCst)
+    }
+
     /// Is it the place of the isolate at `at`, whose request is now served?
     pub fn is_asked(&self, at: u64) -> bool {
         let is_asked = matches!(self.state.load(SeqCst), TAKEN | REQUESTED);
@@ -188,8 +240,13 @@ impl Isolate {
     }
 
     /// Its environment ended; returns whether its code was known.
-    pub fn end(&self) -> bool {
-        self.state.compare_exchange(OPEN, ENDED, SeqCst, SeqCst).is_ok()
+    pub fn end(&'static self) -> bool {
+        loop {
+            match self.state.compare_exchange(OPEN, ENDED, SeqCst, SeqCst) {
+                Err(REMINDED) => wait_while(self, REMINDED, PATIENCE_TAKEN_MS),
+                ended => return ended.is_ok(),
+            }
+        }
     }
 
     /// Its address.
@@ -233,6 +290,14 @@ mod tests {
         assert!(is_new(at, 5 + STALE_MS), "never served");
         isolate.open();
         let first = owner(at).expect("open");
+        assert_eq!(want_look(&|number| number == isolate.number()), 1);
+        let mut looks = 0;
+        remind(&mut |reminded, place| {
+            assert!(reminded == at && place.is_open(at) && owner(at) == Some(first));
+            looks += 1;
+        });
+        remind(&mut |_, _| looks += 1);
+        assert_eq!(looks, 1);
         assert!(!is_new(at, 5 + STALE_MS));
         assert!(isolate.end() && !isolate.end());
         assert_eq!(owner(at), Some(first), "its code still has names");

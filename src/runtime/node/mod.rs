@@ -18,9 +18,12 @@
 //! allows it; each file says why.
 #![allow(unsafe_code)]
 
+mod ask;
 pub mod code_map;
 pub mod engine;
 pub mod event;
+mod functions;
+pub mod heap;
 mod helper;
 mod interrupt;
 pub mod isolates;
@@ -36,7 +39,7 @@ use super::Runtime;
 use crate::config::Config;
 use crate::{remark, table::arena};
 use engine::Engine;
-pub use interrupt::set_at_end;
+pub use interrupt::{Observer, ask_for_look, observe, set_at_end};
 
 /// V8, as Node has it.
 pub struct V8;
@@ -79,7 +82,8 @@ unsafe impl Runtime for V8 {
 /// [`abandon`].
 static ENGINE: AtomicPtr<Engine> = AtomicPtr::new(null_mut());
 
-fn engine() -> Option<&'static Engine> {
+/// V8, where it is known.
+pub fn engine() -> Option<&'static Engine> {
     // SAFETY: null, or an engine that was written whole and is never freed. Acquire: pairs with
     // Release in `start`.
     unsafe { ENGINE.load(Acquire).as_ref() }
