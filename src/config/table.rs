@@ -2,7 +2,7 @@
 
 use super::value::{
     Clip, Count, Density, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Switched,
-    Within,
+    Told, Within,
 };
 use super::value::{CommandLine, Detection, FileMode, Rate, Switch, Text};
 
@@ -38,6 +38,9 @@ macro_rules! values {
     (Detected) => {
         "`auto`, `poll`, `off`"
     };
+    (Told) => {
+        "`auto`, `off`"
+    };
     (Switched) => {
         "`auto`, `true`, `false`"
     };
@@ -68,6 +71,9 @@ macro_rules! initial {
     };
     (Detected $default:literal) => {
         Detection::Auto
+    };
+    (Told $default:literal) => {
+        true
     };
     (Switched $default:literal) => {
         Switch::of($default)
@@ -223,6 +229,11 @@ options! {
         /// Names of Python functions and lines in the stacks, where CPython 3.8 or later is found. `auto` is
         /// `true`.
         prof_python: Switch = "auto", Switched;
+        /// Names of JavaScript functions in the stacks of Node 20 to 24: as Node tells them (`auto`), or not at
+        /// all.
+        prof_js: bool = "auto", Told;
+        /// Also sample the objects of Node's JavaScript heap, by V8's own sampler. `auto` is `true`.
+        prof_js_heap: Switch = "false", Switched;
         /// Append remarks (for example that something else is the program's allocator) to the file
         /// `<prof_prefix>.remarks`, one line each. `malloscope run` uses this. The dumps have them, too.
         prof_remarks: bool = false, Flag;

@@ -60,6 +60,9 @@ pub(crate) struct Detected;
 /// Yes, no, or as it seems best.
 pub(crate) struct Switched;
 
+/// Whether a runtime tells what it runs.
+pub(crate) struct Told;
+
 /// jemalloc's two clocks.
 pub(crate) struct Resolution;
 
@@ -107,6 +110,18 @@ impl Rule for Switched {
             b"auto" => Ok(Switch::Auto),
             b"true" => Ok(Switch::On),
             b"false" => Ok(Switch::Off),
+            _ => Err(Fault::Invalid),
+        }
+    }
+}
+
+impl Rule for Told {
+    type Value = bool;
+
+    fn read(&self, text: &[u8]) -> Result<bool, Fault> {
+        match text {
+            b"auto" => Ok(true),
+            b"off" => Ok(false),
             _ => Err(Fault::Invalid),
         }
     }

@@ -127,6 +127,7 @@ pub unsafe fn abandon() {
     unsafe {
         ROOMS.abandon();
         perf_map::abandon();
+        node::abandon();
     }
 }
 
@@ -135,5 +136,6 @@ runtimes! {
     jvm::HotSpot = 0;
     ruby::Mri = 1;
     python::CPython = 2;
+    node::V8 = 3;
     perf_map::PerfMap = 4;
 }

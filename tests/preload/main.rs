@@ -35,6 +35,7 @@ mod limits;
 mod load;
 mod loader;
 mod mappings;
+mod node;
 mod operators;
 mod options;
 mod perf_map;
