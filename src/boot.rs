@@ -78,12 +78,7 @@ pub unsafe fn start<const N: usize>(
     runtime::start(config);
     runtime::ruby::set_at_end(exit::before_teardown);
     if runtime::node::is_found() {
-        mapping::watch();
-        static AT_END: fn() = exit::before_teardown;
-        runtime::node::set_at_end(&AT_END);
-        if config.prof_js_heap != Switch::Off {
-            js_heap::configure(js_lg_period(config), config.prof_bt_max);
-        }
+        begin_node(config);
     }
     if config.prof_java_heap && config.prof_java != Detection::Off {
         java_heap::configure(&java_heap::Settings {
@@ -103,6 +98,17 @@ pub unsafe fn start<const N: usize>(
         pid,
     });
     trigger::begin();
+}
+
+#[cold]
+#[inline(never)]
+fn begin_node(config: &Config) {
+    static AT_END: fn() = exit::before_teardown;
+    mapping::watch();
+    runtime::node::set_at_end(&AT_END);
+    if config.prof_js_heap != Switch::Off {
+        js_heap::configure(js_lg_period(config), config.prof_bt_max);
+    }
 }
 
 /// log2 of the mean bytes between samples of V8's heap. V8 cannot change it while it samples, so

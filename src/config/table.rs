@@ -125,8 +125,7 @@ macro_rules! options {
         /// Sets the option of that name; `None` when there is none.
         pub(super) fn set_option(config: &mut Config, key: &[u8], value: &[u8]) -> Option<Result<(), Fault>> {
             $(if key == stringify!($field).as_bytes() {
-                let value = ($rule $(($($range)*))?).read(value);
-                return Some(value.map(|value| config.$field = value));
+                return Some(take(&mut config.$field, ($rule $(($($range)*))?), value));
             })*
             $(if key == stringify!($refused).as_bytes() {
                 return Some($refused_rule.read(value).and_then(|value| match value != $quiet {
@@ -137,6 +136,14 @@ macro_rules! options {
             None
         }
     };
+}
+
+/// Reads a value into its field. One function for all options of a rule: what every process runs at its start
+/// shall be small.
+#[inline(never)]
+fn take<R: Rule>(field: &mut R::Value, rule: R, value: &[u8]) -> Result<(), Fault> {
+    *field = rule.read(value)?;
+    Ok(())
 }
 
 options! {

@@ -85,6 +85,9 @@ impl Engine {
         Some(Engine::of(object, code, symbol.addr))
     }
 
+    /// Never inlined: most processes have no V8, and this would lie amid what each of them runs.
+    #[cold]
+    #[inline(never)]
     fn of(object: Object, code: &'static [u8], at: usize) -> Result<Engine, &'static str> {
         let version = object.symbol(b"_ZN2v82V810GetVersionEv");
         let version = version.ok_or("V8::GetVersion")?;

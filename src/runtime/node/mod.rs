@@ -90,14 +90,18 @@ pub fn engine() -> Option<&'static Engine> {
 }
 
 fn start() {
-    let engine = match Engine::find() {
-        None => return,
+    match Engine::find() {
+        None => {}
         Some(Err(missing)) => {
             remark::note(&["JavaScript frames have no names: this program has not ", missing]);
-            return;
         }
-        Some(Ok(engine)) => engine,
-    };
+        Some(Ok(engine)) => begin(engine),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn begin(engine: Engine) {
     let Some(place) = arena::alloc(Layout::new::<Engine>()) else {
         return;
     };

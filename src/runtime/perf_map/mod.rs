@@ -39,7 +39,7 @@ use crate::platform::sys;
 use crate::remark;
 use crate::table::frame_table::{FRAMES, Kind};
 use crate::table::sync::SpinLock;
-use crate::unwind::{foreign, modules};
+use crate::unwind::{foreign, managed, modules};
 use areas::Areas;
 use codes::{Code, Codes, Full};
 use jitdump::Record;
@@ -231,7 +231,8 @@ pub fn late(pc: u64) -> Late {
     if let Some(frame) = frame_of(pc) {
         return Late::Named(frame);
     }
-    if !with(|state| state.areas.hold(pc.wrapping_sub(1))) {
+    let at = pc.wrapping_sub(1);
+    if managed::is_owned(at) || !with(|state| state.areas.hold(at)) {
         return Late::Native;
     }
     let mark = FRAMES.intern(Kind::Jit, b"", b"[jit]", b"", 0);
