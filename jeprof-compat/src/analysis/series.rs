@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use crate::figures::words;
 use crate::profile::identity::Identity;
-use crate::profile::model::{Profile, Sample, ValueKind};
+use crate::profile::model::{Profile, Sample, Seen, ValueKind};
 use crate::profile::read;
 use crate::symbolize::{Locator, symbolize};
 
@@ -62,6 +62,12 @@ pub struct Track {
 }
 
 impl Series {
+    /// Shows the frames of one language alone.
+    pub fn see(&mut self, seen: Seen) {
+        let dumps = self.processes.iter_mut().flat_map(|p| &mut p.dumps);
+        dumps.for_each(|dump| dump.profile.seen = seen);
+    }
+
     /// Reads dumps, and all dumps of directories among `paths`.
     pub fn read(paths: &[PathBuf]) -> Result<Series> {
         let mut files = Vec::new();

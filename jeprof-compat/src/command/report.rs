@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::analysis::series::{Process, Series};
-use crate::profile::model::Profile;
+use crate::profile::model::{Profile, Seen};
 use crate::report::{self, Report, Secrets};
 use crate::symbolize::{Locator, symbolize};
 use crate::view::html;
@@ -30,6 +30,9 @@ pub struct Args {
     /// Beside FILE a page for each other process: `report.PID.html`
     #[arg(long, conflicts_with = "pid")]
     each: bool,
+    /// Only frames of this language; stacks without one are left out
+    #[arg(long, value_enum, value_name = "NAME")]
+    language: Option<Seen>,
     /// Leave out the command line
     #[arg(long)]
     no_cmdline: bool,
@@ -42,6 +45,7 @@ pub struct Args {
 pub fn report(args: &Args) -> Result<u8> {
     let locator = Locator::default();
     let mut series = Series::read(&args.dumps)?;
+    series.see(args.language.unwrap_or_default());
     series.symbolize(&locator);
     let survey = Survey::of(&series);
     let Some(most) = survey.most(&series, args.pid) else {

@@ -11,7 +11,7 @@ use crate::analysis::series::{Process, Series};
 use crate::command::console::MALLOSCOPE;
 use crate::command::tolerance::{LEAKS, Tolerance};
 use crate::figures::words;
-use crate::profile::model::MALLOC;
+use crate::profile::model::{MALLOC, Seen};
 use crate::report::{Conclusion, Findings, Suspect};
 use crate::symbolize::Locator;
 use crate::view::{markdown, sentences, terminal};
@@ -22,6 +22,9 @@ pub struct Args {
     /// Directories with dumps, or dumps
     #[arg(value_name = "DIR", required = true)]
     dumps: Vec<PathBuf>,
+    /// Only frames of this language; stacks without one are left out
+    #[arg(long, value_enum, value_name = "NAME")]
+    language: Option<Seen>,
     /// Machine-readable output
     #[arg(long)]
     json: bool,
@@ -55,6 +58,7 @@ struct Found<'a> {
 /// Runs; the answer is the exit code.
 pub fn suspects(args: &Args) -> Result<u8> {
     let mut series = Series::read(&args.dumps)?;
+    series.see(args.language.unwrap_or_default());
     series.symbolize(&Locator::default());
     MALLOSCOPE.warn(&series.notes);
     let mut found: Vec<Found<'_>> = Vec::new();

@@ -6,6 +6,7 @@
 //! library, and the markers that stand where a frame is missing (`[deopt]`). A native library of the
 //! user's own, called from managed code, is to blame itself.
 
+use crate::profile::model::Language;
 use crate::stacks::naming::{Frame, FrameKind};
 
 /// Modules of which no function is ever the culprit.
@@ -120,6 +121,17 @@ const STANDARD_LIBRARIES: [&str; 9] = [
     "hashbrown::",
 ];
 
+/// Modules of the runtimes alone.
+const RUNTIMES: [&str; 7] = [
+    "libjvm.so",
+    "libruby",
+    "libpython",
+    "libnode.so",
+    "libcoreclr.so",
+    "libclrjit.so",
+    "beam.smp",
+];
+
 /// Executables that run other people's programs.
 const INTERPRETERS: [&str; 6] = ["ruby", "python", "node", "perl", "php", "java"];
 
@@ -162,12 +174,30 @@ fn is_own(frame: &Frame) -> bool {
 /// True for a function that asks for memory on behalf of others.
 pub fn is_glue(frame: &Frame) -> bool {
     if frame.kind == FrameKind::Managed {
-        return frame.name.starts_with('[') || starts_with_any(&frame.name, &RUNTIME_CLASSES);
+        return frame.name.starts_with('[')
+            || starts_with_any(&frame.name, &RUNTIME_CLASSES)
+            || is_built_in(frame);
     }
     in_modules(frame, &GLUE_MODULES)
         || starts_with_any(&frame.name, &WRAPPERS)
         || OWN_WRAPPERS.contains(&frame.name.as_str())
         || frame.name.ends_with("alloc")
+}
+
+/// JavaScript that comes inside the runtime, not in the program's files.
+fn is_built_in(frame: &Frame) -> bool {
+    let file = frame.file.as_deref().unwrap_or_default();
+    frame.language == Some(Language::JavaScript) && file.starts_with("node:")
+}
+
+/// The C library and what belongs to it: never asks for itself.
+pub fn is_glue_module(file_name: &str) -> bool {
+    starts_with_any(file_name, &GLUE_MODULES)
+}
+
+/// A language runtime: its library, or its executable.
+pub fn is_runtime_module(file_name: &str) -> bool {
+    starts_with_any(file_name, &RUNTIMES) || starts_with_any(file_name, &INTERPRETERS)
 }
 
 fn in_modules(frame: &Frame, modules: &[&str]) -> bool {

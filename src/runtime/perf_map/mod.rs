@@ -90,6 +90,8 @@ unsafe impl Runtime for PerfMap {
 struct State {
     /// Whose map it is.
     pid: u32,
+    /// The same by `lineage`, which is asked without a system call.
+    known_pid: u32,
     codes: Codes,
     map: Log,
     dump: Log,
@@ -242,12 +244,14 @@ pub fn late(pc: u64) -> Late {
     })
 }
 
-/// What would name the code that has no name, if the dump has some and nobody was told yet.
+/// What would name the code that has no name, if the dump has some and nobody was told yet. Where a runtime
+/// names its functions itself a nameless stub here and there is no reason to talk.
 pub fn advise() -> Option<&'static str> {
     const ADVICE: &str = "stacks lead through generated code without names ([jit]); a perf map names it: \
         node --perf-basic-prof, python -X perf, DOTNET_PerfMapEnabled=1, erl +JPperf true";
     let has_map = || with(|state| state.map.is_open() || state.dump.is_open());
-    if !IS_NAMELESS.load(Relaxed) || has_map() || IS_TOLD.swap(true, Relaxed) {
+    let has_names = FRAMES.len() > 1;
+    if !IS_NAMELESS.load(Relaxed) || has_names || has_map() || IS_TOLD.swap(true, Relaxed) {
         return None;
     }
     remark::note(&[ADVICE]);
@@ -257,6 +261,7 @@ pub fn advise() -> Option<&'static str> {
 impl State {
     const EMPTY: State = State {
         pid: 0,
+        known_pid: 0,
         codes: Codes::EMPTY,
         map: Log::NONE,
         dump: Log::NONE,
@@ -269,7 +274,7 @@ impl State {
     };
 
     fn forget(&mut self) {
-        self.pid = 0;
+        self.known_pid = 0;
         self.codes = Codes::EMPTY;
         self.is_full = false;
     }
@@ -294,10 +299,12 @@ impl State {
 
     /// A child has its own map, and the code that it inherited has the names in the parent's.
     fn follow_fork(&mut self) {
-        let pid = lineage::pid();
-        if self.pid != pid {
-            self.pid = pid;
-            let number = Decimal::new(u64::from(pid));
+        let known = lineage::pid();
+        if self.known_pid != known {
+            self.known_pid = known;
+            // After a fork that ran no handlers the two differ.
+            self.pid = sys::getpid().unsigned_abs();
+            let number = Decimal::new(u64::from(self.pid));
             self.map = Log::at(&[b"/tmp/perf-", number.as_str().as_bytes(), b".map"]);
             self.dump = Log::NONE;
             self.next_look_ms = 0;

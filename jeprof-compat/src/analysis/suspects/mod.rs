@@ -26,6 +26,7 @@ mod verdict;
 
 use crate::analysis::series::Process;
 use crate::figures::Estimate;
+use crate::stacks::origin::Origin;
 use cohort::Window;
 use evidence::{Clock, LEAST};
 use verdict::LEVEL;
@@ -98,6 +99,17 @@ impl Case<'_> {
             .into_iter()
             .filter(|j| j.evidence.bytes >= BIG * live);
         growing.into_iter().chain(others.take(OTHERS)).collect()
+    }
+
+    /// Who asked for most of a group of malloc's.
+    pub fn origin(&self, judged: &Judged) -> Option<Origin> {
+        let paths = &self.paths;
+        if paths.kind.is_some() {
+            return None;
+        }
+        let path = paths.paths.get(paths.heaviest(&judged.group.members))?;
+        let profile = paths.process.last();
+        Origin::of(profile, profile.samples.get(path.track.last)?)
     }
 
     /// Live bytes of all groups.

@@ -31,6 +31,7 @@ pub fn suspect(case: &Case<'_>, judged: &Judged) -> Suspect {
         place: place(culprit),
         sentence: sentence(case, judged),
         reason: reason(j),
+        origin: case.origin(judged),
         kind: paths.kind.unwrap_or(MALLOC).to_owned(),
         rate: (j.cohort.samples > 0).then_some(hourly),
         share: j
@@ -66,6 +67,11 @@ fn sentence(case: &Case<'_>, judged: &Judged) -> String {
 
 fn tips(case: &Case<'_>, judged: &Judged, survivors: Option<Survivors>) -> Vec<String> {
     let mut tips = Vec::new();
+    if let Some(origin) = case.origin(judged) {
+        let mut text = origin.words();
+        text[..1].make_ascii_uppercase();
+        tips.push(text + ".");
+    }
     if let Some(class) = class(case, judged) {
         tips.push(format!("Most of it is {class}."));
     }

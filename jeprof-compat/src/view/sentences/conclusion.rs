@@ -7,6 +7,7 @@ use crate::analysis::suspects::{
 };
 use crate::figures::words;
 use crate::profile::account::Part;
+use crate::profile::runtimes::Runtime;
 use crate::report::Conclusion;
 
 /// The answer.
@@ -182,9 +183,13 @@ fn rss(case: &Case<'_>, leaks: bool) -> Option<String> {
             })
         }
         Resident::Exceeds { anonymous, live } => (!leaks).then(|| {
+            let runtime = Runtime::of(paths.process.last());
+            let rest = match runtime {
+                Some(runtime) => format!("is in {}, or fragmentation.", runtime.heap),
+                None => "is fragmentation, or does not pass malloc.".to_owned(),
+            };
             format!(
-                "{} of anonymous memory are resident, but only {} are live in the heap: the rest \
-                 is fragmentation, or does not pass malloc.",
+                "{} of anonymous memory are resident, but only {} are live in the heap: the rest {rest}",
                 words::bytes(anonymous),
                 words::bytes(live)
             )
@@ -192,20 +197,33 @@ fn rss(case: &Case<'_>, leaks: bool) -> Option<String> {
     }
 }
 
-/// Where RSS grew most beside the live heap.
+/// Where RSS grew most beside the live heap, and what says more of it.
 fn elsewhere(paths: &Paths<'_>) -> String {
-    match most_grown(paths) {
-        Some((Part::JavaHeap, bytes)) => format!(
+    let profile = paths.process.last();
+    let runtime = Runtime::of(profile);
+    let more = |runtime: &Runtime| match runtime.is_sampled(profile) {
+        true => "its objects are judged on their own here".to_owned(),
+        false => runtime.instead.to_owned(),
+    };
+    match (most_grown(paths), runtime) {
+        (Some((part @ (Part::JavaHeap | Part::V8Heap), bytes)), Some(runtime)) => format!(
+            "the growth is in the {} ({} more); {}.",
+            part.name(),
+            words::bytes(bytes),
+            more(runtime)
+        ),
+        (Some((Part::JavaHeap, bytes)), None) => format!(
             "the growth is in the Java heap ({} more); prof_java_heap:true says which classes and lines.",
             words::bytes(bytes)
         ),
-        Some((part @ (Part::Stacks | Part::Code | Part::Files | Part::Shared), bytes)) => {
+        (Some((part @ (Part::Stacks | Part::Code | Part::Files | Part::Shared), bytes)), _) => {
             format!(
                 "the growth is in {} ({} more).",
                 part.name(),
                 words::bytes(bytes)
             )
         }
+        (_, Some(runtime)) => format!("{}, or fragmentation; {}.", runtime.heap, more(runtime)),
         _ => "fragmentation, or memory that does not pass malloc.".to_owned(),
     }
 }

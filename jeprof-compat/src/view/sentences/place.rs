@@ -2,14 +2,19 @@
 
 use crate::analysis::suspects::{Case, Judged};
 use crate::profile::model::JAVA_HEAP;
-use crate::stacks::naming::Frame;
+use crate::stacks::naming::{Frame, FrameKind};
+use crate::stacks::origin::{Origin, Side};
 
 /// The culprit, and of which class its objects are, if they are objects.
 pub fn who(case: &Case<'_>, judged: &Judged) -> String {
     let called = called(&case.paths.frames[judged.group.culprit]);
-    match class(case, judged) {
-        Some(class) => format!("{called}, by {class}"),
-        None => called,
+    match (class(case, judged), case.origin(judged)) {
+        (Some(class), _) => format!("{called}, by {class}"),
+        (None, Some(origin)) => format!(
+            "{called}{}",
+            beside(&case.paths.frames[judged.group.culprit], &origin)
+        ),
+        (None, None) => called,
     }
 }
 
@@ -19,6 +24,16 @@ pub fn class(case: &Case<'_>, judged: &Judged) -> Option<String> {
     let heaviest = paths.heaviest(&judged.group.members);
     let leaf = *paths.paths.get(heaviest)?.frames.first()?;
     (paths.kind == Some(JAVA_HEAP)).then(|| format!("objects of {}", paths.frames[leaf].name))
+}
+
+/// What the origin says that the culprit does not: the script behind an extension, or the extension that
+/// a script called.
+fn beside(culprit: &Frame, origin: &Origin) -> String {
+    match (origin.side, culprit.kind, &origin.module) {
+        (Side::Extension, FrameKind::Managed, Some(module)) => format!(", allocated by {module}"),
+        (Side::Extension, ..) => format!(", called from {}", origin.script()),
+        _ => String::new(),
+    }
 }
 
 fn called(frame: &Frame) -> String {
