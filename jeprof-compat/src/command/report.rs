@@ -87,6 +87,8 @@ pub(crate) struct Judged {
     pub(crate) report: Report,
     /// Bytes an hour that leak for certain.
     pub(crate) leak_lower: f64,
+    /// Whether enough was seen of any process to tell.
+    pub(crate) is_seen: bool,
 }
 
 /// The report of the process that certainly leaks most; of equals the one with the most live bytes.
@@ -98,7 +100,11 @@ pub(crate) fn of_series(mut series: Series, locator: &Locator) -> Option<Judged>
     let leak_lower = survey.lower(at);
     let mut report = page(&survey, &mut series, at, &[], locator);
     report.bound();
-    Some(Judged { report, leak_lower })
+    Some(Judged {
+        report,
+        leak_lower,
+        is_seen: survey.is_seen(),
+    })
 }
 
 /// What the page of a process says, with names for all frames of the dumps that it shows.

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::analysis::series::{Process, Series};
 use crate::command::console::MALLOSCOPE;
-use crate::command::tolerance::{LEAKS, Tolerance};
+use crate::analysis::suspects::Verdict;
+use crate::command::tolerance::{LEAKS, Tolerance, UNSEEN};
 use crate::figures::words;
 use crate::profile::model::MALLOC;
 use crate::report::{Conclusion, Findings, Suspect};
@@ -77,6 +78,11 @@ pub fn suspects(args: &Args) -> Result<u8> {
         .iter()
         .map(|f| f.findings.leak_lower)
         .fold(0.0, f64::max);
+    let is_seen = |f: &Found<'_>| f.findings.conclusion.verdict != Verdict::TooFew;
+    if args.tolerance.is_asked() && !found.iter().any(is_seen) {
+        MALLOSCOPE.warn(&["too little was seen to tell whether it leaks".to_owned()]);
+        return Ok(UNSEEN);
+    }
     Ok(args.tolerance.exceeded(lower).map_or(0, |_| LEAKS))
 }
 

@@ -60,7 +60,7 @@ pub struct Args {
 }
 
 /// Runs the program; the answer is the exit code to pass on: the program's, 128 and the signal
-/// that killed it, 3 when it leaks more than it may, 127 when it was not found, 126 when it could not be run, 125 for our own
+/// that killed it, 3 when it leaks more than it may, 4 when that was asked for and nobody can tell, 127 when it was not found, 126 when it could not be run, 125 for our own
 /// failures.
 pub fn run(args: &Args) -> u8 {
     match prepare(args) {
@@ -150,6 +150,12 @@ fn start(plan: &Plan) -> u8 {
     summary::print(plan, &before, ended.at, &locator);
     let leaks = verdict::print(plan, &before, &locator);
     let own = child::exit_code(ended.status);
+    let Some(leaks) = leaks else {
+        return match plan.tolerance.is_asked() {
+            true => verdict::unseen(own),
+            false => own,
+        };
+    };
     match plan.tolerance.exceeded(leaks) {
         Some(tolerated) => verdict::leaks(leaks, tolerated, own),
         None => own,

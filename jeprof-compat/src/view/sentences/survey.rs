@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::findings;
 use crate::analysis::series::{Process, Series};
-use crate::analysis::suspects;
+use crate::analysis::suspects::{self, Verdict};
 use crate::profile::model::{MALLOC, ValueKind};
 use crate::report::{Findings, Neighbour, Report, State};
 
@@ -21,12 +21,18 @@ pub fn found(process: &Process) -> Found {
     let kinds = process.kinds().into_iter();
     let mut found: Found = kinds
         .map(|kind| {
-            let findings = findings(&suspects::find(process, kind.as_deref()));
+            let findings = findings(&suspects::find(process, kind.as_deref(), 0.0));
             (kind, findings)
         })
         .collect();
     found.sort_by(|a, b| b.1.leak_lower.total_cmp(&a.1.leak_lower));
     found
+}
+
+/// Whether enough was seen to tell whether it leaks, in any kind of samples.
+pub fn is_seen(found: &Found) -> bool {
+    let verdicts = found.iter().map(|(_, findings)| findings.conclusion.verdict);
+    verdicts.into_iter().any(|verdict| verdict != Verdict::TooFew)
 }
 
 /// The number of a process, 0 when it is not known.
@@ -45,6 +51,11 @@ impl Survey {
     /// Judges all; the frames of the last dumps have their names.
     pub fn of(series: &Series) -> Survey {
         Survey(series.processes.iter().map(found).collect())
+    }
+
+    /// Whether enough was seen of any process to tell whether it leaks.
+    pub fn is_seen(&self) -> bool {
+        self.0.iter().any(is_seen)
     }
 
     /// Bytes an hour that a process leaks for certain, in the kind that leaks most.

@@ -15,7 +15,7 @@ pub fn write(title: &str, findings: &Findings, run: f64, out: &mut dyn Write) ->
     writeln!(out, "{}", printable(title))?;
     let text =
         std::iter::once(format!("{}.", conclusion.headline)).chain(conclusion.sentences.clone());
-    for sentence in text.take(3) {
+    for sentence in text {
         writeln!(out, "{}", printable(&sentence))?;
     }
     for (number, suspect) in findings.suspects.iter().enumerate() {
