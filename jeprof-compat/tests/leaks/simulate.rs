@@ -338,11 +338,16 @@ pub fn process(paths: &[&[Source]], run: &Run, rate: Rate, seed: u64) -> Process
     };
     let mut pasts = Vec::new();
     for sources in paths {
-        let mut past = Past::default();
-        for source in *sources {
-            source.lives(run.length, &mut dice, &mut past);
-        }
-        pasts.push(past);
+        // Containers have a stack of their own: nodes and tables of a map are allocated by two functions of it.
+        let is_container = |s: &&Source| matches!(s, Source::Doubling(..) | Source::Realloc(..));
+        let (own, others): (Vec<&Source>, Vec<&Source>) = sources.iter().partition(is_container);
+        pasts.push([own, others].map(|sources| {
+            let mut past = Past::default();
+            for source in sources {
+                source.lives(run.length, &mut dice, &mut past);
+            }
+            past
+        }));
     }
     let step = run.length / run.dumps as f64;
     let mut dump = |index: usize| {
@@ -376,41 +381,40 @@ pub fn torn_down(mut process: Process) -> Process {
     process
 }
 
-fn profile(pasts: &[Past], now: f64, dice: &mut Dice<'_>) -> Profile {
+fn profile(pasts: &[[Past; 2]], now: f64, dice: &mut Dice<'_>) -> Profile {
     let now_ms = (now * 1000.0) as u64;
     let width = epochs::width_ms(now_ms);
     let mut profile = Profile {
         period: dice.periods.least() as u64,
-        locations: vec![location("main")],
+        locations: vec![location("main"), location("insert")],
         process: ProcessFacts {
             entries: Vec::new(),
             epochs: Some((width, epochs::count(now_ms))),
         },
         ..Profile::default()
     };
-    for (number, past) in pasts.iter().enumerate() {
+    for (number, stacks) in pasts.iter().enumerate() {
         profile.locations.push(location(&format!("path{number}")));
-        let mut seen = Seen::new(width);
-        past.lives
-            .iter()
-            .for_each(|life| seen.life(life, now, dice.periods));
-        past.brief
-            .iter()
-            .for_each(|brief| seen.brief(brief, now, dice));
-        past.buffers
-            .iter()
-            .for_each(|buffer| seen.buffer(buffer, now));
-        let facts = seen.facts(number as u64);
-        profile.samples.push(Sample {
-            stack: vec![LocationId(number as u32 + 1), LocationId(0)],
-            values: Values {
-                inuse_space: seen.bytes(),
-                inuse_objects: seen.blocks,
-                ..Values::default()
-            },
-            threads: Vec::new(),
-            facts: Some(facts),
-        });
+        let leaf = LocationId(number as u32 + 2);
+        for (at, past) in stacks.iter().enumerate() {
+            let seen = Seen::of(past, width, now, dice);
+            let facts = seen.facts((number * 2 + at) as u64);
+            if facts.samples == 0 && facts.lives.is_empty() {
+                continue;
+            }
+            let mut stack = vec![leaf, LocationId(1), LocationId(0)];
+            stack.drain(1..1 + at);
+            profile.samples.push(Sample {
+                stack,
+                values: Values {
+                    inuse_space: seen.bytes(),
+                    inuse_objects: seen.blocks,
+                    ..Values::default()
+                },
+                threads: Vec::new(),
+                facts: Some(facts),
+            });
+        }
     }
     profile
 }
@@ -434,6 +438,8 @@ struct Seen {
     blocks: f64,
     /// What realloc added, and its variance.
     grown: (f64, f64),
+    /// What large blocks have less of variance than small ones.
+    certain: f64,
 }
 
 fn alike(count: u64, weight: f64) -> Weighed {
@@ -441,6 +447,15 @@ fn alike(count: u64, weight: f64) -> Weighed {
 }
 
 impl Seen {
+    fn of(past: &Past, width: u64, now: f64, dice: &mut Dice<'_>) -> Seen {
+        let mut seen = Seen::new(width);
+        let lives = past.lives.iter();
+        lives.for_each(|life| seen.life(life, now, dice.periods));
+        past.brief.iter().for_each(|brief| seen.brief(brief, now, dice));
+        past.buffers.iter().for_each(|buffer| seen.buffer(buffer, now));
+        seen
+    }
+
     fn new(width: u64) -> Seen {
         Seen {
             width,
@@ -448,6 +463,7 @@ impl Seen {
             lives: vec![Weighed::default(); lifetimes::BUCKETS],
             blocks: 0.0,
             grown: (0.0, 0.0),
+            certain: 0.0,
         }
     }
 
@@ -491,6 +507,8 @@ impl Seen {
         if life.end > now {
             self.born(life.birth, life.weight * scale, 1);
             self.blocks += life.weight * scale / life.size;
+            // s^2 (1 - p)/p^2, with the weight s/p.
+            self.certain += life.weight * scale * life.size;
         } else {
             self.freed(life.end - life.birth, life.weight * scale, 1);
         }
@@ -534,7 +552,8 @@ impl Seen {
         StackFacts {
             id,
             samples: self.births.iter().map(|b| b.samples).sum(),
-            variance: self.births.iter().map(|b| b.squares).sum::<f64>() + self.grown.1,
+            variance: self.births.iter().map(|b| b.squares).sum::<f64>() + self.grown.1
+                - self.certain,
             births: some(&self.births),
             lives: some(&self.lives),
             ..StackFacts::default()

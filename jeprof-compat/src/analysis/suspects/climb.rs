@@ -102,6 +102,21 @@ impl Climb {
     }
 }
 
+/// Whether the low points of the second and the last third are the same, and known well enough to say so.
+pub fn is_flat(points: &[Point], run: f64) -> bool {
+    let part = |from: f64, to: f64| -> Vec<Point> {
+        let inside = |p: &&Point| p.at >= from * run && p.at <= to * run;
+        points.iter().filter(inside).copied().collect()
+    };
+    let (second, third) = (part(1.0 / 3.0, 2.0 / 3.0), part(0.6667, f64::INFINITY));
+    let (Some(low), Some(high)) = (lowest(&second), lowest(&third)) else {
+        return false;
+    };
+    // Nearly all samples of a flat heap are live at both, so the error of the difference is far less.
+    let rise = high.bytes - low.bytes;
+    second.len() > 1 && high.variance.sqrt() < 0.25 * high.bytes && rise.abs() < 0.02 * high.bytes
+}
+
 fn lowest(points: &[Point]) -> Option<Point> {
     let low = |a: &&Point, b: &&Point| a.bytes.total_cmp(&b.bytes);
     points.iter().min_by(low).copied()

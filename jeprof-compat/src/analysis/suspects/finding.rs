@@ -153,8 +153,8 @@ pub enum Reason {
         last: f64,
         /// The blocks become bigger; else there are more of them.
         is_inside: bool,
-        /// Mature samples, where nothing of the place was ever freed.
-        kept: Option<u64>,
+        /// Nothing of the place was ever freed, but for containers.
+        is_kept: bool,
     },
     /// It would be a leak, had it been watched for longer.
     Near {

@@ -173,8 +173,9 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
     let paths = Paths::new(process, kind);
     let mut judged = judge_all(&paths);
     correct(&mut judged);
-    let climb = weigh_climbs(&paths, &mut judged);
-    let horizon = horizon(&paths, &judged, asked);
+    let containers = containers(&paths);
+    let climb = weigh_climbs(&paths, &mut judged, &containers);
+    let horizon = horizon(&paths, &judged, &containers, asked);
     for judged in &mut judged {
         look_no_further(judged, &paths.clock, &horizon);
     }
@@ -231,11 +232,17 @@ fn total(paths: &Paths<'_>, everything: &Evidence, climb: Option<&Climb>) -> Rat
 
 /// What the live bytes over the dumps say of each group; the answer is what they say of all together. Dumps
 /// that do not tell the error of what they say are not asked.
-fn weigh_climbs(paths: &Paths<'_>, judged: &mut [Judged]) -> Option<Climb> {
+fn weigh_climbs(paths: &Paths<'_>, judged: &mut [Judged], containers: &[u64]) -> Option<Climb> {
     let run = paths.clock.run();
+    let ids: BTreeSet<u64> = containers.iter().copied().collect();
     for j in judged.iter_mut().filter(|j| j.evidence.samples > 0) {
-        let climb = Climb::of(&history::points(paths, &j.group.members), run);
-        verdict::weigh_climb(&mut j.judgement, &j.evidence, &paths.clock, climb);
+        let points = history::points(paths, &j.group.members);
+        let trail = verdict::Trail {
+            climb: Climb::of(&points, run),
+            is_flat: climb::is_flat(&points, run),
+            freed: freed_beside(paths, &j.group.members, &ids),
+        };
+        verdict::weigh(&mut j.judgement, &j.evidence, &trail);
     }
     let has_ages = judged.iter().any(|j| j.evidence.samples > 0);
     // What has all but stopped climbs no more, and its word says so.
@@ -247,23 +254,34 @@ fn weigh_climbs(paths: &Paths<'_>, judged: &mut [Judged]) -> Option<Climb> {
     has_ages.then(|| Climb::of(&history::points(paths, &open), run))?
 }
 
-/// How far the verdicts see, by the slowest cycle of all places but containers.
-fn horizon(paths: &Paths<'_>, judged: &[Judged], asked: f64) -> Horizon {
-    let is_container = |j: &&Judged| {
-        let climb = j.judgement.climb;
+/// Bytes freed after more than a moment by some paths, but for those that have containers.
+fn freed_beside(paths: &Paths<'_>, members: &[usize], containers: &BTreeSet<u64>) -> f64 {
+    let brief = Window::of_all_ages(&paths.clock).bucket;
+    let is_other = |m: &usize| paths.number(*m).is_none_or(|id| !containers.contains(&id));
+    let others: Vec<usize> = members.iter().copied().filter(is_other).collect();
+    paths.evidence(&others).freed_from(brief).bytes
+}
+
+/// The numbers of the stacks whose blocks become bigger and bigger.
+fn containers(paths: &Paths<'_>) -> Vec<u64> {
+    let run = paths.clock.run();
+    let grows = |m: &usize| {
+        let climb = Climb::of(&history::points(paths, &[*m]), run);
         climb.is_some_and(|climb| climb.in_blocks >= verdict::INSIDE)
     };
-    let containers = judged.iter().filter(is_container);
-    let containers: Vec<u64> = containers
-        .flat_map(|j| paths.numbers(&j.group.members))
-        .collect();
+    let all = (0..paths.paths.len()).filter(grows);
+    all.filter_map(|m| paths.number(m)).collect()
+}
+
+/// How far the verdicts see, by the slowest cycle of all stacks but those of containers.
+fn horizon(paths: &Paths<'_>, judged: &[Judged], containers: &[u64], asked: f64) -> Horizon {
     let falls: Vec<Vec<f64>> = judged
         .iter()
         .map(|j| history::collapses(paths, &j.group.members))
         .collect();
     Horizon {
         watched: paths.clock.run(),
-        cycle: cycle::slowest(paths, &containers, &falls),
+        cycle: cycle::slowest(paths, containers, &falls),
         asked,
     }
 }

@@ -97,11 +97,11 @@ impl<'a> Paths<'a> {
         evidence
     }
 
-    /// The numbers of the stacks of some paths, where the dump has them.
-    pub fn numbers(&self, members: &[usize]) -> impl Iterator<Item = u64> {
+    /// The number of the stack of a path, where the dump has one.
+    pub fn number(&self, member: usize) -> Option<u64> {
         let samples = self.process.last().samples_of(self.kind);
-        let facts = |m: &usize| samples[self.paths[*m].track.last].facts.as_ref();
-        members.iter().filter_map(facts).map(|facts| facts.id)
+        let facts = samples[self.paths[member].track.last].facts.as_ref();
+        facts.map(|facts| facts.id)
     }
 
     /// Blocks of some paths that are live in the last dump.

@@ -118,32 +118,54 @@ pub fn judge(evidence: &Evidence, clock: &Clock, collapses: usize) -> Judgement 
     judged.swap_remove(if helps { best } else { 0 })
 }
 
+/// What the live bytes of a place over the dumps say.
+#[derive(Clone, Copy, Debug)]
+pub struct Trail {
+    /// How they climb, if they do.
+    pub climb: Option<Climb>,
+    /// They stay as they are, as far as can be told.
+    pub is_flat: bool,
+    /// Bytes that were freed by other stacks of the place than those that have containers: what a container
+    /// frees goes into the next one.
+    pub freed: f64,
+}
+
 /// Weighs what the live bytes over the dumps say.
-pub fn weigh_climb(j: &mut Judgement, evidence: &Evidence, clock: &Clock, climb: Option<Climb>) {
-    j.climb = climb;
-    let Some(climb) = climb else { return };
+pub fn weigh(j: &mut Judgement, evidence: &Evidence, trail: &Trail) {
+    j.climb = trail.climb;
     let born: f64 = evidence.births.iter().map(|born| born.bytes).sum();
-    let ends = j.spread.shape == Shape::Falling && j.cohort.effective >= LEAST;
-    if j.verdict == Verdict::Leak || (ends && born >= STAYS * evidence.bytes) {
+    let is_explained = born >= STAYS * evidence.bytes;
+    let ends = j.spread.shape == Shape::Falling && j.cohort.effective >= LEAST && is_explained;
+    let Some(climb) = trail.climb else {
+        if ends && trail.is_flat && j.verdict == Verdict::Growing {
+            j.verdict = Verdict::Bounded;
+            j.reason = Reason::Falling {
+                plateau: evidence.bytes,
+                has_ended: true,
+            };
+        }
+        return;
+    };
+    if j.verdict == Verdict::Leak || ends {
         return;
     }
-    let is_kept = j.is_kept(evidence, clock);
-    let grows_inside = climb.in_blocks >= INSIDE;
+    let is_kept = trail.freed <= KEPT * born;
+    let leaks = climb.goes_on && is_kept;
+    if j.verdict == Verdict::Growing && !is_kept {
+        return;
+    }
     if j.cohort.rate.value < climb.rate.value || j.cohort.effective < LEAST {
         j.cohort.rate = climb.rate;
     }
-    let leaks = climb.goes_on && (grows_inside || is_kept);
-    if j.verdict == Verdict::Growing && !leaks && !is_kept {
-        return;
-    }
+    let is_inside = climb.in_blocks >= INSIDE;
     j.verdict = if leaks { Verdict::Leak } else { Verdict::Growing };
     j.reason = Reason::Climbs {
         from: climb.from,
         to: climb.to,
         rises: climb.rises,
         last: climb.last,
-        is_inside: grows_inside,
-        kept: (is_kept && !grows_inside).then_some(j.cohort.samples),
+        is_inside,
+        is_kept: is_kept && !is_inside,
     };
 }
 

@@ -102,8 +102,8 @@ fn of(reason: &Reason) -> String {
             rises,
             last,
             is_inside,
-            kept,
-        } => climbs((from, to), (rises, last), is_inside, kept),
+            is_kept,
+        } => climbs((from, to), (rises, last), is_inside, is_kept),
         Reason::Near {
             age,
             deaths,
@@ -171,11 +171,11 @@ fn staying(of: &Born, is_rising: bool, age: f64, deaths: u64) -> String {
     format!("{} are live, {spread}, and {deaths}", born(of))
 }
 
-fn climbs((from, to): (f64, f64), (rises, last): (usize, f64), is_inside: bool, kept: Option<u64>) -> String {
-    let how = match (is_inside, kept) {
+fn climbs((from, to): (f64, f64), (rises, last): (usize, f64), is_inside: bool, is_kept: bool) -> String {
+    let how = match (is_inside, is_kept) {
         (true, _) => "the blocks become bigger and bigger, as those of a container do".to_owned(),
-        (false, Some(_)) => "nothing of it was ever freed; it grows with the traffic".to_owned(),
-        (false, None) => "what comes is more than what is freed".to_owned(),
+        (false, true) => "nothing of it was ever freed; it grows with the traffic".to_owned(),
+        (false, false) => "what comes is more than what is freed".to_owned(),
     };
     format!(
         "what is live rose from {} to {} in the last two thirds of the run, the last time at {} ({} in all), and \
