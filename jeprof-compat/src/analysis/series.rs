@@ -145,12 +145,14 @@ impl Series {
         found.sort_by(|a, b| a.0.order(&b.0));
         let mut before: Option<Identity> = None;
         let mut first_at = 0.0;
+        let mut started = Vec::new();
         for (identity, mut dump) in found {
             let is_new = !before
                 .as_ref()
                 .is_some_and(|b| b.is_same_process(&identity));
             if is_new {
                 first_at = if identity.knows_start { 0.0 } else { dump.at };
+                started.push(identity.started());
                 self.processes.push(Process {
                     name: identity.name(),
                     dumps: Vec::new(),
@@ -163,6 +165,7 @@ impl Series {
             }
             before = Some(identity);
         }
+        self.tell_apart(&started);
         for process in &mut self.processes {
             process.dumps.sort_by(|a, b| a.at.total_cmp(&b.at));
             self.notes.extend(process.leave_cut_off());
@@ -170,6 +173,19 @@ impl Series {
         }
         let live = |p: &Process| live(p.last());
         self.processes.sort_by(|a, b| live(b).total_cmp(&live(a)));
+    }
+
+    /// The first process of a container always has the same number: what was started again is named by when.
+    fn tell_apart(&mut self, started: &[Option<String>]) {
+        let mut count: HashMap<String, usize> = HashMap::new();
+        for process in &self.processes {
+            *count.entry(process.name.clone()).or_default() += 1;
+        }
+        for (process, started) in self.processes.iter_mut().zip(started) {
+            if let (Some(started), 2..) = (started, count[&process.name]) {
+                process.name += &format!(", started {started}");
+            }
+        }
     }
 
     /// Names the frames of the last dump of every process.

@@ -6,12 +6,14 @@
 //! ```
 
 mod child;
+mod ending;
 mod family;
 mod progress;
 mod remarks;
 mod summary;
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -147,8 +149,12 @@ fn start(plan: &Plan) -> u8 {
         program: Some(plan.program.path.clone()),
         ..Locator::default()
     };
+    let end = ending(plan, &before, &ended);
+    if let Some(end) = &end {
+        say(&terminal::printable(end));
+    }
     summary::print(plan, &before, ended.at, &locator);
-    let leaks = verdict::print(plan, &before, &locator);
+    let leaks = verdict::print(plan, &before, &locator, end);
     let own = child::exit_code(ended.status);
     let Some(leaks) = leaks else {
         return match plan.tolerance.is_asked() {
@@ -160,6 +166,25 @@ fn start(plan: &Plan) -> u8 {
         Some(tolerated) => verdict::leaks(leaks, tolerated, own),
         None => own,
     }
+}
+
+/// How it ended, in a sentence; nothing where it ended well.
+fn ending(plan: &Plan, before: &BTreeSet<PathBuf>, ended: &child::Ended) -> Option<String> {
+    if ended.status.success() {
+        return None;
+    }
+    let path = plan.program.path.to_string_lossy().into_owned();
+    let arguments = plan.arguments.iter().map(|a| a.to_string_lossy().into_owned());
+    let command: Vec<String> = std::iter::once(path).chain(arguments).collect();
+    let last = summary::last(&plan.configuration.prefix, before);
+    let ending = ending::Ending {
+        status: ended.status,
+        after: ended.after,
+        out_of_memory: ended.out_of_memory.as_deref(),
+        command: &command,
+        last: last.as_ref(),
+    };
+    ending.sentence()
 }
 
 /// One line of ours between those of the program.

@@ -18,13 +18,19 @@ use crate::view::terminal::printable;
 const PAGE: &str = "report.html";
 
 /// Says what the dumps that were not there `before` say; the answer is how many bytes an hour leak
-/// for certain, in the process and the kind of samples that leak most, `None` where nobody can tell.
-pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) -> Option<f64> {
+/// for certain, in the process and the kind of samples that leak most, `None` where nobody can tell. The page
+/// tells the `end` of the program first.
+pub(super) fn print(
+    plan: &Plan,
+    before: &BTreeSet<PathBuf>,
+    locator: &Locator,
+    end: Option<String>,
+) -> Option<f64> {
     let now = summary::dumps(&plan.configuration.prefix);
     let new: Vec<PathBuf> = now.difference(before).cloned().collect();
     let series = Series::read(&new).ok()?;
     let notes = series.notes.clone();
-    let judged = report::of_series(series, locator)?;
+    let mut judged = report::of_series(series, locator)?;
     let conclusion = &judged.report.conclusion;
     say(&printable(&conclusion.headline));
     for sentence in &conclusion.sentences {
@@ -32,6 +38,9 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) 
     }
     for note in &notes {
         say(&printable(note));
+    }
+    if let Some(end) = end {
+        judged.report.tell_end(end);
     }
     let dumps = plan.configuration.prefix.parent().unwrap_or(Path::new("."));
     if plan.page {
