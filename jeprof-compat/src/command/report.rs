@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::analysis::series::{Process, Series};
+use crate::figures::quantity;
 use crate::profile::model::Profile;
 use crate::report::{self, Report, Secrets};
 use crate::symbolize::{Locator, symbolize};
@@ -30,6 +31,9 @@ pub struct Args {
     /// Beside FILE a page for each other process: `report.PID.html`
     #[arg(long, conflicts_with = "pid")]
     each: bool,
+    /// The age that must be reached without being freed before it is called a leak, as in 10m
+    #[arg(long, value_name = "TIME", value_parser = quantity::seconds)]
+    horizon: Option<u64>,
     /// Leave out the command line
     #[arg(long)]
     no_cmdline: bool,
@@ -43,7 +47,7 @@ pub fn report(args: &Args) -> Result<u8> {
     let locator = Locator::default();
     let mut series = Series::read(&args.dumps)?;
     series.symbolize(&locator);
-    let survey = Survey::of(&series);
+    let survey = Survey::of(&series, args.horizon.unwrap_or(0) as f64);
     let Some(most) = survey.most(&series, args.pid) else {
         let names = series.processes.iter().map(|p| p.name.as_str());
         let names: Vec<&str> = names.take(MOST_NEIGHBOURS).collect();
@@ -93,9 +97,9 @@ pub(crate) struct Judged {
 
 /// The report of the process that certainly leaks most; of equals the one with the most live bytes.
 /// Nothing without a process.
-pub(crate) fn of_series(mut series: Series, locator: &Locator) -> Option<Judged> {
+pub(crate) fn of_series(mut series: Series, locator: &Locator, horizon: f64) -> Option<Judged> {
     series.symbolize(locator);
-    let survey = Survey::of(&series);
+    let survey = Survey::of(&series, horizon);
     let at = survey.most(&series, None)?;
     let leak_lower = survey.lower(at);
     let mut report = page(&survey, &mut series, at, &[], locator);

@@ -19,9 +19,22 @@ pub(super) struct Tolerance {
                 too little was seen to tell; for CI"
     )]
     fail_if_leak: Option<f64>,
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = quantity::seconds,
+        help = "The age that must be reached without being freed before it is called a leak, as in 10m; without \
+                it three times the slowest cycle seen in the program"
+    )]
+    horizon: Option<u64>,
 }
 
 impl Tolerance {
+    /// The age in seconds that a leak must have reached.
+    pub(super) fn horizon(self) -> f64 {
+        self.horizon.unwrap_or(0) as f64
+    }
+
     /// Whether a pass is asked for.
     pub(super) fn is_asked(self) -> bool {
         self.fail_if_leak.is_some()

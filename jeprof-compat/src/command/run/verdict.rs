@@ -30,7 +30,7 @@ pub(super) fn print(
     let new: Vec<PathBuf> = now.difference(before).cloned().collect();
     let series = Series::read(&new).ok()?;
     let notes = series.notes.clone();
-    let mut judged = report::of_series(series, locator)?;
+    let mut judged = report::of_series(series, locator, plan.tolerance.horizon())?;
     let conclusion = &judged.report.conclusion;
     say(&printable(&conclusion.headline));
     for sentence in &conclusion.sentences {
