@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::analysis::suspects::Verdict;
+use crate::analysis::suspects::{Horizon, Verdict};
 use crate::figures::Estimate;
 use crate::stacks::origin::Origin;
 
@@ -17,6 +17,8 @@ pub struct Findings {
     pub leak_lower: f64,
     /// Bytes an hour above which a leak of one path would have been seen.
     pub floor: Option<f64>,
+    /// How far it sees.
+    pub horizon: Horizon,
 }
 
 /// The answer in words.
