@@ -24,22 +24,27 @@ const AT_LIMIT: f64 = 0.9;
 /// SIGKILL.
 const KILL: i32 = 9;
 
-/// Kills in the cgroups of a process, by directory.
+/// Kills in the cgroups of a program, by directory: as many as there were when it was first seen there. The
+/// first version of cgroups forgets where a process was that has ended.
+#[derive(Default)]
 pub(super) struct Kills(BTreeMap<PathBuf, u64>);
 
 impl Kills {
-    /// Counted now, in the cgroups of `pid` and above.
-    pub(super) fn of(pid: u32) -> Kills {
+    /// Looks where a process is now.
+    pub(super) fn look(&mut self, pid: u32) {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        let directories = groups.lines().filter_map(directory);
-        let counted = directories.filter_map(|dir| Some((dir.clone(), kills(&dir)?)));
-        Kills(counted.collect())
+        for directory in groups.lines().filter_map(directory) {
+            if let Some(kills) = kills(&directory) {
+                self.0.entry(directory).or_insert(kills);
+            }
+        }
     }
 
-    /// The cgroup in which one was added since `before`.
-    pub(super) fn since(&self, before: &Kills) -> Option<&Path> {
-        let is_more = |(dir, now): &(&PathBuf, &u64)| **now > before.0.get(*dir).copied().unwrap_or(0);
-        self.0.iter().find(is_more).map(|(dir, _)| dir.as_path())
+    /// The cgroup in which there were more meanwhile; of several the innermost.
+    pub(super) fn more(&self) -> Option<PathBuf> {
+        let has_more = |(dir, before): &(&PathBuf, &u64)| kills(dir).is_some_and(|now| now > **before);
+        let groups = self.0.iter().filter(has_more).map(|(dir, _)| dir);
+        groups.max_by_key(|dir| dir.components().count()).cloned()
     }
 }
 
@@ -228,10 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn kills_are_counted_by_cgroup() {
-        let dir = |n: u64| Kills([(PathBuf::from("/g"), n)].into());
-        assert_eq!(dir(3).since(&dir(3)), None);
-        assert_eq!(dir(4).since(&dir(3)), Some(Path::new("/g")));
+    fn lines_of_other_controllers_are_passed_over() {
         assert_eq!(directory("7:pids:/x"), None);
         assert_eq!(directory("nonsense"), None);
     }
