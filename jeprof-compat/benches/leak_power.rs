@@ -1,7 +1,7 @@
 //! The tables of `docs/leak-statistics.md`: how often each verdict is given on simulated processes.
 //! `cargo bench -p jeprof-compat --bench leak_power -- RUNS [TABLE [PART]]` prints them as Markdown, or the one
 //! whose name begins so; the default are 400 runs a cell, which take some minutes a table. A table has three
-//! parts: `fixed` are shapes of fixed length, `third` those whose cycles end within a third of the run, and
+//! parts (and a fourth, `floor`, of how floors hold): `fixed` are shapes of fixed length, `third` those whose cycles end within a third of the run, and
 //! leaks of their kinds, `longer` those whose cycles outlive it.
 
 #[path = "../tests/leaks/rate.rs"]
@@ -12,7 +12,7 @@ mod simulate;
 use jeprof_compat::analysis::suspects::{self, Verdict};
 use rate::Rate;
 use rayon::prelude::*;
-use simulate::{HOUR, MINUTE, RUNS, Run, Source, process, torn_down};
+use simulate::{HOUR, MB, MINUTE, RUNS, Run, Source, process, torn_down};
 
 const RUNS_A_CELL: u64 = 400;
 
@@ -44,6 +44,9 @@ fn main() {
     let is_asked =
         |at: usize, name: &str| words.get(at).is_none_or(|w| name.starts_with(w.as_str()));
     for (name, rate) in RATES.into_iter().filter(|rate| is_asked(0, rate.0)) {
+        if is_asked(1, "floor") {
+            floors(rate, name, runs);
+        }
         for (part, rows) in PARTS.into_iter().filter(|part| is_asked(1, part.0)) {
             print!("\n| {name}, {part}, {runs} runs a cell |");
             RUNS.iter().for_each(|run| print!(" {} |", run.name));
@@ -72,6 +75,50 @@ fn print(rows: Rows, rate: Rate, runs: u64) {
         }
         println!();
     }
+}
+
+/// What a run without a leak says would have been seen, and how often that is seen beside the same.
+fn floors(rate: Rate, name: &str, runs: u64) {
+    use Source::{Churn, Lru, Startup};
+    type Beside = fn(f64) -> Source;
+    let rows: [(&str, Beside); 6] = [
+        ("nothing but a start-up of 10 MB", |_| Startup(10.0)),
+        ("churn 100 MB, 1 min", |_| Churn(100.0, MINUTE)),
+        ("churn 100 MB, mean life a fiftieth", |run| Churn(100.0, run / 50.0)),
+        ("churn 100 MB, mean life a twentieth", |run| Churn(100.0, run / 20.0)),
+        ("churn 20 MB, mean life a ninth", |run| Churn(20.0, run / 9.0)),
+        ("LRU cache 100 MB, age a fifth", |run| Lru(100.0, run / 5.0)),
+    ];
+    print!("\n| {name}, a leak at the floor of the run beside, {runs} runs a cell |");
+    RUNS.iter().for_each(|run| print!(" {} |", run.name));
+    println!("\n|---{}|", "|---".repeat(RUNS.len()));
+    for (row, beside) in rows {
+        print!("| {row} |");
+        for run in &RUNS {
+            print!(" {} |", at_floor(beside(run.length), run, rate, runs));
+        }
+        println!();
+    }
+}
+
+/// `5.3 MB/h: 97 %`: the floor on average, and how often it is told, as a leak or as growth.
+fn at_floor(beside: Source, run: &Run, rate: Rate, runs: u64) -> String {
+    let one = |seed: u64| {
+        let calm = process(&[&[beside]], run, rate, seed);
+        let floor = suspects::find(&calm, None, 0.0).floor? * HOUR / MB;
+        let leak = process(&[&[beside, Source::Leak(floor)]], run, rate, seed + SEED);
+        let found = suspects::find(&leak, None, 0.0);
+        let is_told = found.judged.iter().any(|j| j.judgement.verdict.is_growth());
+        Some((floor, is_told))
+    };
+    let all: Vec<(f64, bool)> = (SEED..SEED + runs).into_par_iter().filter_map(one).collect();
+    if all.is_empty() {
+        return "none".to_owned();
+    }
+    let count = all.len() as f64;
+    let floor = all.iter().map(|(floor, _)| floor).sum::<f64>() / count;
+    let told = all.iter().filter(|(_, told)| *told).count() as f64 * 100.0 / count;
+    format!("{floor:.1} MB/h: {told:.1} %")
 }
 
 /// What ends, or comes back, within a third of the run, and leaks of the same kinds.

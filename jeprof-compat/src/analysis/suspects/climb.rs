@@ -7,7 +7,8 @@
 //! the lowest point of the second third and that of the last are the same, but for the sampling. So a place
 //! climbs when the low point rises, by more than three standard errors of the sampling ([`CERTAIN`]) and by
 //! no less than [`LEAST`] of what is live, when no peak falls, and when what it falls by on the way is less
-//! than a third of the rise. The errors of both points are added, though samples that are live at both bring
+//! than a third of the rise; what never falls has no cycle, and is taken from its first point to its last.
+//! The errors of both points are added, though samples that are live at both bring
 //! none: it is the error of blocks that were all freed and allocated anew.
 //!
 //! That a place climbs does not say that it goes on. It *goes on* when it rose at least [`RISES`] times, for
@@ -77,11 +78,16 @@ impl Climb {
         // The dump at two thirds ends the second, and so the third begins behind it.
         let (second, third) = (part(1.0 / 3.0, 2.0 / 3.0), part(0.6667, f64::INFINITY));
         let (low, high) = (lowest(&second)?, lowest(&third)?);
+        let late = part(1.0 / 3.0, f64::INFINITY);
+        let falls = falls(&late);
+        // What never falls has no cycle, and its last step may be behind the lowest point of the third.
+        let (low, high) = match falls > 0.0 {
+            true => (low, high),
+            false => (*late.first()?, *last),
+        };
         let rise = high.bytes - low.bytes;
         let error = (low.variance + high.variance).sqrt();
         let least = (LEAST * high.bytes).max(LEAST_BYTES).max(CERTAIN * error);
-        let late = part(1.0 / 3.0, f64::INFINITY);
-        let falls = falls(&late);
         let peak_falls = highest(&third)? < highest(&second)? - RISE * error;
         if rise < least || falls > rise / 3.0 || peak_falls {
             return None;
@@ -91,7 +97,7 @@ impl Climb {
         let later = last.bytes - second.last()?.bytes;
         let slows = later > 0.0 && later < early / 2.0 && has_rise(&third);
         Some(Climb {
-            rate: rate(&late, rise - 1.96 * error, rises),
+            rate: rate(&late, (rise - 1.96 * error) / (high.at - low.at), rises),
             from: late.first()?.bytes,
             to: last.bytes,
             rises,
@@ -153,7 +159,7 @@ fn has_rise(points: &[Point]) -> bool {
     highest(points).is_some_and(|most| most > 1.02 * first)
 }
 
-/// The mean rate over these points. The lower bound is the rise of the low point, no more than half of the
+/// The mean rate over these points. The lower bound is what it `surely` rose by, no more than half of the
 /// rate where it rose in so few steps that the next may be far.
 fn rate(late: &[Point], surely: f64, rises: usize) -> Rate {
     let (Some(first), Some(last)) = (late.first(), late.last()) else {
@@ -165,7 +171,7 @@ fn rate(late: &[Point], surely: f64, rises: usize) -> Rate {
         true => value / 2.0,
         false => value,
     };
-    let lower = (surely.max(0.0) / (seconds / 2.0)).min(most);
+    let lower = surely.max(0.0).min(most);
     let upper = value + (value - lower);
     Rate {
         value,

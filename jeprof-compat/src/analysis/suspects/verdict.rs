@@ -137,7 +137,8 @@ pub fn weigh(j: &mut Judgement, evidence: &Evidence, trail: &Trail) {
     let is_explained = born >= STAYS * evidence.bytes;
     let ends = j.spread.shape == Shape::Falling && j.cohort.effective >= LEAST && is_explained;
     let Some(climb) = trail.climb else {
-        if ends && trail.is_flat && j.verdict == Verdict::Growing {
+        let is_over = ends || j.spread.shape == Shape::Steps && is_explained;
+        if is_over && trail.is_flat && j.verdict == Verdict::Growing {
             j.verdict = Verdict::Bounded;
             j.reason = Reason::Falling {
                 plateau: evidence.bytes,

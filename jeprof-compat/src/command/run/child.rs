@@ -55,7 +55,8 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<Ended> 
     let handle = signals.handle();
     let begin = Instant::now();
     let mut child = command.spawn()?;
-    let kills = Kills::of(std::process::id());
+    let mut kills = Kills::default();
+    kills.look(std::process::id());
     let pid = Pid::from_child(&child);
     let forwarder = thread::spawn(move || {
         let mut asked = false;
@@ -74,9 +75,11 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<Ended> 
         plan.interval,
     );
     thread::scope(|scope| {
+        let (kills, id) = (&mut kills, child.id());
         scope.spawn(move || {
             while let Err(RecvTimeoutError::Timeout) = over.recv_timeout(progress::BEAT) {
                 progress.beat();
+                family::of(id).into_iter().for_each(|pid| kills.look(pid));
             }
             progress.end();
         });
@@ -86,7 +89,6 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<Ended> 
         drop(ended);
     });
     let (at, after) = (SystemTime::now(), begin.elapsed());
-    let now = Kills::of(child.id());
     handle.close();
     // It cannot fail: it does not panic.
     let _ = forwarder.join();
@@ -99,7 +101,7 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<Ended> 
         status,
         at,
         after,
-        out_of_memory: now.since(&kills).map(PathBuf::from),
+        out_of_memory: kills.more(),
     })
 }
 

@@ -24,23 +24,27 @@ const AT_LIMIT: f64 = 0.9;
 /// SIGKILL.
 const KILL: i32 = 9;
 
-/// Kills in the cgroups of a process, by directory.
+/// Kills in the cgroups of a program, by directory: as many as there were when it was first seen there. The
+/// first version of cgroups forgets where a process was that has ended.
+#[derive(Default)]
 pub(super) struct Kills(BTreeMap<PathBuf, u64>);
 
 impl Kills {
-    /// Counted now, in the cgroups of `pid` and above.
-    pub(super) fn of(pid: u32) -> Kills {
+    /// Looks where a process is now.
+    pub(super) fn look(&mut self, pid: u32) {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        let directories = groups.lines().filter_map(directory);
-        let counted = directories.filter_map(|dir| Some((dir.clone(), kills(&dir)?)));
-        Kills(counted.collect())
+        for directory in groups.lines().filter_map(directory) {
+            if let Some(kills) = kills(&directory) {
+                self.0.entry(directory).or_insert(kills);
+            }
+        }
     }
 
-    /// The cgroup in which one was added since `before`.
-    pub(super) fn since(&self, before: &Kills) -> Option<&Path> {
-        let is_more =
-            |(dir, now): &(&PathBuf, &u64)| **now > before.0.get(*dir).copied().unwrap_or(0);
-        self.0.iter().find(is_more).map(|(dir, _)| dir.as_path())
+    /// The cgroup in which there were more meanwhile; of several the innermost.
+    pub(super) fn more(&self) -> Option<PathBuf> {
+        let has_more = |(dir, before): &(&PathBuf, &u64)| kills(dir).is_some_and(|now| now > **before);
+        let groups = self.0.iter().filter(has_more).map(|(dir, _)| dir);
+        groups.max_by_key(|dir| dir.components().count()).cloned()
     }
 }
 
@@ -64,9 +68,7 @@ fn directory(line: &str) -> Option<PathBuf> {
 fn kills(directory: &Path) -> Option<u64> {
     let read = |name: &str| fs::read_to_string(directory.join(name)).ok();
     let text = read("memory.events").or_else(|| read("memory.oom_control"))?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("oom_kill "))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
     line.trim().parse().ok()
 }
 
@@ -146,11 +148,7 @@ impl Ending<'_> {
         if self.status.success() || !is_java {
             return None;
         }
-        let option = self
-            .command
-            .iter()
-            .rev()
-            .find_map(|arg| arg.strip_prefix("-Xmx"))?;
+        let option = self.command.iter().rev().find_map(|arg| arg.strip_prefix("-Xmx"))?;
         let most = quantity::bytes(option).ok()? as f64;
         let fact = |key: &str| self.last?.process.get(key)?.parse::<f64>().ok();
         let used = fact("rss_java_heap_bytes")? + fact("rss_java_heap_shared_bytes").unwrap_or(0.0);
@@ -218,15 +216,9 @@ mod tests {
     #[test]
     fn a_kill_at_the_limit_is_most_likely_the_oom_killers() {
         let mb = 1_048_576.0;
-        let facts = [
-            ("rss_bytes", 690.0 * mb),
-            ("cgroup_limit_bytes", 700.0 * mb),
-        ];
+        let facts = [("rss_bytes", 690.0 * mb), ("cgroup_limit_bytes", 700.0 * mb)];
         let said = ending(9, &["app"], &facts).expect("a sentence");
-        assert!(
-            said.contains("most likely by the OOM killer: 690 MB of 700 MB"),
-            "{said}"
-        );
+        assert!(said.contains("most likely by the OOM killer: 690 MB of 700 MB"), "{said}");
     }
 
     #[test]
@@ -235,19 +227,13 @@ mod tests {
         let facts = [("rss_java_heap_bytes", 63.0 * mb)];
         let java = ["/usr/bin/java", "-Xmx64m", "App"];
         let said = ending(1 << 8, &java, &facts).expect("a sentence");
-        assert!(
-            said.contains("63.0 MB of 64.0 MB (-Xmx): java.lang.OutOfMemoryError"),
-            "{said}"
-        );
+        assert!(said.contains("63.0 MB of 64.0 MB (-Xmx): java.lang.OutOfMemoryError"), "{said}");
         let roomy = ending(1 << 8, &["java", "-Xmx640m"], &facts).expect("a sentence");
         assert_eq!(roomy, "It ended with exit code 1 after 1 s.");
     }
 
     #[test]
-    fn kills_are_counted_by_cgroup() {
-        let dir = |n: u64| Kills([(PathBuf::from("/g"), n)].into());
-        assert_eq!(dir(3).since(&dir(3)), None);
-        assert_eq!(dir(4).since(&dir(3)), Some(Path::new("/g")));
+    fn lines_of_other_controllers_are_passed_over() {
         assert_eq!(directory("7:pids:/x"), None);
         assert_eq!(directory("nonsense"), None);
     }
