@@ -10,7 +10,7 @@ use crate::profile::model::Language;
 use crate::stacks::naming::{Frame, FrameKind};
 
 /// Modules of which no function is ever the culprit.
-const GLUE_MODULES: [&str; 10] = [
+const GLUE_MODULES: [&str; 11] = [
     "libc.so",
     "libc-",
     "ld-linux",
@@ -21,6 +21,7 @@ const GLUE_MODULES: [&str; 10] = [
     "libm.so",
     "libpthread",
     "libgcc_s.so",
+    "libffi.so",
 ];
 
 /// Wrappers around malloc inside the runtimes and libraries that everybody uses.
