@@ -175,6 +175,31 @@ pub struct Line {
     pub inlined: bool,
     /// The name is a class's: what was allocated, not the allocating function.
     pub is_class: bool,
+    /// The runtime that the frame belongs to, as the dump says it.
+    pub language: Option<Language>,
+}
+
+/// The language of a managed frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is the language of its name")]
+pub enum Language {
+    Java,
+    Ruby,
+    Python,
+    JavaScript,
+}
+
+impl Language {
+    /// The language by its name in dumps.
+    pub fn of(kind: &str) -> Option<Language> {
+        match kind {
+            "java" => Some(Language::Java),
+            "ruby" => Some(Language::Ruby),
+            "python" => Some(Language::Python),
+            "js" => Some(Language::JavaScript),
+            _ => None,
+        }
+    }
 }
 
 impl Line {

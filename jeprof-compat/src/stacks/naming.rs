@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::profile::model::{Line, Location, Mapping, Profile};
+use crate::profile::model::{Language, Line, Location, Mapping, Profile};
 use crate::stacks::filter::{Site, place};
 
 /// What makes a frame.
@@ -56,6 +56,8 @@ pub struct Frame {
     pub is_class: bool,
     /// Where the name comes from.
     pub kind: FrameKind,
+    /// The runtime that a managed frame belongs to.
+    pub language: Option<Language>,
 }
 
 /// A body of code: module path, its build id, start address.
@@ -161,6 +163,7 @@ impl Namesakes {
             } else {
                 FrameKind::Native
             },
+            language: line.language,
         }
     }
 

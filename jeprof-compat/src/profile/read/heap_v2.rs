@@ -15,7 +15,7 @@ use profile_format::unbias::Sampling;
 use super::assembly::Assembly;
 use super::facts;
 use super::losses::losses;
-use crate::profile::model::{Line, Mapping, Profile, Sample, Values};
+use crate::profile::model::{Language, Line, Mapping, Profile, Sample, Values};
 
 /// Reads a whole file that errors and warnings call `name`.
 pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
@@ -265,6 +265,7 @@ fn managed_line(frame: &ManagedFrame<'_>) -> Line {
         file: Some(string(frame.file)).filter(|f| !f.is_empty()),
         line: u32::try_from(frame.line).ok().filter(|&l| l != 0),
         is_class,
+        language: Language::of(&kind),
         ..Line::default()
     }
 }

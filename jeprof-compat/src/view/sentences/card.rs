@@ -1,7 +1,7 @@
 //! A suspect as a person reads of it: where it is, what it does, and what to do about it. Pure.
 
 use super::conclusion::advice;
-use super::place::{class, file, place};
+use super::place::{class, file, library, place};
 use super::reason::reason;
 use crate::analysis::suspects::{self, Case, Judged, Paths, Survivors, Verdict};
 use crate::figures::{Estimate, words};
@@ -68,6 +68,12 @@ fn tips(case: &Case<'_>, judged: &Judged, survivors: Option<Survivors>) -> Vec<S
     let mut tips = Vec::new();
     if let Some(class) = class(case, judged) {
         tips.push(format!("Most of it is {class}."));
+    }
+    if let Some(library) = library(case, judged) {
+        tips.push(format!(
+            "Allocated by {library}, called from {}.",
+            place(&case.paths.frames[judged.group.culprit])
+        ));
     }
     if let Some(s) = survivors {
         tips.push(format!(

@@ -2,15 +2,26 @@
 
 use crate::analysis::suspects::{Case, Judged};
 use crate::profile::model::JAVA_HEAP;
+use crate::stacks::culprit;
 use crate::stacks::naming::Frame;
 
-/// The culprit, and of which class its objects are, if they are objects.
+/// The culprit, and of which class its objects are, if they are objects; and the library that asked
+/// for the memory on behalf of a script.
 pub fn who(case: &Case<'_>, judged: &Judged) -> String {
     let called = called(&case.paths.frames[judged.group.culprit]);
-    match class(case, judged) {
-        Some(class) => format!("{called}, by {class}"),
-        None => called,
+    match (class(case, judged), library(case, judged)) {
+        (Some(class), _) => format!("{called}, by {class}"),
+        (None, Some(library)) => format!("{called}, allocated by {library}"),
+        (None, None) => called,
     }
+}
+
+/// `mcache.so`: the library that has asked for most of the group on behalf of a script.
+pub fn library<'a>(case: &'a Case<'_>, judged: &Judged) -> Option<&'a str> {
+    let paths = &case.paths;
+    let path = paths.paths.get(paths.heaviest(&judged.group.members))?;
+    let frames: Vec<&Frame> = path.frames.iter().map(|&at| &paths.frames[at]).collect();
+    culprit::leaf_module(&frames, path.culprit)
 }
 
 /// `objects of byte[]`: the class that has most of the group.
