@@ -11,14 +11,14 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 
-use crate::config::{self, Config, Detection, Rate};
+use crate::config::{self, Config, Detection, Rate, Switch};
 use crate::hooks::unveil::{self, Extension};
 use crate::hooks::{forward, mapping, sandbox};
 use crate::platform::process::lineage;
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::trigger::{self, exit};
 use crate::{
-    diag, java_heap, next,
+    diag, java_heap, js_heap, next,
     platform::{elf, sys},
     remark, runtime,
     table::arena,
@@ -77,6 +77,9 @@ pub unsafe fn start<const N: usize>(
     register_handlers(config);
     runtime::start(config);
     runtime::ruby::set_at_end(exit::before_teardown);
+    if runtime::node::is_found() {
+        begin_node(config);
+    }
     if config.prof_java_heap && config.prof_java != Detection::Off {
         java_heap::configure(&java_heap::Settings {
             lg_period: config.lg_prof_sample.lg_first(),
@@ -95,6 +98,27 @@ pub unsafe fn start<const N: usize>(
         pid,
     });
     trigger::begin();
+}
+
+#[cold]
+#[inline(never)]
+fn begin_node(config: &Config) {
+    static AT_END: fn() = exit::before_teardown;
+    mapping::watch();
+    runtime::node::set_at_end(&AT_END);
+    if config.prof_js_heap != Switch::Off {
+        js_heap::configure(js_lg_period(config), config.prof_bt_max);
+    }
+}
+
+/// log2 of the mean bytes between samples of V8's heap. V8 cannot change it while it samples, so
+/// `auto` takes a fixed one.
+fn js_lg_period(config: &Config) -> u8 {
+    const AUTO: u8 = 18;
+    match config.lg_prof_sample {
+        Rate::Auto => AUTO,
+        rate => rate.lg_first(),
+    }
 }
 
 /// The configuration, in arena memory, and the number of this process. `None` when the process is

@@ -51,6 +51,12 @@ counters! {
     JavaLost => "java_lost",
     /// A Ruby stack had a frame that is none.
     RubyLost => "ruby_lost",
+    /// A structure of CPython was not what it should be: its frames have no names from then on.
+    PythonOdd => "python_odd",
+    /// V8 said something of its code that cannot be, and is not believed any more.
+    NodeOdd => "node_odd",
+    /// A piece of V8's code has no name for lack of memory.
+    NodeUnnamed => "node_unnamed",
     /// A sample was skipped because the thread was already inside the profiler.
     Reentered => "reentered",
     /// A freed sample was left on the pending list of its thread.

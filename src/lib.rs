@@ -9,6 +9,7 @@
 //! malloc  -> hooks -> sampler -(rarely)-> recorder -> unwind, runtime -> table
 //! free    -> hooks -> table? -(rarely)-> recorder
 //! JVM     -> java_heap -> tables of its own
+//! V8      -> js_heap -> tables of its own
 //! trigger, watcher -> dumper -> dump <- snapshot of the tables; dump -> profile-format -> FILE
 //! ```
 //!
@@ -17,7 +18,7 @@
 //! | | rooms | allocate | lock | syscall | panic |
 //! |---|---|---|---|---|---|
 //! | hot | `hooks`, `next`, `platform::tls`, `sampler` | never | never | never | impossible |
-//! | warm | `recorder`, `java_heap`, `unwind`, `runtime`, `table` | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe, the processor clock at a look of `recorder::rate` | impossible |
+//! | warm | `recorder`, `java_heap`, `js_heap`, `unwind`, `runtime`, `table` | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe, the processor clock at a look of `recorder::rate` | impossible |
 //! | cold | `config`, `dump`, `dumper`, `trigger`, `watcher`, `platform::process`, `boot` | arena only | table locks only inside a snapshot | yes | no |
 //!
 //! Everywhere: errno is what it was, failure means "as if not sampled" and a counter in `diag`,
@@ -33,6 +34,7 @@
 //! runtime         the frames of language runtimes
 //! recorder        what a sample means, and the inverse
 //! java_heap       the JVM's own heap
+//! js_heap         V8's own heap
 //! dump            a snapshot becomes a file
 //! dumper          which thread writes it
 //! watcher         when: timer, memory limit, control socket
@@ -61,6 +63,7 @@ pub mod dump;
 pub mod dumper;
 pub mod hooks;
 pub mod java_heap;
+pub mod js_heap;
 pub mod next;
 pub mod platform;
 pub mod recorder;

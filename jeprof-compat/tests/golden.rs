@@ -108,7 +108,11 @@ fn managed_frames() {
 
 #[test]
 fn suspects() {
-    let all: [&[&str]; 2] = [&["suspects"], &["suspects", "--json"]];
+    let all: [&[&str]; 3] = [
+        &["suspects"],
+        &["suspects", "--json"],
+        &["suspects", "--markdown"],
+    ];
     for flags in all {
         let program = env!("CARGO_BIN_EXE_malloscope");
         compare(start(program, "java", flags, &["gzip.heap"]), flags, "java");

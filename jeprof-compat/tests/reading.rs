@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use jeprof_compat::profile::model::{Profile, ValueKind, Weighed};
+use jeprof_compat::profile::model::{Language, Profile, ValueKind, Weighed};
 use jeprof_compat::profile::read;
 use jeprof_compat::stacks::naming::FrameKind;
 use jeprof_compat::stacks::naming::Granularity;
@@ -179,6 +179,11 @@ fn managed_frames_bring_their_names() {
     assert_eq!(
         frames[..2],
         [java, ("Zlib::Deflate#deflate ??:?", FrameKind::Managed)]
+    );
+    let languages: Vec<_> = named.frames.iter().map(|f| f.language).collect();
+    assert_eq!(
+        languages,
+        [Some(Language::Java), Some(Language::Ruby), None]
     );
     assert_eq!(named.stacks[0].samples, Some(2));
 }

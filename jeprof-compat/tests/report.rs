@@ -197,7 +197,7 @@ fn nothing_to_read_and_nowhere_to_write_are_said() {
     let scratch = Scratch::new("nothing");
     let output = scratch.report(&[]);
     assert!(!output.status.success());
-    assert!(error(&output).contains("no dump can be read in dumps"));
+    assert!(error(&output).contains("there is no dump in dumps"));
     assert!(!scratch.0.join("report.html").exists());
     scratch.dump(4711, usize::MAX);
     let output = scratch.report(&["--output", "absent/report.html"]);

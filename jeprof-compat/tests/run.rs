@@ -41,6 +41,7 @@ fn malloscope(scratch: &Scratch) -> Command {
         .env_remove("MALLOSCOPE_CONF")
         .env_remove("MALLOC_CONF")
         .env_remove("LD_PRELOAD")
+        .env_remove("GITHUB_STEP_SUMMARY")
         .arg("run");
     command
 }
@@ -168,6 +169,28 @@ fn a_leak_fails_the_run_where_that_was_asked_for() {
 }
 
 #[test]
+fn the_summary_of_a_job_gets_the_answer() {
+    let scratch = Scratch::new("job");
+    fs::write(scratch.0.join("leak.heap"), leak()).expect("a dump");
+    let file = scratch.0.join("summary.md");
+    fs::write(&file, "of the step before\n").expect("a summary");
+    let script = "cp leak.heap d/malloscope.7.0.t0.heap";
+    for asked in [&[][..], &["--fail-if-leak", "10MB/h"]] {
+        let _ = fs::remove_dir_all(scratch.0.join("d"));
+        let status = malloscope(&scratch)
+            .env("GITHUB_STEP_SUMMARY", &file)
+            .args([asked, &["-o", "d", "sh", "-c", script]].concat())
+            .status();
+        let status = status.expect("malloscope starts");
+        assert_eq!(status.code(), Some(if asked.is_empty() { 0 } else { 3 }));
+        let summary = fs::read_to_string(&file).expect("the summary");
+        assert!(summary.starts_with("of the step before\n"), "{summary}");
+        let answered = summary.contains("\n### Yes, it leaks 60.0 MB/h");
+        assert_eq!(answered, !asked.is_empty(), "{summary}");
+    }
+}
+
+#[test]
 fn while_it_runs_it_says_what_is_live() {
     let scratch = Scratch::new("progress");
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/leaky/leaky.heap");
@@ -214,7 +237,7 @@ fn the_summary_names_the_biggest_call_sites_of_new_dumps() {
         5
     );
     assert!(lines[8].starts_with("malloscope: call graph: "), "{said}");
-    assert!(lines[8].ends_with(" > d/malloscope.7.1.f.svg"), "{said}");
+    assert!(lines[8].ends_with(" -o d/malloscope.7.1.f.svg"), "{said}");
     assert_eq!(lines.len(), 13);
 }
 
@@ -230,6 +253,26 @@ fn a_run_without_dumps_says_so() {
         .expect("an entry")
         .file_name();
     assert!(name.to_string_lossy().starts_with("malloscope-true-20"));
+}
+
+#[test]
+fn a_word_that_is_no_option_is_no_program_either() {
+    let scratch = Scratch::new("option");
+    let output = run(&scratch, &["--evry", "1", "true"]);
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("there is no option --evry"));
+}
+
+#[test]
+fn a_command_that_sets_our_variable_is_told_what_that_means() {
+    let scratch = Scratch::new("sets");
+    for command in [
+        &["env", "MALLOSCOPE_CONF=prof:true", "true"][..],
+        &["sh", "-c", "MALLOSCOPE_CONF=prof:true true"],
+    ] {
+        let said = text(&run(&scratch, command).stderr);
+        assert!(said.contains("sets MALLOSCOPE_CONF itself"), "{said}");
+    }
 }
 
 #[test]

@@ -97,7 +97,10 @@
 //! malloc's is, or the pseudo-address of what was allocated: a `# frame` with a CLASS and no NAME.
 //!
 //! **Managed frames** stand in a stack as pseudo-addresses from [`heap_v2::PSEUDO_FRAMES`] on, 16
-//! apart; each is named by one `# frame` line. `CLASS`, `FILE` and `LINE` may be empty.
+//! apart; each is named by one `# frame` line. `CLASS`, `FILE` and `LINE` may be empty. `KIND` is the
+//! frame's language: `java`, `ruby`, `python`, `js`, or `jit` for generated code of any other. A `NAME`
+//! in brackets marks a frame that the runtime could not tell: `[java]`, `[jit]`. Native frames stand before
+//! the managed ones that called them, so the first native frame's module says who allocated.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -21,7 +21,7 @@ pub use help::{help, table_markdown};
 pub use message::Message;
 pub use parse::{load, parse, settle};
 pub use table::Config;
-pub use value::{CommandLine, Detection, FileMode, Rate, Text};
+pub use value::{CommandLine, Detection, FileMode, Rate, Switch, Text};
 
 /// The configuration in force. Written once by [`set_current`], before sampling begins; never freed.
 static CURRENT: OnceRef<'static, Config> = OnceRef::new();

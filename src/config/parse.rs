@@ -145,10 +145,10 @@ pub fn load(config: &mut Config, malloscope_conf: Option<&[u8]>, malloc_conf: Op
         wrong |= message.is_error();
         message.print();
     };
-    match (malloscope_conf, malloc_conf) {
-        (Some(text), _) => parse(Source::MalloscopeConf, text, config, &mut report),
-        (None, Some(text)) => parse(Source::MallocConf, text, config, &mut report),
-        (None, None) => {}
+    let ours = malloscope_conf.map(|text| (Source::MalloscopeConf, text));
+    let theirs = malloc_conf.map(|text| (Source::MallocConf, text));
+    if let Some((source, text)) = ours.or(theirs) {
+        parse(source, text, config, &mut report);
     }
     settle(config, &mut report);
     if wrong && config.abort_conf {

@@ -1,9 +1,10 @@
 //! The options: one table, from which the struct, its defaults, the parser and the help text are made.
 
 use super::value::{
-    Clip, Count, Density, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Within,
+    Clip, Count, Density, Detected, Fault, Flag, Mode, Path, Resolution, Rule, Shown, Switched,
+    Told, Within,
 };
-use super::value::{CommandLine, Detection, FileMode, Rate, Text};
+use super::value::{CommandLine, Detection, FileMode, Rate, Switch, Text};
 
 /// One row of the table for the help. The library itself reads options by code: a table of pointers
 /// would be relocated in every process, whether it is configured or not.
@@ -37,6 +38,12 @@ macro_rules! values {
     (Detected) => {
         "`auto`, `poll`, `off`"
     };
+    (Told) => {
+        "`auto`, `off`"
+    };
+    (Switched) => {
+        "`auto`, `true`, `false`"
+    };
     (Count) => {
         "-1 or more"
     };
@@ -64,6 +71,12 @@ macro_rules! initial {
     };
     (Detected $default:literal) => {
         Detection::Auto
+    };
+    (Told $default:literal) => {
+        true
+    };
+    (Switched $default:literal) => {
+        Switch::of($default)
     };
     ($rule:ident $default:literal) => {
         $default
@@ -112,8 +125,7 @@ macro_rules! options {
         /// Sets the option of that name; `None` when there is none.
         pub(super) fn set_option(config: &mut Config, key: &[u8], value: &[u8]) -> Option<Result<(), Fault>> {
             $(if key == stringify!($field).as_bytes() {
-                let value = ($rule $(($($range)*))?).read(value);
-                return Some(value.map(|value| config.$field = value));
+                return Some(take(&mut config.$field, ($rule $(($($range)*))?), value));
             })*
             $(if key == stringify!($refused).as_bytes() {
                 return Some($refused_rule.read(value).and_then(|value| match value != $quiet {
@@ -124,6 +136,14 @@ macro_rules! options {
             None
         }
     };
+}
+
+/// Reads a value into its field. One function for all options of a rule: what every process runs at its start
+/// shall be small.
+#[inline(never)]
+fn take<R: Rule>(field: &mut R::Value, rule: R, value: &[u8]) -> Result<(), Fault> {
+    *field = rule.read(value)?;
+    Ok(())
 }
 
 options! {
@@ -213,6 +233,14 @@ options! {
         prof_java_heap_gc: bool = false, Flag;
         /// Names of Ruby methods in the stacks.
         prof_ruby: bool = true, Flag;
+        /// Names of Python functions and lines in the stacks, where CPython 3.8 or later is found. `auto` is
+        /// `true`.
+        prof_python: Switch = "auto", Switched;
+        /// Names of JavaScript functions in the stacks of Node 20 to 24: as Node tells them (`auto`), or not at
+        /// all.
+        prof_js: bool = "auto", Told;
+        /// Also sample the objects of Node's JavaScript heap, by V8's own sampler. `auto` is `true`.
+        prof_js_heap: Switch = "false", Switched;
         /// Append remarks (for example that something else is the program's allocator) to the file
         /// `<prof_prefix>.remarks`, one line each. `malloscope run` uses this. The dumps have them, too.
         prof_remarks: bool = false, Flag;

@@ -57,6 +57,12 @@ pub(crate) struct Density;
 /// How a JVM is found.
 pub(crate) struct Detected;
 
+/// Yes, no, or as it seems best.
+pub(crate) struct Switched;
+
+/// Whether a runtime tells what it runs.
+pub(crate) struct Told;
+
 /// jemalloc's two clocks.
 pub(crate) struct Resolution;
 
@@ -91,6 +97,31 @@ impl Rule for Detected {
             b"auto" => Ok(Detection::Auto),
             b"poll" => Ok(Detection::Poll),
             b"off" => Ok(Detection::Off),
+            _ => Err(Fault::Invalid),
+        }
+    }
+}
+
+impl Rule for Switched {
+    type Value = Switch;
+
+    fn read(&self, text: &[u8]) -> Result<Switch, Fault> {
+        match text {
+            b"auto" => Ok(Switch::Auto),
+            b"true" => Ok(Switch::On),
+            b"false" => Ok(Switch::Off),
+            _ => Err(Fault::Invalid),
+        }
+    }
+}
+
+impl Rule for Told {
+    type Value = bool;
+
+    fn read(&self, text: &[u8]) -> Result<bool, Fault> {
+        match text {
+            b"auto" => Ok(true),
+            b"off" => Ok(false),
             _ => Err(Fault::Invalid),
         }
     }
@@ -247,6 +278,28 @@ pub enum Detection {
     Poll,
     /// Not at all.
     Off,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Where it seems best.
+    Auto,
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
+impl Switch {
+    /// The value that a default in the table stands for.
+    pub(crate) const fn of(text: &str) -> Switch {
+        match text.as_bytes() {
+            b"auto" => Switch::Auto,
+            b"true" => Switch::On,
+            _ => Switch::Off,
+        }
+    }
 }
 
 /// How much of the command line is shown.

@@ -8,6 +8,7 @@ use profile_format::heap_v2::{self, Counts, Estimate, StackFacts};
 use profile_format::{epochs, maps, unbias};
 
 use super::Request;
+use super::late::Late;
 use super::managed::Referred;
 use super::snapshot::{self, Snapshot, Sums};
 use super::writer::{Profile, Result, Writer};
@@ -42,6 +43,7 @@ pub fn write(
         unbias: request.config.prof_unbias,
         accumulate: request.config.prof_accum,
     };
+    let mut late = Late::begin(request.uptime_ms);
     let mut out = heap_v2::Writer::new(file, counting.period)?;
     facts(request, line, &mut out)?;
     if snapshot.missed() != 0 {
@@ -53,12 +55,21 @@ pub fn write(
     let mut managed = Referred::new();
     for id in (0..request.stacks.len()).map(StackId) {
         let own = snapshot::take_stack(&mut rest, id);
-        stack(request, id, own, &counting, &mut managed, &mut out)?;
+        let mut frames = Frames {
+            late: &mut late,
+            managed: &mut managed,
+        };
+        stack(request, id, own, &counting, &mut frames, &mut out)?;
     }
     for kind in request.kinds.iter().flatten() {
-        kind.write(request.uptime_ms, &mut managed, &mut out)?;
+        let mut frames = Frames {
+            late: &mut late,
+            managed: &mut managed,
+        };
+        kind.write(request.uptime_ms, &mut frames, &mut out)?;
     }
     managed.write(&mut out)?;
+    late.advise(&mut out)?;
     if request.config.prof_dump_live {
         for sample in snapshot.samples() {
             let stack = u64::from(sample.stack.0);
@@ -69,6 +80,21 @@ pub fn write(
     out.begin_maps()?;
     copy_maps(line, &mut out)?;
     out.finish().map(|_| ())
+}
+
+/// What every stack passes on its way into the dump.
+pub(super) struct Frames<'a> {
+    late: &'a mut Late,
+    managed: &'a mut Referred,
+}
+
+impl Frames<'_> {
+    /// The frames as they are written.
+    pub(super) fn note<'b>(&'b mut self, frames: &'b [u64]) -> &'b [u64] {
+        let frames = self.late.named(frames);
+        self.managed.note(frames);
+        frames
+    }
 }
 
 /// How sums become the counts that readers scale.
@@ -198,7 +224,7 @@ fn stack(
     id: StackId,
     own: &[Sample],
     counting: &Counting,
-    managed: &mut Referred,
+    noted: &mut Frames<'_>,
     out: &mut Profile<'_, '_>,
 ) -> Result {
     let totals = request.stacks.totals(id);
@@ -208,7 +234,7 @@ fn stack(
     if live.samples == 0 && !counting.accumulate {
         return Ok(());
     }
-    managed.note(frames);
+    let frames = noted.note(frames);
     let births = snapshot::births(own, request.uptime_ms);
     let facts = StackFacts {
         id: u64::from(id.0),

@@ -5,8 +5,7 @@
 
 use profile_format::heap_v2::StackFacts;
 
-use super::body::estimate;
-use super::managed::Referred;
+use super::body::{Frames, estimate};
 use super::snapshot::{self, Samples, Snapshot, Sums};
 use super::writer::{Profile, Result};
 use crate::table::fork_gate;
@@ -38,7 +37,7 @@ impl Kind<'_> {
     pub(super) fn write(
         &self,
         uptime_ms: u64,
-        managed: &mut Referred,
+        noted: &mut Frames<'_>,
         out: &mut Profile<'_, '_>,
     ) -> Result {
         out.kind_number(self.name, "period", self.period)?;
@@ -68,8 +67,7 @@ impl Kind<'_> {
                 continue;
             }
             let totals = self.stacks.totals(id);
-            let frames = self.stacks.frames(id);
-            managed.note(frames);
+            let frames = noted.note(self.stacks.frames(id));
             let facts = StackFacts {
                 id: u64::from(id.0),
                 live: estimate(live.samples, live.objects_fx, live.bytes),

@@ -11,13 +11,16 @@ use crate::platform::scratch::Scratch;
 use crate::runtime::ruby::ids;
 use crate::table::frame_table::{FRAMES, Frame, Kind, number_of};
 
+/// How many frames may get a name while the dump is written.
+const MORE: usize = 1 << 16;
+
 /// A bit for each managed frame.
 pub struct Referred(Option<Scratch>);
 
 impl Referred {
     /// No frame noted yet. Where there is no memory for the bits all frames are named.
     pub fn new() -> Referred {
-        Referred(Scratch::map(FRAMES.len() as usize / 8 + 1))
+        Referred(Scratch::map((FRAMES.len() as usize + MORE) / 8))
     }
 
     /// Notes the managed frames of a stack.

@@ -13,6 +13,7 @@ mod errno;
 mod file;
 mod keep;
 mod kind;
+mod late;
 mod managed;
 mod name;
 mod peer;

@@ -22,7 +22,7 @@ use crate::dump::{self, Peer, Reason};
 use crate::recorder::rate;
 use crate::runtime::jvm;
 use crate::{
-    java_heap,
+    java_heap, js_heap,
     platform::{process, sys},
     recorder,
 };
@@ -212,6 +212,7 @@ pub fn send(peer: &Peer) -> bool {
 fn refresh(reason: Reason) {
     if reason != Reason::MemoryLimit && !due_signal::has_come() {
         java_heap::refresh();
+        js_heap::refresh();
     }
 }
 
@@ -241,13 +242,22 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
         stacks: &java_heap::STACKS,
         live: &java_heap::LIVE,
     });
+    let js_facts = js_heap::facts();
+    let js_heap = js_facts.as_ref().map(|facts| dump::Kind {
+        name: "js_heap",
+        note: "live as of the last collection",
+        period: facts.period,
+        numbers: &facts.numbers,
+        stacks: &js_heap::STACKS,
+        live: &js_heap::LIVE,
+    });
     let rate = rate();
     Some(work(&dump::Request {
         reason,
         config,
         stacks: &recorder::STACKS,
         live: &recorder::LIVE,
-        kinds: &[mappings, java_heap],
+        kinds: &[mappings, java_heap, js_heap],
         uptime_ms: recorder::uptime_ms(),
         lg_period: recorder::lg_period(),
         rate: rate.as_ref(),

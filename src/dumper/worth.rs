@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::platform::process::lineage;
 use crate::recorder::{self, LIVE};
 use crate::table::stack_table::StackTable;
-use crate::{java_heap, table::fork_gate};
+use crate::{java_heap, js_heap, table::fork_gate};
 
 /// Does every process dump at its end? Written by [`start`].
 static ALL: AtomicBool = AtomicBool::new(false);
@@ -62,7 +62,12 @@ pub fn sampled() {
 
 /// Must this process dump at its end?
 pub fn has_something_to_tell() -> bool {
-    let tables = [&recorder::STACKS, &recorder::MAP_STACKS, &java_heap::STACKS];
+    let tables = [
+        &recorder::STACKS,
+        &recorder::MAP_STACKS,
+        &java_heap::STACKS,
+        &js_heap::STACKS,
+    ];
     if tables.into_iter().all(StackTable::is_empty) {
         return false;
     }
@@ -97,6 +102,7 @@ fn kept_since(first_ms: u64) -> u64 {
         return u64::MAX;
     };
     let mut kept = java_heap::LIVE.total_weighted_bytes();
+    kept = kept.saturating_add(js_heap::LIVE.total_weighted_bytes());
     let mut add = |sample: &crate::table::live_table::Sample| {
         if sample.birth_ms >= first_ms {
             kept = kept.saturating_add(sample.weighted_bytes);

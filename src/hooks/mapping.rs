@@ -20,6 +20,7 @@
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_void};
 use core::mem::transmute;
+use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::early;
@@ -77,6 +78,7 @@ macro_rules! functions {
 
         /// Leads the hooks to the recording twins. After [`install`].
         pub fn record() {
+            IS_RECORDED.store(true, Relaxed);
             $(if !REAL.$field.load(Relaxed).is_null() {
                 TARGETS.$field.store(address_of!(entries::$twin) as *mut c_void, Relaxed);
             })+
@@ -129,6 +131,22 @@ functions! {
 /// The next definition of each. Written by [`resolve`], the same values each time; relaxed, since
 /// each pointer is complete in itself and the code behind it was loaded before us.
 static REAL: Mapping = Mapping::empty();
+
+/// Are mappings sampled? Written by [`record`], before the program's first thread.
+static IS_RECORDED: AtomicBool = AtomicBool::new(false);
+
+/// Leads the hooks that map to their twins, in which runtimes look at the stack. After [`install`].
+pub fn watch() {
+    let twins = [
+        (&REAL.mmap, &TARGETS.mmap, address_of!(entries::mmap)),
+        (&REAL.mmap64, &TARGETS.mmap64, address_of!(entries::mmap64)),
+    ];
+    for (real, target, twin) in twins {
+        if !real.load(Relaxed).is_null() {
+            target.store(twin as *mut c_void, Relaxed);
+        }
+    }
+}
 
 /// What the hooks jump to; null leads to the bootstrap entries. Written by `resolve` and by
 /// [`record`]; relaxed for the same reason.
@@ -211,7 +229,9 @@ macro_rules! mmap_twins {
             if at == FAILED {
                 return at;
             }
+            mmap::look(Hook::$hook, context.registers());
             match access {
+                _ if !IS_RECORDED.load(Relaxed) => {}
                 libc::PROT_NONE => mmap::gone(&mmap::unmapping(at, pages(length))),
                 _ => mmap::mapped(at, pages(length), Hook::$hook, context.registers()),
             }

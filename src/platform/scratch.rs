@@ -33,6 +33,13 @@ impl Scratch {
         // SAFETY: mapped by `map` with this length, and borrowed mutably.
         unsafe { core::slice::from_raw_parts_mut(self.region.as_ptr(), self.bytes) }
     }
+
+    /// The memory as words.
+    pub fn words(&mut self) -> &mut [u64] {
+        let words = self.bytes / size_of::<u64>();
+        // SAFETY: as in `bytes`; mapped memory begins on a page.
+        unsafe { core::slice::from_raw_parts_mut(self.region.as_ptr().cast(), words) }
+    }
 }
 
 impl Drop for Scratch {

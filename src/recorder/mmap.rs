@@ -21,7 +21,7 @@ use crate::platform::tls::{self, Guard};
 use crate::table::live_table::{Drawn, Insert};
 use crate::table::range_table::Removed;
 use crate::unwind::Registers;
-use crate::{sampler, table::fork_gate};
+use crate::{runtime, sampler, table::fork_gate};
 
 /// A thread inside our code, in front of the tables.
 struct Inside {
@@ -91,6 +91,23 @@ pub fn mapped(address: usize, size: usize, hook: Hook, registers: Registers) {
     if let Err(counter) = kept {
         diag::count(counter);
     }
+}
+
+/// A runtime may have something to find out on the calling thread, which maps memory: the stack is
+/// walked as for a sample, and that is all.
+pub fn look(hook: Hook, registers: Registers) {
+    if !is_active() || !runtime::node::wants_look(uptime_ms()) {
+        return;
+    }
+    let Some(mut inside) = Inside::enter() else {
+        return;
+    };
+    let Some(_pass) = fork_gate::TABLES.enter() else {
+        return;
+    };
+    let most = MOST_FRAMES.load(Relaxed) as usize;
+    let thread = inside.thread();
+    thread.unwind(hook.address(), registers, most, uptime_ms());
 }
 
 /// `size` bytes at `address` are about to be unmapped. This runs before the call. Otherwise another

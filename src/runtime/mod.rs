@@ -67,6 +67,7 @@ macro_rules! runtimes {
         $(pub mod $module;)+
 
         /// The data that walks through managed frames need, and keep for the next walk.
+        #[allow(dead_code, reason = "a runtime may keep nothing")]
         pub struct Room {
             pub(crate) memory: Memory,
             $(pub(crate) $module: <$module::$runtime as Runtime>::State,)+
@@ -123,11 +124,18 @@ pub(crate) static ROOMS: Pool<Room> = unsafe { Pool::new() };
 /// As for `arena::abandon`, which is called with it.
 pub unsafe fn abandon() {
     // SAFETY: the same contract.
-    unsafe { ROOMS.abandon() };
+    unsafe {
+        ROOMS.abandon();
+        perf_map::abandon();
+        node::abandon();
+    }
 }
 
 // The numbers are places below `managed::MOST_OWNERS`, and are all different.
 runtimes! {
     jvm::HotSpot = 0;
     ruby::Mri = 1;
+    python::CPython = 2;
+    node::V8 = 3;
+    perf_map::PerfMap = 4;
 }

@@ -7,6 +7,7 @@ pub mod arena;
 pub mod fork_gate;
 pub mod frame_table;
 pub mod live_table;
+pub mod pieces;
 pub mod pool;
 pub mod range_table;
 pub mod stack_table;

@@ -32,9 +32,8 @@ pub fn at_exit(config: &Config) {
     if sys::is_sandboxed() {
         return;
     }
-    let done = DONE.load(Relaxed);
-    let leaked = match done & (LEAKED - 1) == pid() {
-        true => done & LEAKED != 0,
+    let leaked = match is_done() {
+        true => DONE.load(Relaxed) & LEAKED != 0,
         false => finish(config),
     };
     if leaked && config.prof_leak_error {
@@ -49,11 +48,15 @@ pub fn before_teardown() {
     let Some(config) = config::current() else {
         return;
     };
-    if sys::is_sandboxed() || !(config.prof_final || config.prof_leak) {
+    if sys::is_sandboxed() || is_done() || !(config.prof_final || config.prof_leak) {
         return;
     }
     let leaked = finish(config);
     DONE.store(pid() | if leaked { LEAKED } else { 0 }, Relaxed);
+}
+
+fn is_done() -> bool {
+    DONE.load(Relaxed) & (LEAKED - 1) == pid()
 }
 
 fn pid() -> u64 {

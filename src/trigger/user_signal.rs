@@ -28,10 +28,14 @@ const RESERVED: [i32; 10] = [
 
 /// Makes `signal` a trigger, or says why that is impossible.
 pub fn start(signal: u8) {
-    let signal = i32::from(signal);
-    if signal == 0 {
-        return;
+    if signal != 0 {
+        arm(i32::from(signal));
     }
+}
+
+#[cold]
+#[inline(never)]
+fn arm(signal: i32) {
     let number = Decimal::new(u64::from(signal.unsigned_abs()));
     if RESERVED.contains(&signal) {
         diag::message(&[

@@ -35,6 +35,11 @@ pub fn range(owner: Owner) -> Range<u64> {
     range.map_or(0..0, |[low, high]| low.load(Relaxed)..high.load(Relaxed))
 }
 
+/// Is a runtime responsible for the code at `pc`?
+pub fn is_owned(pc: u64) -> bool {
+    owner(pc).is_some()
+}
+
 /// The runtime that is responsible for the code at `pc`.
 pub(super) fn owner(pc: u64) -> Option<Owner> {
     let mut ranges = (0..).map(Owner).zip(&RANGES);

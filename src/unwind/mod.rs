@@ -14,7 +14,8 @@
 //!
 //! Code of a JIT has no unwind information (if it was registered with `__register_frame`, only
 //! libgcc knows it). The walk steps over it by frame pointer, as long as the frame pointer leads up
-//! the stack to something that may be a return address.
+//! the stack to something that may be a return address. The one stub that keeps no frame pointer and
+//! is met in the middle of stacks, CPython's perf trampoline, is known by its bytes.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -22,6 +23,7 @@
 mod arch;
 pub mod eh_frame;
 pub mod expression;
+pub mod foreign;
 pub mod managed;
 pub mod modules;
 pub mod row;
@@ -275,6 +277,9 @@ impl Walk<'_> {
             }
             return Err(if pc == 0 { End::Complete } else { End::NoInfo });
         }
+        if module.is_none() {
+            foreign::note(pc);
+        }
         let rule = module
             .and_then(|module| module.tables())
             .and_then(|tables| eh_frame::find_rule(&tables, lookup))
@@ -290,6 +295,8 @@ impl Walk<'_> {
 fn without_information(pc: u64, is_return_into_module: bool) -> Rule {
     Rule::pack(if arch::is_signal_return(pc) {
         Step::Signal
+    } else if let Some(step) = arch::trampoline(pc) {
+        step
     } else if is_return_into_module && !arch::follows_call(pc) {
         Step::End
     } else {

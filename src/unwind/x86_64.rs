@@ -317,6 +317,20 @@ pub fn is_signal_return(pc: u64) -> bool {
     code(pc).is_some_and(|bytes| bytes & ((1 << (SIGRETURN_BYTES * 8)) - 1) == SIGRETURN)
 }
 
+/// How a frame of CPython's perf trampoline is left: `sub $8, %rsp; call *%rcx; add $8, %rsp; ret` is all
+/// of its code, and there is a copy of it for each function (Python/asm_trampoline.S, 3.12 to 3.14).
+pub fn trampoline(pc: u64) -> Option<Step> {
+    /// `add $8, %rsp; ret`, to which the call returns.
+    const REST: u128 = 0xc3_08_c4_83_48;
+    const REST_BYTES: u32 = 5;
+    let rest = code(pc)? & ((1 << (REST_BYTES * 8)) - 1);
+    (rest == REST).then_some(Step::Frame {
+        cfa: Cfa::Plus(Base::Sp, 2 * WORD as i64),
+        bp: Saved::Same,
+        bx: Saved::Same,
+    })
+}
+
 /// Whether a call instruction ends at `pc`, so that it may be a return address.
 pub fn follows_call(pc: u64) -> bool {
     let Some(bytes) = code(pc.wrapping_sub(16)) else {

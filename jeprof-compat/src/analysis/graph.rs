@@ -73,6 +73,10 @@ pub struct Graph {
     pub total: f64,
     /// Total of the stacks that were looked at: a hundred percent.
     pub shown: f64,
+    /// All values are differences from a base.
+    pub is_difference: bool,
+    /// All values are of blocks that were freed within so many milliseconds.
+    pub freed_within_ms: Option<f64>,
     /// Boxes up to this value were dropped.
     pub node_limit: f64,
     /// Edges up to this value were dropped.
@@ -101,6 +105,8 @@ impl Graph {
             edges,
             total: profile.total,
             shown,
+            is_difference: profile.is_difference,
+            freed_within_ms: profile.freed_within_ms,
             node_limit,
             edge_limit,
         }

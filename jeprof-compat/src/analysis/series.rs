@@ -87,6 +87,12 @@ impl Series {
         }
         if found.is_empty() {
             let shown: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+            if files.is_empty() {
+                bail!(
+                    "there is no dump in {}: the names of dumps end in .heap",
+                    shown.join(", ")
+                );
+            }
             let why: String = series.notes.iter().map(|n| format!("\n  {n}")).collect();
             bail!("no dump can be read in {}{why}", shown.join(", "));
         }

@@ -12,6 +12,7 @@ use crate::analysis::diff::By;
 use crate::analysis::series::Series;
 use crate::command::console::MALLOSCOPE;
 use crate::command::load::Loaded;
+use crate::figures::quantity;
 use crate::profile::model::{MALLOC, ValueKind};
 use crate::stacks::filter::Filter;
 use crate::stacks::naming::Granularity;
@@ -54,6 +55,10 @@ pub(super) struct Shown {
     /// What is counted
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub(super) value: ValueKind,
+    /// In its place what is temporary: the bytes of blocks that were freed within this time of their
+    /// allocation, as in 100ms or 2s
+    #[arg(long, value_name = "TIME", value_parser = quantity::milliseconds, conflicts_with = "value")]
+    temporary: Option<f64>,
     /// What makes a frame
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     by: Granularity,
@@ -107,9 +112,17 @@ impl Shown {
     /// The stacks that were chosen, and the name of the program.
     pub(super) fn named(&self, choice: &Choice) -> Result<(NamedProfile, String)> {
         let (loaded, kind) = choice.load(self.base.as_deref())?;
+        if self.temporary.is_some() && !loaded.has_all_stacks() {
+            MALLOSCOPE.warn(&[
+                "the dump has only stacks of which something is live: start the program with \
+                 MALLOSCOPE_CONF=prof_accum:true for all"
+                    .to_owned(),
+            ]);
+        }
         let named = loaded.select(&Selection {
             kind,
             value: self.value,
+            freed_within_ms: self.temporary,
             granularity: self.by,
             filter: choice.narrowing.filter(),
             marks_inlined: false,

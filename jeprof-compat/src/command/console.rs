@@ -48,3 +48,8 @@ impl Console {
 pub fn say(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
+
+/// Lines for the standard output. Whoever closed the pipe has read enough.
+pub fn print(lines: &str) {
+    let _ = io::stdout().write_all(format!("{lines}\n").as_bytes());
+}

@@ -68,6 +68,12 @@ impl Loaded {
         NamedProfile::build(&parts, selection)
     }
 
+    /// Are stacks in it of which nothing is live (`prof_accum`)?
+    pub fn has_all_stacks(&self) -> bool {
+        let mut samples = self.profiles().iter().flat_map(|profile| &profile.samples);
+        samples.any(|sample| sample.values.inuse_space == 0.0)
+    }
+
     /// The short name of the program that ran.
     pub fn program(&self) -> &str {
         self.profiles()

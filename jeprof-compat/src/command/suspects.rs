@@ -14,7 +14,7 @@ use crate::figures::words;
 use crate::profile::model::MALLOC;
 use crate::report::{Conclusion, Findings, Suspect};
 use crate::symbolize::Locator;
-use crate::view::{sentences, terminal};
+use crate::view::{markdown, sentences, terminal};
 
 /// Say whether a program leaks, how fast, and where, from its dumps
 #[derive(Clone, Debug, clap::Args)]
@@ -25,6 +25,9 @@ pub struct Args {
     /// Machine-readable output
     #[arg(long)]
     json: bool,
+    /// The verdict and its figures in twenty lines of Markdown, for a pull request or an incident
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
     #[command(flatten)]
     tolerance: Tolerance,
 }
@@ -69,6 +72,9 @@ pub fn suspects(args: &Args) -> Result<u8> {
         let answers: Vec<Answer<'_>> = found.iter().map(Found::answer).collect();
         serde_json::to_writer_pretty(&mut out, &answers)?;
         writeln!(out)?;
+    } else if args.markdown {
+        let first = found.first().map(Found::markdown).unwrap_or_default();
+        out.write_all(first.as_bytes())?;
     } else {
         print(&found, &mut out)?;
     }
@@ -121,6 +127,15 @@ impl Found<'_> {
         )
         .trim_start()
         .to_owned()
+    }
+
+    fn markdown(&self) -> String {
+        let Findings {
+            conclusion,
+            suspects,
+            ..
+        } = &self.findings;
+        markdown::findings(&self.title(), conclusion, suspects, self.seconds())
     }
 
     fn answer(&self) -> Answer<'_> {

@@ -18,6 +18,11 @@ pub(super) struct Tolerance {
 }
 
 impl Tolerance {
+    /// Does the exit code answer?
+    pub(super) fn is_asked(self) -> bool {
+        self.fail_if_leak.is_some()
+    }
+
     /// The bytes an hour that may leak, where `leaks` of them, certain ones, are too many.
     pub(super) fn exceeded(self, leaks: f64) -> Option<f64> {
         self.fail_if_leak

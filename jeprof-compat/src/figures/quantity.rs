@@ -6,6 +6,19 @@ pub fn seconds(text: &str) -> Result<u64, String> {
     scaled(text, &UNITS).ok_or_else(|| "seconds, or with s, m, h or d behind them".to_owned())
 }
 
+/// Milliseconds of `100ms`, and of times as [`seconds`] reads them.
+pub fn milliseconds(text: &str) -> Result<f64, String> {
+    let exact = text
+        .strip_suffix("ms")
+        .and_then(|ms| ms.trim().parse::<u64>().ok());
+    match exact {
+        Some(ms) => Ok(ms as f64),
+        None => seconds(text)
+            .map(|seconds| seconds as f64 * 1000.0)
+            .map_err(|_| "a time as in 100ms, 2s or 5m".to_owned()),
+    }
+}
+
 /// Bytes of `65536`, `512k`, `2m` or `1g`; a `b` or `ib` behind them says nothing more.
 pub fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 3] = [("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30)];
@@ -107,6 +120,13 @@ mod tests {
         for text in ["", "s", "-1s", "1w", "1.5h", "99999999999999999d"] {
             assert!(seconds(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn short_times() {
+        let all = ["100ms", "2s", "3", "1m"].map(|text| milliseconds(text).unwrap());
+        assert_eq!(all, [100.0, 2000.0, 3000.0, 60_000.0]);
+        assert!(milliseconds("5us").is_err() && milliseconds("ms").is_err());
     }
 
     #[test]

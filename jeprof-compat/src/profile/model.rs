@@ -158,6 +158,45 @@ pub struct Location {
     pub managed: bool,
 }
 
+/// The language that a managed frame was written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "each is the language of its name")]
+pub enum Language {
+    Java,
+    Ruby,
+    Python,
+    JavaScript,
+    /// Generated code of a language that the dump does not name: .NET, LuaJIT, PHP, Erlang, Julia.
+    Jit,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Language; 5] = [
+        Language::Java,
+        Language::Ruby,
+        Language::Python,
+        Language::JavaScript,
+        Language::Jit,
+    ];
+
+    /// Its name in dumps and on the command line.
+    pub fn key(self) -> &'static str {
+        match self {
+            Language::Java => "java",
+            Language::Ruby => "ruby",
+            Language::Python => "python",
+            Language::JavaScript => "js",
+            Language::Jit => "jit",
+        }
+    }
+
+    /// The language behind a key; `None` for what a later version may write.
+    pub fn from_key(key: &str) -> Option<Language> {
+        Language::ALL.into_iter().find(|l| l.key() == key)
+    }
+}
+
 /// One function at a location.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
@@ -175,31 +214,8 @@ pub struct Line {
     pub inlined: bool,
     /// The name is a class's: what was allocated, not the allocating function.
     pub is_class: bool,
-    /// The runtime that the frame belongs to, as the dump says it.
+    /// The language of a managed frame.
     pub language: Option<Language>,
-}
-
-/// The language of a managed frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "each is the language of its name")]
-pub enum Language {
-    Java,
-    Ruby,
-    Python,
-    JavaScript,
-}
-
-impl Language {
-    /// The language by its name in dumps.
-    pub fn of(kind: &str) -> Option<Language> {
-        match kind {
-            "java" => Some(Language::Java),
-            "ruby" => Some(Language::Ruby),
-            "python" => Some(Language::Python),
-            "js" => Some(Language::JavaScript),
-            _ => None,
-        }
-    }
 }
 
 impl Line {

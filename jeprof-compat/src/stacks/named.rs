@@ -7,8 +7,10 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use profile_format::lifetimes;
+
 use super::Interner;
-use crate::profile::model::{Profile, ValueKind};
+use crate::profile::model::{Profile, Sample, ValueKind, Weighed};
 use crate::stacks::filter::{self, Filter};
 use crate::stacks::naming::{Frame, Granularity, Namesakes};
 
@@ -40,6 +42,10 @@ pub struct NamedProfile {
     pub value: ValueKind,
     /// What is to be said beside the figures where they are not malloc's.
     pub kind: Option<KindTitle>,
+    /// A base was subtracted.
+    pub is_difference: bool,
+    /// The values are the bytes of blocks that were freed within so many milliseconds.
+    pub freed_within_ms: Option<f64>,
 }
 
 /// Of which kind samples are.
@@ -67,12 +73,41 @@ pub struct Selection {
     pub kind: Option<String>,
     /// Which heap value.
     pub value: ValueKind,
+    /// In its place the bytes of blocks that were freed within so many milliseconds.
+    pub freed_within_ms: Option<f64>,
     /// What makes a frame.
     pub granularity: Granularity,
     /// Which stacks take part.
     pub filter: Filter,
     /// What was inlined has ` (inline)` behind its name, and a frame of its own, as in `jeprof`.
     pub marks_inlined: bool,
+}
+
+impl Selection {
+    fn value_of(&self, sample: &Sample) -> f64 {
+        match self.freed_within_ms {
+            None => sample.values.get(self.value),
+            Some(limit) => brief(sample, limit).map(|freed| freed.bytes).sum(),
+        }
+    }
+
+    /// Real samples behind the value, where the dump counts them.
+    fn samples_of(&self, sample: &Sample) -> Option<u64> {
+        let facts = sample.facts.as_ref()?;
+        Some(match self.freed_within_ms {
+            None => facts.samples,
+            Some(limit) => brief(sample, limit).map(|freed| freed.samples).sum(),
+        })
+    }
+}
+
+/// Samples of blocks that were freed within `limit` milliseconds, by bucket.
+fn brief(sample: &Sample, limit: f64) -> impl Iterator<Item = &Weighed> {
+    let lives = sample.facts.iter().flat_map(|facts| &facts.lives);
+    let is_brief = move |bucket: u32| lifetimes::start_ms(bucket as usize + 1) <= limit.max(1.0);
+    lives
+        .filter(move |life| is_brief(life.0))
+        .map(|life| &life.1)
 }
 
 /// A profile and how it counts: 1 when added, -1 as a base.
@@ -149,6 +184,8 @@ impl<'a> Builder<'a> {
             out: NamedProfile {
                 value: selection.value,
                 kind: title(parts, selection),
+                is_difference: parts.iter().any(|part| part.sign < 0.0),
+                freed_within_ms: selection.freed_within_ms,
                 ..NamedProfile::default()
             },
         }
@@ -156,7 +193,7 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, part: &Part<'_>) {
         for sample in part.profile.samples_of(self.selection.kind.as_deref()) {
-            let value = part.sign * sample.values.get(self.selection.value);
+            let value = part.sign * self.selection.value_of(sample);
             self.out.total += value;
             let sites = filter::outside_allocator(part.profile, sample);
             if value == 0.0 || sites.is_empty() || !self.selection.filter.keeps(&sites) {
@@ -169,7 +206,7 @@ impl<'a> Builder<'a> {
                     *self.lines.entry((*frame, line)).or_default() += value.abs();
                 }
             }
-            let samples = sample.facts.as_ref().map(|f| f.samples);
+            let samples = self.selection.samples_of(sample);
             self.add_stack(frames, value, samples);
         }
     }
@@ -325,6 +362,34 @@ mod tests {
         let marked = NamedProfile::build(&[part], &selection);
         assert_eq!(sums(&marked, "f (inline)"), (10.0, 10.0));
         assert_eq!(sums(&marked, "f"), (5.0, 5.0));
+    }
+
+    #[test]
+    fn what_was_freed_soon_is_told_by_its_lifetime() {
+        let mut one = profile(&[("f<main", 10.0, 1), ("g<main", 5.0, 2)]);
+        let lives = |ms: &[u64]| -> Vec<(u32, Weighed)> {
+            let buckets = ms.iter().map(|ms| lifetimes::bucket(*ms) as u32);
+            buckets.map(|at| (at, Weighed::alike(3, 300.0))).collect()
+        };
+        for (sample, ms) in one.samples.iter_mut().zip([&[0, 50, 5_000][..], &[200]]) {
+            sample.facts.as_mut().unwrap().lives = lives(ms);
+        }
+        let within = |ms: f64| {
+            let selection = Selection {
+                freed_within_ms: Some(ms),
+                ..Selection::default()
+            };
+            let part = Part {
+                profile: &one,
+                sign: 1.0,
+            };
+            NamedProfile::build(&[part], &selection)
+        };
+        assert_eq!(within(0.0).total, 300.0, "below the first bound");
+        let soon = within(100.0);
+        assert_eq!((soon.total, soon.stacks.len()), (600.0, 1));
+        assert_eq!(soon.stacks[0].samples, Some(6));
+        assert_eq!(within(10_000.0).total, 1200.0);
     }
 
     #[test]

@@ -54,10 +54,10 @@ pub struct Frame {
     pub inlined: bool,
     /// A class: what was allocated, not the allocating function.
     pub is_class: bool,
+    /// The language of a managed frame.
+    pub language: Option<Language>,
     /// Where the name comes from.
     pub kind: FrameKind,
-    /// The runtime that a managed frame belongs to.
-    pub language: Option<Language>,
 }
 
 /// A body of code: module path, its build id, start address.
@@ -158,12 +158,12 @@ impl Namesakes {
             line: line.line,
             inlined: line.inlined,
             is_class: line.is_class,
+            language: line.language,
             kind: if managed {
                 FrameKind::Managed
             } else {
                 FrameKind::Native
             },
-            language: line.language,
         }
     }
 

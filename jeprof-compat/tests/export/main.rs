@@ -115,6 +115,50 @@ fn pictures_are_whole_files() {
 }
 
 #[test]
+fn pictures_of_differences_say_so() {
+    let base = ["leaky.heap", "--base", "less.heap"];
+    let flame = text("leaky", &[&["flame"][..], &base].concat());
+    assert!(
+        flame.contains("more live than in the base (malloc)"),
+        "{flame}"
+    );
+    let graph = text("leaky", &[&["graph"][..], &base].concat());
+    assert!(graph.contains(">More than in the base: "), "{graph}");
+}
+
+#[test]
+fn what_is_temporary_is_shown_and_what_a_dump_lacks_is_said() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("temporary.heap");
+    let dump = "heap_v2/1024\n# malloscope 2\n# pid 7\n@ 0x401100 0x401201\n  t*: 1: 1024 [0: 0]\n\
+        # stack 0 live=1:1.000:1024 alloc=9:9.000:9216 lives=1:8:8192:8388608\nMAPPED_LIBRARIES:\n# end\n";
+    fs::write(&file, dump).expect("a dump");
+    let name = file.to_str().expect("UTF-8");
+    let output = malloscope(
+        "java",
+        &["table", name, "--temporary", "100ms", "--show-bytes"],
+    );
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.starts_with("Temporary: allocated, and freed within 100 ms\nTotal: 8192 B"),
+        "{said}"
+    );
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(talk.contains("MALLOSCOPE_CONF=prof_accum:true"), "{talk}");
+}
+
+#[test]
+fn a_graph_is_not_written_under_the_name_of_another_format() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("graph.png");
+    let output = malloscope(
+        "java",
+        &["graph", "gzip.heap", "-o", file.to_str().expect("UTF-8")],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not as .png"));
+    assert!(!file.exists());
+}
+
+#[test]
 fn what_holds_nothing_is_not_drawn() {
     for arguments in [
         &["flame", "leaky.heap", "--focus", "no_such_frame"][..],

@@ -56,6 +56,12 @@ pub fn forked(pid: u32) {
     BORN.store(sys::ticks(), Relaxed);
 }
 
+/// The number of this process, without a system call. After a fork that ran no handlers it is the
+/// parent's.
+pub fn pid() -> u32 {
+    PID.load(Relaxed)
+}
+
 /// How long this process has existed, about. The profiler's clock began with [`begin`] and now shows
 /// `now_ms`.
 pub fn age_ms(now_ms: u64) -> u64 {

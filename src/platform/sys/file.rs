@@ -199,6 +199,55 @@ pub fn file_identity(fd: i32) -> Option<(u64, u64)> {
     Some((stat.st_dev, stat.st_ino))
 }
 
+/// What the kernel says of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Device and inode.
+    pub identity: (u64, u64),
+    /// Is it a regular file?
+    pub is_regular: bool,
+    /// Its owner.
+    pub owner: u32,
+    /// How many names it has.
+    pub links: u64,
+    /// Its bytes.
+    pub size: u64,
+    /// When it was last written, in milliseconds since 1970.
+    pub written_ms: u64,
+}
+
+/// fstat(2).
+pub fn facts(fd: i32) -> Option<FileFacts> {
+    facts_at(fd, c"", libc::AT_EMPTY_PATH)
+}
+
+/// lstat(2): of a symbolic link, not of what it leads to.
+pub fn facts_of(path: &CStr) -> Option<FileFacts> {
+    facts_at(libc::AT_FDCWD, path, libc::AT_SYMLINK_NOFOLLOW)
+}
+
+fn facts_at(directory: i32, path: &CStr, flags: i32) -> Option<FileFacts> {
+    let mut stat = core::mem::MaybeUninit::<libc::stat>::zeroed();
+    let (name, at) = (path.as_ptr() as usize, stat.as_mut_ptr() as usize);
+    let call = [as_arg(directory), name, at, as_arg(flags), 0, 0];
+    // SAFETY: the kernel reads the path and writes a stat, which is zeroed memory before.
+    let stat = unsafe {
+        if syscall(libc::SYS_newfstatat, call) != 0 {
+            return None;
+        }
+        stat.assume_init()
+    };
+    #[allow(clippy::useless_conversion, reason = "32 bits on aarch64")]
+    Some(FileFacts {
+        identity: (stat.st_dev, stat.st_ino),
+        is_regular: stat.st_mode & libc::S_IFMT == libc::S_IFREG,
+        owner: stat.st_uid,
+        links: stat.st_nlink.into(),
+        size: stat.st_size as u64,
+        written_ms: super::in_ms(stat.st_mtime, stat.st_mtime_nsec),
+    })
+}
+
 /// stat(2): how many links a file has; needs no descriptor.
 pub fn links(path: &CStr) -> Option<u64> {
     let mut stat = core::mem::MaybeUninit::<libc::stat>::zeroed();

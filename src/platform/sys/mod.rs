@@ -30,6 +30,7 @@ mod signal;
 mod socket;
 mod thread;
 
+pub use file::{FileFacts, facts, facts_of};
 pub use file::{
     close, entries, fchmod, file_identity, fsync, getcwd, link_followed, links, open, openat,
     pread, read, readlink, rename_noreplace, unlink, write_all, write_quietly,
@@ -279,6 +280,12 @@ pub fn ticks() -> u64 {
 pub fn getpid() -> i32 {
     // SAFETY: getpid(2) takes nothing and cannot fail.
     unsafe { syscall(libc::SYS_getpid, [0; 6]) as i32 }
+}
+
+/// The user with whose rights this process opens files.
+pub fn geteuid() -> u32 {
+    // SAFETY: geteuid(2) takes nothing and cannot fail.
+    unsafe { syscall(libc::SYS_geteuid, [0; 6]) as u32 }
 }
 
 /// The process that started this one, or that adopted it; 0 if it is in another pid namespace.

@@ -40,6 +40,8 @@ pub enum Kind {
     Ruby,
     Python,
     JavaScript,
+    /// Generated code of some other language, of which only a map of names is known.
+    Jit,
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl Kind {
             Kind::Ruby => "ruby",
             Kind::Python => "python",
             Kind::JavaScript => "js",
+            Kind::Jit => "jit",
         }
     }
 }

@@ -15,16 +15,15 @@
 //! estimated without bias, whatever was cut.
 #![allow(unsafe_code)]
 
-mod pieces;
-
 use core::cell::UnsafeCell;
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::sampler;
 use crate::table::live_table::{Drawn, Sample};
+pub use crate::table::pieces::Full;
+use crate::table::pieces::{Pieces, Range};
 use crate::table::sync::SpinLock;
-use pieces::Pieces;
 
 /// The most parts that one call removes and can be asked to put back.
 const REMOVED: usize = 8;
@@ -54,16 +53,23 @@ impl Removed {
 /// Returns true with the given probability.
 pub type Chance<'a> = &'a mut dyn FnMut(f64) -> bool;
 
-/// There is no memory for another range.
-#[derive(Debug)]
-pub struct Full;
+// SAFETY: a sample consists of numbers.
+unsafe impl Range for Sample {
+    fn start(&self) -> usize {
+        self.addr
+    }
+
+    fn end(&self) -> usize {
+        end_of(self)
+    }
+}
 
 /// The table. [`Sample::addr`] and [`Sample::size`] are the range.
 #[derive(Debug)]
 pub struct RangeTable {
     /// Guards `pieces`. Nothing else is locked under it.
     lock: SpinLock,
-    pieces: UnsafeCell<Pieces>,
+    pieces: UnsafeCell<Pieces<Sample>>,
     /// Ranges stored. Written under the lock; read without it as a mere figure.
     len: AtomicUsize,
 }
@@ -87,7 +93,7 @@ impl RangeTable {
         }
     }
 
-    fn with<R>(&self, f: impl FnOnce(&mut Pieces) -> R) -> R {
+    fn with<R>(&self, f: impl FnOnce(&mut Pieces<Sample>) -> R) -> R {
         let _held = self.lock.lock();
         // SAFETY: the lock is held until the end of this function, and nothing in this file calls
         // `with` within `with`.
@@ -155,7 +161,7 @@ impl RangeTable {
 /// Removes `[start, end)` from `pieces`; the rest of a range is put back. An error when there is no
 /// memory for that.
 fn cut(
-    pieces: &mut Pieces,
+    pieces: &mut Pieces<Sample>,
     start: usize,
     end: usize,
     chance: Chance<'_>,

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::command::console;
 use crate::figures::quantity::{self, Rate};
 use crate::figures::words;
+use crate::profile::read::losses;
 use crate::report::sample_rate;
 
 /// Which program.
@@ -71,12 +73,12 @@ pub fn control(request: &Request) -> u8 {
     match answer(request) {
         Ok(text) => {
             if !text.is_empty() {
-                println!("{text}");
+                console::print(&text);
             }
             0
         }
         Err(error) => {
-            eprintln!("malloscope: {error:#}");
+            console::say(&format!("malloscope: {error:#}"));
             1
         }
     }
@@ -101,19 +103,44 @@ fn answer(request: &Request) -> Result<String> {
                 Ok(file.display().to_string())
             }
         },
-        Request::Start(process) => simple(process, "start"),
-        Request::Stop(process) => simple(process, "stop"),
-        Request::Reset(process) => simple(process, "reset"),
-        Request::Rate(args) => simple(&args.process, &format!("rate {}", args.rate)),
+        Request::Start(process) => changed(process, "start"),
+        Request::Stop(process) => changed(process, "stop"),
+        Request::Reset(process) => {
+            simple(process, "reset")?;
+            Ok("all samples are forgotten".to_owned())
+        }
+        Request::Rate(args) => changed(&args.process, &format!("rate {}", args.rate)),
         Request::Status(args) => {
-            let answer = socket::ask(args.process.pid, "status")?;
-            let text = String::from_utf8_lossy(&answer).trim_end().to_owned();
-            if args.json {
-                return Ok(text);
+            let text = status(&args.process)?;
+            match args.json {
+                true => Ok(text),
+                false => Ok(describe(&serde_json::from_str(&text)?)),
             }
-            Ok(describe(&serde_json::from_str(&text)?))
         }
     }
+}
+
+/// Asks for a change, and says what holds then: the nearest rate is taken, not each.
+fn changed(process: &Process, line: &str) -> Result<String> {
+    socket::ask(process.pid, line)?;
+    Ok(sampling(&serde_json::from_str(&status(process)?)?))
+}
+
+fn status(process: &Process) -> Result<String> {
+    let answer = socket::ask(process.pid, "status")?;
+    Ok(String::from_utf8_lossy(&answer).trim_end().to_owned())
+}
+
+/// The first words of a status: `sampling on, once in 512 KB`.
+pub fn sampling(status: &Value) -> String {
+    let period = status["period_bytes"].as_u64().unwrap_or(0);
+    let state = status["sampling"].as_str().unwrap_or("?");
+    let by_itself = match status["prof_budget_per_mille"].as_u64() {
+        Some(1..) => " (auto)",
+        _ => "",
+    };
+    let period = words::period(period);
+    format!("sampling {state}, once in {period}{by_itself}")
 }
 
 /// The status for a person.
@@ -122,10 +149,9 @@ fn describe(status: &Value) -> String {
     let bytes = |key: &str| words::bytes(number(key) as f64);
     let mut lines = vec![
         format!(
-            "sampling {}, once in {} KiB; {} s since the start, {}",
-            status["sampling"].as_str().unwrap_or("?"),
-            number("period_bytes") / 1024,
-            number("uptime_ms") / 1000,
+            "{}; {} since the start, {}",
+            sampling(status),
+            words::duration(number("uptime_ms") as f64 / 1000.0),
             words::count(number("dumps"), "dump")
         ),
         format!(
@@ -145,14 +171,8 @@ fn describe(status: &Value) -> String {
         let spent = number("budget_spent_us") as f64 / cpu as f64;
         lines.push(sample_rate::budget_words(spent, budget as f64 / 1000.0));
     }
-    let counters = status["counters"].as_object().into_iter().flatten();
-    let failures: Vec<_> = counters
-        .filter(|(_, count)| count.as_u64() != Some(0))
-        .map(|(name, count)| format!("{name} {count}"))
-        .collect();
-    if !failures.is_empty() {
-        lines.push(format!("not done: {}", failures.join(", ")));
-    }
+    let counter = |name: &str| status["counters"][name].as_u64();
+    lines.extend(losses::of_counters(counter));
     let remarks = status["remarks"].as_array().into_iter().flatten();
     lines.extend(remarks.filter_map(Value::as_str).map(str::to_owned));
     lines.join("\n")
@@ -169,14 +189,15 @@ mod tests {
             "live_bytes": 10 << 20, "live_samples": 40, "stacks": 7, "rss_bytes": 30 << 20,
             "rss_peak_bytes": 31 << 20, "profiler_bytes": 1 << 20,
             "prof_budget_per_mille": 10, "budget_spent_us": 7_000, "cpu_us": 1_000_000,
-            "counters": {"reentered": 0, "unwind_no_info": 3},
+            "counters": {"reentered": 9, "unwind_no_info": 3, "free_lost": 2},
             "remarks": ["no thread can be started"]
         });
         assert_eq!(
             describe(&status),
-            "sampling on, once in 512 KiB; 61 s since the start, 2 dumps\n\
+            "sampling on, once in 512 KB (auto); 1 min 1 s since the start, 2 dumps\n\
              live 10.0 MB by 40 samples of 7 stacks; RSS 30.0 MB (at most 31.0 MB), of it the \
-             profiler's 1.0 MB\nsampling took 0.7 % of the processor time; it may take 1.0 %\nnot done: unwind_no_info 3\nno thread can be started"
+             profiler's 1.0 MB\nsampling took 0.7 % of the processor time; it may take 1.0 %\n\
+             2 samples are shown as live although their blocks were freed\nno thread can be started"
         );
     }
 }

@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 /// Longer than the library gives its own answers.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,33 +38,91 @@ pub fn ask(pid: u32, line: &str) -> Result<Vec<u8>> {
 }
 
 fn connect(pid: u32) -> Result<UnixStream> {
+    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else {
+        bail!("there is no process {pid}");
+    };
+    if is_zombie(&status) {
+        bail!("process {pid} has ended; the process that started it has not asked for its end yet");
+    }
     let namespace = |kind: &str| {
-        let path = format!("/proc/{pid}/ns/{kind}");
-        let inode = fs::metadata(&path).map(|data| data.ino());
-        inode.with_context(|| match fs::exists(format!("/proc/{pid}")) {
-            Ok(true) => format!("process {pid} is another user's"),
-            _ => format!("there is no process {pid}"),
-        })
+        let inode = fs::metadata(format!("/proc/{pid}/ns/{kind}")).map(|data| data.ino());
+        inode.map_err(|_| anyhow!("process {pid} is another user's"))
     };
     let pids = namespace("pid")?;
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let inner = inner_pid(&status).unwrap_or(pid);
     let name = format!("malloscope.{pids}.{inner}");
     if namespace("net")? != fs::metadata("/proc/self/ns/net")?.ino() {
         enter_network(pid)?;
     }
     let address = SocketAddr::from_abstract_name(name)?;
-    let stream = UnixStream::connect_addr(&address).with_context(|| {
-        format!(
-            "process {pid} does not listen: it runs without `prof:true,prof_control:true`, or it \
-             has not sampled anything yet"
-        )
-    })?;
+    let Ok(stream) = UnixStream::connect_addr(&address) else {
+        bail!("process {pid} does not listen: {}", deafness(pid));
+    };
     let peer = rustix::net::sockopt::socket_peercred(&stream)?.pid;
     if u32::try_from(peer.as_raw_nonzero().get()) != Ok(pid) {
         bail!("somebody else listens in the place of process {pid}");
     }
     Ok(stream)
+}
+
+/// Why a process that is there does not listen, and what to do.
+fn deafness(pid: u32) -> String {
+    match Preloaded::in_process(pid) {
+        Preloaded::Yes => {
+            "it was started without prof_control:true, or it has not sampled anything yet"
+                .to_owned()
+        }
+        Preloaded::No => format!(
+            "it was started without the profiler, which cannot be added to a process that runs; \
+             restart it by {}",
+            restart(pid)
+        ),
+        Preloaded::Unknown => {
+            "it was started without the profiler, or without prof_control:true".to_owned()
+        }
+    }
+}
+
+/// How to start the process again, under the profiler.
+fn restart(pid: u32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<_> = line
+        .split(|byte| *byte == 0)
+        .map(String::from_utf8_lossy)
+        .collect();
+    let command = words.join(" ");
+    match command.trim() {
+        short if !short.is_empty() && short.len() < 100 => format!("malloscope run -- {short}"),
+        _ => "malloscope run -- COMMAND".to_owned(),
+    }
+}
+
+/// Is the library in a process?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preloaded {
+    /// It is mapped there.
+    Yes,
+    /// It is not.
+    No,
+    /// The mappings cannot be read.
+    Unknown,
+}
+
+impl Preloaded {
+    /// As `/proc/PID/maps` says.
+    pub fn in_process(pid: u32) -> Preloaded {
+        match fs::read_to_string(format!("/proc/{pid}/maps")) {
+            Ok(maps) if maps.contains("/libmalloscope.so") => Preloaded::Yes,
+            Ok(_) => Preloaded::No,
+            Err(_) => Preloaded::Unknown,
+        }
+    }
+}
+
+fn is_zombie(status: &str) -> bool {
+    let mut lines = status.lines();
+    let state = lines.find_map(|line| line.strip_prefix("State:"));
+    state.is_some_and(|state| state.trim_start().starts_with('Z'))
 }
 
 /// The pid that the process has in its own namespace.
@@ -98,9 +156,17 @@ mod tests {
     }
 
     #[test]
+    fn an_ended_process_is_known_by_its_state() {
+        assert!(is_zombie("Name:\tx\nState:\tZ (zombie)\n"));
+        assert!(!is_zombie("Name:\tZ\nState:\tS (sleeping)\n"));
+    }
+
+    #[test]
     fn who_does_not_listen_is_told_from_who_is_not_there() {
         let error = |pid| ask(pid, "status").expect_err("no socket").to_string();
-        assert!(error(std::process::id()).contains("prof_control:true"));
+        let said = error(std::process::id());
+        assert!(said.contains("malloscope run -- "), "{said}");
+        assert!(!said.contains("os error"), "{said}");
         assert_eq!(
             error(u32::MAX >> 1),
             format!("there is no process {}", u32::MAX >> 1)

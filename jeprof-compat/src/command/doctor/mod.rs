@@ -12,12 +12,14 @@
 mod check;
 mod examine;
 mod finding;
+mod running;
 mod target;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::command::launch::library;
@@ -33,7 +35,7 @@ pub struct Args {
     /// Where the dumps would go
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     output: PathBuf,
-    /// The program and its arguments
+    /// The program and its arguments, or the number of a process that runs
     #[arg(
         value_name = "COMMAND",
         required = true,
@@ -54,10 +56,10 @@ pub fn doctor(args: &Args) -> u8 {
             findings.extend(examine::dumps(&program, &args.output));
             (program.path, findings)
         }
-        Err(missing) => (
-            PathBuf::from(name),
-            vec![Finding::problem("program", missing.to_string())],
-        ),
+        Err(missing) => running(&name, &library).unwrap_or_else(|| {
+            let problem = Finding::problem("program", missing.to_string());
+            (PathBuf::from(&name), vec![problem])
+        }),
     };
     let text = match args.json {
         true => json(&path, &findings),
@@ -66,6 +68,12 @@ pub fn doctor(args: &Args) -> u8 {
     // Whoever closed the pipe has read enough.
     let _ = std::io::stdout().write_all(text.as_bytes());
     u8::from(worst(&findings) == Severity::Problem)
+}
+
+/// A number that is no program is that of a process.
+fn running(name: &OsStr, library: &Result<PathBuf>) -> Option<(PathBuf, Vec<Finding>)> {
+    let pid = name.to_str()?.parse().ok()?;
+    running::process(pid, library)
 }
 
 /// What is wrong, and what the dumps will not show, for somebody who starts the program all the same.

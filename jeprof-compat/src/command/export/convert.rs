@@ -71,6 +71,7 @@ fn written(format: Format, choice: &Choice) -> Result<Vec<u8>> {
             filter: choice.narrowing.filter(),
             // `[inline]` is what tools for flame graphs know.
             marks_inlined: format == Format::Folded,
+            ..Selection::default()
         })
     };
     let both = |granularity: Granularity| -> [NamedProfile; 2] {

@@ -1,5 +1,6 @@
 //! `malloscope table`, `flame`, `graph`: a dump as a person looks at it.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -109,8 +110,14 @@ pub fn graph(args: &GraphArgs) -> Result<u8> {
         kind: named.kind.as_ref(),
     };
     let output = args.output.as_deref();
-    let picture = match output.and_then(|file| file.extension()) {
-        Some(end) if end == "dot" || end == "gv" => dot::render(&graph, &caption),
+    let end = output
+        .and_then(|file| file.extension())
+        .and_then(OsStr::to_str);
+    let picture = match end {
+        Some("dot" | "gv") => dot::render(&graph, &caption),
+        Some(end @ ("png" | "gif" | "jpg" | "pdf" | "ps" | "html")) => {
+            bail!("the call graph is drawn as .svg, or written for Graphviz as .dot, not as .{end}")
+        }
         _ => svg::render(&graph, &caption, &Layered),
     };
     deliver(output, picture.as_bytes())?;

@@ -229,6 +229,7 @@ impl Cli {
             granularity,
             filter,
             marks_inlined: self.output() != Output::Svg,
+            ..Selection::default()
         }
     }
 

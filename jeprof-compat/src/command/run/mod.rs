@@ -7,21 +7,22 @@
 
 mod child;
 mod family;
+mod no_dump;
 mod progress;
 mod remarks;
 mod summary;
 mod verdict;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::command::console;
 use crate::command::doctor;
-use crate::command::launch::environment::{Configuration, Inherited, Wishes};
+use crate::command::launch::environment::{CONF, Configuration, Inherited, Wishes};
 use crate::command::launch::library;
 use crate::command::launch::program::{self, Program};
 use crate::command::tolerance::Tolerance;
@@ -93,6 +94,12 @@ struct Plan {
 /// The inner error is the program's, and so is its exit code.
 fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
     let (name, arguments) = args.command.split_first().context("no command")?;
+    if let Some(option) = name.to_str().filter(|name| name.starts_with('-')) {
+        bail!(
+            "there is no option {option}; see malloscope run --help (a program of that name is started \
+             by its path)"
+        );
+    }
     let program = match Program::find(name) {
         Ok(program) => program,
         Err(missing) => return Ok(Err(missing)),
@@ -123,8 +130,15 @@ fn interval(every: Option<u64>) -> Duration {
 }
 
 fn start(plan: &Plan) -> u8 {
-    for problem in doctor::problems(&plan.program.path, &plan.library) {
-        say(&problem);
+    let problems = doctor::problems(&plan.program.path, &plan.library);
+    for problem in &problems {
+        say(problem);
+    }
+    if plan.arguments.iter().any(|word| sets_configuration(word)) {
+        say(&format_args!(
+            "the command sets {CONF} itself, in place of what run sets: its dumps go where that says, and \
+             run does not see them; set {CONF} before malloscope run, which adds to it"
+        ));
     }
     say(&format_args!(
         "running {} with {}; dumps go to {}.*",
@@ -147,13 +161,25 @@ fn start(plan: &Plan) -> u8 {
         program: Some(plan.program.path.clone()),
         ..Locator::default()
     };
-    summary::print(plan, &before, ended.at, &locator);
+    if summary::dumps(&plan.configuration.prefix).is_subset(&before) {
+        let was_told = !problems.is_empty();
+        say(&no_dump::reason(&plan.configuration.prefix, was_told));
+    } else {
+        summary::print(plan, &before, ended.at, &locator);
+    }
     let leaks = verdict::print(plan, &before, &locator);
     let own = child::exit_code(ended.status);
     match plan.tolerance.exceeded(leaks) {
         Some(tolerated) => verdict::leaks(leaks, tolerated, own),
         None => own,
     }
+}
+
+/// Does a word of the command, as in `env NAME=value` or `sh -c "NAME=value ..."`, set our variable?
+fn sets_configuration(word: &OsStr) -> bool {
+    let text = word.to_string_lossy();
+    let mut words = text.split(|c: char| c.is_whitespace() || c == ';');
+    words.any(|word| word.split_once('=').is_some_and(|(name, _)| name == CONF))
 }
 
 /// One line of ours between those of the program.

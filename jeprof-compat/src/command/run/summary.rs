@@ -43,13 +43,6 @@ pub(super) fn dumps(prefix: &Path) -> BTreeSet<PathBuf> {
 pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime, locator: &Locator) {
     let prefix = &plan.configuration.prefix;
     let new: Vec<PathBuf> = dumps(prefix).difference(before).cloned().collect();
-    if new.is_empty() {
-        say(&format_args!(
-            "no dump was written: either nothing was sampled (MALLOSCOPE_CONF=lg_prof_sample:12 \
-             looks closer), or the library did not reach the program"
-        ));
-        return;
-    }
     let mut states: Vec<Held> = new.iter().filter_map(|path| Held::read(path)).collect();
     states.sort_by(|a, b| a.order.cmp(&b.order));
     // Of equals the last one: it has seen more.
@@ -66,7 +59,7 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime, lo
     if let Some(line) = last.and_then(|last| staleness(last.age(end)?)) {
         say(&line);
     }
-    print_sites(plan, fullest, locator);
+    print_sites(fullest, locator);
 }
 
 /// `12 dumps; the most is live in malloscope.8.11.f.heap: 393.4 MB`.
@@ -113,7 +106,7 @@ fn staleness(age: Duration) -> Option<String> {
     })
 }
 
-fn print_sites(plan: &Plan, dump: &Held, locator: &Locator) {
+fn print_sites(dump: &Held, locator: &Locator) {
     let loaded = match Loaded::load(std::slice::from_ref(&dump.path), None, locator) {
         Ok(loaded) => loaded,
         Err(error) => return say(&format_args!("{error:#}")),
@@ -130,9 +123,7 @@ fn print_sites(plan: &Plan, dump: &Held, locator: &Locator) {
     }
     let picture = dump.path.with_extension("svg");
     say(&format_args!(
-        "call graph: {} --svg {} {} > {}",
-        quoted(&companion()),
-        quoted(&plan.program.path),
+        "call graph: malloscope graph {} -o {}",
         quoted(shown(&dump.path)),
         quoted(shown(&picture)),
     ));
@@ -158,18 +149,6 @@ fn row(site: &CallSite, total: f64) -> String {
         text += &format!(", called by {}", printable(&caller.name));
     }
     text
-}
-
-/// What draws the picture: found by the shell, or beside this program.
-fn companion() -> PathBuf {
-    const NAME: &str = "jeprof-compat";
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if std::env::split_paths(&path).any(|d| d.join(NAME).is_file()) {
-        return PathBuf::from(NAME);
-    }
-    let own = std::env::current_exe().unwrap_or_default();
-    let beside = own.with_file_name(NAME);
-    shown(&beside).to_owned()
 }
 
 /// For a POSIX shell.

@@ -2,7 +2,8 @@
 //! exit code where that was asked for.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{Plan, say, shown, summary};
@@ -10,9 +11,10 @@ use crate::analysis::series::Series;
 use crate::command::report;
 use crate::command::tolerance::LEAKS;
 use crate::figures::words;
+use crate::report::Report;
 use crate::symbolize::Locator;
-use crate::view::html;
 use crate::view::terminal::printable;
+use crate::view::{html, markdown};
 
 /// The page, beside the dumps.
 const PAGE: &str = "report.html";
@@ -37,6 +39,9 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) 
     for note in &notes {
         say(&printable(note));
     }
+    if plan.tolerance.is_asked() {
+        summarize(plan, &judged.report);
+    }
     let dumps = plan.configuration.prefix.parent().unwrap_or(Path::new("."));
     if plan.page {
         let page = dumps.join(PAGE);
@@ -50,6 +55,26 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) 
         summary::quoted(shown(dumps))
     ));
     judged.leak_lower
+}
+
+/// Adds the answer to the summary of a job, where one is kept (GitHub Actions: each step appends to the file
+/// that this variable names).
+fn summarize(plan: &Plan, report: &Report) {
+    let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()) else {
+        return;
+    };
+    let run = report
+        .timeline
+        .dumps
+        .last()
+        .map_or(0.0, |dump| dump.seconds);
+    let title = format!("{} in {}", plan.program.name(), words::duration(run));
+    let text = markdown::findings(&title, &report.conclusion, &report.suspects, run);
+    let mut appended = OpenOptions::new();
+    let appended = appended.append(true).create(true).open(&file);
+    if let Err(error) = appended.and_then(|mut file| file.write_all(text.as_bytes())) {
+        say(&format_args!("{}: {error}", Path::new(&file).display()));
+    }
 }
 
 /// Says that more leaks than the `tolerated` bytes an hour; the answer is the exit code. `own` is the

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
+use crate::command::console;
 use crate::command::control::socket;
 use crate::profile::read;
 use crate::symbolize::Locator;
@@ -44,7 +45,7 @@ pub fn top(args: &Args) -> u8 {
     match result {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("malloscope: {error:#}");
+            console::say(&format!("malloscope: {error:#}"));
             1
         }
     }
@@ -93,13 +94,14 @@ impl Top {
         self.look()?;
         std::thread::sleep(self.interval);
         self.look()?;
-        println!("{:>10} {:>11}  call site", "live", "a minute");
+        let mut lines = vec![format!("{:>10} {:>11}  call site", "live", "a minute")];
         for site in self.sites.ordered(self.order).into_iter().take(30) {
             let live = screen::megabytes(site.live());
             let growth = screen::signed(self.sites.growth(site));
             let name: String = site.name.chars().filter(|c| !c.is_control()).collect();
-            println!("{live:>10} {growth:>11}  {name}");
+            lines.push(format!("{live:>10} {growth:>11}  {name}"));
         }
+        console::print(&lines.join("\n"));
         Ok(())
     }
 

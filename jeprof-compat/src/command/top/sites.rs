@@ -143,11 +143,16 @@ impl Sites {
     /// The sites in order.
     pub fn ordered(&self, order: Order) -> Vec<&Site> {
         let mut sites: Vec<_> = self.sites.values().collect();
-        let key = |site: &Site| match order {
-            Order::Growth => self.growth(site),
-            Order::Live => site.live(),
+        let growth = |site: &Site| match order {
+            Order::Growth => self.growth(site).round(),
+            Order::Live => 0.0,
         };
-        sites.sort_by(|a, b| key(b).total_cmp(&key(a)).then(a.name.cmp(&b.name)));
+        // Of those that grow alike, the ones that hold more come first.
+        sites.sort_by(|a, b| {
+            let by_growth = growth(b).total_cmp(&growth(a));
+            let by_live = b.live().total_cmp(&a.live());
+            by_growth.then(by_live).then(a.name.cmp(&b.name))
+        });
         sites
     }
 
@@ -222,6 +227,14 @@ pub(super) mod tests {
             "MB a minute"
         );
         assert!((sites.live() / 1_048_576.0 - 104.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn where_nothing_grows_the_biggest_comes_first() {
+        let sites = sites(&[("a", &[1.0, 1.0]), ("b", &[9.0, 9.0]), ("c", &[5.0, 5.0])]);
+        let ordered = sites.ordered(Order::Growth);
+        let names: Vec<_> = ordered.iter().map(|site| site.name.as_str()).collect();
+        assert_eq!(names, ["b", "c", "a"]);
     }
 
     #[test]

@@ -265,7 +265,7 @@ fn managed_line(frame: &ManagedFrame<'_>) -> Line {
         file: Some(string(frame.file)).filter(|f| !f.is_empty()),
         line: u32::try_from(frame.line).ok().filter(|&l| l != 0),
         is_class,
-        language: Language::of(&kind),
+        language: Language::from_key(&kind),
         ..Line::default()
     }
 }

@@ -31,11 +31,18 @@ const LOSSES: [(&str, &str); 5] = [
 
 /// One line for each kind of loss, and for each remark.
 pub fn losses(facts: &ProcessFacts) -> Vec<String> {
-    let lost = LOSSES.iter().filter_map(|(counter, words)| {
-        let count = facts.get(&format!("counter_{counter}"))?;
-        (count != "0").then(|| words.replace("{}", count))
-    });
-    lost.chain(facts.remarks().map(str::to_owned)).collect()
+    let counter = |name: &str| facts.get(&format!("counter_{name}"))?.parse().ok();
+    let remarks = facts.remarks().map(str::to_owned);
+    of_counters(counter).into_iter().chain(remarks).collect()
+}
+
+/// One line for each kind of loss that a counter tells. `counter` is asked by name.
+pub fn of_counters(counter: impl Fn(&str) -> Option<u64>) -> Vec<String> {
+    let line = |(name, words): &(&str, &str)| {
+        let count = counter(name).filter(|count| *count > 0)?;
+        Some(words.replace("{}", &count.to_string()))
+    };
+    LOSSES.iter().filter_map(line).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 mod assembly;
 mod facts;
 mod heap_v2;
-mod losses;
+pub mod losses;
 
 use std::fs;
 use std::io::Read;

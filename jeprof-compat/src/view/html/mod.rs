@@ -196,6 +196,6 @@ fn profile(
         total: stacks.iter().map(|s| s.value).sum(),
         stacks: stacks.into_iter().filter(|s| s.value != 0.0).collect(),
         value: crate::profile::model::ValueKind::InuseSpace,
-        kind: None,
+        ..NamedProfile::default()
     }
 }

@@ -10,6 +10,7 @@ use crate::view::picture::xml;
 
 use crate::figures::amount::amount;
 use crate::figures::units::Unit;
+use crate::figures::words;
 use crate::profile::model::ValueKind;
 use crate::stacks::NamedProfile;
 use crate::stacks::naming::{Frame, FrameKind};
@@ -21,19 +22,26 @@ const TITLE: f64 = 30.0;
 
 const CSS: &str = include_str!("../assets/flame_file.css");
 
-/// `java: 384.3 MB live, malloc`.
+/// `java: 384.3 MB live (malloc)`; of a difference `java: 384.3 MB more live than in the base (malloc)`, what
+/// the base has more of left out, as it has no width.
 pub fn title(named: &NamedProfile, program: &str, kind: &str, unit: Unit) -> String {
     let what = match unit {
         Unit::Objects => " blocks",
         _ => "",
     };
-    let state = match named.value {
-        ValueKind::AllocSpace | ValueKind::AllocObjects => "allocated",
-        _ => "live",
+    let state = match (named.freed_within_ms, named.value) {
+        (Some(ms), _) => format!("freed within {}", words::duration(ms / 1000.0)),
+        (None, ValueKind::AllocSpace | ValueKind::AllocObjects) => "allocated".to_owned(),
+        (None, _) => "live".to_owned(),
     };
     let program = if program.is_empty() { "heap" } else { program };
     let shown: f64 = named.stacks.iter().map(|s| s.value.max(0.0)).sum();
-    format!("{program}: {}{what} {state} ({kind})", amount(shown, unit))
+    let (more, than) = match named.is_difference {
+        true => (" more", " than in the base"),
+        false => ("", ""),
+    };
+    let shown = amount(shown, unit);
+    format!("{program}: {shown}{what}{more} {state}{than} ({kind})")
 }
 
 /// The file; `None` when no stack has a value above zero.

@@ -175,7 +175,13 @@ impl Picture<'_> {
         let unit = self.caption.unit;
         let kind = self.caption.kind.map(|kind| shorten(&kind.to_string()));
         let mut lines: Vec<String> = kind.into_iter().collect();
-        lines.push(format!("Total: {}", amount(total, unit)));
+        if let Some(ms) = self.graph.freed_within_ms {
+            lines.push(format!("Freed within {}", words::duration(ms / 1000.0)));
+        }
+        lines.push(match self.graph.is_difference {
+            true => format!("More than in the base: {}", amount(total, unit)),
+            false => format!("Total: {}", amount(total, unit)),
+        });
         // The sums were made in another order.
         if (shown - total).abs() > 1e-9 * total.abs() {
             let share = percent(shown, total);

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::io::{self, Write};
 
 use crate::figures::units::{Unit, percent};
+use crate::figures::words;
 use crate::stacks::NamedProfile;
 
 /// How to print.
@@ -21,6 +22,10 @@ pub fn write(profile: &NamedProfile, options: Options, out: &mut impl Write) -> 
     let unit = options.unit;
     if let Some(kind) = &profile.kind {
         writeln!(out, "Kind: {}", printable(&kind.to_string()))?;
+    }
+    if let Some(ms) = profile.freed_within_ms {
+        let limit = words::duration(ms / 1000.0);
+        writeln!(out, "Temporary: allocated, and freed within {limit}")?;
     }
     if profile.total != 0.0 {
         writeln!(out, "Total: {} {}", unit.format(profile.total), unit.name())?;

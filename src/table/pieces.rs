@@ -1,32 +1,56 @@
 //! Sorted, disjoint ranges in pieces of bounded length. One more range costs the same whether there
 //! are ten or a million: a search over the pieces, and a move within one.
 //!
-//! Used under the lock of `range_table`. A full piece is split in two, an empty one is unmapped.
+//! Used under the lock of the table that owns them. A full piece is split in two, an empty one is unmapped.
 //! Sparse neighbours are not joined: the number of pieces stays at what the largest number of
 //! ranges needed. The kernel is called only for memory. Zero-initialised is empty.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
 
-use super::{Full, end_of};
-use crate::table::{arena, live_table::Sample};
+use crate::table::arena;
+
+/// There is no memory for another range.
+#[derive(Debug)]
+pub struct Full;
+
+/// What lies in the pieces: something at `[start, end)`.
+///
+/// # Safety
+/// Every bit pattern of zeroed memory is a valid value.
+pub unsafe trait Range: Copy {
+    /// Its first address.
+    fn start(&self) -> usize;
+
+    /// One past its last address.
+    fn end(&self) -> usize;
+}
 
 /// Bytes of a piece: the most that is ever moved.
 const PIECE_BYTES: usize = 16 << 10;
-/// Ranges of a piece.
-const PIECE: usize = PIECE_BYTES / size_of::<Sample>();
 /// Pieces that the first directory has room for: one page of them.
-const FIRST: usize = 4096 / size_of::<Piece>();
+const FIRST: usize = 4096 / size_of::<Piece<()>>();
 
-/// A region of [`PIECE_BYTES`], of which the first `len` samples are in use.
-#[derive(Debug, Clone, Copy)]
-struct Piece {
-    region: *mut Sample,
+/// A region of [`PIECE_BYTES`], of which the first `len` ranges are in use.
+#[derive(Debug)]
+struct Piece<T> {
+    region: *mut T,
     len: usize,
 }
 
-impl Piece {
-    fn map() -> Result<Piece, Full> {
+impl<T> Clone for Piece<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Piece<T> {}
+
+impl<T: Range> Piece<T> {
+    /// Ranges of a piece.
+    const PIECE: usize = PIECE_BYTES / size_of::<T>();
+
+    fn map() -> Result<Piece<T>, Full> {
         let region = arena::map(PIECE_BYTES).ok_or(Full)?.as_ptr().cast();
         Ok(Piece { region, len: 0 })
     }
@@ -38,26 +62,25 @@ impl Piece {
         }
     }
 
-    fn slots(&mut self) -> &mut [Sample] {
-        // SAFETY: the region was mapped for that many samples, every bit pattern of zeroed memory
+    fn slots(&mut self) -> &mut [T] {
+        // SAFETY: the region was mapped for that many ranges, every bit pattern of zeroed memory
         // is valid, and a piece is reached only by `&mut Pieces`.
-        unsafe { core::slice::from_raw_parts_mut(self.region, PIECE) }
+        unsafe { core::slice::from_raw_parts_mut(self.region, Self::PIECE) }
     }
 
-    fn ranges(&self) -> &[Sample] {
+    fn ranges(&self) -> &[T] {
         // SAFETY: as in `slots`, with `&self` for as long as the slice lives.
-        let slots = unsafe { core::slice::from_raw_parts(self.region, PIECE) };
+        let slots = unsafe { core::slice::from_raw_parts(self.region, Self::PIECE) };
         slots.get(..self.len).unwrap_or_default()
     }
 
     fn ends_by(&self, start: usize) -> bool {
         let last = self.ranges().last();
-        last.is_none_or(|last| end_of(last) <= start)
+        last.is_none_or(|last| last.end() <= start)
     }
 
     fn position(&self, start: usize) -> usize {
-        self.ranges()
-            .partition_point(|range| end_of(range) <= start)
+        self.ranges().partition_point(|range| range.end() <= start)
     }
 
     fn take(&mut self, at: usize) {
@@ -71,8 +94,8 @@ impl Piece {
     }
 
     /// There must be room.
-    fn put(&mut self, range: Sample) {
-        let (at, len) = (self.position(range.addr), self.len);
+    fn put(&mut self, range: T) {
+        let (at, len) = (self.position(range.start()), self.len);
         let slots = self.slots();
         if len < slots.len() {
             slots.copy_within(at..len, at + 1);
@@ -84,7 +107,7 @@ impl Piece {
     }
 
     /// Moves the upper half to a new piece.
-    fn split(&mut self) -> Result<Piece, Full> {
+    fn split(&mut self) -> Result<Piece<T>, Full> {
         let mut upper = Piece::map()?;
         let middle = self.len / 2;
         for (to, from) in upper
@@ -102,38 +125,46 @@ impl Piece {
 
 /// The ranges, by address. No piece is empty, unless it is the only one.
 #[derive(Debug)]
-pub(super) struct Pieces {
-    directory: Option<NonNull<Piece>>,
+pub struct Pieces<T> {
+    directory: Option<NonNull<Piece<T>>>,
     room: usize,
     count: usize,
     ranges: usize,
 }
 
-impl Pieces {
-    pub(super) const EMPTY: Pieces = Pieces {
+impl<T: Range> Pieces<T> {
+    /// No range, all zero.
+    pub const EMPTY: Pieces<T> = Pieces {
         directory: None,
         room: 0,
         count: 0,
         ranges: 0,
     };
 
-    pub(super) fn len(&self) -> usize {
+    /// How many ranges there are.
+    pub fn len(&self) -> usize {
         self.ranges
     }
 
-    pub(super) fn for_each(&mut self, f: &mut dyn FnMut(&Sample)) {
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.ranges == 0
+    }
+
+    /// Calls `f` for each range.
+    pub fn for_each(&mut self, f: &mut dyn FnMut(&T)) {
         for piece in self.pieces() {
             piece.ranges().iter().for_each(&mut *f);
         }
     }
 
     /// Removes the first range that ends after `start`, if it begins before `end`.
-    pub(super) fn take_first(&mut self, start: usize, end: usize) -> Option<Sample> {
+    pub fn take_first(&mut self, start: usize, end: usize) -> Option<T> {
         let at = self.position(start);
         let piece = self.pieces().get_mut(at)?;
         let within = piece.position(start);
         let range = *piece.ranges().get(within)?;
-        if range.addr >= end {
+        if range.start() >= end {
             return None;
         }
         piece.take(within);
@@ -145,20 +176,29 @@ impl Pieces {
         Some(range)
     }
 
+    /// The range that holds `at`.
+    pub fn find(&mut self, at: usize) -> Option<&mut T> {
+        let piece = self.position(at);
+        let piece = self.pieces().get_mut(piece)?;
+        let (within, len) = (piece.position(at), piece.len);
+        let range = piece.slots().get_mut(..len)?.get_mut(within)?;
+        (range.start() <= at).then_some(range)
+    }
+
     /// Adds a range that overlaps no other.
-    pub(super) fn put(&mut self, range: Sample) -> Result<(), Full> {
+    pub fn put(&mut self, range: T) -> Result<(), Full> {
         if self.count == self.room {
             self.grow()?;
         }
         if self.count == 0 {
             self.insert_piece(0, Piece::map()?);
         }
-        let mut at = self.position_for(range.addr);
+        let mut at = self.position_for(range.start());
         let piece = self.pieces().get_mut(at).ok_or(Full)?;
-        if piece.len == PIECE {
+        if piece.len == Piece::<T>::PIECE {
             let upper = piece.split()?;
             self.insert_piece(at + 1, upper);
-            at = self.position_for(range.addr);
+            at = self.position_for(range.start());
         }
         self.pieces().get_mut(at).ok_or(Full)?.put(range);
         self.ranges += 1;
@@ -166,7 +206,7 @@ impl Pieces {
     }
 
     /// Gives all memory back.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         for piece in self.pieces() {
             piece.unmap();
         }
@@ -177,13 +217,13 @@ impl Pieces {
     fn unmap_directory(&mut self) {
         if let Some(directory) = self.directory.take() {
             // SAFETY: mapped by `grow` with this size; the only pointer to it is gone.
-            unsafe { arena::unmap(directory.cast(), self.room * size_of::<Piece>()) };
+            unsafe { arena::unmap(directory.cast(), self.room * size_of::<Piece<T>>()) };
         }
     }
 
     fn grow(&mut self) -> Result<(), Full> {
         let room = (self.room * 2).max(FIRST);
-        let fresh = arena::map(room * size_of::<Piece>()).ok_or(Full)?;
+        let fresh = arena::map(room * size_of::<Piece<T>>()).ok_or(Full)?;
         let mut grown = Pieces {
             directory: Some(fresh.cast()),
             room,
@@ -198,7 +238,7 @@ impl Pieces {
     }
 
     /// There must be room.
-    fn insert_piece(&mut self, at: usize, piece: Piece) {
+    fn insert_piece(&mut self, at: usize, piece: Piece<T>) {
         let count = self.count;
         let slots = self.slots();
         if count < slots.len() {
@@ -219,7 +259,7 @@ impl Pieces {
         }
     }
 
-    fn slots(&mut self) -> &mut [Piece] {
+    fn slots(&mut self) -> &mut [Piece<T>] {
         match self.directory {
             None => &mut [],
             // SAFETY: the region was mapped for `room` pieces, every bit pattern of zeroed memory
@@ -228,7 +268,7 @@ impl Pieces {
         }
     }
 
-    fn pieces(&mut self) -> &mut [Piece] {
+    fn pieces(&mut self) -> &mut [Piece<T>] {
         let count = self.count;
         self.slots().get_mut(..count).unwrap_or_default()
     }
