@@ -84,9 +84,15 @@ fn floors(rate: Rate, name: &str, runs: u64) {
     let rows: [(&str, Beside); 6] = [
         ("nothing but a start-up of 10 MB", |_| Startup(10.0)),
         ("churn 100 MB, 1 min", |_| Churn(100.0, MINUTE)),
-        ("churn 100 MB, mean life a fiftieth", |run| Churn(100.0, run / 50.0)),
-        ("churn 100 MB, mean life a twentieth", |run| Churn(100.0, run / 20.0)),
-        ("churn 20 MB, mean life a ninth", |run| Churn(20.0, run / 9.0)),
+        ("churn 100 MB, mean life a fiftieth", |run| {
+            Churn(100.0, run / 50.0)
+        }),
+        ("churn 100 MB, mean life a twentieth", |run| {
+            Churn(100.0, run / 20.0)
+        }),
+        ("churn 20 MB, mean life a ninth", |run| {
+            Churn(20.0, run / 9.0)
+        }),
         ("LRU cache 100 MB, age a fifth", |run| Lru(100.0, run / 5.0)),
     ];
     print!("\n| {name}, a leak at the floor of the run beside, {runs} runs a cell |");
@@ -111,7 +117,10 @@ fn at_floor(beside: Source, run: &Run, rate: Rate, runs: u64) -> String {
         let is_told = found.judged.iter().any(|j| j.judgement.verdict.is_growth());
         Some((floor, is_told))
     };
-    let all: Vec<(f64, bool)> = (SEED..SEED + runs).into_par_iter().filter_map(one).collect();
+    let all: Vec<(f64, bool)> = (SEED..SEED + runs)
+        .into_par_iter()
+        .filter_map(one)
+        .collect();
     if all.is_empty() {
         return "none".to_owned();
     }

@@ -4,7 +4,8 @@
 //! Passed over are wrappers around malloc, the C library, and a managed runtime's own code: in a
 //! stack with managed frames all that lies in the runtime's modules, the classes of its standard
 //! library, and the markers that stand where a frame is missing (`[deopt]`). A native library of the
-//! user's own, called from managed code, is to blame itself.
+//! user's own, called from managed code, is to blame itself. Where a script called it (Ruby) the
+//! line of the script is to blame, and `origin` says which library asked for the memory.
 
 use crate::profile::model::Language;
 use crate::stacks::naming::{Frame, FrameKind};
@@ -141,6 +142,9 @@ const INTERPRETERS: [&str; 6] = ["ruby", "python", "node", "perl", "php", "java"
 /// managed frame; one that is not glue; the leaf.
 pub fn position(frames: &[&Frame]) -> usize {
     let managed = frames.iter().position(|f| f.kind == FrameKind::Managed);
+    if let Some(line) = managed.and_then(|first| of_script(frames, first)) {
+        return line;
+    }
     let is_glue = |frame: &Frame| {
         is_glue(frame) || (managed.is_some() && in_modules(frame, &RUNTIME_MODULES))
     };
@@ -159,6 +163,21 @@ pub fn of_stack(frames: &[&Frame], is_objects: bool) -> usize {
     code + position(&frames[code..])
 }
 
+/// The line of a script: the program's own before that of a package.
+fn of_script(frames: &[&Frame], first: usize) -> Option<usize> {
+    let is_line = |frame: &&Frame| frame.language == Some(Language::Ruby) && !is_glue(frame);
+    let is_own = |frame: &&Frame| !ruby::is_of_package(frame.file.as_deref().unwrap_or_default());
+    let lines = || {
+        frames
+            .iter()
+            .enumerate()
+            .skip(first)
+            .filter(|(_, frame)| is_line(frame))
+    };
+    let own = lines().find(|(_, frame)| is_own(frame));
+    own.or_else(|| lines().next()).map(|(at, _)| at)
+}
+
 /// Written for this program: its own modules, or managed code.
 fn is_own(frame: &Frame) -> bool {
     match frame.kind {
@@ -175,9 +194,12 @@ fn is_own(frame: &Frame) -> bool {
 /// True for a function that asks for memory on behalf of others.
 pub fn is_glue(frame: &Frame) -> bool {
     if frame.kind == FrameKind::Managed {
-        return frame.name.starts_with('[')
-            || starts_with_any(&frame.name, &RUNTIME_CLASSES)
-            || is_built_in(frame);
+        let is_runtime = match frame.language {
+            Some(Language::Ruby) => ruby::is_own_code(frame.file.as_deref(), frame.line),
+            Some(Language::JavaScript) => is_built_in(frame),
+            _ => starts_with_any(&frame.name, &RUNTIME_CLASSES),
+        };
+        return frame.name.starts_with('[') || is_runtime;
     }
     in_modules(frame, &GLUE_MODULES)
         || starts_with_any(&frame.name, &WRAPPERS)
@@ -188,7 +210,7 @@ pub fn is_glue(frame: &Frame) -> bool {
 /// JavaScript that comes inside the runtime, not in the program's files.
 fn is_built_in(frame: &Frame) -> bool {
     let file = frame.file.as_deref().unwrap_or_default();
-    frame.language == Some(Language::JavaScript) && file.starts_with("node:")
+    file.starts_with("node:")
 }
 
 /// The C library and what belongs to it: never asks for itself.
@@ -210,6 +232,23 @@ fn starts_with_any(text: &str, beginnings: &[&str]) -> bool {
     beginnings
         .iter()
         .any(|beginning| text.starts_with(beginning))
+}
+
+/// Where Ruby's code is.
+mod ruby {
+    /// Methods in C, which have no file; Ruby's own library; a frame without a line, which stands for
+    /// a file as it is loaded.
+    pub fn is_own_code(file: Option<&str>, line: Option<u32>) -> bool {
+        let Some(file) = file.filter(|_| line.is_some()) else {
+            return true;
+        };
+        file.starts_with("<internal:") || file.contains("/lib/ruby/") && !is_of_package(file)
+    }
+
+    /// Gems, wherever they are installed.
+    pub fn is_of_package(file: &str) -> bool {
+        file.contains("/gems/")
+    }
 }
 
 #[cfg(test)]
@@ -278,6 +317,48 @@ mod tests {
         assert_eq!(no_user_code, "java.util.zip.Deflater.init");
         let compiler = "libjvm.so:Compile::Compile < java:[jit compiler thread]";
         assert_eq!(culprit(compiler), "[jit compiler thread]");
+    }
+
+    /// Leaf first: `module:name` for native frames, `method file` for Ruby's.
+    fn ruby_stack(stack: &str) -> Vec<Frame> {
+        let frame = |text: &str| match text.split_once(' ') {
+            Some((name, file)) => Frame {
+                name: name.to_owned(),
+                file: (file != "-").then(|| file.to_owned()),
+                line: (file != "-").then_some(7),
+                kind: FrameKind::Managed,
+                language: Some(Language::Ruby),
+                ..Frame::default()
+            },
+            None => Frame {
+                name: text.to_owned(),
+                module: text.split_once(':').map(|(module, _)| module.to_owned()),
+                ..Frame::default()
+            },
+        };
+        stack.split(" < ").map(frame).collect()
+    }
+
+    #[test]
+    fn the_line_of_a_script_is_to_blame() {
+        let blamed = |stack: &str| {
+            let frames = ruby_stack(stack);
+            let frames: Vec<&Frame> = frames.iter().collect();
+            frames[position(&frames)].name.clone()
+        };
+        let gem = "/var/lib/gems/3.1.0/gems/dalli-3/lib/dalli.rb";
+        let client =
+            format!("mcache.so:set < Client#set - < Dalli#write {gem} < Cache#write app.rb");
+        assert_eq!(blamed(&client), "Cache#write");
+        let in_gem_alone = format!("mcache.so:set < Client#set - < Dalli#write {gem}");
+        assert_eq!(blamed(&in_gem_alone), "Dalli#write");
+        let zlib = "libz.so.1:deflateInit2_ < zlib.so:new < Zlib::Deflate#initialize - \
+                    < Net::HTTP#get /usr/lib/ruby/3.1.0/net/http.rb < Fetch#run app.rb";
+        assert_eq!(blamed(zlib), "Fetch#run");
+        let string = "libruby-3.1.so:rb_str_plus < String#+ - < Log#add app.rb";
+        assert_eq!(blamed(string), "Log#add");
+        let none = "libruby-3.1.so:rb_str_plus < String#+ - < Gem#x <internal:gem>";
+        assert_eq!(blamed(none), "String#+");
     }
 
     #[test]

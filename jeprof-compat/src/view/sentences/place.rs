@@ -5,7 +5,8 @@ use crate::profile::model::JAVA_HEAP;
 use crate::stacks::naming::{Frame, FrameKind};
 use crate::stacks::origin::{Origin, Side};
 
-/// The culprit, and of which class its objects are, if they are objects.
+/// The culprit, and of which class its objects are, if they are objects; and the library that asked
+/// for the memory on behalf of a script.
 pub fn who(case: &Case<'_>, judged: &Judged) -> String {
     let called = called(&case.paths.frames[judged.group.culprit]);
     match (class(case, judged), case.origin(judged)) {
