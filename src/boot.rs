@@ -11,7 +11,7 @@
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 
-use crate::config::{self, Config, Detection, Rate};
+use crate::config::{self, Config, Detection, Rate, Switch};
 use crate::hooks::unveil::{self, Extension};
 use crate::hooks::{forward, mapping, sandbox};
 use crate::platform::process::lineage;
@@ -20,7 +20,7 @@ use crate::trigger::{self, exit};
 use crate::{
     diag, java_heap, next,
     platform::{elf, sys},
-    remark, runtime,
+    python_objects, remark, runtime,
     table::arena,
     unwind,
 };
@@ -82,6 +82,9 @@ pub unsafe fn start<const N: usize>(
             most_frames: config.prof_bt_max,
             collect_first: config.prof_java_heap_gc,
         });
+    }
+    if config.prof_python != Switch::Off && config.prof_python_objects != Switch::Off {
+        python_objects::start();
     }
     recorder::start(&Settings {
         lg_period: config.lg_prof_sample.lg_first(),

@@ -62,7 +62,12 @@ pub fn sampled() {
 
 /// Must this process dump at its end?
 pub fn has_something_to_tell() -> bool {
-    let tables = [&recorder::STACKS, &recorder::MAP_STACKS, &java_heap::STACKS];
+    let tables = [
+        &recorder::STACKS,
+        &recorder::MAP_STACKS,
+        &java_heap::STACKS,
+        &recorder::OBJECT_STACKS,
+    ];
     if tables.into_iter().all(StackTable::is_empty) {
         return false;
     }
@@ -104,6 +109,7 @@ fn kept_since(first_ms: u64) -> u64 {
     };
     LIVE.for_each(&mut add);
     recorder::RANGES.for_each(&mut add);
+    recorder::OBJECTS.for_each(&mut add);
     kept
 }
 

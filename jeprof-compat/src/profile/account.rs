@@ -3,7 +3,7 @@
 //! The parts add up to RSS: each is cut to what is left of its kind of memory, since the live
 //! heap is an estimate and the kernel counts a moment later.
 
-use crate::profile::model::Profile;
+use crate::profile::model::{PYTHON_OBJECTS, Profile};
 
 /// A use of resident memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Part {
     LiveHeap,
     /// Objects of a JVM.
     JavaHeap,
+    /// Small objects of CPython, by estimate.
+    PythonObjects,
     /// Stacks of threads.
     Stacks,
     /// Code made at run time.
@@ -34,6 +36,7 @@ impl Part {
         match self {
             Part::LiveHeap => "live heap",
             Part::JavaHeap => "Java heap",
+            Part::PythonObjects => "Python objects",
             Part::Stacks => "thread stacks",
             Part::Code => "JIT code",
             Part::Data => "library data",
@@ -52,6 +55,9 @@ impl Part {
             }
             Part::JavaHeap => {
                 "Objects of the JVM, live and dead: prof_java_heap:true says which classes and lines."
+            }
+            Part::PythonObjects => {
+                "Small objects of Python that live, by estimate, in arenas that malloc does not see: growth here has its suspects."
             }
             Part::Stacks => "Stacks of threads that were seen to allocate: growth here is threads.",
             Part::Code => "Code that a JIT made: it has a ceiling in every runtime.",
@@ -103,7 +109,9 @@ impl Account {
         let data = take(&mut private, recorded("rss_data_bytes"));
         let own = take(&mut private, recorded("profiler_bytes"));
         let live = take(&mut private, all_live);
-        let parts = vec![
+        let objects = profile.samples_of(Some(PYTHON_OBJECTS)).iter();
+        let objects = take(&mut private, objects.map(|s| s.values.inuse_space).sum());
+        let mut parts = vec![
             (Part::LiveHeap, live),
             (Part::JavaHeap, java + java_shared),
             (Part::Rest, private),
@@ -114,6 +122,9 @@ impl Account {
             (Part::Files, recorded("rss_file_bytes")),
             (Part::Shared, shared),
         ];
+        if objects > 0.0 {
+            parts.insert(2, (Part::PythonObjects, objects));
+        }
         Some(Account {
             rss,
             parts,

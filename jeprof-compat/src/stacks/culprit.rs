@@ -129,7 +129,9 @@ const INTERPRETERS: [&str; 6] = ["ruby", "python", "node", "perl", "php", "java"
 pub fn position(frames: &[&Frame]) -> usize {
     let managed = frames.iter().position(|f| f.kind == FrameKind::Managed);
     let is_glue = |frame: &Frame| {
-        is_glue(frame) || (managed.is_some() && in_modules(frame, &RUNTIME_MODULES))
+        is_glue(frame)
+            || (managed.is_some()
+                && (in_modules(frame, &RUNTIME_MODULES) || in_modules(frame, &INTERPRETERS)))
     };
     let first = |wanted: &dyn Fn(&Frame) -> bool| frames.iter().position(|frame| wanted(frame));
     first(&|frame| !is_glue(frame) && is_own(frame))
@@ -146,10 +148,10 @@ pub fn of_stack(frames: &[&Frame], is_objects: bool) -> usize {
     code + position(&frames[code..])
 }
 
-/// Written for this program: its own modules, or managed code.
+/// Written for this program: its own modules, or managed code that was not installed as a package.
 fn is_own(frame: &Frame) -> bool {
     match frame.kind {
-        FrameKind::Managed => true,
+        FrameKind::Managed => !in_python_package(frame),
         FrameKind::Unresolved => false,
         FrameKind::Native => {
             !frame.system
@@ -162,12 +164,26 @@ fn is_own(frame: &Frame) -> bool {
 /// True for a function that asks for memory on behalf of others.
 pub fn is_glue(frame: &Frame) -> bool {
     if frame.kind == FrameKind::Managed {
-        return frame.name.starts_with('[') || starts_with_any(&frame.name, &RUNTIME_CLASSES);
+        return frame.name.starts_with('[')
+            || starts_with_any(&frame.name, &RUNTIME_CLASSES)
+            || in_python_library(frame);
     }
     in_modules(frame, &GLUE_MODULES)
         || starts_with_any(&frame.name, &WRAPPERS)
         || OWN_WRAPPERS.contains(&frame.name.as_str())
         || frame.name.ends_with("alloc")
+}
+
+/// Python's packages lie in directories of these names, below its standard library.
+fn in_python_package(frame: &Frame) -> bool {
+    let file = frame.file.as_deref().unwrap_or_default();
+    file.contains("/site-packages/") || file.contains("/dist-packages/")
+}
+
+/// The standard library of Python, and what of it is built in.
+fn in_python_library(frame: &Frame) -> bool {
+    let file = frame.file.as_deref().unwrap_or_default();
+    file.starts_with("<frozen ") || file.contains("/lib/python3.") && !in_python_package(frame)
 }
 
 fn in_modules(frame: &Frame, modules: &[&str]) -> bool {
@@ -247,6 +263,47 @@ mod tests {
         assert_eq!(no_user_code, "java.util.zip.Deflater.init");
         let compiler = "libjvm.so:Compile::Compile < java:[jit compiler thread]";
         assert_eq!(culprit(compiler), "[jit compiler thread]");
+    }
+
+    #[test]
+    fn the_line_of_python_is_to_blame_for_what_its_libraries_do() {
+        let python = |name: &str, file: &str| Frame {
+            name: name.to_owned(),
+            file: Some(file.to_owned()),
+            kind: FrameKind::Managed,
+            ..Frame::default()
+        };
+        let native = |name: &str, module: &str, system| Frame {
+            name: name.to_owned(),
+            module: Some(module.to_owned()),
+            system,
+            ..Frame::default()
+        };
+        let called = |frames: &[Frame]| {
+            let frames: Vec<&Frame> = frames.iter().collect();
+            frames[position(&frames)].name.clone()
+        };
+        let stack = [
+            native("PyType_GenericAlloc", "python3.11", false),
+            native("array_empty", "_multiarray_umath.so", true),
+            python(
+                "full",
+                "/home/a/lib/python3.12/site-packages/numpy/numeric.py",
+            ),
+            python("dumps", "/usr/lib/python3.11/json/__init__.py"),
+            python("_run", "<frozen runpy>"),
+            python("handle", "/srv/app.py"),
+            native("main", "server", false),
+        ];
+        assert_eq!(called(&stack), "handle");
+        assert_eq!(
+            called(&stack[..5]),
+            "full",
+            "a package goes before the standard library"
+        );
+        assert_eq!(called(&[&stack[..1], &stack[3..5]].concat()), "dumps");
+        let own = native("leak", "cache.so", false);
+        assert_eq!(called(&[&[own], &stack[5..6]].concat()), "leak");
     }
 
     #[test]
