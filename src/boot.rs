@@ -20,7 +20,7 @@ use crate::trigger::{self, exit};
 use crate::{
     diag, java_heap, js_heap, next,
     platform::{elf, sys},
-    remark, runtime,
+    python_objects, remark, runtime,
     table::arena,
     unwind,
 };
@@ -86,6 +86,9 @@ pub unsafe fn start<const N: usize>(
             most_frames: config.prof_bt_max,
             collect_first: config.prof_java_heap_gc,
         });
+    }
+    if config.prof_python != Switch::Off && config.prof_python_objects != Switch::Off {
+        python_objects::start();
     }
     recorder::start(&Settings {
         lg_period: config.lg_prof_sample.lg_first(),

@@ -10,6 +10,7 @@
 //! free    -> hooks -> table? -(rarely)-> recorder
 //! JVM     -> java_heap -> tables of its own
 //! V8      -> js_heap -> tables of its own
+//! CPython -> python_objects -(rarely)-> recorder
 //! trigger, watcher -> dumper -> dump <- snapshot of the tables; dump -> profile-format -> FILE
 //! ```
 //!
@@ -17,7 +18,7 @@
 //!
 //! | | rooms | allocate | lock | syscall | panic |
 //! |---|---|---|---|---|---|
-//! | hot | `hooks`, `next`, `platform::tls`, `sampler` | never | never | never | impossible |
+//! | hot | `hooks`, `python_objects`, `next`, `platform::tls`, `sampler` | never | never | never | impossible |
 //! | warm | `recorder`, `java_heap`, `js_heap`, `unwind`, `runtime`, `table` | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe, the processor clock at a look of `recorder::rate` | impossible |
 //! | cold | `config`, `dump`, `dumper`, `trigger`, `watcher`, `platform::process`, `boot` | arena only | table locks only inside a snapshot | yes | no |
 //!
@@ -40,6 +41,7 @@
 //! watcher         when: timer, memory limit, control socket
 //! trigger         when: growth, signal, exit, sandbox
 //! hooks           the C symbols, a file a family
+//! python_objects  CPython's own allocators
 //! boot            the order in which things begin
 //! ```
 //!
@@ -66,6 +68,7 @@ pub mod java_heap;
 pub mod js_heap;
 pub mod next;
 pub mod platform;
+pub mod python_objects;
 pub mod recorder;
 pub mod remark;
 pub mod runtime;

@@ -243,6 +243,9 @@ options! {
         prof_js: bool = "auto", Told;
         /// Also sample the objects of Node's JavaScript heap, by V8's own sampler. `auto` is `true`.
         prof_js_heap: Switch = "false", Switched;
+        /// Also sample the objects of CPython that its own allocator holds (blocks of up to 512 bytes), as a
+        /// kind of its own. Needs `prof_python`. `auto`, which `malloscope run` sets, is `true`.
+        prof_python_objects: Switch = "false", Switched;
         /// Append remarks (for example that something else is the program's allocator) to the file
         /// `<prof_prefix>.remarks`, one line each. `malloscope run` uses this. The dumps have them, too.
         prof_remarks: bool = false, Flag;

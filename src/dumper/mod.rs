@@ -226,9 +226,7 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
     let mappings = config.prof_mmap.then(|| dump::Kind {
         name: "mmap",
         note: "whole mappings by who asked for them, touched or not; what libc maps for itself is not among them",
-        period: 1u64
-            .checked_shl(u32::from(recorder::lg_period()))
-            .unwrap_or(u64::MAX),
+        period: sampler_period(),
         numbers: &[],
         stacks: &recorder::MAP_STACKS,
         live: &recorder::RANGES,
@@ -251,13 +249,22 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
         stacks: &js_heap::STACKS,
         live: &js_heap::LIVE,
     });
+    let python_objects = dump::Kind {
+        name: "python_objects",
+        note: "blocks of up to 512 bytes in CPython's own arenas; larger ones are malloc's",
+        period: sampler_period(),
+        numbers: &[],
+        stacks: &recorder::OBJECT_STACKS,
+        live: &recorder::OBJECTS,
+    };
+    let python_objects = (!python_objects.is_empty()).then_some(python_objects);
     let rate = rate();
     Some(work(&dump::Request {
         reason,
         config,
         stacks: &recorder::STACKS,
         live: &recorder::LIVE,
-        kinds: &[mappings, java_heap, js_heap],
+        kinds: &[mappings, java_heap, js_heap, python_objects],
         uptime_ms: recorder::uptime_ms(),
         lg_period: recorder::lg_period(),
         rate: rate.as_ref(),
@@ -268,6 +275,12 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
         },
         thread_name: &recorder::name_of,
     }))
+}
+
+/// Mean bytes between samples.
+fn sampler_period() -> u64 {
+    1u64.checked_shl(u32::from(recorder::lg_period()))
+        .unwrap_or(u64::MAX)
 }
 
 fn rate() -> Option<dump::Rate> {

@@ -67,6 +67,7 @@ pub fn has_something_to_tell() -> bool {
         &recorder::MAP_STACKS,
         &java_heap::STACKS,
         &js_heap::STACKS,
+        &recorder::OBJECT_STACKS,
     ];
     if tables.into_iter().all(StackTable::is_empty) {
         return false;
@@ -110,6 +111,7 @@ fn kept_since(first_ms: u64) -> u64 {
     };
     LIVE.for_each(&mut add);
     recorder::RANGES.for_each(&mut add);
+    recorder::OBJECTS.for_each(&mut add);
     kept
 }
 

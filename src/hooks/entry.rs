@@ -129,4 +129,5 @@ macro_rules! operator_entries {
     )+};
 }
 
-pub(super) use {entries, operator_entries, restore_arguments, save_arguments, save_context};
+pub(crate) use {entries, save_context};
+pub(super) use {operator_entries, restore_arguments, save_arguments};

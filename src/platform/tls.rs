@@ -28,6 +28,9 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, compiler_fence};
 /// Offset of the countdown in the block, known to the hooks' assembly.
 pub const COUNTDOWN: usize = 56;
 
+/// Offset of the countdown of objects.
+pub const OBJECTS: usize = 40;
+
 /// What the countdown is set to while its thread works for us: too high to run out.
 pub const PARKED: u64 = i64::MAX as u64;
 
@@ -59,12 +62,16 @@ pub struct Tls {
     /// How the JVM drew the gap between sampled objects in which the thread is; belongs to
     /// `java_heap`.
     pub java_gap: AtomicU64,
-    reserved: [u64; 2],
+    /// As `countdown`, for the small blocks that a language runtime takes from memory of its own.
+    pub objects: AtomicU64,
+    /// One more than log2 of the period with which the gap in `objects` was drawn; 0: it was not drawn.
+    pub objects_period: AtomicU64,
     /// Bytes left before the next sample; at zero or below, the hook calls the cold path.
     pub countdown: AtomicU64,
 }
 
 const _: () = assert!(core::mem::offset_of!(Tls, countdown) == COUNTDOWN);
+const _: () = assert!(core::mem::offset_of!(Tls, objects) == OBJECTS);
 const _: () = assert!(core::mem::size_of::<Tls>() == 64);
 
 /// The offset of the block from the thread pointer; zero before we were relocated.

@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 use super::rate;
 use super::thread::{self, current_thread};
-use super::{LIVE, MAP_STACKS, RANGES, STACKS};
+use super::{LIVE, MAP_STACKS, OBJECT_STACKS, OBJECTS, RANGES, STACKS};
 use crate::diag::{self, Counter};
 use crate::platform::{process, sys, tls};
 use crate::table::frame_table::FRAMES;
@@ -242,6 +242,8 @@ fn abandon() -> bool {
         LIVE.abandon();
         MAP_STACKS.abandon();
         RANGES.abandon();
+        OBJECT_STACKS.abandon();
+        OBJECTS.abandon();
         runtime::abandon();
         unwind::abandon();
     }

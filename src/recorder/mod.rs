@@ -21,6 +21,7 @@ mod fork;
 mod free;
 mod hook;
 pub mod mmap;
+pub mod objects;
 mod pace;
 pub mod rate;
 mod sampling;
@@ -74,6 +75,16 @@ static DORMANT: AtomicU64 = AtomicU64::new(64 << 20);
 
 /// As [`DORMANT`], when sampling can be switched on.
 const LIGHT_SLEEP: u64 = 1 << 20;
+
+/// The stacks of small blocks that a language runtime took from memory of its own.
+pub static OBJECT_STACKS: StackTable = StackTable::new();
+
+/// How many of their live samples begin in each page. Not [`PAGES`]: a byte of that is written under the
+/// lock of one table.
+pub static OBJECT_PAGES: PageFilter = PageFilter::new();
+
+/// The samples of such blocks that are live.
+pub static OBJECTS: LiveTable = LiveTable::new(Some(&OBJECT_PAGES));
 
 /// Is sampling on? Written by [`start`] and [`switch`]; a thread reads it when its countdown runs
 /// out. Release and acquire: what was stored before is seen with it.
@@ -177,6 +188,8 @@ pub fn reset() -> bool {
     STACKS.clear_totals();
     RANGES.clear();
     MAP_STACKS.clear_totals();
+    OBJECTS.clear();
+    OBJECT_STACKS.clear_totals();
     RESETS.fetch_add(1, Relaxed);
     true
 }

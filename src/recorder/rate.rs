@@ -18,13 +18,13 @@
 //! in a sandbox.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::pace::{Pace, Window};
-use super::{LG_PERIOD, LIVE};
+use super::{LG_PERIOD, LIVE, OBJECTS};
 use crate::diag::{self, Counter};
 use crate::platform::sys;
 use crate::table::live_table::Place;
@@ -86,6 +86,9 @@ static ROOM_FOR: AtomicU8 = AtomicU8::new(0);
 /// The period that live samples are being thinned to; 0: none are. And how far. Written under [`LOOKING`].
 static THINS_TO: AtomicU8 = AtomicU8::new(0);
 static THINNED: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// Is it the table of objects that is thinned? It comes second. Written under [`LOOKING`].
+static THINS_OBJECTS: AtomicBool = AtomicBool::new(false);
 
 /// Changes of the period: the time in the upper 56 bits, log2 of the period in the lower 8. Written under
 /// [`LOOKING`]; a reader that sees an old one beside a new one is told of an old one.
@@ -235,8 +238,9 @@ fn follow(now_ms: u64) {
 
 /// The densest period that the records leave room for; begins to thin where they take too much.
 fn room_for(lg_period: u8) -> u8 {
-    let records = (LIVE.len() as u64).saturating_mul(RECORD);
-    let most = (LIVE.total_weighted_bytes() / 100).max(LEAST_RECORDS);
+    let records = ((LIVE.len() + OBJECTS.len()) as u64).saturating_mul(RECORD);
+    let live = LIVE.total_weighted_bytes() + OBJECTS.total_weighted_bytes();
+    let most = (live / 100).max(LEAST_RECORDS);
     let before = ROOM_FOR.load(Relaxed);
     let room_for = if records > most && THINS_TO.load(Relaxed) == 0 {
         // Coming from every call, the first step is to the densest.
@@ -265,15 +269,19 @@ fn thin() -> bool {
     let [shard, slot] = &THINNED;
     let mut place = Place::at(shard.load(Relaxed), slot.load(Relaxed));
     let mut random = SmallRng::seed_from_u64(sys::random().unwrap_or_else(sys::monotonic_ms));
-    let gone = LIVE.thin(&mut place, lg_period, &mut || random.next_u64());
+    let is_second = THINS_OBJECTS.load(Relaxed);
+    let table = if is_second { &OBJECTS } else { &LIVE };
+    let gone = table.thin(&mut place, lg_period, &mut || random.next_u64());
     diag::count_many(Counter::SampleThinned, gone as u64);
     let (next_shard, next_slot) = place.parts();
     shard.store(next_shard, Relaxed);
     slot.store(next_slot, Relaxed);
-    if place.is_start() {
+    let is_end = place.is_start() && (is_second || OBJECTS.is_empty());
+    THINS_OBJECTS.store(!is_end && (is_second || place.is_start()), Relaxed);
+    if is_end {
         THINS_TO.store(0, Relaxed);
     }
-    !place.is_start()
+    !is_end
 }
 
 fn note_change(now_ms: u64, lg_period: u8) {

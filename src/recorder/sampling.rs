@@ -19,6 +19,7 @@ use crate::diag::{self, Counter};
 use crate::platform::tls::{self, Guard, Tls};
 use crate::sampler::{self, Weight};
 use crate::table::live_table::{Before, Drawn, Insert};
+use crate::table::stack_table::StackTable;
 use crate::table::{arena, fork_gate};
 use crate::unwind::Registers;
 
@@ -115,7 +116,7 @@ impl Sampling {
             return weight.bytes;
         };
         let call = (hook, registers);
-        let Some(drawn) = drawn(thread, address, size, call) else {
+        let Some(drawn) = drawn(thread, &STACKS, address, size, call) else {
             return weight.bytes;
         };
         let kept = keep(&STACKS, &drawn, &weight, |sample| LIVE.insert(sample));
@@ -148,7 +149,7 @@ impl Sampling {
             diag::count(Counter::SampleNotStored);
             return weight.bytes;
         };
-        let Some(drawn) = drawn(thread, address, size, call) else {
+        let Some(drawn) = drawn(thread, &STACKS, address, size, call) else {
             return weight.bytes;
         };
         if is_due {
@@ -176,8 +177,9 @@ impl Sampling {
 /// Where, when and by which stack a block was asked for. Inside the gate: the names of managed frames are
 /// interned.
 #[inline(always)]
-fn drawn(
+pub(super) fn drawn(
     thread: &mut Thread,
+    stacks: &StackTable,
     addr: usize,
     size: usize,
     (hook, registers): (Hook, Registers),
@@ -186,7 +188,7 @@ fn drawn(
     let most = MOST_FRAMES.load(Relaxed) as usize;
     let now_ms = uptime_ms();
     let frames = thread.unwind(hook.address(), registers, most, now_ms);
-    let Some(stack) = frames.and_then(|frames| STACKS.intern(frames)) else {
+    let Some(stack) = frames.and_then(|frames| stacks.intern(frames)) else {
         diag::count(Counter::StackNotStored);
         return None;
     };

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use crate::config::Config;
 use crate::dump::Reason;
 use crate::dumper;
-use crate::recorder::{self, LIVE};
+use crate::recorder::{self, LIVE, OBJECTS};
 
 /// Bytes between two interval dumps; 0 is off. Written by [`start`].
 static INTERVAL: AtomicU64 = AtomicU64::new(0);
@@ -50,9 +50,14 @@ pub fn after_sample(bytes: u64) {
     if interval != 0 && crosses(interval, bytes) {
         dumper::request(Reason::Interval);
     }
-    if by_peak && is_new_peak(LIVE.total_weighted_bytes()) {
+    if by_peak && is_new_peak(live()) {
         dumper::request(Reason::HighWater);
     }
+}
+
+/// What is live of all that is allocated in small blocks.
+fn live() -> u64 {
+    LIVE.total_weighted_bytes() + OBJECTS.total_weighted_bytes()
 }
 
 /// After all samples were forgotten, maxima and intervals start at zero again.

@@ -197,3 +197,88 @@ fn an_interpreter_starts_and_ends_as_without_us() {
         assert_eq!(run.stdout, plain);
     }
 }
+
+/// Blocks and bytes that live, of small objects made by the function `texts`.
+fn texts(run: &Run) -> (u64, u64) {
+    let dump = run.final_dump();
+    nothing_was_odd(&dump);
+    let text = fs::read(&dump.path).expect("a dump");
+    let text = String::from_utf8_lossy(&text);
+    let stacks = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#@ python_objects stack "));
+    let mut sum = (0, 0);
+    for line in stacks {
+        let (facts, frames) = line.split_once(" @ ").expect("a stack");
+        let frames = frames.split(' ');
+        let mut addresses = frames.map(|pc| u64::from_str_radix(&pc[2..], 16).expect("hex"));
+        if !addresses.any(|pc| dump.managed.get(&pc).is_some_and(|name| is_texts(name))) {
+            continue;
+        }
+        let live = facts.split(' ').find_map(|fact| fact.strip_prefix("live="));
+        let [blocks, _, bytes] = live.expect("live").split(':').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        sum.0 += blocks.parse::<u64>().expect("a number");
+        sum.1 += bytes.parse::<u64>().expect("a number");
+    }
+    sum
+}
+
+/// The function, or its comprehension where that is one of its own.
+fn is_texts(name: &str) -> bool {
+    name.starts_with("texts") || name.starts_with("<listcomp> ")
+}
+
+const OBJECTS: &str = "prof:true,prof_final:true,prof_python_objects:true,lg_prof_sample:0";
+
+#[test]
+fn small_objects_are_seen_and_their_frees() {
+    for (how, allocator, extra) in [
+        ("", "pymalloc", ""),
+        ("trace", "pymalloc", ""),
+        ("fork", "pymalloc", ""),
+        ("interpreters", "pymalloc", ""),
+        ("", "debug", ""),
+        ("trace", "debug", "-X dev"),
+    ] {
+        let mut command = Preload::command([python()]);
+        for word in extra.split(' ').filter(|word| !word.is_empty()) {
+            command = command.arg(word);
+        }
+        let script = source("tests/python/small.py");
+        let command = command.arg(script).arg(how).env("PYTHONMALLOC", allocator);
+        let run = command.conf(OBJECTS).succeeded_quietly();
+        let wanted = (run.truth("kept"), run.truth("kept_bytes"));
+        assert_eq!(texts(&run), wanted, "{how} {allocator} {extra}");
+    }
+}
+
+#[test]
+fn what_malloc_makes_is_mallocs_alone() {
+    for allocator in ["malloc", "malloc_debug"] {
+        let run = run("small.py", OBJECTS)
+            .env("PYTHONMALLOC", allocator)
+            .succeeded_quietly();
+        assert_eq!(texts(&run), (0, 0), "{allocator}");
+        let dump = run.final_dump();
+        let made = dump.stacks.iter().filter(|stack| {
+            let names = dump.names(stack);
+            names.iter().any(|name| is_texts(name))
+        });
+        let blocks: u64 = made.map(|stack| stack.live.0).sum();
+        assert!(blocks >= run.truth("kept"), "{allocator}: {blocks}");
+    }
+}
+
+#[test]
+fn estimates_of_small_objects_are_right() {
+    let options = "prof:true,prof_final:true,prof_python_objects:true,lg_prof_sample:6";
+    let mut ratios = Vec::new();
+    for _ in 0..4 {
+        let run = run("small.py", options).succeeded_quietly();
+        ratios.push(texts(&run).1 as f64 / run.truth("kept_bytes") as f64);
+    }
+    let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+    assert!((0.9..1.1).contains(&mean), "{ratios:?}");
+}

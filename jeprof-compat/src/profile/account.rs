@@ -3,7 +3,7 @@
 //! The parts add up to RSS: each is cut to what is left of its kind of memory, since the live
 //! heap is an estimate and the kernel counts a moment later.
 
-use crate::profile::model::Profile;
+use crate::profile::model::{PYTHON_OBJECTS, Profile};
 use crate::profile::runtimes::Runtime;
 
 /// A use of resident memory.
@@ -15,6 +15,8 @@ pub enum Part {
     JavaHeap,
     /// Objects of V8.
     V8Heap,
+    /// Small objects of CPython, by estimate.
+    PythonObjects,
     /// Stacks of threads.
     Stacks,
     /// Code made at run time.
@@ -38,6 +40,7 @@ impl Part {
             Part::LiveHeap => "live heap",
             Part::JavaHeap => "Java heap",
             Part::V8Heap => "V8 heap",
+            Part::PythonObjects => "Python objects",
             Part::Stacks => "thread stacks",
             Part::Code => "JIT code",
             Part::Data => "library data",
@@ -59,6 +62,9 @@ impl Part {
             }
             Part::V8Heap => {
                 "Objects of JavaScript, live and dead: prof_js_heap:true says which lines made them."
+            }
+            Part::PythonObjects => {
+                "Small objects of Python that live, by estimate, in arenas that malloc does not see: growth here has its suspects."
             }
             Part::Stacks => "Stacks of threads that were seen to allocate: growth here is threads.",
             Part::Code => "Code that a JIT made: it has a ceiling in every runtime.",
@@ -115,7 +121,9 @@ impl Account {
         private += chosen - v8;
         let own = take(&mut private, recorded("profiler_bytes"));
         let live = take(&mut private, all_live);
-        let parts = vec![
+        let objects = profile.samples_of(Some(PYTHON_OBJECTS)).iter();
+        let objects = take(&mut private, objects.map(|s| s.values.inuse_space).sum());
+        let mut parts = vec![
             (Part::LiveHeap, live),
             (Part::JavaHeap, java + java_shared),
             (Part::V8Heap, v8),
@@ -127,6 +135,9 @@ impl Account {
             (Part::Files, recorded("rss_file_bytes")),
             (Part::Shared, shared),
         ];
+        if objects > 0.0 {
+            parts.insert(2, (Part::PythonObjects, objects));
+        }
         Some(Account {
             rss,
             parts,

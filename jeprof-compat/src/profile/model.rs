@@ -13,6 +13,9 @@ pub const MALLOC: &str = "malloc";
 /// The kind of samples of a JVM's objects; the leaf of a stack is the class.
 pub const JAVA_HEAP: &str = "java_heap";
 
+/// The kind of the small objects of CPython.
+pub const PYTHON_OBJECTS: &str = "python_objects";
+
 /// One of the four heap values that a sample carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueKind {
@@ -401,7 +404,10 @@ impl Mapping {
     /// True for a library that came with the system rather than with the program.
     pub fn is_system_library(&self) -> bool {
         const DIRECTORIES: [&str; 5] = ["/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "[vdso]"];
+        // Extensions that were installed for Python.
+        const PACKAGES: [&str; 3] = ["/site-packages/", "/dist-packages/", "/lib-dynload/"];
         DIRECTORIES.iter().any(|d| self.path.starts_with(d))
+            || PACKAGES.iter().any(|d| self.path.contains(d))
     }
 
     /// True when names may be found for it: a file, though not a device or a shared memory

@@ -146,7 +146,9 @@ pub fn position(frames: &[&Frame]) -> usize {
         return line;
     }
     let is_glue = |frame: &Frame| {
-        is_glue(frame) || (managed.is_some() && in_modules(frame, &RUNTIME_MODULES))
+        is_glue(frame)
+            || (managed.is_some()
+                && (in_modules(frame, &RUNTIME_MODULES) || in_modules(frame, &INTERPRETERS)))
     };
     let first = |wanted: &dyn Fn(&Frame) -> bool| frames.iter().position(|frame| wanted(frame));
     first(&|frame| !is_glue(frame) && is_own(frame))
@@ -178,10 +180,10 @@ fn of_script(frames: &[&Frame], first: usize) -> Option<usize> {
     own.or_else(|| lines().next()).map(|(at, _)| at)
 }
 
-/// Written for this program: its own modules, or managed code.
+/// Written for this program: its own modules, or managed code that was not installed as a package.
 fn is_own(frame: &Frame) -> bool {
     match frame.kind {
-        FrameKind::Managed => true,
+        FrameKind::Managed => !in_python_package(frame),
         FrameKind::Unresolved => false,
         FrameKind::Native => {
             !frame.system
@@ -197,6 +199,7 @@ pub fn is_glue(frame: &Frame) -> bool {
         let is_runtime = match frame.language {
             Some(Language::Ruby) => ruby::is_own_code(frame.file.as_deref(), frame.line),
             Some(Language::JavaScript) => is_built_in(frame),
+            Some(Language::Python) => in_python_library(frame),
             _ => starts_with_any(&frame.name, &RUNTIME_CLASSES),
         };
         return frame.name.starts_with('[') || is_runtime;
@@ -221,6 +224,18 @@ pub fn is_glue_module(file_name: &str) -> bool {
 /// A language runtime: its library, or its executable.
 pub fn is_runtime_module(file_name: &str) -> bool {
     starts_with_any(file_name, &RUNTIMES) || starts_with_any(file_name, &INTERPRETERS)
+}
+
+/// Python's packages lie in directories of these names, below its standard library.
+fn in_python_package(frame: &Frame) -> bool {
+    let file = frame.file.as_deref().unwrap_or_default();
+    file.contains("/site-packages/") || file.contains("/dist-packages/")
+}
+
+/// The standard library of Python, and what of it is built in.
+fn in_python_library(frame: &Frame) -> bool {
+    let file = frame.file.as_deref().unwrap_or_default();
+    file.starts_with("<frozen ") || file.contains("/lib/python3.") && !in_python_package(frame)
 }
 
 fn in_modules(frame: &Frame, modules: &[&str]) -> bool {
@@ -359,6 +374,48 @@ mod tests {
         assert_eq!(blamed(string), "Log#add");
         let none = "libruby-3.1.so:rb_str_plus < String#+ - < Gem#x <internal:gem>";
         assert_eq!(blamed(none), "String#+");
+    }
+
+    #[test]
+    fn the_line_of_python_is_to_blame_for_what_its_libraries_do() {
+        let python = |name: &str, file: &str| Frame {
+            name: name.to_owned(),
+            file: Some(file.to_owned()),
+            kind: FrameKind::Managed,
+            language: Some(Language::Python),
+            ..Frame::default()
+        };
+        let native = |name: &str, module: &str, system| Frame {
+            name: name.to_owned(),
+            module: Some(module.to_owned()),
+            system,
+            ..Frame::default()
+        };
+        let called = |frames: &[Frame]| {
+            let frames: Vec<&Frame> = frames.iter().collect();
+            frames[position(&frames)].name.clone()
+        };
+        let stack = [
+            native("PyType_GenericAlloc", "python3.11", false),
+            native("array_empty", "_multiarray_umath.so", true),
+            python(
+                "full",
+                "/home/a/lib/python3.12/site-packages/numpy/numeric.py",
+            ),
+            python("dumps", "/usr/lib/python3.11/json/__init__.py"),
+            python("_run", "<frozen runpy>"),
+            python("handle", "/srv/app.py"),
+            native("main", "server", false),
+        ];
+        assert_eq!(called(&stack), "handle");
+        assert_eq!(
+            called(&stack[..5]),
+            "full",
+            "a package goes before the standard library"
+        );
+        assert_eq!(called(&[&stack[..1], &stack[3..5]].concat()), "dumps");
+        let own = native("leak", "cache.so", false);
+        assert_eq!(called(&[&[own], &stack[5..6]].concat()), "leak");
     }
 
     #[test]

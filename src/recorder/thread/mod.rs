@@ -160,6 +160,11 @@ impl Thread {
         size >= self.current_sampler(lg_period).next_gap()
     }
 
+    /// A gap of another countdown than malloc's.
+    pub fn other_gap(&mut self, lg_period: u8) -> u64 {
+        self.current_sampler(lg_period).next_gap()
+    }
+
     /// True with this probability.
     pub fn happens(&mut self, probability: f64) -> bool {
         let lg_period = self.sampler.lg_period();

@@ -196,3 +196,144 @@ impl<'a> Frames<'a> {
         Some(u32::try_from(line).unwrap_or(0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::of_version;
+    use super::super::{Code, Types};
+    use super::*;
+    use crate::table::frame_table::FRAMES as FRAMES_TABLE;
+
+    extern "C" fn nothing() -> u64 {
+        0
+    }
+
+    extern "C" fn no() -> i32 {
+        0
+    }
+
+    const TYPES: Types = Types {
+        code: 0xc0de,
+        text: 0x7e87,
+        bytes: 0xb17e,
+    };
+
+    fn interpreter(minor: u8) -> Interpreter {
+        Interpreter {
+            layout: of_version(minor).expect("a layout"),
+            types: TYPES,
+            code: Code {
+                evaluation: 0..0,
+                glue: [0..0, 0..0],
+            },
+            state: nothing,
+            running: None,
+            attached: None,
+            allocators: None,
+            is_initialized: no,
+            library: 0,
+        }
+    }
+
+    const STATE: usize = 0;
+    const BETWEEN: usize = 64;
+    const FRAMES: usize = 128;
+    const CODE: usize = 256;
+    const TABLE: usize = 320;
+    const NAME: usize = 384;
+
+    /// A thread in 3.12 with two frames of one function, and the mark of its call, in one piece of memory.
+    fn thread() -> Box<[u64; 512]> {
+        let mut memory = Box::new([0_u64; 512]);
+        let base = memory.as_ptr() as u64;
+        let at = |word: usize| base + 8 * word as u64;
+        memory[STATE + 7] = at(BETWEEN);
+        memory[BETWEEN] = at(FRAMES);
+        for (number, owner) in [(0, 0_u64), (1, 1), (2, 3)] {
+            let frame = FRAMES + 16 * number;
+            memory[frame] = at(CODE);
+            memory[frame + 1] = if number == 2 { 0 } else { at(frame + 16) };
+            memory[frame + 7] = at(CODE) + 192 + 2 * number as u64;
+            memory[frame + 8] = owner << 48;
+        }
+        memory[CODE + 1] = TYPES.code;
+        memory[CODE + 8] = 40 << 32;
+        memory[CODE + 14] = at(NAME);
+        memory[CODE + 16] = at(NAME);
+        memory[CODE + 17] = at(TABLE);
+        memory[TABLE + 1] = TYPES.bytes;
+        memory[TABLE + 2] = 6;
+        // One instruction on the line after the first, and one two lines on.
+        memory[TABLE + 4] = u64::from_le_bytes([0xd8, 1, 2, 0xe0, 1, 2, 0, 0]);
+        memory[NAME + 1] = TYPES.text;
+        memory[NAME + 2] = 4;
+        memory[NAME + 4] = 1 << 2 | 1 << 5 | 1 << 6;
+        memory[NAME + 5] = u64::from_le_bytes(*b"work\0\0\0\0");
+        memory
+    }
+
+    /// The frames that are read, and how the reading ended.
+    fn read(memory: &[u64; 512]) -> (usize, Result<bool, Odd>) {
+        let interpreter = interpreter(12);
+        let (mut known, mut count) = (Memory::new(), 0);
+        // SAFETY: zeroed memory is an empty room.
+        let mut room: Box<Room> = unsafe { Box::new(core::mem::zeroed()) };
+        let states = [memory.as_ptr() as u64, 0];
+        let mut frames = Frames::new(&interpreter, &mut known, &mut room, states);
+        let end = frames.rest(&mut |_| {
+            count += 1;
+            count < 1000
+        });
+        (count, end)
+    }
+
+    #[test]
+    fn frames_are_read_to_their_end() {
+        let memory = thread();
+        assert_eq!(read(&memory), (2, Ok(true)));
+        let found = |line| FRAMES_TABLE.intern(Kind::Python, b"", b"work", b"work", line);
+        let before = FRAMES_TABLE.len();
+        assert!(found(41).is_some() && found(43).is_some());
+        assert_eq!(FRAMES_TABLE.len(), before, "both lines are known already");
+    }
+
+    #[test]
+    fn no_word_can_lead_to_a_fault() {
+        let good = thread();
+        let base = good.as_ptr() as u64;
+        let wild = [
+            0,
+            1,
+            7,
+            base,
+            base + 4,
+            base + 8 * FRAMES as u64,
+            base + 4096,
+            0xdead_beef_0000,
+            1 << 47,
+            u64::MAX,
+            u64::MAX - 7,
+            1 << 63,
+        ];
+        let mut odd = 0;
+        for word in 0..good.len() {
+            for wrong in wild {
+                let mut memory = good.clone();
+                // What pointed into the first copy points into this one.
+                let own = memory.as_ptr() as u64;
+                for value in memory.iter_mut() {
+                    if (base..base + 4096).contains(value) {
+                        *value = *value - base + own;
+                    }
+                }
+                memory[word] = if (base..=base + 4096).contains(&wrong) {
+                    wrong - base + own
+                } else {
+                    wrong
+                };
+                odd += usize::from(read(&memory).1 == Err(Odd));
+            }
+        }
+        assert!(odd > 50, "{odd}");
+    }
+}

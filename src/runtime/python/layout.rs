@@ -203,6 +203,9 @@ const STATED_3_14: Stated = Stated {
 /// What `_Py_DebugOffsets` begins with.
 const COOKIE: u64 = u64::from_le_bytes(*b"xdebugpy");
 
+/// Where it states whether it was built to run without its lock.
+pub const FREE_THREADED: u64 = 16;
+
 /// No field of these structures is farther from their heads.
 const FARTHEST: u64 = 4096;
 

@@ -29,6 +29,8 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 
+use once_cell::race::OnceRef;
+
 use super::memory::Memory;
 use super::{ROOMS, Room, Runtime, Stack};
 use crate::config::{Config, Switch};
@@ -82,6 +84,17 @@ unsafe impl Runtime for CPython {
     }
 }
 
+/// `PyMem_GetAllocator` and `PyMem_SetAllocator`, by address.
+#[derive(Clone, Debug)]
+pub struct Allocators {
+    /// Reads the functions of a domain.
+    pub get: usize,
+    /// Sets them.
+    pub set: usize,
+    /// The interpreter's library.
+    pub library: Range<u64>,
+}
+
 /// The types that are recognised, by address.
 #[derive(Clone, Copy)]
 struct Types {
@@ -99,6 +112,10 @@ pub struct Interpreter {
     state: extern "C" fn() -> u64,
     /// `_PyThreadState_UncheckedGet`, until 3.11: the thread state that runs, of whatever thread.
     running: Option<extern "C" fn() -> u64>,
+    /// The same since 3.12: the thread state that this thread has the interpreter's lock with.
+    attached: Option<extern "C" fn() -> u64>,
+    /// `None`: without the lock (free-threaded), where objects are mimalloc's.
+    allocators: Option<Allocators>,
     /// `Py_IsInitialized`.
     is_initialized: extern "C" fn() -> i32,
     /// An address in its library.
@@ -124,11 +141,23 @@ static INSIDE: AtomicU32 = AtomicU32::new(0);
 /// When samples next look for an interpreter, in milliseconds of the recorder's clock. Any thread writes.
 static NEXT_LOOK: AtomicU64 = AtomicU64::new(0);
 
+/// Who looks at the allocators. Written by [`let_visit`].
+static VISITOR: OnceRef<'static, fn(&Allocators)> = OnceRef::new();
+
+/// When it looks next, in milliseconds of the recorder's clock. Any thread writes.
+static NEXT_VISIT: AtomicU64 = AtomicU64::new(0);
+
+/// Time between two looks at the allocators.
+const VISIT_MS: u64 = 1000;
+
 /// Time between two looks.
 const LOOK_MS: u64 = 50;
 
 /// Longest wait of a `dlclose` for samples inside: each needs microseconds.
 const PATIENCE_MS: u64 = 100;
+
+/// The first version that states whether it is free-threaded.
+const FIRST_STATED: u8 = 13;
 
 /// The function that runs Python code; no other program has one of this name.
 const EVALUATION: &[u8] = b"_PyEval_EvalFrameDefault";
@@ -137,9 +166,12 @@ const EVALUATION: &[u8] = b"_PyEval_EvalFrameDefault";
 #[inline(never)]
 fn complete(stack: &mut Stack<'_>) {
     let inside = Inside::enter();
-    let Some(interpreter) = inside.interpreter() else {
-        let frames = stack.frames.get(..stack.length).unwrap_or_default();
-        return look(frames, stack.now_ms);
+    let known = inside.interpreter().or_else(|| {
+        look(stack.frames.get(..stack.length)?, stack.now_ms);
+        inside.interpreter()
+    });
+    let Some(interpreter) = known else {
+        return;
     };
     let state = (interpreter.state)();
     if state == 0 || matches!(stack.end, End::Managed(..)) {
@@ -148,9 +180,35 @@ fn complete(stack: &mut Stack<'_>) {
     let Some(mut room) = ROOMS.take() else {
         return;
     };
-    if completed(interpreter, &mut room, stack, state).is_err() {
-        turn_off();
+    match completed(interpreter, &mut room, stack, state) {
+        Ok(()) => visit(interpreter, &mut room.memory, stack.now_ms),
+        Err(frames::Odd) => turn_off(),
     }
+}
+
+/// Lets another room look at the allocators, from time to time, when this thread has the interpreter's
+/// lock.
+fn visit(interpreter: &Interpreter, memory: &mut Memory, now_ms: u64) {
+    let (Some(visitor), Some(allocators)) = (VISITOR.get(), &interpreter.allocators) else {
+        return;
+    };
+    let due = NEXT_VISIT.load(Relaxed);
+    let next = now_ms.saturating_add(VISIT_MS);
+    if now_ms >= due
+        && interpreter.has_lock(memory)
+        && NEXT_VISIT
+            .compare_exchange(due, next, Relaxed, Relaxed)
+            .is_ok()
+    {
+        visitor(allocators);
+    }
+}
+
+/// Sets who looks at the allocators, before sampling begins. It runs inside malloc, on a thread that has
+/// the interpreter's lock, and calls nothing of the interpreter but these functions.
+pub fn let_visit(visitor: &'static fn(&Allocators)) {
+    // A second call would bring the same function.
+    let _ = VISITOR.set(visitor);
 }
 
 fn completed(
@@ -186,6 +244,14 @@ fn completed(
 }
 
 impl Interpreter {
+    /// Has this thread the interpreter's lock? In a process of several interpreters, that of one.
+    fn has_lock(&self, memory: &mut Memory) -> bool {
+        match self.attached {
+            Some(attached) => attached() != 0,
+            None => self.running_here(memory).is_some(),
+        }
+    }
+
     /// The thread state that runs, if it is of this thread: that of an interpreter within an interpreter
     /// is not the one that the C library keeps.
     fn running_here(&self, memory: &mut Memory) -> Option<u64> {
@@ -252,6 +318,14 @@ fn find(library: &Object, memory: &mut Memory) -> Result<Interpreter, u8> {
         address(name).map(|addr| unsafe { transmute::<usize, extern "C" fn() -> u64>(addr) })
     };
     let is_initialized = address(b"Py_IsInitialized").ok_or(minor)?;
+    let allocators = address(b"PyMem_GetAllocator").zip(address(b"PyMem_SetAllocator"));
+    let allocators = allocators.map(|(get, set)| Allocators {
+        get,
+        set,
+        library: library_range.clone(),
+    });
+    let is_free_threaded = minor >= FIRST_STATED
+        && memory.word(word(b"_PyRuntime")?.wrapping_add(layout::FREE_THREADED)) != Some(0);
     let is_global = !matches!(layout.entry, Entry::Owner(_));
     Ok(Interpreter {
         layout,
@@ -266,6 +340,10 @@ fn find(library: &Object, memory: &mut Memory) -> Result<Interpreter, u8> {
         },
         state: function(b"PyGILState_GetThisThreadState").ok_or(minor)?,
         running: function(b"_PyThreadState_UncheckedGet").filter(|_| is_global),
+        attached: function(b"PyThreadState_GetUnchecked")
+            .or_else(|| function(b"_PyThreadState_UncheckedGet"))
+            .filter(|_| !is_global),
+        allocators: allocators.filter(|_| !is_free_threaded),
         // SAFETY: it takes nothing, and returns what a variable of the interpreter says.
         is_initialized: unsafe {
             transmute::<usize, extern "C" fn() -> i32>(is_initialized)
