@@ -78,8 +78,7 @@ pub unsafe fn start<const N: usize>(
     runtime::start(config);
     if runtime::node::is_found() {
         mapping::watch();
-        static AT_END: fn() = exit::before_teardown;
-        runtime::node::set_at_end(&AT_END);
+        runtime::node::set_at_end(&BEFORE_TEARDOWN);
         if config.prof_js_heap != Switch::Off {
             js_heap::configure(js_lg_period(config), config.prof_bt_max);
         }
@@ -103,6 +102,8 @@ pub unsafe fn start<const N: usize>(
     });
     trigger::begin();
 }
+
+static BEFORE_TEARDOWN: fn() = exit::before_teardown;
 
 /// log2 of the mean bytes between samples of V8's heap. V8 cannot change it while it samples, so
 /// `auto` takes a fixed one.

@@ -129,7 +129,9 @@ const INTERPRETERS: [&str; 6] = ["ruby", "python", "node", "perl", "php", "java"
 pub fn position(frames: &[&Frame]) -> usize {
     let managed = frames.iter().position(|f| f.kind == FrameKind::Managed);
     let is_glue = |frame: &Frame| {
-        is_glue(frame) || (managed.is_some() && in_modules(frame, &RUNTIME_MODULES))
+        is_glue(frame)
+            || (managed.is_some()
+                && (in_modules(frame, &RUNTIME_MODULES) || in_modules(frame, &INTERPRETERS)))
     };
     let first = |wanted: &dyn Fn(&Frame) -> bool| frames.iter().position(|frame| wanted(frame));
     first(&|frame| !is_glue(frame) && is_own(frame))
@@ -149,7 +151,7 @@ pub fn of_stack(frames: &[&Frame], is_objects: bool) -> usize {
 /// Written for this program: its own modules, or managed code.
 fn is_own(frame: &Frame) -> bool {
     match frame.kind {
-        FrameKind::Managed => true,
+        FrameKind::Managed => !node::is_of_package(frame),
         FrameKind::Unresolved => false,
         FrameKind::Native => {
             !frame.system
@@ -162,7 +164,9 @@ fn is_own(frame: &Frame) -> bool {
 /// True for a function that asks for memory on behalf of others.
 pub fn is_glue(frame: &Frame) -> bool {
     if frame.kind == FrameKind::Managed {
-        return frame.name.starts_with('[') || starts_with_any(&frame.name, &RUNTIME_CLASSES);
+        return frame.name.starts_with('[')
+            || starts_with_any(&frame.name, &RUNTIME_CLASSES)
+            || node::is_own_code(frame);
     }
     in_modules(frame, &GLUE_MODULES)
         || starts_with_any(&frame.name, &WRAPPERS)
@@ -179,6 +183,28 @@ fn starts_with_any(text: &str, beginnings: &[&str]) -> bool {
     beginnings
         .iter()
         .any(|beginning| text.starts_with(beginning))
+}
+
+/// Where Node's code is.
+mod node {
+    use super::Frame;
+
+    /// Functions without a file, whose text the program made: the line that made it says more.
+    const MADE: [&str; 3] = ["anonymous", "<anonymous>", "<script>"];
+
+    /// Node's own library, and code that was made from a text.
+    pub fn is_own_code(frame: &Frame) -> bool {
+        match frame.file.as_deref() {
+            Some(file) => file.starts_with("node:"),
+            None => MADE.contains(&frame.name.as_str()),
+        }
+    }
+
+    /// Packages, wherever they are installed.
+    pub fn is_of_package(frame: &Frame) -> bool {
+        let file = frame.file.as_deref().unwrap_or_default();
+        file.contains("/node_modules/")
+    }
 }
 
 #[cfg(test)]
@@ -247,6 +273,40 @@ mod tests {
         assert_eq!(no_user_code, "java.util.zip.Deflater.init");
         let compiler = "libjvm.so:Compile::Compile < java:[jit compiler thread]";
         assert_eq!(culprit(compiler), "[jit compiler thread]");
+    }
+
+    #[test]
+    fn the_line_of_a_script_is_to_blame_for_what_node_does_for_it() {
+        let js = |name: &str, file: Option<&str>| Frame {
+            name: name.to_owned(),
+            file: file.map(str::to_owned),
+            kind: FrameKind::Managed,
+            ..Frame::default()
+        };
+        let native = Frame {
+            name: "node::NodeArrayBufferAllocator::Allocate".to_owned(),
+            module: Some("node".to_owned()),
+            ..Frame::default()
+        };
+        let stack = [
+            native.clone(),
+            js("alloc", Some("node:buffer")),
+            js("anonymous", None),
+            js("parse", Some("/srv/node_modules/pg/row.js")),
+            js("query", Some("/srv/app.js")),
+            native,
+        ];
+        let called = |frames: &[Frame]| {
+            let frames: Vec<&Frame> = frames.iter().collect();
+            frames[position(&frames)].name.clone()
+        };
+        assert_eq!(called(&stack), "query");
+        assert_eq!(
+            called(&stack[..4]),
+            "parse",
+            "a package goes before Node itself"
+        );
+        assert_eq!(called(&stack[..2]), "alloc");
     }
 
     #[test]

@@ -17,7 +17,8 @@ use crate::figures::quantity::{self, Rate};
 /// them than a person looks through. The socket is there for `malloscope dump` and `top`.
 const DEFAULTS: &str = "prof:true,prof_final:true,lg_prof_sample:auto,lg_prof_interval:30,\
                         prof_gdump:true,prof_keep:64,prof_timer:60,prof_control:true,\
-                        prof_final_signal:true,prof_remarks:true";
+                        prof_final_signal:true,prof_remarks:true,\
+                        prof_js_heap:auto";
 
 /// The same where nobody waits: for services, and for containers that the OOM killer ends.
 const SERVICE: &str = "prof:true,prof_final:true,lg_prof_sample:auto,prof_gdump:true,prof_keep:64,\
