@@ -64,7 +64,7 @@ extern "C" fn on_interrupt(at: u64, data: *mut c_void) {
     if is_main_thread() {
         engine.at_exit(environment, on_exit, data);
     }
-    place.open();
+    place.open(&engine.builtins(at));
     engine.set_handler(at, Some(event::on_event));
     if !event::is_proven() {
         event::give_up();
