@@ -8,6 +8,7 @@
 //! line of the script is to blame, and `origin` says which library asked for the memory.
 
 use crate::profile::model::Language;
+use crate::stacks::library;
 use crate::stacks::naming::{Frame, FrameKind};
 
 /// Modules of which no function is ever the culprit.
@@ -93,23 +94,6 @@ const RUNTIME_MODULES: [&str; 22] = [
     "libnode.so",
 ];
 
-/// Standard libraries of managed languages.
-const RUNTIME_CLASSES: [&str; 13] = [
-    "$Proxy",
-    "java.",
-    "javax.",
-    "jdk.",
-    "sun.",
-    "com.sun.",
-    "clojure.lang.",
-    "clojure.core",
-    "kotlin.",
-    "kotlinx.",
-    "scala.",
-    "groovy.lang.",
-    "org.codehaus.groovy.",
-];
-
 /// What a language compiles into every program.
 const STANDARD_LIBRARIES: [&str; 9] = [
     "std::",
@@ -168,7 +152,7 @@ pub fn of_stack(frames: &[&Frame], is_objects: bool) -> usize {
 /// The line of a script: the program's own before that of a package.
 fn of_script(frames: &[&Frame], first: usize) -> Option<usize> {
     let is_line = |frame: &&Frame| frame.language == Some(Language::Ruby) && !is_glue(frame);
-    let is_own = |frame: &&Frame| !ruby::is_of_package(frame.file.as_deref().unwrap_or_default());
+    let is_own = |frame: &&Frame| !library::is_of_package(frame);
     let lines = || {
         frames
             .iter()
@@ -183,7 +167,7 @@ fn of_script(frames: &[&Frame], first: usize) -> Option<usize> {
 /// Written for this program: its own modules, or managed code that was not installed as a package.
 fn is_own(frame: &Frame) -> bool {
     match frame.kind {
-        FrameKind::Managed => !in_python_package(frame),
+        FrameKind::Managed => !library::is_of_package(frame),
         FrameKind::Unresolved => false,
         FrameKind::Native => {
             !frame.system
@@ -196,24 +180,12 @@ fn is_own(frame: &Frame) -> bool {
 /// True for a function that asks for memory on behalf of others.
 pub fn is_glue(frame: &Frame) -> bool {
     if frame.kind == FrameKind::Managed {
-        let is_runtime = match frame.language {
-            Some(Language::Ruby) => ruby::is_own_code(frame.file.as_deref(), frame.line),
-            Some(Language::JavaScript) => is_built_in(frame),
-            Some(Language::Python) => in_python_library(frame),
-            _ => starts_with_any(&frame.name, &RUNTIME_CLASSES),
-        };
-        return frame.name.starts_with('[') || is_runtime;
+        return frame.name.starts_with('[') || library::is_of_runtime(frame);
     }
     in_modules(frame, &GLUE_MODULES)
         || starts_with_any(&frame.name, &WRAPPERS)
         || OWN_WRAPPERS.contains(&frame.name.as_str())
         || frame.name.ends_with("alloc")
-}
-
-/// JavaScript that comes inside the runtime, not in the program's files.
-fn is_built_in(frame: &Frame) -> bool {
-    let file = frame.file.as_deref().unwrap_or_default();
-    file.starts_with("node:")
 }
 
 /// The C library and what belongs to it: never asks for itself.
@@ -226,18 +198,6 @@ pub fn is_runtime_module(file_name: &str) -> bool {
     starts_with_any(file_name, &RUNTIMES) || starts_with_any(file_name, &INTERPRETERS)
 }
 
-/// Python's packages lie in directories of these names, below its standard library.
-fn in_python_package(frame: &Frame) -> bool {
-    let file = frame.file.as_deref().unwrap_or_default();
-    file.contains("/site-packages/") || file.contains("/dist-packages/")
-}
-
-/// The standard library of Python, and what of it is built in.
-fn in_python_library(frame: &Frame) -> bool {
-    let file = frame.file.as_deref().unwrap_or_default();
-    file.starts_with("<frozen ") || file.contains("/lib/python3.") && !in_python_package(frame)
-}
-
 fn in_modules(frame: &Frame, modules: &[&str]) -> bool {
     let module = frame.module.as_deref().unwrap_or_default();
     starts_with_any(module, modules)
@@ -247,23 +207,6 @@ fn starts_with_any(text: &str, beginnings: &[&str]) -> bool {
     beginnings
         .iter()
         .any(|beginning| text.starts_with(beginning))
-}
-
-/// Where Ruby's code is.
-mod ruby {
-    /// Methods in C, which have no file; Ruby's own library; a frame without a line, which stands for
-    /// a file as it is loaded.
-    pub fn is_own_code(file: Option<&str>, line: Option<u32>) -> bool {
-        let Some(file) = file.filter(|_| line.is_some()) else {
-            return true;
-        };
-        file.starts_with("<internal:") || file.contains("/lib/ruby/") && !is_of_package(file)
-    }
-
-    /// Gems, wherever they are installed.
-    pub fn is_of_package(file: &str) -> bool {
-        file.contains("/gems/")
-    }
 }
 
 #[cfg(test)]
@@ -416,6 +359,41 @@ mod tests {
         assert_eq!(called(&[&stack[..1], &stack[3..5]].concat()), "dumps");
         let own = native("leak", "cache.so", false);
         assert_eq!(called(&[&[own], &stack[5..6]].concat()), "leak");
+    }
+
+    #[test]
+    fn the_line_of_a_script_is_to_blame_for_what_node_does_for_it() {
+        let js = |name: &str, file: Option<&str>| Frame {
+            name: name.to_owned(),
+            file: file.map(str::to_owned),
+            kind: FrameKind::Managed,
+            language: Some(Language::JavaScript),
+            ..Frame::default()
+        };
+        let native = Frame {
+            name: "node::NodeArrayBufferAllocator::Allocate".to_owned(),
+            module: Some("node".to_owned()),
+            ..Frame::default()
+        };
+        let stack = [
+            native.clone(),
+            js("alloc", Some("node:buffer")),
+            js("anonymous", None),
+            js("parse", Some("/srv/node_modules/pg/row.js")),
+            js("query", Some("/srv/app.js")),
+            native,
+        ];
+        let called = |frames: &[Frame]| {
+            let frames: Vec<&Frame> = frames.iter().collect();
+            frames[position(&frames)].name.clone()
+        };
+        assert_eq!(called(&stack), "query");
+        assert_eq!(
+            called(&stack[..4]),
+            "parse",
+            "a package goes before Node itself"
+        );
+        assert_eq!(called(&stack[..2]), "alloc");
     }
 
     #[test]

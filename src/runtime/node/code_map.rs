@@ -19,6 +19,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
+use super::inlined::Optimized;
 use crate::table::frame_table::number_of;
 use crate::table::{arena, sync::SpinLock};
 use profile_format::heap_v2::{PSEUDO_FRAMES, PSEUDO_STEP};
@@ -34,19 +35,26 @@ const REGIONS: usize = 512;
 pub const LONGEST: u64 = 64 << 20;
 
 /// What stands for a piece of code in stacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Code {
     /// Nothing: it is the engine's own.
     Internal,
     /// This pseudo-address.
     Frame(u64),
+    /// Those of several functions.
+    Optimized(&'static Optimized),
 }
 
+/// The address of [`Code::Optimized`], and not a number.
+const IS_ADDRESS: u64 = 1 << 44;
+
 impl Code {
+    /// A number below 2^45, not 0.
     fn number(self) -> u64 {
         match self {
             Code::Internal => 1,
             Code::Frame(address) => number_of(address).map_or(1, |number| u64::from(number) + 2),
+            Code::Optimized(code) => IS_ADDRESS | (core::ptr::from_ref(code) as u64 >> 3),
         }
     }
 
@@ -54,6 +62,12 @@ impl Code {
         match number {
             0 => None,
             1 => Some(Code::Internal),
+            IS_ADDRESS.. => {
+                let at = ((number & !IS_ADDRESS) << 3) as *const Optimized;
+                // SAFETY: made from a reference that lasts for ever, which is aligned to 8 bytes and
+                // below 2^47.
+                Some(Code::Optimized(unsafe { &*at }))
+            }
             number => Some(Code::Frame(PSEUDO_FRAMES + (number - 2) * PSEUDO_STEP)),
         }
     }
@@ -66,19 +80,19 @@ struct Part(u64);
 
 impl Part {
     fn new(code: Code, begin: u64, end: u64) -> Part {
-        Part(code.number() << 32 | end << 8 | (begin % SLOT))
+        Part(code.number() << 19 | end << 6 | (begin % SLOT))
     }
 
     fn end(self) -> u64 {
-        self.0 >> 8 & 0x1fff
+        self.0 >> 6 & 0x1fff
     }
 
     fn begin(self) -> u64 {
-        self.0 & 0xff
+        self.0 & 0x3f
     }
 
     fn code(self) -> Option<Code> {
-        Code::of(self.0 >> 32)
+        Code::of(self.0 >> 19)
     }
 }
 
@@ -163,6 +177,9 @@ impl CodeMap {
     /// The code of `owner` at `from` is at `to` from now on.
     pub fn moved(&self, owner: u32, from: u64, to: u64, length: u64) -> bool {
         match self.find(owner, from) {
+            Some(Code::Optimized(code)) => code
+                .moved(to)
+                .is_some_and(|code| self.add(owner, to, length, Code::Optimized(code))),
             Some(code) => self.add(owner, to, length, code),
             None => true,
         }
@@ -303,6 +320,18 @@ mod tests {
     use super::*;
 
     const AT: u64 = 0x7f00_0000_0000;
+
+    impl PartialEq for Code {
+        fn eq(&self, other: &Code) -> bool {
+            self.number() == other.number()
+        }
+    }
+
+    impl core::fmt::Debug for Code {
+        fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+            write!(out, "{:#x}", self.number())
+        }
+    }
 
     fn frame(number: u64) -> Code {
         Code::Frame(PSEUDO_FRAMES + number * PSEUDO_STEP)

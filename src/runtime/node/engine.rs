@@ -48,6 +48,8 @@ functions! {
         = "_ZN4node25AddEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_";
     at_exit: extern "C" fn(u64, Hook, *mut c_void)
         = "_ZN4node6AtExitEPNS_11EnvironmentEPFvPvES2_";
+    builtins: extern "C" fn(u64, *mut u64, *mut u64)
+        = "_ZN2v87Isolate20GetEmbeddedCodeRangeEPPKvPm";
     begin_scope: extern "C" fn(*mut Scope, u64) = "_ZN2v811HandleScopeC1EPNS_7IsolateE";
     end_scope: extern "C" fn(*mut Scope) = "_ZN2v811HandleScopeD1Ev";
 }
@@ -127,8 +129,10 @@ impl Engine {
     }
 
     /// Before V8 begins: interpreted functions get code of their own, so each has an address.
-    pub fn give_code_to_interpreted(&self) {
+    pub fn set_flags(&self) {
         (self.functions.set_flags)(c"--interpreted-frames-native-stack".as_ptr());
+        // Positions in optimized code say in which inlined function they are.
+        (self.functions.set_flags)(c"--detailed-line-info".as_ptr());
     }
 
     /// Has `interrupt` called on the thread of `isolate` when that runs JavaScript next. From any
@@ -143,6 +147,13 @@ impl Engine {
         // kJitCodeEventEnumExisting, or kJitCodeEventDefault.
         let options = c_int::from(handler.is_some());
         (self.functions.set_handler)(isolate, options, handler);
+    }
+
+    /// Where the isolate's builtins are: in the program, or in a copy of its own. On its thread.
+    pub fn builtins(&self, isolate: u64) -> core::ops::Range<u64> {
+        let (mut start, mut length) = (0, 0);
+        (self.functions.builtins)(isolate, &raw mut start, &raw mut length);
+        start..start.saturating_add(length)
     }
 
     /// The Node environment whose code the isolate runs, if it does. On its thread, outside malloc.

@@ -9,11 +9,12 @@
 #![allow(unsafe_code)]
 
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::code_map::{CODE, Code, LONGEST};
-use super::isolates;
+use super::inlined::{self, Optimized};
 use super::name::{self, Name};
+use super::{State, isolates};
 use crate::diag::{self, Counter};
 use crate::platform::tls;
 use crate::remark;
@@ -33,10 +34,6 @@ static GOOD: AtomicU32 = AtomicU32::new(0);
 
 /// Was there something that cannot be? Written by any thread, once.
 static IS_BROKEN: AtomicBool = AtomicBool::new(false);
-
-/// The code of builtins that is compiled into the program, `[low, high)`; the same for every
-/// isolate. Written by [`add`].
-static BUILTINS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
 /// Where `JitCodeEvent` has its fields.
 mod field {
@@ -65,12 +62,6 @@ pub fn is_proven() -> bool {
     is_sound() && GOOD.load(Relaxed) >= CHECKED
 }
 
-/// Is `pc` in a builtin that is compiled into the program?
-pub fn is_builtin(pc: u64) -> bool {
-    let [low, high] = &BUILTINS;
-    (low.load(Relaxed)..high.load(Relaxed)).contains(&pc)
-}
-
 /// V8's handler.
 pub extern "C" fn on_event(event: u64) {
     if !is_sound() {
@@ -88,7 +79,7 @@ pub extern "C" fn on_event(event: u64) {
     };
     let room = &mut *room;
     room.memory.forget();
-    if read(&mut room.memory, &mut room.node.name, event).is_none() {
+    if read(&mut room.memory, &mut room.node, event).is_none() {
         give_up();
     }
 }
@@ -102,7 +93,7 @@ pub fn give_up() {
 }
 
 /// `None`: it cannot be an event.
-fn read(memory: &mut Memory, room: &mut [u8; LONGEST_NAME], event: u64) -> Option<()> {
+fn read(memory: &mut Memory, room: &mut State, event: u64) -> Option<()> {
     let kind = memory.half(event + field::TYPE)?;
     let code_type = memory.half(event + field::CODE_TYPE)?;
     let isolate = memory.word(event + field::ISOLATE)?;
@@ -111,14 +102,18 @@ fn read(memory: &mut Memory, room: &mut [u8; LONGEST_NAME], event: u64) -> Optio
     if kind > REMOVED || code_type == BYTE_CODE && kind == ADDED {
         return Some(());
     }
-    let owner = isolates::owner(isolate)?;
+    let isolate = isolates::known(isolate)?;
+    let owner = isolate.owner();
     match kind {
         ADDED => {
             let at = memory.word(event + field::NAME)?;
             let name_length = memory.word(event + field::NAME_LENGTH)?;
-            let name = text(memory, room, at, name_length)?;
+            let name = text(memory, &mut room.name, at, name_length)?;
             check(name, start, length)?;
-            add(owner, start, length, name);
+            // Builtins are known by where they are.
+            if !isolate.is_builtin(start) {
+                add(memory, &mut room.inlined, owner, (start, length), name);
+            }
         }
         MOVED => {
             let to = memory.word(event + field::NEW_START)?;
@@ -160,25 +155,33 @@ fn check(name: &[u8], start: u64, length: u64) -> Option<()> {
     Some(())
 }
 
-fn add(owner: u32, start: u64, length: u64, name: &[u8]) {
+fn add(memory: &mut Memory, room: &mut inlined::Room, owner: u32, at: (u64, u64), name: &[u8]) {
+    let (start, length) = at;
     let code = match name::parse(name) {
-        Name::Internal if super::is_compiled_in(start) => return widen(start, length),
+        Name::Internal if super::is_compiled_in(start) => return,
         Name::Internal => Some(Code::Internal),
-        Name::Function { name, file, line } => FRAMES
-            .intern(Kind::JavaScript, b"", name, file, line)
-            .map(Code::Frame),
+        Name::Function { name: called, file, line } => {
+            let frame = FRAMES.intern(Kind::JavaScript, b"", called, file, line);
+            let whole = frame.filter(|_| name::is_optimized(name)).and_then(|frame| {
+                let name_of = |code| name_of(owner, code);
+                Optimized::read(memory, room, at, frame, &name_of)
+            });
+            whole.map(Code::Optimized).or(frame.map(Code::Frame))
+        }
     };
     if !code.is_some_and(|code| CODE.add(owner, start, length, code)) {
         diag::count(Counter::NodeUnnamed);
     }
 }
 
-/// The builtins of the program reach from `start` on, among others.
-fn widen(start: u64, length: u64) {
-    let [low, high] = &BUILTINS;
-    let end = start.saturating_add(length.min(LONGEST));
-    high.fetch_max(end, Relaxed);
-    // Zero: none was seen before.
-    let lower = |seen: u64| (seen == 0 || start < seen).then_some(start);
-    let _ = low.fetch_update(Relaxed, Relaxed, lower);
+/// What stands for the function whose code begins at `start`.
+fn name_of(owner: u32, start: u64) -> Option<u64> {
+    let mut own = None;
+    match CODE.find(owner, start)? {
+        Code::Internal => {}
+        Code::Frame(frame) => own = Some(frame),
+        // Its own function comes last.
+        Code::Optimized(code) => code.at(start, &mut |frame| own = Some(frame)),
+    }
+    own
 }

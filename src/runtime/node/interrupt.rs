@@ -7,6 +7,8 @@
 #![allow(unsafe_code)]
 
 use core::ffi::c_void;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
 
 use once_cell::race::OnceRef;
 
@@ -62,7 +64,7 @@ extern "C" fn on_interrupt(at: u64, data: *mut c_void) {
     if is_main_thread() {
         engine.at_exit(environment, on_exit, data);
     }
-    place.open();
+    place.open(&engine.builtins(at));
     engine.set_handler(at, Some(event::on_event));
     if !event::is_proven() {
         event::give_up();
@@ -129,11 +131,16 @@ fn is_main_thread() -> bool {
     sys::gettid() == sys::getpid()
 }
 
+/// Does the work once: at an end without `process.exit`, Node calls both hooks.
 fn end_of_program() {
-    if let Some(work) = AT_END.get() {
+    let is_first = !IS_AT_END.swap(true, Relaxed);
+    if let Some(work) = AT_END.get().filter(|_| is_first) {
         work();
     }
 }
+
+/// Has the end of the program begun? Written by the main thread.
+static IS_AT_END: AtomicBool = AtomicBool::new(false);
 
 /// Runs before the main thread's environment ends. Set in the constructor.
 static AT_END: OnceRef<'static, fn()> = OnceRef::new();

@@ -15,6 +15,7 @@
 //!
 //! Statics are written as the diagram says. SeqCst throughout: these are rare.
 
+use core::ops::Range;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
@@ -56,6 +57,8 @@ pub struct Isolate {
     owner: AtomicU32,
     /// When it was asked for, by the recorder's clock.
     since_ms: AtomicU64,
+    /// Where its builtins are. Written before it is open.
+    builtins: [AtomicU64; 2],
     /// Is another look at it wanted? Written by the thread that wants it, taken by the helper.
     look: AtomicBool,
 }
@@ -66,6 +69,7 @@ static ISOLATES: [Isolate; MOST] = [const {
         state: AtomicU32::new(FREE),
         owner: AtomicU32::new(0),
         since_ms: AtomicU64::new(0),
+        builtins: [const { AtomicU64::new(0) }; 2],
         look: AtomicBool::new(false),
     }
 }; MOST];
@@ -87,11 +91,12 @@ fn find(at: u64) -> Option<&'static Isolate> {
     used().find(|isolate| isolate.at.load(Relaxed) == at)
 }
 
-/// The number of the isolate at `at`, if its code is known or becomes known.
-pub fn owner(at: u64) -> Option<u32> {
-    let isolate = find(at)?;
-    let is_known = matches!(isolate.state.load(SeqCst), OPEN | REMINDED | ENDED);
-    is_known.then(|| isolate.owner.load(Relaxed))
+/// The isolate at `at`, if its code is known or becomes known.
+pub fn known(at: u64) -> Option<&'static Isolate> {
+    let is_known = |isolate: &&Isolate| {
+        matches!(isolate.state.load(SeqCst), OPEN | REMINDED | ENDED)
+    };
+    find(at).filter(is_known)
 }
 
 /// Must the isolate at `at` be noticed?
@@ -217,6 +222,12 @@ impl Isolate {
         matches!(self.state.load(SeqCst), OPEN | REMINDED) && self.at.load(SeqCst) == at
     }
 
+    /// Is `pc` in one of its builtins?
+    pub fn is_builtin(&self, pc: u64) -> bool {
+        let [low, high] = &self.builtins;
+        (low.load(Relaxed)..high.load(Relaxed)).contains(&pc)
+    }
+
     /// The number of its code and objects.
     pub fn owner(&self) -> u32 {
         self.owner.load(SeqCst)
@@ -228,8 +239,11 @@ impl Isolate {
         is_asked && self.at.load(SeqCst) == at
     }
 
-    /// Its code becomes known from now on, under a new number.
-    pub fn open(&self) {
+    /// Its code becomes known from now on, under a new number; `builtins` is where its builtins are.
+    pub fn open(&self, builtins: &Range<u64>) {
+        let [low, high] = &self.builtins;
+        low.store(builtins.start, Relaxed);
+        high.store(builtins.end, Relaxed);
         self.owner.store(LAST_OWNER.fetch_add(1, SeqCst) + 1, SeqCst);
         self.enter(OPEN);
     }
@@ -280,7 +294,7 @@ mod tests {
         let isolate = place(at).expect("room");
         isolate.since_ms.store(5, SeqCst);
         isolate.state.store(ASKED, SeqCst);
-        assert!(!is_new(at, 9) && owner(at).is_none());
+        assert!(!is_new(at, 9) && known(at).is_none());
         answer(&mut |asked, place| {
             assert_eq!(asked, at);
             assert!(place.is_asked(at) && !place.is_asked(at + 8));
@@ -288,22 +302,24 @@ mod tests {
         assert_eq!(isolate.state.load(SeqCst), REQUESTED);
         assert!(!is_new(at, 9));
         assert!(is_new(at, 5 + STALE_MS), "never served");
-        isolate.open();
-        let first = owner(at).expect("open");
+        isolate.open(&(16..32));
+        let owner = || known(at).map(Isolate::owner);
+        let first = owner().expect("open");
+        assert!(isolate.is_builtin(16) && !isolate.is_builtin(32));
         assert_eq!(want_look(&|number| number == isolate.number()), 1);
         let mut looks = 0;
         remind(&mut |reminded, place| {
-            assert!(reminded == at && place.is_open(at) && owner(at) == Some(first));
+            assert!(reminded == at && place.is_open(at) && owner() == Some(first));
             looks += 1;
         });
         remind(&mut |_, _| looks += 1);
         assert_eq!(looks, 1);
         assert!(!is_new(at, 5 + STALE_MS));
         assert!(isolate.end() && !isolate.end());
-        assert_eq!(owner(at), Some(first), "its code still has names");
-        isolate.open();
-        assert_ne!(owner(at), Some(first), "another isolate at its address");
+        assert_eq!(owner(), Some(first), "its code still has names");
+        isolate.open(&(16..32));
+        assert_ne!(owner(), Some(first), "another isolate at its address");
         isolate.not_yet();
-        assert!(owner(at).is_none() && is_new(at, 9));
+        assert!(known(at).is_none() && is_new(at, 9));
     }
 }

@@ -25,6 +25,7 @@ pub mod event;
 mod functions;
 pub mod heap;
 mod helper;
+pub mod inlined;
 mod interrupt;
 pub mod isolates;
 pub mod name;
@@ -44,12 +45,14 @@ pub use interrupt::{Observer, ask_for_look, observe, set_at_end};
 /// V8, as Node has it.
 pub struct V8;
 
-/// Room for the name of a piece of code.
+/// Room for the name of a piece of code and what is inlined in it, and for a stack.
 pub struct State {
     name: [u8; event::LONGEST_NAME],
+    inlined: inlined::Room,
+    frames: [u64; stack::MOST],
 }
 
-// SAFETY: zeroed memory is an empty name.
+// SAFETY: zeroed memory is empty names, tables and stacks.
 unsafe impl Runtime for V8 {
     const NAME: &'static str = "Node";
 
@@ -108,7 +111,7 @@ fn begin(engine: Engine) {
     let place = place.cast::<Engine>();
     // SAFETY: fresh memory of the right layout, never freed.
     unsafe { place.write(engine) };
-    engine.give_code_to_interpreted();
+    engine.set_flags();
     helper::start();
     ENGINE.store(place.as_ptr(), Release);
 }

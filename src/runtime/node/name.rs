@@ -64,6 +64,13 @@ pub fn parse(text: &[u8]) -> Name<'_> {
     function(name, file.strip_prefix(b"file://").unwrap_or(file), line)
 }
 
+/// Is it code of an optimizing compiler?
+pub fn is_optimized(text: &[u8]) -> bool {
+    let colon = text.iter().position(|byte| *byte == b':');
+    let mark = colon.and_then(|colon| text.get(colon + 1));
+    matches!(mark, Some(b'*' | b'+'))
+}
+
 fn function<'a>(name: &'a [u8], file: &'a [u8], line: u32) -> Name<'a> {
     Name::Function { name, file, line }
 }
@@ -130,6 +137,8 @@ mod tests {
             assert_eq!(said(&name), "handle | /srv/app.js | 2");
         }
         assert_eq!(said("LazyCompile:*#p /a.js:9:1"), "#p | /a.js | 9");
+        assert!(is_optimized(b"JS:*f /a.js:1:1") && is_optimized(b"JS:+'f /a.js:1:1"));
+        assert!(!is_optimized(b"JS:^f /a.js:1:1") && !is_optimized(b"JS"));
     }
 
     #[test]

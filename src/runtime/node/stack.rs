@@ -3,11 +3,12 @@
 //! The native walk has gone through generated code by its frame pointers, which all of V8's code
 //! keeps. Here the addresses become functions; V8's own code (builtins, the interpreter) is left
 //! out. The map is that of this moment, on the isolate's own thread, so code that was replaced or
-//! moved since cannot be meant. Code without a name becomes one `[js]`.
+//! moved since cannot be meant. Code of an isolate that is not known yet becomes one `[js]`.
 
 use super::code_map::{CODE, Code};
+use super::isolates::Isolate;
 use super::{Engine, event, isolates};
-use crate::runtime::Stack;
+use crate::runtime::{ROOMS, Stack};
 use crate::table::frame_table::{FRAMES, Kind};
 use crate::unwind::modules;
 
@@ -23,37 +24,69 @@ pub fn complete(stack: &mut Stack<'_>, engine: &Engine, isolate: u64) {
     if !event::is_sound() {
         return;
     }
-    let owner = isolates::owner(isolate);
-    let mut kept = 0;
-    let mut before = 0;
-    for index in 0..frames.len() {
-        let pc = frames.get(index).copied().unwrap_or(0);
-        let Some(frame) = frame(engine, owner, pc, before) else {
-            continue;
-        };
-        before = frame;
-        if let Some(slot) = frames.get_mut(kept) {
-            *slot = frame;
-            kept += 1;
-        }
+    let Some(mut room) = ROOMS.take() else {
+        return;
+    };
+    let isolate = isolates::known(isolate);
+    let Some(native) = room.node.frames.get_mut(..frames.len()) else {
+        return;
+    };
+    native.copy_from_slice(frames);
+    let mut named = Named {
+        frames: stack.frames,
+        length: 0,
+    };
+    for pc in native {
+        named.push_all(engine, isolate, *pc);
     }
-    stack.length = kept;
+    stack.length = named.length;
 }
 
-/// What stands for the return address `pc`, whose callee is `before`; `None`: nothing.
-fn frame(engine: &Engine, owner: Option<u32>, pc: u64, before: u64) -> Option<u64> {
-    let call = pc.wrapping_sub(1);
-    if event::is_builtin(call) {
-        return None;
+/// The most frames of a stack.
+pub const MOST: usize = 1024;
+
+/// The frames of a stack with names.
+struct Named<'a> {
+    frames: &'a mut [u64],
+    length: usize,
+}
+
+impl Named<'_> {
+    fn push(&mut self, frame: u64) {
+        if let Some(slot) = self.frames.get_mut(self.length) {
+            *slot = frame;
+            self.length += 1;
+        }
     }
-    if engine.is_compiled_in(call) {
-        return Some(pc);
+
+    /// What stands for the return address `pc`.
+    fn push_all(&mut self, engine: &Engine, isolate: Option<&Isolate>, pc: u64) {
+        let call = pc.wrapping_sub(1);
+        if isolate.is_some_and(|isolate| isolate.is_builtin(call)) {
+            return;
+        }
+        if engine.is_compiled_in(call) {
+            return self.push(pc);
+        }
+        match isolate.and_then(|isolate| CODE.find(isolate.owner(), call)) {
+            Some(Code::Frame(frame)) => self.push(frame),
+            Some(Code::Optimized(code)) => code.at(call, &mut |frame| self.push(frame)),
+            Some(Code::Internal) => {}
+            None if modules::find(call).is_some() => self.push(pc),
+            // All code of functions is known: this is a copy of the builtins, as some versions make.
+            None if isolate.is_some() => {}
+            None => self.push_unnamed(),
+        }
     }
-    match owner.and_then(|owner| CODE.find(owner, call)) {
-        Some(Code::Frame(frame)) => Some(frame),
-        Some(Code::Internal) => None,
-        None if modules::find(call).is_some() => Some(pc),
-        None => unnamed().filter(|unnamed| *unnamed != before),
+
+    /// One marker for a run of code without names.
+    fn push_unnamed(&mut self) {
+        let unnamed = FRAMES.intern(Kind::JavaScript, b"", b"[js]", b"", 0);
+        let before = self.length.checked_sub(1);
+        let before = before.and_then(|place| self.frames.get(place)).copied();
+        if let Some(unnamed) = unnamed.filter(|unnamed| Some(*unnamed) != before) {
+            self.push(unnamed);
+        }
     }
 }
 
@@ -61,8 +94,4 @@ fn frame(engine: &Engine, owner: Option<u32>, pc: u64, before: u64) -> Option<u6
 fn is_generated(engine: &Engine, pc: u64) -> bool {
     let call = pc.wrapping_sub(1);
     !engine.is_compiled_in(call) && modules::find(call).is_none()
-}
-
-fn unnamed() -> Option<u64> {
-    FRAMES.intern(Kind::JavaScript, b"", b"[js]", b"", 0)
 }

@@ -1,0 +1,64 @@
+//! Code of a script's language that the program's author did not write: the runtime's own library, and
+//! packages that were installed. Known by the name of the class, or by where the file lies. Pure.
+//!
+//! Sources: the load paths of RubyGems and Bundler, `site` and `sysconfig` of CPython, the module
+//! resolution of Node.
+
+use crate::profile::model::Language;
+use crate::stacks::naming::Frame;
+
+/// Standard libraries of managed languages.
+const RUNTIME_CLASSES: [&str; 13] = [
+    "$Proxy",
+    "java.",
+    "javax.",
+    "jdk.",
+    "sun.",
+    "com.sun.",
+    "clojure.lang.",
+    "clojure.core",
+    "kotlin.",
+    "kotlinx.",
+    "scala.",
+    "groovy.lang.",
+    "org.codehaus.groovy.",
+];
+
+/// Functions of JavaScript without a file, whose text the program made: the line that made it says more.
+const MADE: [&str; 3] = ["anonymous", "<anonymous>", "<script>"];
+
+/// Is it code that comes with the runtime?
+pub fn is_of_runtime(frame: &Frame) -> bool {
+    let file = frame.file.as_deref().unwrap_or_default();
+    match frame.language {
+        // Methods in C have no file, and a frame without a line stands for a file as it is loaded.
+        Some(Language::Ruby) => {
+            let is_library = file.contains("/lib/ruby/") && !is_of_package(frame);
+            file.is_empty() || frame.line.is_none() || file.starts_with("<internal:") || is_library
+        }
+        Some(Language::Python) => {
+            let is_library = file.contains("/lib/python3.") && !is_of_package(frame);
+            file.starts_with("<frozen ") || is_library
+        }
+        Some(Language::JavaScript) => {
+            let is_made = file.is_empty() && MADE.contains(&frame.name.as_str());
+            file.starts_with("node:") || is_made
+        }
+        _ => RUNTIME_CLASSES
+            .iter()
+            .any(|class| frame.name.starts_with(class)),
+    }
+}
+
+/// Is it code of a package, wherever that is installed?
+pub fn is_of_package(frame: &Frame) -> bool {
+    let file = frame.file.as_deref().unwrap_or_default();
+    match frame.language {
+        Some(Language::Ruby) => file.contains("/gems/"),
+        Some(Language::Python) => {
+            file.contains("/site-packages/") || file.contains("/dist-packages/")
+        }
+        Some(Language::JavaScript) => file.contains("/node_modules/"),
+        _ => false,
+    }
+}
