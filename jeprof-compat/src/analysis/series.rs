@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 
-use crate::figures::words;
+use crate::figures::{date, words};
 use crate::profile::identity::Identity;
 use crate::profile::model::{Profile, Sample, Seen, ValueKind};
 use crate::profile::read;
@@ -164,7 +164,7 @@ impl Series {
                 .is_some_and(|b| b.is_same_process(&identity));
             if is_new {
                 first_at = if identity.knows_start { 0.0 } else { dump.at };
-                started.push(identity.started());
+                started.push(identity.started().map(date::date));
                 self.processes.push(Process {
                     name: identity.name(),
                     dumps: Vec::new(),

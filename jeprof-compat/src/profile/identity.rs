@@ -10,7 +10,6 @@ use std::cmp::Ordering;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use crate::figures::date;
 use crate::profile::model::Profile;
 
 /// The start is reckoned back from two clocks at each dump, and the wall clock may be corrected.
@@ -107,9 +106,9 @@ impl Identity {
             && (self.start - other.start).abs() < SAME_START
     }
 
-    /// When it was started, as people write it; nothing where that is not known.
-    pub fn started(&self) -> Option<String> {
-        (self.start > 0.0).then(|| date::date(self.start as i64))
+    /// When it was started, in seconds since the epoch; nothing where that is not known.
+    pub fn started(&self) -> Option<i64> {
+        (self.start > 0.0).then_some(self.start as i64)
     }
 
     /// In words, without the host where that is nobody's business.

@@ -233,7 +233,7 @@ mod tests {
             None
         );
         assert_eq!(climb(|t| t % 33.0, |_| 9.0), None, "a sawtooth");
-        let day = |t: f64| 20.0 * (1.1 + (t / 33.0 * 6.2832).sin());
+        let day = |t: f64| 20.0 * (1.1 + (t / 33.0 * std::f64::consts::TAU).sin());
         assert_eq!(climb(day, |t| day(t) * 9.0), None, "a day");
         assert_eq!(climb(|t| 40.0 - t / 4.0, |_| 9.0), None, "it falls");
     }
