@@ -41,7 +41,8 @@ fn main() {
         .iter()
         .filter(|arg| !arg.starts_with("--") && arg.parse::<u64>().is_err())
         .collect();
-    let is_asked = |at: usize, name: &str| words.get(at).is_none_or(|w| name.starts_with(w.as_str()));
+    let is_asked =
+        |at: usize, name: &str| words.get(at).is_none_or(|w| name.starts_with(w.as_str()));
     for (name, rate) in RATES.into_iter().filter(|rate| is_asked(0, rate.0)) {
         if is_asked(1, "floor") {
             floors(rate, name, runs);
@@ -67,7 +68,10 @@ fn print(rows: Rows, rate: Rate, runs: u64) {
             if rate == Rate::Auto {
                 sources.push(Source::Stream(50.0, 0.1));
             }
-            print!(" {} |", cell(&sources, run, rate, runs, name.contains("torn down")));
+            print!(
+                " {} |",
+                cell(&sources, run, rate, runs, name.contains("torn down"))
+            );
         }
         println!();
     }
@@ -80,9 +84,15 @@ fn floors(rate: Rate, name: &str, runs: u64) {
     let rows: [(&str, Beside); 6] = [
         ("nothing but a start-up of 10 MB", |_| Startup(10.0)),
         ("churn 100 MB, 1 min", |_| Churn(100.0, MINUTE)),
-        ("churn 100 MB, mean life a fiftieth", |run| Churn(100.0, run / 50.0)),
-        ("churn 100 MB, mean life a twentieth", |run| Churn(100.0, run / 20.0)),
-        ("churn 20 MB, mean life a ninth", |run| Churn(20.0, run / 9.0)),
+        ("churn 100 MB, mean life a fiftieth", |run| {
+            Churn(100.0, run / 50.0)
+        }),
+        ("churn 100 MB, mean life a twentieth", |run| {
+            Churn(100.0, run / 20.0)
+        }),
+        ("churn 20 MB, mean life a ninth", |run| {
+            Churn(20.0, run / 9.0)
+        }),
         ("LRU cache 100 MB, age a fifth", |run| Lru(100.0, run / 5.0)),
     ];
     print!("\n| {name}, a leak at the floor of the run beside, {runs} runs a cell |");
@@ -107,7 +117,10 @@ fn at_floor(beside: Source, run: &Run, rate: Rate, runs: u64) -> String {
         let is_told = found.judged.iter().any(|j| j.judgement.verdict.is_growth());
         Some((floor, is_told))
     };
-    let all: Vec<(f64, bool)> = (SEED..SEED + runs).into_par_iter().filter_map(one).collect();
+    let all: Vec<(f64, bool)> = (SEED..SEED + runs)
+        .into_par_iter()
+        .filter_map(one)
+        .collect();
     if all.is_empty() {
         return "none".to_owned();
     }
@@ -124,34 +137,88 @@ fn third(run: f64) -> Vec<(&'static str, Vec<Source>)> {
     };
     let third = run / 3.0;
     vec![
-        ("cache fills to 100 MB within a third", vec![Cache(100.0, run / 9.0)]),
-        ("map fills to 100 MB within a third, torn down at exit", vec![Fill(100.0, third)]),
-        ("vector doubles to 64 MB within a third", vec![Doubling(1, 60.0, third)]),
-        ("200 vectors double to 100 MB within a third", vec![Doubling(200, 100.0, third)]),
+        (
+            "cache fills to 100 MB within a third",
+            vec![Cache(100.0, run / 9.0)],
+        ),
+        (
+            "map fills to 100 MB within a third, torn down at exit",
+            vec![Fill(100.0, third)],
+        ),
+        (
+            "vector doubles to 64 MB within a third",
+            vec![Doubling(1, 60.0, third)],
+        ),
+        (
+            "200 vectors double to 100 MB within a third",
+            vec![Doubling(200, 100.0, third)],
+        ),
         (
             "50 hash tables fill to 100 MB within a third",
             vec![Doubling(50, 20.0, third), Fill(80.0, third)],
         ),
-        ("200 buffers, by realloc to 100 MB within a third", vec![Realloc(200, 100.0, third)]),
-        ("one buffer, by realloc to 100 MB within a third", vec![Realloc(1, 100.0, third)]),
-        ("bursts of 20 MB each tenth, for a sixth", vec![Bursts(20.0, run / 10.0, run / 6.0)]),
-        ("bursts of 50 MB each fifth, for a tenth", vec![Bursts(50.0, run / 5.0, run / 10.0)]),
-        ("daily traffic, 100 MB, a day is a third", vec![Daily(100.0, third, run / 30.0)]),
-        ("daily traffic, 100 MB, a day is a fifth", vec![Daily(100.0, run / 5.0, run / 30.0)]),
+        (
+            "200 buffers, by realloc to 100 MB within a third",
+            vec![Realloc(200, 100.0, third)],
+        ),
+        (
+            "one buffer, by realloc to 100 MB within a third",
+            vec![Realloc(1, 100.0, third)],
+        ),
+        (
+            "bursts of 20 MB each tenth, for a sixth",
+            vec![Bursts(20.0, run / 10.0, run / 6.0)],
+        ),
+        (
+            "bursts of 50 MB each fifth, for a tenth",
+            vec![Bursts(50.0, run / 5.0, run / 10.0)],
+        ),
+        (
+            "daily traffic, 100 MB, a day is a third",
+            vec![Daily(100.0, third, run / 30.0)],
+        ),
+        (
+            "daily traffic, 100 MB, a day is a fifth",
+            vec![Daily(100.0, run / 5.0, run / 30.0)],
+        ),
         ("sawtooth to 100 MB, a third", vec![Sawtooth(100.0, third)]),
-        ("sawtooth to 100 MB, a tenth", vec![Sawtooth(100.0, run / 10.0)]),
+        (
+            "sawtooth to 100 MB, a tenth",
+            vec![Sawtooth(100.0, run / 10.0)],
+        ),
         ("LRU cache 100 MB, age a third", vec![Lru(100.0, third)]),
-        ("churn 100 MB, mean life a ninth", vec![Churn(100.0, run / 9.0)]),
-        ("**map grows to 100 MB**, torn down at exit", vec![Fill(100.0, run)]),
-        ("**vector doubles to 100 MB**", vec![Doubling(1, 100.0, run)]),
-        ("**200 vectors double to 100 MB**", vec![Doubling(200, 100.0, run)]),
+        (
+            "churn 100 MB, mean life a ninth",
+            vec![Churn(100.0, run / 9.0)],
+        ),
+        (
+            "**map grows to 100 MB**, torn down at exit",
+            vec![Fill(100.0, run)],
+        ),
+        (
+            "**vector doubles to 100 MB**",
+            vec![Doubling(1, 100.0, run)],
+        ),
+        (
+            "**200 vectors double to 100 MB**",
+            vec![Doubling(200, 100.0, run)],
+        ),
         (
             "**50 hash tables grow to 100 MB**",
             vec![Doubling(50, 20.0, run), Fill(80.0, run)],
         ),
-        ("**200 buffers, by realloc to 100 MB**", vec![Realloc(200, 100.0, run)]),
-        ("**one buffer, by realloc to 100 MB**", vec![Realloc(1, 100.0, run)]),
-        ("**bursts of 10 MB each tenth**, never freed", vec![Steps(10.0, run / 10.0)]),
+        (
+            "**200 buffers, by realloc to 100 MB**",
+            vec![Realloc(200, 100.0, run)],
+        ),
+        (
+            "**one buffer, by realloc to 100 MB**",
+            vec![Realloc(1, 100.0, run)],
+        ),
+        (
+            "**bursts of 10 MB each tenth**, never freed",
+            vec![Steps(10.0, run / 10.0)],
+        ),
         (
             "**leak of 100 MB by daily traffic**, a day is a fifth",
             vec![DailyLeak(100.0 * HOUR / run, run / 5.0)],
@@ -167,15 +234,39 @@ fn third(run: f64) -> Vec<(&'static str, Vec<Source>)> {
 fn longer(run: f64) -> Vec<(&'static str, Vec<Source>)> {
     use Source::{Cache, Churn, Doubling, Fill, Lru, Realloc, Sawtooth, TwoSteps};
     vec![
-        ("cache fills to 100 MB, tau a third", vec![Cache(100.0, run / 3.0)]),
-        ("cache fills to 100 MB, tau the run", vec![Cache(100.0, run)]),
-        ("map fills to 100 MB in two thirds", vec![Fill(100.0, run / 1.5)]),
-        ("200 vectors double to 100 MB in two thirds", vec![Doubling(200, 100.0, run / 1.5)]),
-        ("200 buffers, by realloc to 100 MB in two thirds", vec![Realloc(200, 100.0, run / 1.5)]),
-        ("LRU cache 100 MB, age two thirds", vec![Lru(100.0, run / 1.5)]),
-        ("LRU cache 100 MB, age twice the run", vec![Lru(100.0, run * 2.0)]),
+        (
+            "cache fills to 100 MB, tau a third",
+            vec![Cache(100.0, run / 3.0)],
+        ),
+        (
+            "cache fills to 100 MB, tau the run",
+            vec![Cache(100.0, run)],
+        ),
+        (
+            "map fills to 100 MB in two thirds",
+            vec![Fill(100.0, run / 1.5)],
+        ),
+        (
+            "200 vectors double to 100 MB in two thirds",
+            vec![Doubling(200, 100.0, run / 1.5)],
+        ),
+        (
+            "200 buffers, by realloc to 100 MB in two thirds",
+            vec![Realloc(200, 100.0, run / 1.5)],
+        ),
+        (
+            "LRU cache 100 MB, age two thirds",
+            vec![Lru(100.0, run / 1.5)],
+        ),
+        (
+            "LRU cache 100 MB, age twice the run",
+            vec![Lru(100.0, run * 2.0)],
+        ),
         ("churn 100 MB, mean life the run", vec![Churn(100.0, run)]),
-        ("sawtooth to 100 MB, twice the run", vec![Sawtooth(100.0, run * 2.0)]),
+        (
+            "sawtooth to 100 MB, twice the run",
+            vec![Sawtooth(100.0, run * 2.0)],
+        ),
         ("two steps of 50 MB", vec![TwoSteps(50.0)]),
     ]
 }

@@ -45,9 +45,16 @@ pub fn services(series: &Series) -> Vec<Service> {
     for &first in &order {
         let is_worker = |at: &usize| !taken[*at] && are_workers(&processes[first], &processes[*at]);
         let workers: Vec<usize> = (0..processes.len()).filter(is_worker).collect();
-        let most = workers.iter().map(|at| live(&processes[*at])).fold(0.0, f64::max);
+        let most = workers
+            .iter()
+            .map(|at| live(&processes[*at]))
+            .fold(0.0, f64::max);
         let tells = |at: &usize| live(&processes[*at]) >= HELPER * most && most > 0.0;
-        let workers: Vec<usize> = workers.into_iter().filter(tells).take(MOST_WORKERS).collect();
+        let workers: Vec<usize> = workers
+            .into_iter()
+            .filter(tells)
+            .take(MOST_WORKERS)
+            .collect();
         if workers.len() > 1 && workers.contains(&first) {
             workers.iter().for_each(|at| taken[*at] = true);
             services.push(Service {
@@ -100,9 +107,14 @@ fn are_workers(longest: &Process, other: &Process) -> bool {
 
 /// One process that holds what all of a service do.
 pub fn pool(series: &Series, service: &Service) -> Process {
-    let workers: Vec<&Process> = service.workers.iter().map(|at| &series.processes[*at]).collect();
+    let workers: Vec<&Process> = service
+        .workers
+        .iter()
+        .map(|at| &series.processes[*at])
+        .collect();
     let by_run = |a: &&&Process, b: &&&Process| run(a).total_cmp(&run(b));
-    let Some(longest) = workers.iter().max_by(by_run) else {
+    // Of equals the first.
+    let Some(longest) = workers.iter().rev().max_by(by_run) else {
         unreachable!("a service has workers");
     };
     let step = longest.dumps.len().div_ceil(MOST_DUMPS).max(1);
@@ -112,7 +124,11 @@ pub fn pool(series: &Series, service: &Service) -> Process {
     Process {
         name: format!("{} processes", workers.len()),
         dumps,
-        exit: workers.iter().map(|w| w.exit).find(|e| *e != Exit::Whole).unwrap_or_default(),
+        exit: workers
+            .iter()
+            .map(|w| w.exit)
+            .find(|e| *e != Exit::Whole)
+            .unwrap_or_default(),
     }
 }
 
@@ -138,7 +154,9 @@ fn together(workers: &[&Process], longest: &Process, at: usize) -> Dump {
             add(&mut profile, &state.profile, number as u64, shift);
             for (sum, key) in memory.iter_mut().zip(MEMORY) {
                 let fact = state.profile.process.get(key);
-                *sum += fact.and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+                *sum += fact
+                    .and_then(|text| text.parse::<f64>().ok())
+                    .unwrap_or(0.0);
             }
         }
     }
@@ -165,13 +183,22 @@ fn add(pool: &mut Profile, state: &Profile, worker: u64, shift: f64) {
         period => period.min(state.period),
     };
     pool.mappings.extend(state.mappings.iter().cloned());
-    pool.locations.extend(state.locations.iter().cloned().map(|mut location| {
-        location.mapping = location.mapping.map(|at| at + mappings);
-        location
-    }));
-    let width = |profile: &Profile| profile.process.epochs.map_or(1000.0, |(width, _)| width as f64);
+    pool.locations
+        .extend(state.locations.iter().cloned().map(|mut location| {
+            location.mapping = location.mapping.map(|at| at + mappings);
+            location
+        }));
+    let width = |profile: &Profile| {
+        profile
+            .process
+            .epochs
+            .map_or(1000.0, |(width, _)| width as f64)
+    };
     let (from, to) = (width(state), width(pool));
-    let most = pool.process.epochs.map_or(0, |(_, count)| count.saturating_sub(1)) as u32;
+    let most = pool
+        .process
+        .epochs
+        .map_or(0, |(_, count)| count.saturating_sub(1)) as u32;
     let epoch = |epoch: u32| {
         let middle = (f64::from(epoch) + 0.5) * from + shift * 1000.0;
         ((middle / to) as u32).min(most)
@@ -180,7 +207,11 @@ fn add(pool: &mut Profile, state: &Profile, worker: u64, shift: f64) {
         let Some(facts) = &sample.facts else { continue };
         let births = facts.births.iter().map(|(at, born)| (epoch(*at), *born));
         pool.samples.push(Sample {
-            stack: sample.stack.iter().map(|id| LocationId(id.0 + locations)).collect(),
+            stack: sample
+                .stack
+                .iter()
+                .map(|id| LocationId(id.0 + locations))
+                .collect(),
             values: sample.values,
             threads: Vec::new(),
             facts: Some(StackFacts {
@@ -272,13 +303,25 @@ mod tests {
         ]);
         let services = services(&series);
         assert_eq!(services.len(), 1);
-        assert_eq!((services[0].name.as_str(), &services[0].workers[..]), ("mcache", &[0, 1][..]));
+        assert_eq!(
+            (services[0].name.as_str(), &services[0].workers[..]),
+            ("mcache", &[0, 1][..])
+        );
         let pool = pool(&series, &services[0]);
-        let live: Vec<f64> = pool.dumps.iter().map(|d| d.profile.total(ValueKind::InuseSpace)).collect();
+        let live: Vec<f64> = pool
+            .dumps
+            .iter()
+            .map(|d| d.profile.total(ValueKind::InuseSpace))
+            .collect();
         assert_eq!(live, [350.0, 700.0]);
         let last = pool.last();
         assert_eq!(last.process.get("rss_bytes"), Some("2000"));
-        let of: Vec<usize> = last.samples.iter().flat_map(|s| &s.facts).map(|f| worker(f.id)).collect();
+        let of: Vec<usize> = last
+            .samples
+            .iter()
+            .flat_map(|s| &s.facts)
+            .map(|f| worker(f.id))
+            .collect();
         assert_eq!(of, [0, 1]);
         assert_eq!(last.samples[1].stack, [LocationId(1)]);
         assert_eq!(last.location(LocationId(1)).mapping, Some(1));
@@ -289,7 +332,12 @@ mod tests {
     fn one_after_the_other_are_no_workers() {
         let mut later = process(2, "mcache", "", 300.0);
         for dump in &mut later.dumps {
-            let start = dump.profile.process.entries.iter_mut().find(|e| e.0 == "start_unix_ms");
+            let start = dump
+                .profile
+                .process
+                .entries
+                .iter_mut()
+                .find(|e| e.0 == "start_unix_ms");
             start.expect("a start").1 = "1110000".to_owned();
         }
         let series = series(vec![process(1, "mcache", "", 400.0), later]);
@@ -305,6 +353,16 @@ mod tests {
         let series = series(vec![longest, process(2, "mcache", "", 400.0)]);
         let pool = pool(&series, &services(&series)[0]);
         let births = &pool.last().samples[1].facts.as_ref().expect("facts").births;
-        assert_eq!(births[..], [(1, Weighed { samples: 4, bytes: 20.0, squares: 100.0 })]);
+        assert_eq!(
+            births[..],
+            [(
+                1,
+                Weighed {
+                    samples: 4,
+                    bytes: 20.0,
+                    squares: 100.0
+                }
+            )]
+        );
     }
 }

@@ -94,7 +94,12 @@ pub fn suspects(args: &Args) -> Result<u8> {
 /// What leaks most first; of equals the workers of a program before each of them.
 fn all<'a>(series: &'a Series, survey: &Survey) -> Vec<Found<'a>> {
     let together = survey.services().into_iter().map(|together| Found {
-        processes: together.service.workers.iter().map(|at| &series.processes[*at]).collect(),
+        processes: together
+            .service
+            .workers
+            .iter()
+            .map(|at| &series.processes[*at])
+            .collect(),
         name: format!("{} workers", together.service.workers.len()),
         kind: None,
         seconds: together.seconds,
@@ -121,9 +126,7 @@ fn print(found: &[Found<'_>], out: &mut dyn Write) -> Result<()> {
     let Some(first) = found.first() else {
         return Ok(());
     };
-    let (own, others): (Vec<_>, Vec<_>) = found
-        .iter()
-        .partition(|f| f.name == first.name);
+    let (own, others): (Vec<_>, Vec<_>) = found.iter().partition(|f| f.name == first.name);
     for (number, found) in own.iter().enumerate() {
         if number > 0 {
             writeln!(out)?;
@@ -139,7 +142,10 @@ fn print(found: &[Found<'_>], out: &mut dyn Write) -> Result<()> {
 
 impl Found<'_> {
     fn title(&self) -> String {
-        let program = self.processes.first().map_or("", |p| p.last().process.program());
+        let program = self
+            .processes
+            .first()
+            .map_or("", |p| p.last().process.program());
         let count = self.dumps;
         let kind = self
             .kind

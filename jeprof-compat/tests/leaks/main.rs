@@ -179,7 +179,11 @@ fn bursts_that_stay_grow_with_the_traffic() {
     }
     let two = suspect(&[Source::TwoSteps(50.0)], &RUNS[2], 1);
     assert_eq!(two.verdict, Verdict::Growing);
-    assert!(two.reason.contains("nothing of it was ever freed"), "{}", two.reason);
+    assert!(
+        two.reason.contains("nothing of it was ever freed"),
+        "{}",
+        two.reason
+    );
 }
 
 #[test]

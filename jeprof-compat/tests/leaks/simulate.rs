@@ -312,12 +312,20 @@ impl Source {
                 let mut all_of = Vec::new();
                 let end_of = |dice: &mut Dice<'_>, at: f64| at + dice.exponential(life);
                 dice.arrivals(&mut all_of, live * MB / life, all, end_of);
-                out.extend(all_of.into_iter().filter(|one| dice.uniform() < tide(one.birth, day)));
+                out.extend(
+                    all_of
+                        .into_iter()
+                        .filter(|one| dice.uniform() < tide(one.birth, day)),
+                );
             }
             Source::DailyLeak(rate, day) => {
                 let mut all_of = Vec::new();
                 dice.arrivals(&mut all_of, 2.0 * rate * MB / HOUR, all, |_, _| FOREVER);
-                out.extend(all_of.into_iter().filter(|one| dice.uniform() < tide(one.birth, day)));
+                out.extend(
+                    all_of
+                        .into_iter()
+                        .filter(|one| dice.uniform() < tide(one.birth, day)),
+                );
             }
             Source::TwoSteps(size) => {
                 for begin in [length / 3.0, length * 2.0 / 3.0] {
@@ -451,8 +459,12 @@ impl Seen {
         let mut seen = Seen::new(width);
         let lives = past.lives.iter();
         lives.for_each(|life| seen.life(life, now, dice.periods));
-        past.brief.iter().for_each(|brief| seen.brief(brief, now, dice));
-        past.buffers.iter().for_each(|buffer| seen.buffer(buffer, now));
+        past.brief
+            .iter()
+            .for_each(|brief| seen.brief(brief, now, dice));
+        past.buffers
+            .iter()
+            .for_each(|buffer| seen.buffer(buffer, now));
         seen
     }
 

@@ -94,7 +94,10 @@ pub fn collapses(paths: &Paths<'_>, members: &[usize]) -> Vec<f64> {
         w[0].worth() >= least && w[1].bytes < COLLAPSE * w[0].bytes
     };
     let pairs = live.windows(2).zip(paths.process.dumps.iter().skip(1));
-    pairs.filter(|(pair, _)| falls(pair)).map(|(_, dump)| dump.at).collect()
+    pairs
+        .filter(|(pair, _)| falls(pair))
+        .map(|(_, dump)| dump.at)
+        .collect()
 }
 
 /// How the cohort fared that was born after the warm-up and mature at a dump in the middle of the

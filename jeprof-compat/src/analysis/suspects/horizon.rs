@@ -29,7 +29,13 @@ impl Horizon {
     }
 
     /// Whether the mature blocks of a place have reached it, in number enough.
-    pub fn is_outlived(&self, evidence: &Evidence, cohort: &Cohort, window: &Window, clock: &Clock) -> bool {
+    pub fn is_outlived(
+        &self,
+        evidence: &Evidence,
+        cohort: &Cohort,
+        window: &Window,
+        clock: &Clock,
+    ) -> bool {
         if self.needed() <= window.age {
             return true;
         }

@@ -205,7 +205,12 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
 const LOOKED_AT: usize = 20;
 
 /// The floor of the group that hides most; of all groups those that free most.
-fn floor_beside(judged: &[Judged], clock: &Clock, (weight, tested): (f64, usize), least: f64) -> f64 {
+fn floor_beside(
+    judged: &[Judged],
+    clock: &Clock,
+    (weight, tested): (f64, usize),
+    least: f64,
+) -> f64 {
     let brief = Window::of_all_ages(clock).bucket;
     let mut churn: Vec<(f64, &Judged)> = judged
         .iter()

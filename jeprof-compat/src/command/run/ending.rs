@@ -42,7 +42,8 @@ impl Kills {
 
     /// The cgroup in which there were more meanwhile; of several the innermost.
     pub(super) fn more(&self) -> Option<PathBuf> {
-        let has_more = |(dir, before): &(&PathBuf, &u64)| kills(dir).is_some_and(|now| now > **before);
+        let has_more =
+            |(dir, before): &(&PathBuf, &u64)| kills(dir).is_some_and(|now| now > **before);
         let groups = self.0.iter().filter(has_more).map(|(dir, _)| dir);
         groups.max_by_key(|dir| dir.components().count()).cloned()
     }
@@ -68,7 +69,9 @@ fn directory(line: &str) -> Option<PathBuf> {
 fn kills(directory: &Path) -> Option<u64> {
     let read = |name: &str| fs::read_to_string(directory.join(name)).ok();
     let text = read("memory.events").or_else(|| read("memory.oom_control"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))?;
     line.trim().parse().ok()
 }
 
@@ -91,6 +94,12 @@ pub(super) struct Ending<'a> {
 }
 
 impl Ending<'_> {
+    /// Whether it ended for want of memory, as far as can be told.
+    pub(super) fn is_of_memory(&self) -> bool {
+        let told = self.sentence().unwrap_or_default();
+        told.contains("the OOM killer") || told.contains("OutOfMemoryError")
+    }
+
     /// In a sentence; nothing where it ended well.
     pub(super) fn sentence(&self) -> Option<String> {
         let signal = self.signal();
@@ -148,7 +157,11 @@ impl Ending<'_> {
         if self.status.success() || !is_java {
             return None;
         }
-        let option = self.command.iter().rev().find_map(|arg| arg.strip_prefix("-Xmx"))?;
+        let option = self
+            .command
+            .iter()
+            .rev()
+            .find_map(|arg| arg.strip_prefix("-Xmx"))?;
         let most = quantity::bytes(option).ok()? as f64;
         let fact = |key: &str| self.last?.process.get(key)?.parse::<f64>().ok();
         let used = fact("rss_java_heap_bytes")? + fact("rss_java_heap_shared_bytes").unwrap_or(0.0);
@@ -216,9 +229,15 @@ mod tests {
     #[test]
     fn a_kill_at_the_limit_is_most_likely_the_oom_killers() {
         let mb = 1_048_576.0;
-        let facts = [("rss_bytes", 690.0 * mb), ("cgroup_limit_bytes", 700.0 * mb)];
+        let facts = [
+            ("rss_bytes", 690.0 * mb),
+            ("cgroup_limit_bytes", 700.0 * mb),
+        ];
         let said = ending(9, &["app"], &facts).expect("a sentence");
-        assert!(said.contains("most likely by the OOM killer: 690 MB of 700 MB"), "{said}");
+        assert!(
+            said.contains("most likely by the OOM killer: 690 MB of 700 MB"),
+            "{said}"
+        );
     }
 
     #[test]
@@ -227,7 +246,10 @@ mod tests {
         let facts = [("rss_java_heap_bytes", 63.0 * mb)];
         let java = ["/usr/bin/java", "-Xmx64m", "App"];
         let said = ending(1 << 8, &java, &facts).expect("a sentence");
-        assert!(said.contains("63.0 MB of 64.0 MB (-Xmx): java.lang.OutOfMemoryError"), "{said}");
+        assert!(
+            said.contains("63.0 MB of 64.0 MB (-Xmx): java.lang.OutOfMemoryError"),
+            "{said}"
+        );
         let roomy = ending(1 << 8, &["java", "-Xmx640m"], &facts).expect("a sentence");
         assert_eq!(roomy, "It ended with exit code 1 after 1 s.");
     }

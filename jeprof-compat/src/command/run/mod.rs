@@ -150,7 +150,7 @@ fn start(plan: &Plan) -> u8 {
         ..Locator::default()
     };
     let end = ending(plan, &before, &ended);
-    if let Some(end) = &end {
+    if let Some((end, _)) = &end {
         say(&terminal::printable(end));
     }
     summary::print(plan, &before, ended.at, &locator);
@@ -168,13 +168,16 @@ fn start(plan: &Plan) -> u8 {
     }
 }
 
-/// How it ended, in a sentence; nothing where it ended well.
-fn ending(plan: &Plan, before: &BTreeSet<PathBuf>, ended: &child::Ended) -> Option<String> {
+/// How it ended, in a sentence, and whether for want of memory; nothing where it ended well.
+fn ending(plan: &Plan, before: &BTreeSet<PathBuf>, ended: &child::Ended) -> Option<(String, bool)> {
     if ended.status.success() {
         return None;
     }
     let path = plan.program.path.to_string_lossy().into_owned();
-    let arguments = plan.arguments.iter().map(|a| a.to_string_lossy().into_owned());
+    let arguments = plan
+        .arguments
+        .iter()
+        .map(|a| a.to_string_lossy().into_owned());
     let command: Vec<String> = std::iter::once(path).chain(arguments).collect();
     let last = summary::last(&plan.configuration.prefix, before);
     let ending = ending::Ending {
@@ -184,7 +187,7 @@ fn ending(plan: &Plan, before: &BTreeSet<PathBuf>, ended: &child::Ended) -> Opti
         command: &command,
         last: last.as_ref(),
     };
-    ending.sentence()
+    Some((ending.sentence()?, ending.is_of_memory()))
 }
 
 /// One line of ours between those of the program.

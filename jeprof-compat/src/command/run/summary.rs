@@ -42,7 +42,9 @@ pub(super) fn dumps(prefix: &Path) -> BTreeSet<PathBuf> {
 /// What the newest dump holds of those that were not there `before`.
 pub(super) fn last(prefix: &Path, before: &BTreeSet<PathBuf>) -> Option<Profile> {
     let written = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
-    let new = dumps(prefix).into_iter().filter(|path| !before.contains(path));
+    let new = dumps(prefix)
+        .into_iter()
+        .filter(|path| !before.contains(path));
     let newest = new.max_by_key(|path| written(path))?;
     Some(read::read(&newest).ok()?.0)
 }

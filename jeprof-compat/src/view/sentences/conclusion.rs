@@ -36,7 +36,8 @@ pub fn conclusion(case: &Case<'_>) -> Conclusion {
     } else {
         calm(case)
     };
-    let is_calm = matches!(verdict, Verdict::NoLeak | Verdict::TooFew) && ages;
+    let is_told = ages || case.judged.is_empty();
+    let is_calm = matches!(verdict, Verdict::NoLeak | Verdict::TooFew) && is_told;
     let besides = is_calm
         .then(|| grows_besides(case, resident.as_ref()))
         .flatten();
@@ -76,7 +77,9 @@ fn grows_besides(case: &Case<'_>, resident: Option<&Resident>) -> Option<String>
     match resident? {
         Resident::Grows { rss, heap, goes_on } if *goes_on && *rss > 2.0 * heap.max(0.0) => {
             let rate = words::rate(*rss, run);
-            Some(format!("RSS grows {rate}, but not by live blocks of malloc"))
+            Some(format!(
+                "RSS grows {rate}, but not by live blocks of malloc"
+            ))
         }
         _ => None,
     }
@@ -134,8 +137,14 @@ fn grows(case: &Case<'_>, growing: &[&Judged]) -> (Verdict, String, Vec<String>)
         "Most of it comes from {who}: {}.",
         reason(&first.judgement)
     )];
-    if !matches!(first.judgement.reason, Reason::Near { .. } | Reason::Climbs { .. }) {
-        sentences.push(format!("{}; a longer run will tell.", upper(&horizon(case, first))));
+    if !matches!(
+        first.judgement.reason,
+        Reason::Near { .. } | Reason::Climbs { .. }
+    ) {
+        sentences.push(format!(
+            "{}; a longer run will tell.",
+            upper(&horizon(case, first))
+        ));
     }
     (Verdict::Growing, headline, sentences)
 }

@@ -171,7 +171,12 @@ fn staying(of: &Born, is_rising: bool, age: f64, deaths: u64) -> String {
     format!("{} are live, {spread}, and {deaths}", born(of))
 }
 
-fn climbs((from, to): (f64, f64), (rises, last): (usize, f64), is_inside: bool, is_kept: bool) -> String {
+fn climbs(
+    (from, to): (f64, f64),
+    (rises, last): (usize, f64),
+    is_inside: bool,
+    is_kept: bool,
+) -> String {
     let how = match (is_inside, is_kept) {
         (true, _) => "the blocks become bigger and bigger, as those of a container do".to_owned(),
         (false, true) => "nothing of it was ever freed; it grows with the traffic".to_owned(),

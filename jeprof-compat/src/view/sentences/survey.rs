@@ -32,8 +32,12 @@ fn found(process: &Process, asked: f64) -> Found {
 
 /// Whether enough was seen to tell whether it leaks, in any kind of samples.
 fn is_seen(found: &Found) -> bool {
-    let verdicts = found.iter().map(|(_, findings)| findings.conclusion.verdict);
-    verdicts.into_iter().any(|verdict| verdict != Verdict::TooFew)
+    let verdicts = found
+        .iter()
+        .map(|(_, findings)| findings.conclusion.verdict);
+    verdicts
+        .into_iter()
+        .any(|verdict| verdict != Verdict::TooFew)
 }
 
 /// The number of a process, 0 when it is not known.
@@ -70,11 +74,12 @@ impl Survey {
     pub fn of(series: &Series, asked: f64) -> Survey {
         let together = |service: Service| {
             let pool = fleet::pool(series, &service);
-            let findings = super::service::service(
-                &suspects::find(&pool, None, asked),
-                service.workers.len(),
-            );
-            let dumps = service.workers.iter().map(|at| series.processes[*at].dumps.len());
+            let findings =
+                super::service::service(&suspects::find(&pool, None, asked), service.workers.len());
+            let dumps = service
+                .workers
+                .iter()
+                .map(|at| series.processes[*at].dumps.len());
             Together {
                 findings,
                 seconds: pool.dumps.last().map_or(0.0, |dump| dump.at),
@@ -119,7 +124,11 @@ impl Survey {
 
     /// Whether enough was seen of any process to tell whether it leaks.
     pub fn is_seen(&self) -> bool {
-        self.found.iter().any(is_seen) || self.services.iter().any(|t| t.findings.conclusion.verdict != Verdict::TooFew)
+        self.found.iter().any(is_seen)
+            || self
+                .services
+                .iter()
+                .any(|t| t.findings.conclusion.verdict != Verdict::TooFew)
     }
 
     /// Bytes an hour that a process leaks for certain, in the kind that leaks most, or the workers that it is
