@@ -30,8 +30,9 @@ profiled() {
 for shape in leak filling lru fragmented; do
     profiled "$shape" ./shapes "$shape" 30
 done
+"${CC:-cc}" -O2 -g -o services "$root/examples/verdicts/services.c"
 for ending in failing killed; do
-    profiled "$ending" ./shapes "$ending" 10
+    profiled "$ending" ./services "$ending" 10
 done
 if command -v javac >/dev/null; then
     javac -d . "$root/examples/exception-logger/ExceptionLogger.java"
@@ -52,8 +53,8 @@ wait
 for container in map vector buffers; do
     profiled "$container" ./containers "$container" 30
 done
-for shape in bursts mapped workers; do
-    profiled "$shape" ./shapes "$shape" 30
+for service in bursts mapped workers; do
+    profiled "$service" ./services "$service" 30
 done
 if command -v javac >/dev/null; then
     profiled heap-full java -Xmx64m -XX:+UseSerialGC -cp . ExceptionLogger 1000000 4 60
@@ -82,14 +83,14 @@ declare -A expected=(
     [lru]='No leak visible.* lru_put.* freed'
     # What is live there is worth a few samples: the cause is asked for, and not who holds them.
     [fragmented]='No leak visible.*only .* live in the heap: the rest is fragmentation'
-    [failing]='It ended with exit code 1 after 1[0-9] s.*Yes, it leaks.* log_error'
-    [killed]='It was killed by SIGKILL after 1[0-9] s.*Yes, it leaks.* log_error'
+    [failing]='It ended with exit code 1 after 1[0-9] s.*Yes, it leaks.* receive'
+    [killed]='It was killed by SIGKILL after 1[0-9] s.*Yes, it leaks.* receive'
     [map]='Yes, it leaks.* open_session.* live until the exit began'
     [vector]='(Yes, it leaks|It grows).* record'
     [buffers]='Yes, it leaks.* append_reply.*bigger and bigger'
     [bursts]='(Yes, it leaks|It grows).* receive.*(nothing of it was ever freed|nothing was freed)'
     [mapped]='RSS grows .*not by live blocks of malloc.*prof_mmap:true'
-    [workers]='2 of 2 workers leak, .* together, at shapes.c:'
+    [workers]='2 of 2 workers leak, .* together, at services.c:'
     [heap-full]='java.lang.OutOfMemoryError'
     [oom-killed]='It was killed by the OOM killer after .*, at .* of 300 MB.*ExceptionLogger.OpenRecord.<init>'
     [exception-logger]='Yes, it leaks.* ExceptionLogger.OpenRecord.<init>'
