@@ -8,11 +8,14 @@
 mod rate;
 #[path = "../tests/leaks/simulate.rs"]
 mod simulate;
+#[path = "../tests/leaks/sources.rs"]
+mod sources;
 
 use jeprof_compat::analysis::suspects::{self, Verdict};
 use rate::Rate;
 use rayon::prelude::*;
-use simulate::{HOUR, MB, MINUTE, RUNS, Run, Source, process, torn_down};
+use simulate::{RUNS, Run, process, torn_down};
+use sources::{HOUR, MB, MINUTE, Source};
 
 const RUNS_A_CELL: u64 = 400;
 

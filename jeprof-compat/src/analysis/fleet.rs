@@ -113,7 +113,8 @@ pub fn pool(series: &Series, service: &Service) -> Process {
         .map(|at| &series.processes[*at])
         .collect();
     let by_run = |a: &&&Process, b: &&&Process| run(a).total_cmp(&run(b));
-    let Some(longest) = workers.iter().max_by(by_run) else {
+    // Of equals the first.
+    let Some(longest) = workers.iter().rev().max_by(by_run) else {
         unreachable!("a service has workers");
     };
     let step = longest.dumps.len().div_ceil(MOST_DUMPS).max(1);

@@ -23,6 +23,9 @@ use crate::symbolize::{Locator, symbolize};
 /// down: more than what chance and a moment's churn do.
 const HELD_AT_EXIT: f64 = 0.9;
 
+/// Seconds that exit handlers take, about.
+const EXIT: f64 = 0.5;
+
 /// One state of a process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dump {
@@ -270,17 +273,31 @@ impl Process {
 
     /// Leaves out a dump at exit that shows less than the one before it: an interpreter frees its objects
     /// at its end, and destructors their containers. What lived until then is what the program held, and
-    /// what was freed only then is no sign of health. Returns a note.
+    /// what was freed only then is no sign of health. A dump by the clock while they are at it is none either.
+    /// Returns a note.
     pub fn leave_torn_down(&mut self) -> Option<String> {
         let is_at_exit = self.last().process.get("trigger") == Some("final");
-        let [.., before, last] = &self.dumps[..] else {
+        let [.., last] = &self.dumps[..] else {
+            return None;
+        };
+        if self.dumps.len() == 1 {
             self.exit = match is_at_exit {
                 true => Exit::Alone,
                 false => Exit::Whole,
             };
             return None;
+        }
+        let left = live(&last.profile);
+        let is_near = |dump: &&Dump| last.at - dump.at <= EXIT.max(0.02 * last.at);
+        let near = self.dumps.iter().rev().skip(1).take_while(is_near).count();
+        let first = self.dumps.len().saturating_sub(2 + near);
+        let before = self.dumps[first..].iter().enumerate();
+        let by_live = |a: &(usize, &Dump), b: &(usize, &Dump)| {
+            live(&a.1.profile).total_cmp(&live(&b.1.profile))
         };
-        let (held, left) = (live(&before.profile), live(&last.profile));
+        let (most, held) = before
+            .max_by(by_live)
+            .map(|(at, dump)| (first + at, live(&dump.profile)))?;
         if !is_at_exit || left >= held * HELD_AT_EXIT {
             return None;
         }
@@ -292,7 +309,7 @@ impl Process {
             words::bytes(held)
         );
         self.exit = Exit::TornDown { held };
-        self.dumps.pop();
+        self.dumps.truncate(most + 1);
         Some(note)
     }
 
@@ -376,6 +393,9 @@ mod tests {
         assert_eq!(times, [1.0, 2.0]);
         let note = note.expect("a note");
         assert!(note.contains("58.6 KB of 85.8 MB were live"), "{note}");
+        let meanwhile = [dump(2.9, "timer", 3e6), dump(3.0, "final", 6e4)];
+        let (times, _) = kept([&grown()[..], &meanwhile].concat());
+        assert_eq!(times, [1.0, 2.0], "one by the clock while they ran");
         let (times, note) = kept([&grown()[..], &[dump(3.0, "final", 8.9e7)]].concat());
         assert_eq!((times.len(), note), (3, None), "as much as before");
         let (times, _) = kept([&grown()[..], &[dump(3.0, "timer", 6e4)]].concat());

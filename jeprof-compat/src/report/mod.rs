@@ -26,6 +26,7 @@ pub use state::{State, shown};
 pub use suspect::{Conclusion, Findings, StackFrame, Suspect};
 pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline};
 
+use crate::analysis::suspects::Verdict;
 use crate::figures::words;
 use crate::profile::model::MALLOC;
 use serde::Serialize;
@@ -76,8 +77,18 @@ impl Report {
         }
     }
 
-    /// Tells how the process ended before all else, and marks it on the timeline.
-    pub fn tell_end(&mut self, end: String) {
+    /// Tells how the process ended before all else, and marks it on the timeline. A process that ended for want
+    /// of memory is not well, whatever its places did last.
+    pub fn tell_end(&mut self, end: String, of_memory: bool) {
+        let conclusion = &mut self.conclusion;
+        if of_memory && !conclusion.verdict.is_growth() {
+            conclusion.verdict = Verdict::Growing;
+            conclusion.headline = "It ran out of memory, and no place grew to the end".to_owned();
+            // What would have been seen of a steady leak is beside the point.
+            conclusion
+                .sentences
+                .retain(|s| !s.starts_with("A steady leak"));
+        }
         let seconds = self
             .timeline
             .points

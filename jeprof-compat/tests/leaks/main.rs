@@ -3,13 +3,16 @@
 
 mod rate;
 mod simulate;
+mod sources;
 
-use jeprof_compat::analysis::series::Process;
+use jeprof_compat::analysis::series::{Process, Series};
 use jeprof_compat::analysis::suspects::{self, Verdict};
 use jeprof_compat::report::{Findings, Suspect};
 use jeprof_compat::view::sentences;
+use jeprof_compat::view::sentences::survey::Survey;
 use rate::Rate;
-use simulate::{HOUR, MB, MINUTE, RUNS, Run, Source, process};
+use simulate::{RUNS, Run, process};
+use sources::{HOUR, MB, MINUTE, Source};
 
 /// The sparsest that is not asked for by number.
 const RATE: Rate = Rate::Steady(19);
@@ -183,6 +186,49 @@ fn bursts_that_stay_grow_with_the_traffic() {
         two.reason.contains("nothing of it was ever freed"),
         "{}",
         two.reason
+    );
+}
+
+/// A worker of two that leaks so many MB an hour.
+fn worker(pid: u64, rate: f64, seed: u64) -> Process {
+    let mut process = process(&[&[Source::Leak(rate)]], &RUNS[2], RATE, seed);
+    process.name = format!("pid {pid}");
+    for dump in &mut process.dumps {
+        let facts = [
+            ("host", "web-1"),
+            ("command", "/usr/bin/mcache --port 1"),
+            ("start_unix_ms", "1700000000000"),
+        ];
+        let facts = facts.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        dump.profile.process.entries.extend(facts);
+    }
+    process
+}
+
+/// Each leaks less than what would have been seen of it alone.
+#[test]
+fn workers_that_leak_below_the_floor_of_each_are_found_together() {
+    let (mut alone, mut together) = (0, 0);
+    for seed in 0..20 {
+        let series = Series {
+            processes: vec![worker(7, 4.0, seed), worker(8, 4.0, seed + 100)],
+            notes: Vec::new(),
+        };
+        let survey = Survey::of(&series, 0.0);
+        let own = &survey.found(0)[0].1.conclusion;
+        alone += usize::from(own.verdict == Verdict::Leak);
+        let services = survey.services();
+        let headline = &services[0].findings.conclusion.headline;
+        together += usize::from(headline.starts_with("2 of 2 workers leak, "));
+        if seed == 0 {
+            let page = survey.report(&series, 0, &[23].into(), &[None, None]);
+            assert_eq!(&page.conclusion.headline, headline);
+            assert_eq!(page.neighbours.len(), 1);
+        }
+    }
+    assert!(
+        together >= 18 && alone <= 16,
+        "{together} together, {alone} alone"
     );
 }
 

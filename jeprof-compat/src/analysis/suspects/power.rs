@@ -4,17 +4,18 @@
 //! A leak of r bytes a second puts a Poisson count of mean r L / w into the window of length L, w
 //! being what a sample stands for: the period, or the block if that is larger; where the period
 //! changed, the mean over time, for a leak is even in time. Found is what has n >= 9, which the mean
-//! that is a gamma quantile gives with 95 % probability, and what passes the test of survival against
+//! that is a gamma quantile gives with 97 % probability, and what passes the test of survival against
 //! m paths: with no deaths p = exp(-E/T), E the time the samples were watched beyond the maturing age
 //! A, so E/T >= c = ln(m / level). Watched are those of the time before the window too (`survival`),
 //! in all of M = T - A, each for an even share of M. So with a mean of y samples in M and l = M/T,
-//! E/T has mean y l/2 and variance y l^2/3 (a compound Poisson sum), and is c with 95 % probability
-//! when y/2 - 1.645 sqrt(y/3) = c/l, a square equation in sqrt(y). Of these, y L/M are in the window.
+//! E/T has mean y l/2 and variance y l^2/3 (a compound Poisson sum), and is c with 97 % probability
+//! when y/2 - 1.88 sqrt(y/3) = c/l, a square equation in sqrt(y). Of these, y L/M are in the window.
 //! The larger count times w/L is the floor.
 //!
 //! That is for a path whose window is the common one. A path that churns, too, has a later one, and its churn
 //! has a tail of long lives. What could hide there is tried ([`floor_beside`]): a leak of this rate, of as
-//! many samples as 95 of 100 such leaks have at least, is added to what was seen of the path, and judged with
+//! many samples as 97 of 100 such leaks have at least, is added to what was seen of the path, with its deaths as many
+//! as they may as well have been, and judged with
 //! it; the smallest rate that is then told is the path's floor, and the largest of all paths is the run's.
 
 use super::cohort::Window;
@@ -24,11 +25,12 @@ use super::poisson;
 use super::verdict::{LEVEL, judge};
 use crate::profile::model::Weighed;
 
-/// With what probability the floor is seen.
-pub const POWER: f64 = 0.95;
+/// With what probability the floor is seen, so that it holds in 95 of 100 runs, the tests for a trend and for
+/// bursts included.
+pub const POWER: f64 = 0.97;
 
 /// The normal distribution's quantile of it.
-const QUANTILE: f64 = 1.645;
+const QUANTILE: f64 = 1.881;
 
 /// Mature samples that must be expected for a verdict, when `tests` paths are tested.
 fn expected(clock: &Clock, window: &Window, tests: usize) -> f64 {
@@ -89,6 +91,9 @@ fn with_leak(evidence: &Evidence, clock: &Clock, weight: f64, rate: f64) -> Evid
         .resize(clock.count.max(with.births.len()), Weighed::default());
     let mature = rate * Window::common(clock).length / weight;
     let luck = (1.0 - QUANTILE / mature.max(1.0).sqrt()).max(0.0);
+    for freed in &mut with.freed {
+        *freed = freed.part(1.0 + QUANTILE / freed.worth().max(1.0).sqrt());
+    }
     for (epoch, births) in with.births.iter_mut().enumerate() {
         let begin = epoch as f64 * clock.width;
         let bytes = luck * rate * (clock.now - begin).clamp(0.0, clock.width);
@@ -125,9 +130,9 @@ mod tests {
 
     #[test]
     fn the_floor_of_two_hours_at_the_default() {
-        // 4864 s of window: 14.4 samples expected, for nine to come.
+        // 4864 s of window: 15.6 samples expected, for nine to come.
         let floor = floor(&CLOCK, MB / 2.0, 1).unwrap() * 3600.0 / MB;
-        assert!((floor - 5.34).abs() < 0.05, "{floor}");
+        assert!((floor - 5.77).abs() < 0.1, "{floor}");
     }
 
     #[test]
@@ -145,7 +150,7 @@ mod tests {
             "{}",
             beside(&[]) / clean
         );
-        assert!((beside(&[(60.0, 10_000)]) / clean - 1.0).abs() < 0.3);
+        assert!(beside(&[(60.0, 10_000)]) < 1.5 * clean);
         assert!(beside(&[(900.0, 300), (2000.0, 100)]) > 1.5 * clean);
     }
 
@@ -153,7 +158,7 @@ mod tests {
     fn slower_leaks_need_more_time_or_more_samples() {
         let rate = 1.0 * MB / 3600.0;
         let hours = time_needed(rate, MB / 2.0, &CLOCK).unwrap() / 3600.0;
-        assert!((hours - 10.7).abs() < 0.2, "{hours}");
+        assert!((hours - 11.5).abs() < 0.3, "{hours}");
         assert_eq!(period_needed(rate, MB / 2.0, &CLOCK), Some(16));
         let early = Clock {
             now: 3.0,

@@ -135,7 +135,8 @@ pub fn weigh(j: &mut Judgement, evidence: &Evidence, trail: &Trail) {
     j.climb = trail.climb;
     let born: f64 = evidence.births.iter().map(|born| born.bytes).sum();
     let is_explained = born >= STAYS * evidence.bytes;
-    let ends = j.spread.shape == Shape::Falling && j.cohort.effective >= LEAST && is_explained;
+    let falls = j.spread.shape == Shape::Falling && j.cohort.effective >= LEAST;
+    let ends = falls && is_explained;
     let Some(climb) = trail.climb else {
         let is_over = ends || j.spread.shape == Shape::Steps && is_explained;
         if is_over && trail.is_flat && j.verdict == Verdict::Growing {
@@ -147,18 +148,18 @@ pub fn weigh(j: &mut Judgement, evidence: &Evidence, trail: &Trail) {
         }
         return;
     };
-    if j.verdict == Verdict::Leak || ends {
+    let is_inside = climb.in_blocks >= INSIDE;
+    if ends || (j.verdict == Verdict::Leak && !(is_inside && climb.goes_on)) {
         return;
     }
     let is_kept = trail.freed <= KEPT * born;
-    let leaks = climb.goes_on && is_kept;
+    let leaks = climb.goes_on && is_kept || j.verdict == Verdict::Leak;
     if j.verdict == Verdict::Growing && !is_kept {
         return;
     }
     if j.cohort.rate.value < climb.rate.value || j.cohort.effective < LEAST {
         j.cohort.rate = climb.rate;
     }
-    let is_inside = climb.in_blocks >= INSIDE;
     j.verdict = if leaks {
         Verdict::Leak
     } else {

@@ -94,6 +94,12 @@ pub(super) struct Ending<'a> {
 }
 
 impl Ending<'_> {
+    /// Whether it ended for want of memory, as far as can be told.
+    pub(super) fn is_of_memory(&self) -> bool {
+        let told = self.sentence().unwrap_or_default();
+        told.contains("the OOM killer") || told.contains("OutOfMemoryError")
+    }
+
     /// In a sentence; nothing where it ended well.
     pub(super) fn sentence(&self) -> Option<String> {
         let signal = self.signal();

@@ -164,7 +164,7 @@ fn start(plan: &Plan) -> u8 {
         ..Locator::default()
     };
     let end = ending(plan, &before, &ended);
-    if let Some(end) = &end {
+    if let Some((end, _)) = &end {
         say(&terminal::printable(end));
     }
     if summary::dumps(&plan.configuration.prefix).is_subset(&before) {
@@ -194,8 +194,8 @@ fn sets_configuration(word: &OsStr) -> bool {
     words.any(|word| word.split_once('=').is_some_and(|(name, _)| name == CONF))
 }
 
-/// How it ended, in a sentence; nothing where it ended well.
-fn ending(plan: &Plan, before: &BTreeSet<PathBuf>, ended: &child::Ended) -> Option<String> {
+/// How it ended, in a sentence, and whether for want of memory; nothing where it ended well.
+fn ending(plan: &Plan, before: &BTreeSet<PathBuf>, ended: &child::Ended) -> Option<(String, bool)> {
     if ended.status.success() {
         return None;
     }
@@ -213,7 +213,7 @@ fn ending(plan: &Plan, before: &BTreeSet<PathBuf>, ended: &child::Ended) -> Opti
         command: &command,
         last: last.as_ref(),
     };
-    ending.sentence()
+    Some((ending.sentence()?, ending.is_of_memory()))
 }
 
 /// One line of ours between those of the program.

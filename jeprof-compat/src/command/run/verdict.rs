@@ -26,23 +26,25 @@ pub(super) fn print(
     plan: &Plan,
     before: &BTreeSet<PathBuf>,
     locator: &Locator,
-    end: Option<String>,
+    end: Option<(String, bool)>,
 ) -> Option<f64> {
     let now = summary::dumps(&plan.configuration.prefix);
     let new: Vec<PathBuf> = now.difference(before).cloned().collect();
     let series = Series::read(&new).ok()?;
     let notes = series.notes.clone();
     let mut judged = report::of_series(series, locator, plan.tolerance.horizon())?;
+    let is_said = end.is_some();
+    if let Some((end, of_memory)) = end {
+        judged.report.tell_end(end, of_memory);
+    }
     let conclusion = &judged.report.conclusion;
     say(&printable(&conclusion.headline));
-    for sentence in &conclusion.sentences {
+    // How it ended was said before all else.
+    for sentence in conclusion.sentences.iter().skip(usize::from(is_said)) {
         say(&printable(sentence));
     }
     for note in &notes {
         say(&printable(note));
-    }
-    if let Some(end) = end {
-        judged.report.tell_end(end);
     }
     if plan.tolerance.is_asked() {
         summarize(plan, &judged.report);

@@ -37,7 +37,8 @@ pub fn conclusion(case: &Case<'_>) -> Conclusion {
     } else {
         calm(case)
     };
-    let is_calm = matches!(verdict, Verdict::NoLeak | Verdict::TooFew) && ages;
+    let is_told = ages || case.judged.is_empty();
+    let is_calm = matches!(verdict, Verdict::NoLeak | Verdict::TooFew) && is_told;
     let besides = is_calm
         .then(|| grows_besides(case, resident.as_ref()))
         .flatten();
