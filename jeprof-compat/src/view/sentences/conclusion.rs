@@ -73,6 +73,11 @@ fn grows(case: &Case<'_>, growing: &[&Judged]) -> (Verdict, String, Vec<String>)
         reason(&first.judgement)
     )];
     sentences.push(match case.floor {
+        _ if !case.is_collected => {
+            "An object counts as live until a collection finds it dead: prof_java_heap_gc:true collects \
+             before each dump, and tells a leak from garbage."
+                .to_owned()
+        }
         Some(floor) => format!(
             "A steady leak of one place above {} would have been seen.",
             words::rate(floor, run)

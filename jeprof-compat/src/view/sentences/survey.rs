@@ -13,7 +13,7 @@ use crate::report::{Findings, Neighbour, Report, State};
 pub const MOST_NEIGHBOURS: usize = 100;
 
 /// What was found in a process, by kind of samples: the kind that certainly leaks most comes first and speaks
-/// for the process, malloc before its equals.
+/// for the process; without a leak one that grows, and malloc before its equals.
 pub type Found = Vec<(Option<String>, Findings)>;
 
 /// The findings of all kinds of samples of a process.
@@ -25,7 +25,11 @@ pub fn found(process: &Process) -> Found {
             (kind, findings)
         })
         .collect();
-    found.sort_by(|a, b| b.1.leak_lower.total_cmp(&a.1.leak_lower));
+    let grows = |findings: &Findings| findings.conclusion.verdict.is_growth();
+    found.sort_by(|a, b| {
+        let by_leak = b.1.leak_lower.total_cmp(&a.1.leak_lower);
+        by_leak.then(grows(&b.1).cmp(&grows(&a.1)))
+    });
     found
 }
 
