@@ -54,6 +54,14 @@ impl Resident {
         let exceeds = gap > 4.0 * RSS_GROWTH && gap > live;
         exceeds.then_some(Resident::Exceeds { anonymous, live })
     }
+
+    /// It grows, and mostly not with the live heap.
+    pub fn grows_elsewhere(&self) -> bool {
+        match self {
+            Resident::Grows { rss, heap } => *rss > 2.0 * heap.max(0.0),
+            Resident::Exceeds { .. } => false,
+        }
+    }
 }
 
 /// The part of RSS that grew most from the first dump to the last, and by how much.

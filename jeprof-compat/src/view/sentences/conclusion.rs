@@ -171,10 +171,11 @@ fn limit(paths: &Paths<'_>, rate: f64) -> Option<String> {
 fn rss(case: &Case<'_>, leaks: bool) -> Option<String> {
     let paths = &case.paths;
     let run = paths.clock.run();
-    match Resident::of(paths)? {
+    let resident = Resident::of(paths)?;
+    let other = resident.grows_elsewhere();
+    match resident {
         Resident::Grows { rss, heap } => {
             let (rss_words, heap_words) = (words::rate(rss, run), words::rate(heap, run));
-            let other = rss > 2.0 * heap.max(0.0);
             Some(match (other, leaks) {
                 (true, false) => format!(
                     "RSS grows {rss_words} while the live heap grows {heap_words}: {}",

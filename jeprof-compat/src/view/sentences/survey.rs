@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::findings;
 use crate::analysis::series::{Process, Series};
-use crate::analysis::suspects;
+use crate::analysis::suspects::{self, Resident};
 use crate::profile::model::{MALLOC, ValueKind};
 use crate::report::{Findings, Neighbour, Report, State};
 
@@ -13,19 +13,24 @@ use crate::report::{Findings, Neighbour, Report, State};
 pub const MOST_NEIGHBOURS: usize = 100;
 
 /// What was found in a process, by kind of samples: the kind that certainly leaks most comes first and speaks
-/// for the process; without a leak one that grows, and malloc before its equals.
+/// for the process; without a leak one that grows while RSS grows beside malloc, and malloc before its equals.
 pub type Found = Vec<(Option<String>, Findings)>;
 
 /// The findings of all kinds of samples of a process.
 pub fn found(process: &Process) -> Found {
     let kinds = process.kinds().into_iter();
+    let mut is_elsewhere = false;
     let mut found: Found = kinds
         .map(|kind| {
-            let findings = findings(&suspects::find(process, kind.as_deref()));
+            let case = suspects::find(process, kind.as_deref());
+            is_elsewhere |= Resident::of(&case.paths).is_some_and(|r| r.grows_elsewhere());
+            let findings = findings(&case);
+            drop(case);
             (kind, findings)
         })
         .collect();
-    let grows = |findings: &Findings| findings.conclusion.verdict.is_growth();
+    // While RSS stands still, a heap that fills towards its next collection is no news.
+    let grows = |findings: &Findings| is_elsewhere && findings.conclusion.verdict.is_growth();
     found.sort_by(|a, b| {
         let by_leak = b.1.leak_lower.total_cmp(&a.1.leak_lower);
         by_leak.then(grows(&b.1).cmp(&grows(&a.1)))
