@@ -70,7 +70,8 @@
 //!
 //! **Facts.** `command` holds the arguments parted by blanks, blanks inside an argument as `%20`.
 //! Keys that end in `_ms` are milliseconds (`start_unix_ms`, `time_unix_ms` since 1970), in `_bytes`
-//! bytes. `counter_NAME` are the profiler's own counters of what it could not do.
+//! bytes. `hint` is what would make the dump say more, in words. `counter_NAME` are the profiler's own
+//! counters of what it could not do.
 //!
 //! **`# stack`.** `ID` is the number of the stack in its process: the same in all its dumps. A line
 //! that ends in `@ frames` describes a stack that has no `@` block, because it holds no bytes (real

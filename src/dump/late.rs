@@ -60,10 +60,10 @@ impl Late {
         places.get(..length).unwrap_or(frames)
     }
 
-    /// Says once what would name the code that has no name.
+    /// Says what would name the code that has no name.
     pub fn advise(&self, out: &mut Profile<'_, '_>) -> Result {
-        match self.room.as_ref().and_then(|_| perf_map::advise()) {
-            Some(advice) => out.fact("remark", advice.as_bytes()),
+        match self.room.as_ref().and_then(|_| perf_map::advice()) {
+            Some(advice) => out.fact("hint", advice.as_bytes()),
             None => Ok(()),
         }
     }

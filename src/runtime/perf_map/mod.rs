@@ -31,7 +31,6 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::{Runtime, Stack};
 use crate::config::Config;
-use crate::remark;
 use crate::table::frame_table::{FRAMES, Kind};
 use crate::unwind::{foreign, managed};
 use codes::Code;
@@ -78,9 +77,6 @@ static WANTED: AtomicBool = AtomicBool::new(false);
 
 /// Did a dump have an address in generated code without a name? Written by the thread that writes it.
 static IS_NAMELESS: AtomicBool = AtomicBool::new(false);
-
-/// Was that said? Written by the same thread.
-static IS_TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Puts names in place of the addresses of generated code.
 fn name_frames(frames: &mut [u64], now_ms: u64) {
@@ -168,16 +164,12 @@ pub fn late(pc: u64) -> Late {
     })
 }
 
-/// What would name the code that has no name, if the dump has some and nobody was told yet. Where a runtime
-/// names its functions itself a nameless stub here and there is no reason to talk.
-pub fn advise() -> Option<&'static str> {
-    const ADVICE: &str = "stacks lead through generated code without names ([jit]); a perf map names it: \
-        node --perf-basic-prof, python -X perf, DOTNET_PerfMapEnabled=1, erl +JPperf true";
-    let has_map = || with(|state| state.has_map());
-    let has_names = FRAMES.len() > 1;
-    if !IS_NAMELESS.load(Relaxed) || has_names || has_map() || IS_TOLD.swap(true, Relaxed) {
-        return None;
-    }
-    remark::note(&[ADVICE]);
-    Some(ADVICE)
+/// What would name the code that has no name, if the dump has some. Where a runtime names its functions
+/// itself a nameless stub here and there is no reason to talk.
+pub fn advice() -> Option<&'static str> {
+    let has_names = FRAMES.len() > 1 || with(|state| state.has_map());
+    (IS_NAMELESS.load(Relaxed) && !has_names).then_some(
+        "stacks lead through generated code without names ([jit]); a perf map names it: \
+         node --perf-basic-prof, python -X perf, DOTNET_PerfMapEnabled=1, erl +JPperf true",
+    )
 }

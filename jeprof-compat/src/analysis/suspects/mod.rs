@@ -80,6 +80,8 @@ pub struct Case<'a> {
     pub climb: Option<Climb>,
     /// The smallest rate of one path that would be seen, bytes a second.
     pub floor: Option<f64>,
+    /// What is called live is, and no garbage that waits for its collection.
+    pub is_collected: bool,
     /// What a sample stands for, averaged over time.
     weight: f64,
 }
@@ -191,6 +193,10 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
     for judged in &mut judged {
         look_no_further(judged, &paths.clock, &horizon);
     }
+    let is_collected = is_collected(process, kind);
+    if !is_collected {
+        doubt(&mut judged);
+    }
     judged.sort_by(rank);
     let all: Vec<usize> = (0..paths.paths.len()).collect();
     let everything = paths.evidence(&all);
@@ -209,6 +215,7 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
         horizon,
         climb,
         floor,
+        is_collected,
         weight,
     }
 }
@@ -322,6 +329,24 @@ fn look_no_further(judged: &mut Judged, clock: &Clock, horizon: &Horizon) {
     }
 }
 
+/// Is what the dumps call live really live? An object of a runtime that counts its collections is live until
+/// one of them finds it dead, and the ordinary ones pass over what is old: only those that were asked for
+/// before the dumps prove anything.
+fn is_collected(process: &Process, kind: Option<&str>) -> bool {
+    let kind = kind.and_then(|kind| process.last().other_kinds.get(kind));
+    let forced = kind.and_then(|kind| kind.get("collections_forced"));
+    forced.is_none_or(|number| number.parse::<u64>().is_ok_and(|number| number > 0))
+}
+
+/// What may be garbage that waits for its collection is no leak yet.
+fn doubt(judged: &mut [Judged]) {
+    for j in judged {
+        if j.judgement.verdict == Verdict::Leak {
+            j.judgement.verdict = Verdict::Growing;
+        }
+    }
+}
+
 /// Bytes that a sample stands for, averaged over the time behind the warm-up; 0 without samples.
 fn weight(evidence: &Evidence, clock: &Clock) -> f64 {
     let window = Window::common(clock);
@@ -390,4 +415,42 @@ fn rank(a: &Judged, b: &Judged) -> std::cmp::Ordering {
         .cmp(&class(b))
         .then(lower(b).total_cmp(&lower(a)))
         .then(b.evidence.bytes.total_cmp(&a.evidence.bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::series::Dump;
+    use crate::profile::model::{OtherKind, Profile};
+
+    #[test]
+    fn only_collections_that_were_asked_for_prove_life() {
+        let process = |fact: Option<&str>| {
+            let facts = fact.map(|number| ("collections_forced".to_owned(), number.to_owned()));
+            let kind = OtherKind {
+                facts: facts.into_iter().collect(),
+                ..OtherKind::default()
+            };
+            let profile = Profile {
+                other_kinds: [("java_heap".to_owned(), kind)].into(),
+                ..Profile::default()
+            };
+            Process {
+                name: "pid 1".to_owned(),
+                dumps: vec![Dump {
+                    path: "a.heap".into(),
+                    at: 1.0,
+                    profile,
+                }],
+            }
+        };
+        let collected = |fact, kind| is_collected(&process(fact), kind);
+        assert!(!collected(Some("0"), Some("java_heap")));
+        assert!(collected(Some("3"), Some("java_heap")));
+        assert!(
+            collected(None, Some("java_heap")),
+            "a heap that counts none"
+        );
+        assert!(collected(Some("0"), None), "malloc");
+    }
 }

@@ -59,6 +59,14 @@ impl Resident {
         let exceeds = gap > 4.0 * RSS_GROWTH && gap > live;
         exceeds.then_some(Resident::Exceeds { anonymous, live })
     }
+
+    /// It grows, and mostly not with the live heap.
+    pub fn grows_elsewhere(&self) -> bool {
+        match self {
+            Resident::Grows { rss, heap, .. } => *rss > 2.0 * heap.max(0.0),
+            Resident::Exceeds { .. } => false,
+        }
+    }
 }
 
 /// Whether RSS climbs over the dumps, and still did in the second half of the run.

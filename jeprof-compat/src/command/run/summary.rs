@@ -131,6 +131,11 @@ fn print_sites(dump: &Held, locator: &Locator) {
     for site in &sites {
         write(&format_args!("  {}", row(site, profile.total)));
     }
+    let hints = loaded
+        .profiles()
+        .iter()
+        .filter_map(|p| p.process.get("hint"));
+    hints.for_each(|hint| say(&printable(hint)));
     let picture = dump.path.with_extension("svg");
     say(&format_args!(
         "call graph: malloscope graph {} -o {}",

@@ -138,7 +138,13 @@ fn grows(case: &Case<'_>, growing: &[&Judged]) -> (Verdict, String, Vec<String>)
         "Most of it comes from {who}: {}.",
         reason(&first.judgement)
     )];
-    if !matches!(
+    if !case.is_collected {
+        sentences.push(
+            "An object counts as live until a collection finds it dead: prof_java_heap_gc:true collects \
+             before each dump, and tells a leak from garbage."
+                .to_owned(),
+        );
+    } else if !matches!(
         first.judgement.reason,
         Reason::Near { .. } | Reason::Climbs { .. }
     ) {
@@ -250,10 +256,10 @@ fn limit(paths: &Paths<'_>, rate: f64) -> Option<String> {
 fn rss(case: &Case<'_>, resident: Resident, leaks: bool) -> Option<String> {
     let paths = &case.paths;
     let run = paths.clock.run();
+    let other = resident.grows_elsewhere();
     match resident {
         Resident::Grows { rss, heap, .. } => {
             let (rss_words, heap_words) = (words::rate(rss, run), words::rate(heap, run));
-            let other = rss > 2.0 * heap.max(0.0);
             Some(match (other, leaks) {
                 (true, false) => format!(
                     "RSS grows {rss_words} while the live heap grows {heap_words}: {}",

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::findings;
 use crate::analysis::fleet::{self, Service};
 use crate::analysis::series::{Process, Series};
-use crate::analysis::suspects::{self, Verdict};
+use crate::analysis::suspects::{self, Resident, Verdict};
 use crate::profile::model::{MALLOC, ValueKind};
 use crate::report::{Findings, Neighbour, Report, State};
 
@@ -14,19 +14,28 @@ use crate::report::{Findings, Neighbour, Report, State};
 pub const MOST_NEIGHBOURS: usize = 100;
 
 /// What was found in a process, by kind of samples: the kind that certainly leaks most comes first and speaks
-/// for the process, malloc before its equals.
+/// for the process; without a leak one that grows while RSS grows beside malloc, and malloc before its equals.
 pub type Found = Vec<(Option<String>, Findings)>;
 
 /// The findings of all kinds of samples of a process. A leak must have reached an age of `asked` seconds.
 fn found(process: &Process, asked: f64) -> Found {
     let kinds = process.kinds().into_iter();
+    let mut is_elsewhere = false;
     let mut found: Found = kinds
         .map(|kind| {
-            let findings = findings(&suspects::find(process, kind.as_deref(), asked));
+            let case = suspects::find(process, kind.as_deref(), asked);
+            is_elsewhere |= Resident::of(&case.paths).is_some_and(|r| r.grows_elsewhere());
+            let findings = findings(&case);
+            drop(case);
             (kind, findings)
         })
         .collect();
-    found.sort_by(|a, b| b.1.leak_lower.total_cmp(&a.1.leak_lower));
+    // While RSS stands still, a heap that fills towards its next collection is no news.
+    let grows = |findings: &Findings| is_elsewhere && findings.conclusion.verdict.is_growth();
+    found.sort_by(|a, b| {
+        let by_leak = b.1.leak_lower.total_cmp(&a.1.leak_lower);
+        by_leak.then(grows(&b.1).cmp(&grows(&a.1)))
+    });
     found
 }
 
