@@ -24,7 +24,7 @@ use crate::runtime::jvm;
 use crate::{
     java_heap, js_heap,
     platform::{process, sys},
-    recorder,
+    recorder, ruby_objects,
 };
 use own_thread::{FREE, Place, TAKEN};
 
@@ -251,13 +251,22 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
         stacks: &js_heap::STACKS,
         live: &js_heap::LIVE,
     });
+    let ruby_facts = ruby_objects::facts();
+    let ruby_objects = ruby_facts.as_ref().map(|facts| dump::Kind {
+        name: "ruby_objects",
+        note: "slots of Ruby's own heap, sampled in windows; live as of the last look",
+        period: facts.period,
+        numbers: &facts.numbers,
+        stacks: &ruby_objects::STACKS,
+        live: &ruby_objects::LIVE,
+    });
     let rate = rate();
     Some(work(&dump::Request {
         reason,
         config,
         stacks: &recorder::STACKS,
         live: &recorder::LIVE,
-        kinds: &[mappings, java_heap, js_heap],
+        kinds: &[mappings, java_heap, js_heap, ruby_objects],
         uptime_ms: recorder::uptime_ms(),
         lg_period: recorder::lg_period(),
         rate: rate.as_ref(),
