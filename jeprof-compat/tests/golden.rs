@@ -120,6 +120,23 @@ fn suspects() {
 }
 
 #[test]
+fn one_language() {
+    let all: [&[&str]; 7] = [
+        &["table", "--cum"],
+        &["table", "--cum", "--language", "java"],
+        &["table", "--cum", "--language", "native"],
+        &["convert", "--to", "folded", "--language", "ruby"],
+        &["convert", "--to", "folded", "--language", "java"],
+        &["graph", "--language", "java"],
+        &["suspects", "--language", "java"],
+    ];
+    for flags in all {
+        let program = env!("CARGO_BIN_EXE_malloscope");
+        compare(start(program, "java", flags, &["gzip.heap"]), flags, "java");
+    }
+}
+
+#[test]
 fn a_kind_that_is_not_there_is_refused_with_those_that_are() {
     let words = |flags: &[&str], files: &[&str]| {
         let out = run_in("java", flags, files);

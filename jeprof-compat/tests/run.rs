@@ -168,6 +168,107 @@ fn a_leak_fails_the_run_where_that_was_asked_for() {
     assert!(text(&refused.stderr).contains("as in 10MB/h, 512k/min or 3k/s"));
 }
 
+/// Silence is no pass: a build that measured nothing does not know that nothing leaks.
+#[test]
+fn nothing_measured_fails_the_run_where_a_pass_was_asked_for() {
+    let scratch = Scratch::new("unseen");
+    let line = "for --fail-if-leak: too little was seen to tell whether it leaks";
+    let code = |arguments: &[&str]| {
+        let output = run(&scratch, arguments);
+        let said = text(&output.stderr);
+        assert_eq!(
+            said.contains(line),
+            arguments[0] == "--fail-if-leak",
+            "{said}"
+        );
+        output.status.code()
+    };
+    assert_eq!(code(&["-o", "a", "true"]), Some(0));
+    assert_eq!(
+        code(&["--fail-if-leak", "1MB/h", "-o", "b", "true"]),
+        Some(4)
+    );
+    let failing = ["--fail-if-leak", "1MB/h", "-o", "c", "sh", "-c", "exit 9"];
+    assert_eq!(
+        code(&failing),
+        Some(9),
+        "the program's own failure goes first"
+    );
+    // Half a dump proves nothing, neither of a leak nor of none.
+    fs::write(scratch.0.join("half.heap"), leak().replace("# end\n", "")).expect("a dump");
+    let script = "cp half.heap d/malloscope.7.0.t0.heap";
+    let half = ["--fail-if-leak", "1MB/h", "-o", "d", "sh", "-c", script];
+    assert_eq!(code(&half), Some(4));
+    let said = text(
+        &run(
+            &scratch,
+            &[
+                "-o",
+                "d",
+                "sh",
+                "-c",
+                "cp half.heap d/malloscope.7.1.t1.heap",
+            ],
+        )
+        .stderr,
+    );
+    assert!(
+        said.contains("The only dump is not whole: no verdict"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_age_that_was_not_reached_makes_no_leak() {
+    let scratch = Scratch::new("horizon");
+    fs::write(scratch.0.join("leak.heap"), leak()).expect("a dump");
+    let script = "cp leak.heap $0/malloscope.7.0.t0.heap";
+    let said = |directory: &str, horizon: &str| {
+        let arguments = [
+            "--horizon",
+            horizon,
+            "-o",
+            directory,
+            "sh",
+            "-c",
+            script,
+            directory,
+        ];
+        text(&run(&scratch, &arguments).stderr)
+    };
+    assert!(said("a", "1h").contains("malloscope: Yes, it leaks 60.0 MB/h"));
+    let early = said("b", "5h");
+    assert!(
+        early.contains("It grows 60.0 MB/h, and nothing of it was ever freed"),
+        "{early}"
+    );
+    assert!(
+        early.contains("nothing was freed in the 4 h watched, but asked for is an age of 5 h"),
+        "{early}"
+    );
+}
+
+#[test]
+fn the_end_is_told_first() {
+    let scratch = Scratch::new("end");
+    fs::write(scratch.0.join("leak.heap"), leak()).expect("a dump");
+    let said = |directory: &str, end: &str| {
+        let script = format!("cp leak.heap {directory}/malloscope.7.0.t0.heap; {end}");
+        text(&run(&scratch, &["-o", directory, "sh", "-c", &script]).stderr)
+    };
+    let failed = said("a", "exit 1");
+    let (end, verdict) = (
+        failed.find("malloscope: It ended with exit code 1 after"),
+        failed.find("Yes, it leaks"),
+    );
+    assert!(end.is_some() && end < verdict, "{failed}");
+    let page = fs::read_to_string(scratch.0.join("a/report.html")).expect("a page");
+    assert!(page.contains("<p>It ended with exit code 1 after"));
+    assert!(said("b", "kill -9 $$").contains("malloscope: It was killed by SIGKILL after"));
+    assert!(said("c", "kill -11 $$").contains("malloscope: It was ended by SIGSEGV after"));
+    assert!(!said("d", "true").contains("malloscope: It "));
+}
+
 #[test]
 fn the_summary_of_a_job_gets_the_answer() {
     let scratch = Scratch::new("job");

@@ -227,6 +227,8 @@ options! {
         /// `java_checked` and `java_differs` in the dumps have the result. For tests: it makes class
         /// loading slower.
         prof_java_check: bool = false, Flag;
+        /// Names of generated code by the map that its runtime writes for perf (`/tmp/perf-PID.map`, jitdump).
+        prof_perf_map: bool = true, Flag;
         /// Also sample the objects of a JVM (11 or later). The dumps show which of them are live.
         prof_java_heap: bool = false, Flag;
         /// Collect the JVM's garbage before each dump, except the one at exit.

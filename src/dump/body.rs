@@ -158,6 +158,7 @@ fn facts(request: &Request<'_>, line: &mut [u8], out: &mut Profile<'_, '_>) -> R
         out.number("rss_java_heap_shared_bytes", resident.java_heap_shared)?;
         out.number("rss_code_bytes", resident.code)?;
         out.number("rss_data_bytes", resident.data)?;
+        out.number("rss_chosen_bytes", resident.chosen)?;
     }
     if let Some(limit) = process::cgroup::limit(line) {
         out.number("cgroup_limit_bytes", limit)?;

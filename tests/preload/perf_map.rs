@@ -97,6 +97,14 @@ fn without_a_map_the_dump_says_what_would_name_the_code() {
 }
 
 #[test]
+fn it_can_be_switched_off() {
+    let conf = format!("{CONF},prof_perf_map:false");
+    let run = Preload::new("generated.c").conf(&conf).run().succeeded();
+    let _ = fs::remove_file(format!("/tmp/perf-{}.map", run.truth("pid")));
+    assert!(run.final_dump().managed.is_empty());
+}
+
+#[test]
 fn a_huge_map_is_read_as_far_as_memory_for_names_goes() {
     let small = run(&["large", "3"]).final_dump();
     assert_eq!(names(&small, 1000), ["the last :"]);

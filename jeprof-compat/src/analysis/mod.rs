@@ -2,10 +2,11 @@
 //! for the reading of a series.
 //!
 //! `graph` is callers and what they call, trimmed to what can be drawn. `series` is the dumps of a
-//! process in the order of time, `suspects` the call paths of it that leak, `diff` what changed between
-//! two dumps.
+//! process in the order of time, `fleet` the workers of one program as one process, `suspects` the call
+//! paths of a process that leak, `diff` what changed between two dumps.
 
 pub mod diff;
+pub mod fleet;
 pub mod graph;
 pub mod series;
 pub mod suspects;

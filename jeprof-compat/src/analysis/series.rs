@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use crate::figures::words;
 use crate::profile::identity::Identity;
-use crate::profile::model::{Profile, Sample, ValueKind};
+use crate::profile::model::{Profile, Sample, Seen, ValueKind};
 use crate::profile::read;
 use crate::symbolize::{Locator, symbolize};
 
@@ -41,6 +41,23 @@ pub struct Process {
     pub name: String,
     /// Dumps by time; never empty.
     pub dumps: Vec<Dump>,
+    /// What its end did to the evidence.
+    pub exit: Exit,
+}
+
+/// What the dump at exit says of what was live before.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Exit {
+    /// Nothing else: it shows as much, or there is none.
+    #[default]
+    Whole,
+    /// Exit handlers and destructors had freed what was live before them. That dump was left out.
+    TornDown {
+        /// Bytes that were live before.
+        held: f64,
+    },
+    /// There is no other dump, and nobody knows what was freed before it.
+    Alone,
 }
 
 /// What a directory holds.
@@ -62,6 +79,12 @@ pub struct Track {
 }
 
 impl Series {
+    /// Shows the frames of one language alone.
+    pub fn see(&mut self, seen: Seen) {
+        let dumps = self.processes.iter_mut().flat_map(|p| &mut p.dumps);
+        dumps.for_each(|dump| dump.profile.seen = seen);
+    }
+
     /// Reads dumps, and all dumps of directories among `paths`.
     pub fn read(paths: &[PathBuf]) -> Result<Series> {
         let mut files = Vec::new();
@@ -124,6 +147,7 @@ impl Series {
             processes: vec![Process {
                 name: name.to_owned(),
                 dumps,
+                exit: Exit::Whole,
             }],
             notes: Vec::new(),
         }
@@ -133,14 +157,19 @@ impl Series {
         found.sort_by(|a, b| a.0.order(&b.0));
         let mut before: Option<Identity> = None;
         let mut first_at = 0.0;
+        let mut started = Vec::new();
         for (identity, mut dump) in found {
             let is_new = !before
                 .as_ref()
                 .is_some_and(|b| b.is_same_process(&identity));
             if is_new {
                 first_at = if identity.knows_start { 0.0 } else { dump.at };
-                let (name, dumps) = (identity.name(), Vec::new());
-                self.processes.push(Process { name, dumps });
+                started.push(identity.started());
+                self.processes.push(Process {
+                    name: identity.name(),
+                    dumps: Vec::new(),
+                    exit: Exit::Whole,
+                });
             }
             dump.at -= first_at;
             if let Some(process) = self.processes.last_mut() {
@@ -148,6 +177,7 @@ impl Series {
             }
             before = Some(identity);
         }
+        self.tell_apart(&started);
         for process in &mut self.processes {
             process.dumps.sort_by(|a, b| a.at.total_cmp(&b.at));
             self.notes.extend(process.leave_cut_off());
@@ -155,6 +185,19 @@ impl Series {
         }
         let live = |p: &Process| live(p.last());
         self.processes.sort_by(|a, b| live(b).total_cmp(&live(a)));
+    }
+
+    /// The first process of a container always has the same number: what was started again is named by when.
+    fn tell_apart(&mut self, started: &[Option<String>]) {
+        let mut count: HashMap<String, usize> = HashMap::new();
+        for process in &self.processes {
+            *count.entry(process.name.clone()).or_default() += 1;
+        }
+        for (process, started) in self.processes.iter_mut().zip(started) {
+            if let (Some(started), 2..) = (started, count[&process.name]) {
+                process.name += &format!(", started {started}");
+            }
+        }
     }
 
     /// Names the frames of the last dump of every process.
@@ -228,11 +271,15 @@ impl Process {
     /// Leaves out a dump at exit that shows less than the one before it: an interpreter frees its objects
     /// at its end, and destructors their containers. What lived until then is what the program held, and
     /// what was freed only then is no sign of health. Returns a note.
-    fn leave_torn_down(&mut self) -> Option<String> {
+    pub fn leave_torn_down(&mut self) -> Option<String> {
+        let is_at_exit = self.last().process.get("trigger") == Some("final");
         let [.., before, last] = &self.dumps[..] else {
+            self.exit = match is_at_exit {
+                true => Exit::Alone,
+                false => Exit::Whole,
+            };
             return None;
         };
-        let is_at_exit = last.profile.process.get("trigger") == Some("final");
         let (held, left) = (live(&before.profile), live(&last.profile));
         if !is_at_exit || left >= held * HELD_AT_EXIT {
             return None;
@@ -244,6 +291,7 @@ impl Process {
             words::bytes(left),
             words::bytes(held)
         );
+        self.exit = Exit::TornDown { held };
         self.dumps.pop();
         Some(note)
     }
@@ -315,6 +363,7 @@ mod tests {
         let mut process = Process {
             name: "pid 1".to_owned(),
             dumps,
+            exit: Exit::Whole,
         };
         let note = process.leave_torn_down();
         (process.dumps.iter().map(|dump| dump.at).collect(), note)

@@ -13,7 +13,7 @@ use crate::analysis::series::Series;
 use crate::command::console::MALLOSCOPE;
 use crate::command::load::Loaded;
 use crate::figures::quantity;
-use crate::profile::model::{MALLOC, ValueKind};
+use crate::profile::model::{Language, MALLOC, Seen, ValueKind};
 use crate::stacks::filter::Filter;
 use crate::stacks::naming::Granularity;
 use crate::stacks::{NamedProfile, Selection};
@@ -41,6 +41,9 @@ pub(super) struct Narrowing {
     /// No stacks with a frame that matches
     #[arg(long, value_name = "REGEXP")]
     ignore: Option<Regex>,
+    /// Only frames of this language; stacks without one are left out
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(super) language: Option<Seen>,
     /// Where the program lies now, if not where it ran
     #[arg(long, value_name = "PROGRAM")]
     program: Option<PathBuf>,
@@ -72,6 +75,11 @@ impl Narrowing {
         }
     }
 
+    /// Whose frames are shown.
+    pub(super) fn seen(&self) -> Seen {
+        self.language.unwrap_or_default()
+    }
+
     pub(super) fn locator(&self) -> Locator {
         Locator {
             program: self.program.clone(),
@@ -95,7 +103,8 @@ impl Choice {
 
     /// Reads it with its names; `base` is to be subtracted.
     pub(super) fn load(&self, base: Option<&Path>) -> Result<(Loaded, Option<String>)> {
-        let loaded = Loaded::load(&[self.dump()?], base, &self.narrowing.locator())?;
+        let mut loaded = Loaded::load(&[self.dump()?], base, &self.narrowing.locator())?;
+        loaded.see(self.narrowing.seen());
         MALLOSCOPE.warn(&loaded.warnings);
         let kind = loaded.kind(&self.kind)?;
         Ok((loaded, kind))
@@ -104,13 +113,20 @@ impl Choice {
     /// True when it is not the whole of malloc's samples.
     pub(super) fn is_part(&self) -> bool {
         let filter = self.narrowing.filter();
-        filter.focus.is_some() || filter.ignore.is_some() || self.kind != MALLOC
+        let is_narrow = filter.focus.is_some() || filter.ignore.is_some();
+        is_narrow || self.kind != MALLOC || self.narrowing.seen() != Seen::All
     }
 }
 
 impl Shown {
     /// The stacks that were chosen, and the name of the program.
     pub(super) fn named(&self, choice: &Choice) -> Result<(NamedProfile, String)> {
+        let (named, loaded) = self.loaded(choice)?;
+        Ok((named, loaded.program().to_owned()))
+    }
+
+    /// The same, with the dumps that they are from.
+    pub(super) fn loaded(&self, choice: &Choice) -> Result<(NamedProfile, Loaded)> {
         let (loaded, kind) = choice.load(self.base.as_deref())?;
         if self.temporary.is_some() && !loaded.has_all_stacks() {
             MALLOSCOPE.warn(&[
@@ -127,7 +143,16 @@ impl Shown {
             filter: choice.narrowing.filter(),
             marks_inlined: false,
         });
-        Ok((named, loaded.program().to_owned()))
+        Ok((named, loaded))
+    }
+
+    /// Is the whole of malloc's live memory shown, and no base subtracted?
+    pub(super) fn is_whole(&self, choice: &Choice) -> bool {
+        let filter = choice.narrowing.filter();
+        filter.focus.is_none()
+            && filter.ignore.is_none()
+            && self.base.is_none()
+            && choice.kind == MALLOC
     }
 }
 
@@ -151,6 +176,32 @@ impl ValueEnum for ValueKind {
             ValueKind::AllocObjects => {
                 possible("allocated-blocks", "Blocks ever allocated (prof_accum)")
             }
+        }
+    }
+}
+
+impl ValueEnum for Seen {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [Language; 5] = Language::ALL;
+        &[
+            Seen::Only(ALL[0]),
+            Seen::Only(ALL[1]),
+            Seen::Only(ALL[2]),
+            Seen::Only(ALL[3]),
+            Seen::Only(ALL[4]),
+            Seen::Native,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Seen::All => None,
+            Seen::Only(Language::Java) => possible("java", "Java, and what else a JVM runs"),
+            Seen::Only(Language::Ruby) => possible("ruby", "Ruby"),
+            Seen::Only(Language::Python) => possible("python", "Python"),
+            Seen::Only(Language::JavaScript) => possible("js", "JavaScript"),
+            Seen::Only(Language::Jit) => possible("jit", "Generated code that a perf map names"),
+            Seen::Native => possible("native", "C, C++, Rust: code of files"),
         }
     }
 }

@@ -109,6 +109,9 @@ pub fn diff(args: &Args) -> Result<u8> {
     let mut warnings = Vec::new();
     let (mut before, mut after) = read_both(args, &mut warnings)?;
     let mut profiles = [before.profile, after.profile];
+    for profile in &mut profiles {
+        profile.seen = args.narrowing.seen();
+    }
     warnings.extend(symbolize(&mut profiles, &args.narrowing.locator()));
     [before.profile, after.profile] = profiles;
     MALLOSCOPE.warn(&warnings);

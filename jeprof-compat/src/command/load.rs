@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 
 use crate::profile::identity::DumpName;
-use crate::profile::model::{MALLOC, Profile};
+use crate::profile::model::{MALLOC, Profile, Seen};
 use crate::profile::read;
 use crate::stacks::{NamedProfile, Part, Selection};
 use crate::symbolize::{Locator, symbolize};
@@ -43,6 +43,13 @@ impl Loaded {
             .warnings
             .extend(symbolize(&mut loaded.profiles, locator));
         Ok(loaded)
+    }
+
+    /// Shows the frames of one language alone.
+    pub(super) fn see(&mut self, seen: Seen) {
+        for profile in &mut self.profiles {
+            profile.seen = seen;
+        }
     }
 
     /// The kind of samples that `name` asks for, `None` for malloc's; an error when none of the

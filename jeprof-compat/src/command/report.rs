@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::analysis::series::{Process, Series};
-use crate::profile::model::Profile;
+use crate::figures::quantity;
+use crate::profile::model::{Profile, Seen};
 use crate::report::{self, Report, Secrets};
 use crate::symbolize::{Locator, symbolize};
 use crate::view::html;
@@ -30,6 +31,12 @@ pub struct Args {
     /// Beside FILE a page for each other process: `report.PID.html`
     #[arg(long, conflicts_with = "pid")]
     each: bool,
+    /// Only frames of this language; stacks without one are left out
+    #[arg(long, value_enum, value_name = "NAME")]
+    language: Option<Seen>,
+    /// The age that must be reached without being freed before it is called a leak, as in 10m
+    #[arg(long, value_name = "TIME", value_parser = quantity::seconds)]
+    horizon: Option<u64>,
     /// Leave out the command line
     #[arg(long)]
     no_cmdline: bool,
@@ -42,8 +49,9 @@ pub struct Args {
 pub fn report(args: &Args) -> Result<u8> {
     let locator = Locator::default();
     let mut series = Series::read(&args.dumps)?;
+    series.see(args.language.unwrap_or_default());
     series.symbolize(&locator);
-    let survey = Survey::of(&series);
+    let survey = Survey::of(&series, args.horizon.unwrap_or(0) as f64);
     let Some(most) = survey.most(&series, args.pid) else {
         let names = series.processes.iter().map(|p| p.name.as_str());
         let names: Vec<&str> = names.take(MOST_NEIGHBOURS).collect();
@@ -87,18 +95,24 @@ pub(crate) struct Judged {
     pub(crate) report: Report,
     /// Bytes an hour that leak for certain.
     pub(crate) leak_lower: f64,
+    /// Whether enough was seen of any process to tell.
+    pub(crate) is_seen: bool,
 }
 
 /// The report of the process that certainly leaks most; of equals the one with the most live bytes.
 /// Nothing without a process.
-pub(crate) fn of_series(mut series: Series, locator: &Locator) -> Option<Judged> {
+pub(crate) fn of_series(mut series: Series, locator: &Locator, horizon: f64) -> Option<Judged> {
     series.symbolize(locator);
-    let survey = Survey::of(&series);
+    let survey = Survey::of(&series, horizon);
     let at = survey.most(&series, None)?;
     let leak_lower = survey.lower(at);
     let mut report = page(&survey, &mut series, at, &[], locator);
     report.bound();
-    Some(Judged { report, leak_lower })
+    Some(Judged {
+        report,
+        leak_lower,
+        is_seen: survey.is_seen(),
+    })
 }
 
 /// What the page of a process says, with names for all frames of the dumps that it shows.

@@ -9,12 +9,13 @@ use serde::Serialize;
 
 use crate::analysis::series::{Process, Series};
 use crate::command::console::MALLOSCOPE;
-use crate::command::tolerance::{LEAKS, Tolerance};
+use crate::command::tolerance::{LEAKS, Tolerance, UNSEEN};
 use crate::figures::words;
-use crate::profile::model::MALLOC;
+use crate::profile::model::{MALLOC, Seen};
 use crate::report::{Conclusion, Findings, Suspect};
 use crate::symbolize::Locator;
-use crate::view::{markdown, sentences, terminal};
+use crate::view::sentences::survey::Survey;
+use crate::view::{markdown, terminal};
 
 /// Say whether a program leaks, how fast, and where, from its dumps
 #[derive(Clone, Debug, clap::Args)]
@@ -22,6 +23,9 @@ pub struct Args {
     /// Directories with dumps, or dumps
     #[arg(value_name = "DIR", required = true)]
     dumps: Vec<PathBuf>,
+    /// Only frames of this language; stacks without one are left out
+    #[arg(long, value_enum, value_name = "NAME")]
+    language: Option<Seen>,
     /// Machine-readable output
     #[arg(long)]
     json: bool,
@@ -32,41 +36,48 @@ pub struct Args {
     tolerance: Tolerance,
 }
 
-/// The findings of one kind of samples of one process, in JSON.
+/// The findings of one kind of samples of one process, or of the workers of one program together, in JSON.
 #[derive(Serialize)]
 struct Answer<'a> {
     process: &'a str,
+    processes: Vec<&'a str>,
     kind: &'a str,
     seconds: f64,
     dumps: usize,
+    horizon: Watched,
     conclusion: &'a Conclusion,
     detection_floor_bytes_per_hour: Option<f64>,
     leak_lower_bytes_per_hour: f64,
     suspects: &'a [Suspect],
 }
 
+/// How far the verdicts see, in JSON.
+#[derive(Serialize)]
+struct Watched {
+    watched_seconds: f64,
+    slowest_cycle_seconds: f64,
+    needed_age_seconds: f64,
+}
+
 /// Findings with whose they are.
 struct Found<'a> {
-    process: &'a Process,
+    /// One process, or the workers of one program.
+    processes: Vec<&'a Process>,
+    name: String,
     kind: Option<String>,
+    seconds: f64,
+    dumps: usize,
     findings: Findings,
 }
 
 /// Runs; the answer is the exit code.
 pub fn suspects(args: &Args) -> Result<u8> {
     let mut series = Series::read(&args.dumps)?;
+    series.see(args.language.unwrap_or_default());
     series.symbolize(&Locator::default());
     MALLOSCOPE.warn(&series.notes);
-    let mut found: Vec<Found<'_>> = Vec::new();
-    for process in &series.processes {
-        let kinds = sentences::survey::found(process).into_iter();
-        found.extend(kinds.map(|(kind, findings)| Found {
-            process,
-            kind,
-            findings,
-        }));
-    }
-    found.sort_by(|a, b| b.findings.leak_lower.total_cmp(&a.findings.leak_lower));
+    let survey = Survey::of(&series, args.tolerance.horizon());
+    let found = all(&series, &survey);
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
         let answers: Vec<Answer<'_>> = found.iter().map(Found::answer).collect();
@@ -83,7 +94,41 @@ pub fn suspects(args: &Args) -> Result<u8> {
         .iter()
         .map(|f| f.findings.leak_lower)
         .fold(0.0, f64::max);
+    if args.tolerance.is_asked() && !survey.is_seen() {
+        MALLOSCOPE.warn(&["too little was seen to tell whether it leaks".to_owned()]);
+        return Ok(UNSEEN);
+    }
     Ok(args.tolerance.exceeded(lower).map_or(0, |_| LEAKS))
+}
+
+/// What leaks most first; of equals the workers of a program before each of them.
+fn all<'a>(series: &'a Series, survey: &Survey) -> Vec<Found<'a>> {
+    let together = survey.services().into_iter().map(|together| Found {
+        processes: together
+            .service
+            .workers
+            .iter()
+            .map(|at| &series.processes[*at])
+            .collect(),
+        name: format!("{} workers", together.service.workers.len()),
+        kind: None,
+        seconds: together.seconds,
+        dumps: together.dumps,
+        findings: together.findings.clone(),
+    });
+    let mut found: Vec<Found<'_>> = together.collect();
+    for (at, process) in series.processes.iter().enumerate() {
+        found.extend(survey.found(at).iter().map(|(kind, findings)| Found {
+            processes: vec![process],
+            name: process.name.clone(),
+            kind: kind.clone(),
+            seconds: process.dumps.last().map_or(0.0, |dump| dump.at),
+            dumps: process.dumps.len(),
+            findings: findings.clone(),
+        }));
+    }
+    found.sort_by(|a, b| b.findings.leak_lower.total_cmp(&a.findings.leak_lower));
+    found
 }
 
 /// All of the first process, and of the others the verdict: they are mostly its equals.
@@ -91,14 +136,12 @@ fn print(found: &[Found<'_>], out: &mut dyn Write) -> Result<()> {
     let Some(first) = found.first() else {
         return Ok(());
     };
-    let (own, others): (Vec<_>, Vec<_>) = found
-        .iter()
-        .partition(|f| std::ptr::eq(f.process, first.process));
+    let (own, others): (Vec<_>, Vec<_>) = found.iter().partition(|f| f.name == first.name);
     for (number, found) in own.iter().enumerate() {
         if number > 0 {
             writeln!(out)?;
         }
-        terminal::suspects::write(&found.title(), &found.findings, found.seconds(), out)?;
+        terminal::suspects::write(&found.title(), &found.findings, found.seconds, out)?;
     }
     for found in others {
         let headline = &found.findings.conclusion.headline;
@@ -108,22 +151,21 @@ fn print(found: &[Found<'_>], out: &mut dyn Write) -> Result<()> {
 }
 
 impl Found<'_> {
-    fn seconds(&self) -> f64 {
-        self.process.dumps.last().map_or(0.0, |dump| dump.at)
-    }
-
     fn title(&self) -> String {
-        let program = self.process.last().process.program();
-        let count = self.process.dumps.len();
+        let program = self
+            .processes
+            .first()
+            .map_or("", |p| p.last().process.program());
+        let count = self.dumps;
         let kind = self
             .kind
             .as_ref()
             .map_or(String::new(), |kind| format!(", {kind}"));
         format!(
             "{program} {}, {count} {} in {}{kind}",
-            self.process.name,
+            self.name,
             if count == 1 { "dump" } else { "dumps" },
-            words::duration(self.seconds()),
+            words::duration(self.seconds),
         )
         .trim_start()
         .to_owned()
@@ -135,15 +177,21 @@ impl Found<'_> {
             suspects,
             ..
         } = &self.findings;
-        markdown::findings(&self.title(), conclusion, suspects, self.seconds())
+        markdown::findings(&self.title(), conclusion, suspects, self.seconds)
     }
 
     fn answer(&self) -> Answer<'_> {
         Answer {
-            process: &self.process.name,
+            process: &self.name,
+            processes: self.processes.iter().map(|p| p.name.as_str()).collect(),
             kind: self.kind.as_deref().unwrap_or(MALLOC),
-            seconds: self.seconds(),
-            dumps: self.process.dumps.len(),
+            seconds: self.seconds,
+            dumps: self.dumps,
+            horizon: Watched {
+                watched_seconds: self.findings.horizon.watched,
+                slowest_cycle_seconds: self.findings.horizon.cycle,
+                needed_age_seconds: self.findings.horizon.needed(),
+            },
             conclusion: &self.findings.conclusion,
             detection_floor_bytes_per_hour: self.findings.floor,
             leak_lower_bytes_per_hour: self.findings.leak_lower,

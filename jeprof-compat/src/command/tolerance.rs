@@ -5,6 +5,9 @@ use crate::figures::quantity;
 /// The exit code when more leaks than that.
 pub(super) const LEAKS: u8 = 3;
 
+/// The exit code when nobody can tell: no dump, or too few samples. Silence is no pass.
+pub(super) const UNSEEN: u8 = 4;
+
 /// What may leak.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Tolerance {
@@ -12,12 +15,26 @@ pub(super) struct Tolerance {
         long,
         value_name = "RATE",
         value_parser = quantity::rate,
-        help = "Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min; for CI"
+        help = "Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when \
+                too little was seen to tell; for CI"
     )]
     fail_if_leak: Option<f64>,
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = quantity::seconds,
+        help = "The age that must be reached without being freed before it is called a leak, as in 10m; without \
+                it three times the slowest cycle seen in the program"
+    )]
+    horizon: Option<u64>,
 }
 
 impl Tolerance {
+    /// The age in seconds that a leak must have reached.
+    pub(super) fn horizon(self) -> f64 {
+        self.horizon.unwrap_or(0) as f64
+    }
+
     /// Does the exit code answer?
     pub(super) fn is_asked(self) -> bool {
         self.fail_if_leak.is_some()

@@ -4,6 +4,7 @@
 //! heap is an estimate and the kernel counts a moment later.
 
 use crate::profile::model::Profile;
+use crate::profile::runtimes::Runtime;
 
 /// A use of resident memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub enum Part {
     LiveHeap,
     /// Objects of a JVM.
     JavaHeap,
+    /// Objects of V8.
+    V8Heap,
     /// Stacks of threads.
     Stacks,
     /// Code made at run time.
@@ -34,6 +37,7 @@ impl Part {
         match self {
             Part::LiveHeap => "live heap",
             Part::JavaHeap => "Java heap",
+            Part::V8Heap => "V8 heap",
             Part::Stacks => "thread stacks",
             Part::Code => "JIT code",
             Part::Data => "library data",
@@ -52,6 +56,9 @@ impl Part {
             }
             Part::JavaHeap => {
                 "Objects of the JVM, live and dead: prof_java_heap:true says which classes and lines."
+            }
+            Part::V8Heap => {
+                "Objects of JavaScript, live and dead: prof_js_heap:true says which lines made them."
             }
             Part::Stacks => "Stacks of threads that were seen to allocate: growth here is threads.",
             Part::Code => "Code that a JIT made: it has a ceiling in every runtime.",
@@ -101,11 +108,17 @@ impl Account {
         let stacks = take(&mut private, recorded("rss_stacks_bytes"));
         let code = take(&mut private, recorded("rss_code_bytes"));
         let data = take(&mut private, recorded("rss_data_bytes"));
+        // Others put memory at places of their own choice, too: Go does.
+        let has_v8 = Runtime::of(profile).is_some_and(|runtime| runtime.kind == Some("js_heap"));
+        let chosen = take(&mut private, recorded("rss_chosen_bytes"));
+        let v8 = if has_v8 { chosen } else { 0.0 };
+        private += chosen - v8;
         let own = take(&mut private, recorded("profiler_bytes"));
         let live = take(&mut private, all_live);
         let parts = vec![
             (Part::LiveHeap, live),
             (Part::JavaHeap, java + java_shared),
+            (Part::V8Heap, v8),
             (Part::Rest, private),
             (Part::Stacks, stacks),
             (Part::Code, code),
@@ -142,9 +155,13 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::model::{ProcessFacts, Sample, Values};
+    use crate::profile::model::{Mapping, ProcessFacts, Sample, Values};
 
     fn account(live: f64, facts: &[(&str, &str)]) -> Account {
+        Account::of(&profile(live, facts)).expect("an account")
+    }
+
+    fn profile(live: f64, facts: &[(&str, &str)]) -> Profile {
         let entries = facts
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
@@ -152,7 +169,7 @@ mod tests {
             inuse_space: live,
             ..Values::default()
         };
-        let profile = Profile {
+        Profile {
             samples: vec![Sample {
                 values,
                 ..Sample::default()
@@ -162,8 +179,24 @@ mod tests {
                 ..ProcessFacts::default()
             },
             ..Profile::default()
-        };
-        Account::of(&profile).expect("an account")
+        }
+    }
+
+    #[test]
+    fn the_heap_of_v8_is_known_in_a_node() {
+        let mut facts = FACTS.to_vec();
+        facts.push(("rss_chosen_bytes", "90"));
+        assert_eq!(account(0.0, &facts).get(Part::V8Heap), 0.0, "no Node");
+        let mut profile = profile(0.0, &facts);
+        profile.mappings.push(Mapping {
+            path: "/usr/bin/node".to_owned(),
+            executable: true,
+            ..Mapping::default()
+        });
+        let account = Account::of(&profile).expect("an account");
+        assert_eq!(account.get(Part::V8Heap), 90.0);
+        let sum: f64 = account.parts.iter().map(|(_, bytes)| bytes).sum();
+        assert_eq!(sum, account.rss);
     }
 
     const FACTS: [(&str, &str); 8] = [

@@ -5,3 +5,4 @@ pub mod account;
 pub mod identity;
 pub mod model;
 pub mod read;
+pub mod runtimes;

@@ -191,6 +191,17 @@ impl Language {
         }
     }
 
+    /// Its code, in words.
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::Java => "Java code",
+            Language::Ruby => "Ruby code",
+            Language::Python => "Python code",
+            Language::JavaScript => "JavaScript",
+            Language::Jit => "generated code",
+        }
+    }
+
     /// The language behind a key; `None` for what a later version may write.
     pub fn from_key(key: &str) -> Option<Language> {
         Language::ALL.into_iter().find(|l| l.key() == key)
@@ -299,6 +310,20 @@ pub struct Profile {
     pub process: ProcessFacts,
     /// The end of the file was missing.
     pub cut_off: bool,
+    /// Whose frames a person wants to see.
+    pub seen: Seen,
+}
+
+/// Which frames of a stack are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seen {
+    /// All.
+    #[default]
+    All,
+    /// Those of one language.
+    Only(Language),
+    /// Machine code that a compiler made before the program ran.
+    Native,
 }
 
 impl Profile {

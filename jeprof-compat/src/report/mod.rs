@@ -76,6 +76,20 @@ impl Report {
         }
     }
 
+    /// Tells how the process ended before all else, and marks it on the timeline.
+    pub fn tell_end(&mut self, end: String) {
+        let seconds = self
+            .timeline
+            .points
+            .last()
+            .map_or(0.0, |point| point.seconds);
+        self.timeline.marks.push(Mark {
+            seconds,
+            text: end.clone(),
+        });
+        self.conclusion.sentences.insert(0, end);
+    }
+
     /// Texts that come from names, as a page can bear them.
     pub fn bound(&mut self) {
         let header = &mut self.header;

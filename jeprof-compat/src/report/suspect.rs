@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::analysis::suspects::Verdict;
+use crate::analysis::suspects::{Horizon, Verdict};
 use crate::figures::Estimate;
+use crate::stacks::origin::Origin;
 
 /// What is said of one kind of samples of a process.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Findings {
     pub leak_lower: f64,
     /// Bytes an hour above which a leak of one path would have been seen.
     pub floor: Option<f64>,
+    /// How far it sees.
+    pub horizon: Horizon,
 }
 
 /// The answer in words.
@@ -42,6 +45,8 @@ pub struct Suspect {
     pub sentence: String,
     /// Why the verdict is what it is, in words with figures.
     pub reason: String,
+    /// Whether an extension, the script or the runtime asked for the memory, where there is a runtime.
+    pub origin: Option<Origin>,
     /// Which kind of samples it was found in: [`super::Kind::name`].
     pub kind: String,
     /// Bytes an hour that do not come back.
@@ -80,7 +85,8 @@ impl Suspect {
         let lists = self.keywords.iter_mut().chain(&mut self.advice);
         let frames = self.stack.iter_mut();
         let frames = frames.flat_map(|f| [&mut f.name, &mut f.place, &mut f.module]);
-        own.into_iter().chain(lists).chain(frames)
+        let origin = self.origin.iter_mut().flat_map(Origin::texts);
+        own.into_iter().chain(origin).chain(lists).chain(frames)
     }
 }
 

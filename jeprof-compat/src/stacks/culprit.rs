@@ -5,13 +5,13 @@
 //! stack with managed frames all that lies in the runtime's modules, the classes of its standard
 //! library, and the markers that stand where a frame is missing (`[deopt]`). A native library of the
 //! user's own, called from managed code, is to blame itself. Where a script called it (Ruby) the
-//! line of the script is to blame, and [`leaf_module`] says which library asked for the memory.
+//! line of the script is to blame, and `origin` says which library asked for the memory.
 
 use crate::profile::model::Language;
 use crate::stacks::naming::{Frame, FrameKind};
 
 /// Modules of which no function is ever the culprit.
-const GLUE_MODULES: [&str; 10] = [
+const GLUE_MODULES: [&str; 11] = [
     "libc.so",
     "libc-",
     "ld-linux",
@@ -22,6 +22,7 @@ const GLUE_MODULES: [&str; 10] = [
     "libm.so",
     "libpthread",
     "libgcc_s.so",
+    "libffi.so",
 ];
 
 /// Wrappers around malloc inside the runtimes and libraries that everybody uses.
@@ -122,6 +123,17 @@ const STANDARD_LIBRARIES: [&str; 9] = [
     "hashbrown::",
 ];
 
+/// Modules of the runtimes alone.
+const RUNTIMES: [&str; 7] = [
+    "libjvm.so",
+    "libruby",
+    "libpython",
+    "libnode.so",
+    "libcoreclr.so",
+    "libclrjit.so",
+    "beam.smp",
+];
+
 /// Executables that run other people's programs.
 const INTERPRETERS: [&str; 6] = ["ruby", "python", "node", "perl", "php", "java"];
 
@@ -166,26 +178,6 @@ fn of_script(frames: &[&Frame], first: usize) -> Option<usize> {
     own.or_else(|| lines().next()).map(|(at, _)| at)
 }
 
-/// The native library that asked for the memory on behalf of a script whose line `at` is: the first
-/// that is neither an allocator nor the runtime itself.
-pub fn leaf_module<'a>(frames: &[&'a Frame], at: usize) -> Option<&'a str> {
-    let culprit = frames.get(at)?;
-    culprit
-        .language
-        .filter(|language| *language == Language::Ruby)?;
-    let native = frames
-        .iter()
-        .take_while(|frame| frame.kind != FrameKind::Managed);
-    let is_library = |frame: &&&Frame| {
-        !in_modules(frame, &GLUE_MODULES)
-            && !in_modules(frame, &["libruby", "libmalloscope"])
-            && !in_modules(frame, &INTERPRETERS)
-    };
-    native
-        .filter(is_library)
-        .find_map(|frame| frame.module.as_deref())
-}
-
 /// Written for this program: its own modules, or managed code.
 fn is_own(frame: &Frame) -> bool {
     match frame.kind {
@@ -204,6 +196,7 @@ pub fn is_glue(frame: &Frame) -> bool {
     if frame.kind == FrameKind::Managed {
         let is_runtime = match frame.language {
             Some(Language::Ruby) => ruby::is_own_code(frame.file.as_deref(), frame.line),
+            Some(Language::JavaScript) => is_built_in(frame),
             _ => starts_with_any(&frame.name, &RUNTIME_CLASSES),
         };
         return frame.name.starts_with('[') || is_runtime;
@@ -212,6 +205,22 @@ pub fn is_glue(frame: &Frame) -> bool {
         || starts_with_any(&frame.name, &WRAPPERS)
         || OWN_WRAPPERS.contains(&frame.name.as_str())
         || frame.name.ends_with("alloc")
+}
+
+/// JavaScript that comes inside the runtime, not in the program's files.
+fn is_built_in(frame: &Frame) -> bool {
+    let file = frame.file.as_deref().unwrap_or_default();
+    file.starts_with("node:")
+}
+
+/// The C library and what belongs to it: never asks for itself.
+pub fn is_glue_module(file_name: &str) -> bool {
+    starts_with_any(file_name, &GLUE_MODULES)
+}
+
+/// A language runtime: its library, or its executable.
+pub fn is_runtime_module(file_name: &str) -> bool {
+    starts_with_any(file_name, &RUNTIMES) || starts_with_any(file_name, &INTERPRETERS)
 }
 
 fn in_modules(frame: &Frame, modules: &[&str]) -> bool {
@@ -331,27 +340,25 @@ mod tests {
     }
 
     #[test]
-    fn the_line_of_a_script_is_to_blame_and_the_library_is_told() {
+    fn the_line_of_a_script_is_to_blame() {
         let blamed = |stack: &str| {
             let frames = ruby_stack(stack);
             let frames: Vec<&Frame> = frames.iter().collect();
-            let at = position(&frames);
-            let module = leaf_module(&frames, at).unwrap_or("none");
-            format!("{} {module}", frames[at].name)
+            frames[position(&frames)].name.clone()
         };
         let gem = "/var/lib/gems/3.1.0/gems/dalli-3/lib/dalli.rb";
         let client =
             format!("mcache.so:set < Client#set - < Dalli#write {gem} < Cache#write app.rb");
-        assert_eq!(blamed(&client), "Cache#write mcache.so");
+        assert_eq!(blamed(&client), "Cache#write");
         let in_gem_alone = format!("mcache.so:set < Client#set - < Dalli#write {gem}");
-        assert_eq!(blamed(&in_gem_alone), "Dalli#write mcache.so");
+        assert_eq!(blamed(&in_gem_alone), "Dalli#write");
         let zlib = "libz.so.1:deflateInit2_ < zlib.so:new < Zlib::Deflate#initialize - \
                     < Net::HTTP#get /usr/lib/ruby/3.1.0/net/http.rb < Fetch#run app.rb";
-        assert_eq!(blamed(zlib), "Fetch#run libz.so.1");
+        assert_eq!(blamed(zlib), "Fetch#run");
         let string = "libruby-3.1.so:rb_str_plus < String#+ - < Log#add app.rb";
-        assert_eq!(blamed(string), "Log#add none");
+        assert_eq!(blamed(string), "Log#add");
         let none = "libruby-3.1.so:rb_str_plus < String#+ - < Gem#x <internal:gem>";
-        assert_eq!(blamed(none), "String#+ none");
+        assert_eq!(blamed(none), "String#+");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use regex::Regex;
 
-use crate::profile::model::{Line, Location, LocationId, Mapping, Profile, Sample};
+use crate::profile::model::{Line, Location, LocationId, Mapping, Profile, Sample, Seen};
 
 /// One function at one place of a stack: a location with inlined functions is several sites.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +73,25 @@ pub fn place(file: &str, line: Option<u32>) -> String {
 /// allocator's business, and so do our own hooks wherever they stand between a caller and what it
 /// called (`JNI_CreateJavaVM`). In our own dumps the first frame is one by its position: a library that
 /// was moved, stripped or replaced after the run has another name for it, or none.
+///
+/// Where only one language is to be seen the frames of all others go, too.
 pub fn outside_allocator<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<'a>> {
+    let mut sites = whole(profile, sample);
+    match profile.seen {
+        Seen::All => {}
+        Seen::Only(language) => sites.retain(|site| {
+            site.location.managed
+                && site
+                    .line
+                    .is_some_and(|line| line.language == Some(language))
+        }),
+        Seen::Native => sites.retain(|site| !site.location.managed),
+    }
+    sites
+}
+
+/// The same, of all languages.
+pub fn whole<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<'a>> {
     let mut sites: Vec<Site<'a>> = Vec::with_capacity(sample.stack.len());
     for &id in &sample.stack {
         sites.extend(self::sites(profile, id));

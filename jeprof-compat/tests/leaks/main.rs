@@ -16,7 +16,7 @@ const RATE: Rate = Rate::Steady(19);
 
 /// What is told of a simulated process.
 fn findings(process: &Process, kind: Option<&str>) -> Findings {
-    sentences::findings(&suspects::find(process, kind))
+    sentences::findings(&suspects::find(process, kind, 0.0))
 }
 
 fn suspect(sources: &[Source], run: &Run, seed: u64) -> Suspect {
@@ -130,6 +130,60 @@ fn what_does_not_leak_is_not_called_a_leak() {
         let leaks = count(sources, &RUNS[2], 20, Verdict::Leak);
         assert!(leaks <= 1, "{sources:?}: {leaks} of 20");
     }
+}
+
+/// Two hours, and what ends or comes back within 40 minutes.
+#[test]
+fn what_ends_within_a_third_of_the_run_is_no_leak() {
+    let third = RUNS[2].length / 3.0;
+    let innocent: [&[Source]; 7] = [
+        &[Source::Doubling(1, 60.0, third)],
+        &[Source::Doubling(200, 100.0, third)],
+        &[Source::Doubling(50, 20.0, third), Source::Fill(80.0, third)],
+        &[Source::Realloc(200, 100.0, third)],
+        &[Source::Bursts(20.0, third / 3.0, third / 2.0)],
+        &[Source::Daily(100.0, third, third / 10.0)],
+        &[Source::Sawtooth(100.0, third)],
+    ];
+    for sources in innocent {
+        let leaks = count(sources, &RUNS[2], 20, Verdict::Leak);
+        assert!(leaks <= 1, "{sources:?}: {leaks} of 20");
+    }
+}
+
+#[test]
+fn containers_that_grow_to_the_end_leak() {
+    let end = RUNS[2].length;
+    let leaky: [&[Source]; 5] = [
+        &[Source::Fill(100.0, end)],
+        &[Source::Doubling(200, 100.0, end)],
+        &[Source::Doubling(50, 20.0, end), Source::Fill(80.0, end)],
+        &[Source::Realloc(200, 100.0, end)],
+        &[Source::Realloc(1, 100.0, end)],
+    ];
+    for sources in leaky {
+        let found = count(sources, &RUNS[2], 20, Verdict::Leak);
+        assert!(found >= 18, "{sources:?}: {found} of 20");
+    }
+}
+
+#[test]
+fn bursts_that_stay_grow_with_the_traffic() {
+    let leaky: [&[Source]; 2] = [
+        &[Source::Steps(10.0, RUNS[2].length / 10.0)],
+        &[Source::DailyLeak(50.0, RUNS[2].length / 5.0)],
+    ];
+    for sources in leaky {
+        let found = count(sources, &RUNS[2], 20, Verdict::Leak);
+        assert!(found >= 18, "{sources:?}: {found} of 20");
+    }
+    let two = suspect(&[Source::TwoSteps(50.0)], &RUNS[2], 1);
+    assert_eq!(two.verdict, Verdict::Growing);
+    assert!(
+        two.reason.contains("nothing of it was ever freed"),
+        "{}",
+        two.reason
+    );
 }
 
 #[test]

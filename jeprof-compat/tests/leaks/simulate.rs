@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use jeprof_compat::analysis::series::{Dump, Process};
+use jeprof_compat::analysis::series::{Dump, Exit, Process};
 use jeprof_compat::profile::model::{
     Line, Location, LocationId, ProcessFacts, Profile, Sample, StackFacts, Values, Weighed,
 };
@@ -45,6 +45,20 @@ pub enum Source {
     Steps(f64, f64),
     /// So many MB twice: at a third and at two thirds of the run.
     TwoSteps(f64),
+    /// So many MB, evenly until this time, for ever.
+    Fill(f64, f64),
+    /// So many containers with that many MB in all at this time, when they stop to grow: each is freed for
+    /// one twice as large when it is full.
+    Doubling(u32, f64, f64),
+    /// So many buffers with that many MB in all at this time, when they stop to grow: by realloc, in place.
+    Realloc(u32, f64, f64),
+    /// So many MB in a second, each so many seconds, freed after so many.
+    Bursts(f64, f64, f64),
+    /// So many MB at most, each block for an exponential life of the second mean, by traffic that ebbs to
+    /// nothing once in the first time.
+    Daily(f64, f64, f64),
+    /// MB an hour on average, for ever, by such traffic.
+    DailyLeak(f64, f64),
 }
 
 /// A run of this length with dumps at equal distances.
@@ -86,6 +100,8 @@ struct Life {
     end: f64,
     /// What it stood for when it was taken.
     weight: f64,
+    /// Bytes of the block.
+    size: f64,
     /// Uniform: below 2^-k it outlasts k thinnings.
     luck: f64,
 }
@@ -98,10 +114,23 @@ struct Brief {
     bound: f64,
 }
 
+/// A buffer that realloc makes bigger.
+#[derive(Clone, Debug)]
+struct Buffer {
+    /// When a byte of it was drawn: each stands for a period.
+    drawn: Vec<(f64, f64)>,
+    /// Bytes a second, until when.
+    growth: (f64, f64),
+}
+
+/// Bytes of a small block.
+const SMALL: f64 = 1024.0;
+
 /// What a path did.
 #[derive(Default)]
 struct Past {
     lives: Vec<Life>,
+    buffers: Vec<Buffer>,
     brief: Vec<Brief>,
 }
 
@@ -155,10 +184,61 @@ impl Dice<'_> {
                     birth,
                     end,
                     weight,
+                    size: SMALL,
                     luck,
                 });
             }
             birth += self.exponential(least / rate);
+        }
+    }
+
+    /// One block, which is a sample by chance.
+    fn block(&mut self, out: &mut Vec<Life>, size: f64, birth: f64, end: f64) {
+        let p = -(-size / self.periods.at(birth)).exp_m1();
+        let luck = self.uniform();
+        if self.uniform() < p {
+            let weight = size / p;
+            out.push(Life {
+                birth,
+                end,
+                weight,
+                size,
+                luck,
+            });
+        }
+    }
+
+    /// A container that holds `size` bytes at `until`.
+    fn doubling(&mut self, out: &mut Vec<Life>, size: f64, until: f64) {
+        let mut capacity = size / 1024.0 * (1.0 + self.uniform());
+        let full = |capacity: f64| match capacity < size {
+            true => capacity / size * until,
+            false => FOREVER,
+        };
+        let mut birth = 0.0;
+        loop {
+            let end = full(capacity);
+            self.block(out, capacity, birth, end);
+            if end == FOREVER {
+                return;
+            }
+            (birth, capacity) = (end, capacity * 2.0);
+        }
+    }
+
+    /// A buffer that realloc makes bigger, to `size` bytes at `until`.
+    fn realloc(&mut self, size: f64, until: f64) -> Buffer {
+        let rate = size / until;
+        let mut drawn = Vec::new();
+        let mut at = 0.0;
+        loop {
+            let period = self.periods.at(at);
+            at += self.exponential(period) / rate;
+            if at >= until {
+                let growth = (rate, until);
+                return Buffer { drawn, growth };
+            }
+            drawn.push((at, period));
         }
     }
 
@@ -171,6 +251,11 @@ impl Dice<'_> {
             self.arrivals(&mut past.lives, old, (0.0, length), end_of);
         }
     }
+}
+
+/// Traffic that ebbs once a day, of one at most.
+fn tide(at: f64, day: f64) -> f64 {
+    (1.0 - (at / day * std::f64::consts::TAU).cos()) / 2.0
 }
 
 impl Source {
@@ -204,6 +289,44 @@ impl Source {
                     dice.arrivals(out, size * MB, (begin, begin + 1.0), |_, _| FOREVER);
                 }
             }
+            Source::Fill(size, until) => {
+                dice.arrivals(out, size * MB / until, (0.0, until), |_, _| FOREVER);
+            }
+            Source::Doubling(count, size, until) => {
+                let each = size * MB / f64::from(count);
+                (0..count).for_each(|_| dice.doubling(out, each, until));
+            }
+            Source::Realloc(count, size, until) => {
+                let each = size * MB / f64::from(count);
+                let buffers = (0..count).map(|_| dice.realloc(each, until));
+                past.buffers.extend(buffers);
+            }
+            Source::Bursts(size, each, life) => {
+                let mut begin = each / 2.0;
+                while begin < length {
+                    dice.arrivals(out, size * MB, (begin, begin + 1.0), |_, at| at + life);
+                    begin += each;
+                }
+            }
+            Source::Daily(live, day, life) => {
+                let mut all_of = Vec::new();
+                let end_of = |dice: &mut Dice<'_>, at: f64| at + dice.exponential(life);
+                dice.arrivals(&mut all_of, live * MB / life, all, end_of);
+                out.extend(
+                    all_of
+                        .into_iter()
+                        .filter(|one| dice.uniform() < tide(one.birth, day)),
+                );
+            }
+            Source::DailyLeak(rate, day) => {
+                let mut all_of = Vec::new();
+                dice.arrivals(&mut all_of, 2.0 * rate * MB / HOUR, all, |_, _| FOREVER);
+                out.extend(
+                    all_of
+                        .into_iter()
+                        .filter(|one| dice.uniform() < tide(one.birth, day)),
+                );
+            }
             Source::TwoSteps(size) => {
                 for begin in [length / 3.0, length * 2.0 / 3.0] {
                     dice.arrivals(out, size * MB, (begin, begin + 1.0), |_, _| FOREVER);
@@ -223,11 +346,16 @@ pub fn process(paths: &[&[Source]], run: &Run, rate: Rate, seed: u64) -> Process
     };
     let mut pasts = Vec::new();
     for sources in paths {
-        let mut past = Past::default();
-        for source in *sources {
-            source.lives(run.length, &mut dice, &mut past);
-        }
-        pasts.push(past);
+        // Containers have a stack of their own: nodes and tables of a map are allocated by two functions of it.
+        let is_container = |s: &&Source| matches!(s, Source::Doubling(..) | Source::Realloc(..));
+        let (own, others): (Vec<&Source>, Vec<&Source>) = sources.iter().partition(is_container);
+        pasts.push([own, others].map(|sources| {
+            let mut past = Past::default();
+            for source in sources {
+                source.lives(run.length, &mut dice, &mut past);
+            }
+            past
+        }));
     }
     let step = run.length / run.dumps as f64;
     let mut dump = |index: usize| {
@@ -243,40 +371,58 @@ pub fn process(paths: &[&[Source]], run: &Run, rate: Rate, seed: u64) -> Process
     Process {
         name: "pid 1".to_owned(),
         dumps,
+        exit: Exit::Whole,
     }
 }
 
-fn profile(pasts: &[Past], now: f64, dice: &mut Dice<'_>) -> Profile {
+/// Adds the dump at exit of a process whose destructors freed all it held.
+#[allow(dead_code, reason = "only the table has it")]
+pub fn torn_down(mut process: Process) -> Process {
+    if let Some(last) = process.dumps.last().cloned() {
+        let mut last = last;
+        last.profile.samples.clear();
+        let fact = ("trigger".to_owned(), "final".to_owned());
+        last.profile.process.entries.push(fact);
+        process.dumps.push(last);
+    }
+    process.leave_torn_down();
+    process
+}
+
+fn profile(pasts: &[[Past; 2]], now: f64, dice: &mut Dice<'_>) -> Profile {
     let now_ms = (now * 1000.0) as u64;
     let width = epochs::width_ms(now_ms);
     let mut profile = Profile {
         period: dice.periods.least() as u64,
-        locations: vec![location("main")],
+        locations: vec![location("main"), location("insert")],
         process: ProcessFacts {
             entries: Vec::new(),
             epochs: Some((width, epochs::count(now_ms))),
         },
         ..Profile::default()
     };
-    for (number, past) in pasts.iter().enumerate() {
+    for (number, stacks) in pasts.iter().enumerate() {
         profile.locations.push(location(&format!("path{number}")));
-        let mut seen = Seen::new(width);
-        past.lives
-            .iter()
-            .for_each(|life| seen.life(life, now, dice.periods));
-        past.brief
-            .iter()
-            .for_each(|brief| seen.brief(brief, now, dice));
-        let facts = seen.facts(number as u64);
-        profile.samples.push(Sample {
-            stack: vec![LocationId(number as u32 + 1), LocationId(0)],
-            values: Values {
-                inuse_space: seen.bytes(),
-                ..Values::default()
-            },
-            threads: Vec::new(),
-            facts: Some(facts),
-        });
+        let leaf = LocationId(number as u32 + 2);
+        for (at, past) in stacks.iter().enumerate() {
+            let seen = Seen::of(past, width, now, dice);
+            let facts = seen.facts((number * 2 + at) as u64);
+            if facts.samples == 0 && facts.lives.is_empty() {
+                continue;
+            }
+            let mut stack = vec![leaf, LocationId(1), LocationId(0)];
+            stack.drain(1..1 + at);
+            profile.samples.push(Sample {
+                stack,
+                values: Values {
+                    inuse_space: seen.bytes(),
+                    inuse_objects: seen.blocks,
+                    ..Values::default()
+                },
+                threads: Vec::new(),
+                facts: Some(facts),
+            });
+        }
     }
     profile
 }
@@ -297,6 +443,11 @@ struct Seen {
     width: u64,
     births: Vec<Weighed>,
     lives: Vec<Weighed>,
+    blocks: f64,
+    /// What realloc added, and its variance.
+    grown: (f64, f64),
+    /// What large blocks have less of variance than small ones.
+    certain: f64,
 }
 
 fn alike(count: u64, weight: f64) -> Weighed {
@@ -304,16 +455,46 @@ fn alike(count: u64, weight: f64) -> Weighed {
 }
 
 impl Seen {
+    fn of(past: &Past, width: u64, now: f64, dice: &mut Dice<'_>) -> Seen {
+        let mut seen = Seen::new(width);
+        let lives = past.lives.iter();
+        lives.for_each(|life| seen.life(life, now, dice.periods));
+        past.brief
+            .iter()
+            .for_each(|brief| seen.brief(brief, now, dice));
+        past.buffers
+            .iter()
+            .for_each(|buffer| seen.buffer(buffer, now));
+        seen
+    }
+
     fn new(width: u64) -> Seen {
         Seen {
             width,
             births: vec![Weighed::default(); epochs::MOST as usize],
             lives: vec![Weighed::default(); lifetimes::BUCKETS],
+            blocks: 0.0,
+            grown: (0.0, 0.0),
+            certain: 0.0,
         }
     }
 
     fn bytes(&self) -> f64 {
-        self.births.iter().map(|b| b.bytes).sum()
+        self.births.iter().map(|b| b.bytes).sum::<f64>() + self.grown.0
+    }
+
+    fn buffer(&mut self, buffer: &Buffer, now: f64) {
+        let drawn = buffer.drawn.iter().filter(|drawn| drawn.0 <= now);
+        for (number, &(at, period)) in drawn.enumerate() {
+            let (rate, until) = buffer.growth;
+            self.blocks += period / (rate * now.min(until));
+            if number == 0 {
+                self.born(at, period, 1);
+            } else {
+                self.grown.0 += period;
+                self.grown.1 += period * period;
+            }
+        }
     }
 
     fn born(&mut self, birth: f64, weight: f64, count: u64) {
@@ -337,6 +518,9 @@ impl Seen {
         }
         if life.end > now {
             self.born(life.birth, life.weight * scale, 1);
+            self.blocks += life.weight * scale / life.size;
+            // s^2 (1 - p)/p^2, with the weight s/p.
+            self.certain += life.weight * scale * life.size;
         } else {
             self.freed(life.end - life.birth, life.weight * scale, 1);
         }
@@ -368,6 +552,7 @@ impl Seen {
             let alive = life / slice * (older(now - end) - older(now - begin)) - older(bound);
             let count = dice.count(rate * slice * alive.max(0.0) / period);
             self.born((begin + end) / 2.0, period, count);
+            self.blocks += count as f64 * period / SMALL;
         }
     }
 
@@ -379,7 +564,8 @@ impl Seen {
         StackFacts {
             id,
             samples: self.births.iter().map(|b| b.samples).sum(),
-            variance: self.births.iter().map(|b| b.squares).sum(),
+            variance: self.births.iter().map(|b| b.squares).sum::<f64>() + self.grown.1
+                - self.certain,
             births: some(&self.births),
             lives: some(&self.lives),
             ..StackFacts::default()

@@ -250,6 +250,7 @@ fn suspects() -> Vec<Suspect> {
         place: "src/shop/Exceptions.java:42".into(),
         sentence: "Holds 357.0 MB in 91,392 blocks; what it allocates is never freed.".into(),
         reason: "Of 540 samples older than 11 minutes none was freed from dump to dump, and births are even over time.".into(),
+        origin: None,
         kind: "malloc".into(),
         rate: Some(estimate(135.0, 121.0, 150.0)),
         share: Some(0.75),

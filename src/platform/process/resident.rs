@@ -18,6 +18,10 @@ use super::{lines, number};
 /// Largest mapping that may be a thread's stack.
 const LARGEST_STACK: u64 = 256 << 20;
 
+/// Where the kernel puts nothing unless it is asked to: above what a program without ASLR has at low
+/// addresses, and below executables and libraries. V8 puts each part of its heap at a random place there.
+const CHOSEN: Range<u64> = 1 << 36..1 << 46;
+
 /// What other rooms know of addresses.
 pub struct Places<'a> {
     /// Where a JVM keeps its objects; empty where there is none.
@@ -41,6 +45,8 @@ pub struct Resident {
     pub code: u64,
     /// Pages of files that the program has written to: data of libraries.
     pub data: u64,
+    /// Private memory at addresses that the program chose itself: V8's heap.
+    pub chosen: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -50,6 +56,7 @@ enum Use {
     SharedJavaHeap,
     Code,
     Data,
+    Chosen,
     Other,
 }
 
@@ -71,6 +78,7 @@ pub fn resident(places: &Places<'_>, buffer: &mut [u8]) -> Option<Resident> {
                 Use::SharedJavaHeap => (&mut sum.java_heap_shared, rss),
                 Use::Code => (&mut sum.code, anonymous),
                 Use::Data => (&mut sum.data, anonymous),
+                Use::Chosen => (&mut sum.chosen, anonymous),
                 Use::Other => return,
             };
             *share = share.saturating_add(bytes);
@@ -84,6 +92,7 @@ pub fn resident(places: &Places<'_>, buffer: &mut [u8]) -> Option<Resident> {
 fn use_of(mapping: &Mapping<'_>, places: &Places<'_>) -> Use {
     let range = mapping.start..mapping.end;
     let within = |place: &Range<u64>| range.start < place.end && place.start < range.end;
+    let is_chosen = CHOSEN.start <= range.start && range.end <= CHOSEN.end;
     let is_small = range.end - range.start <= LARGEST_STACK;
     if mapping.path.starts_with(b"[stack") {
         Use::Stack
@@ -97,6 +106,8 @@ fn use_of(mapping: &Mapping<'_>, places: &Places<'_>) -> Use {
         Use::Code
     } else if mapping.path.is_empty() && is_small && (places.has_thread)(range) {
         Use::Stack
+    } else if is_chosen {
+        Use::Chosen
     } else {
         Use::Other
     }
@@ -141,6 +152,7 @@ mod tests {
             Use::SharedJavaHeap => "shared java heap",
             Use::Code => "code",
             Use::Data => "data",
+            Use::Chosen => "chosen",
             Use::Other => "other",
         };
         assert_eq!(name("1000-2000 rw-p 00000000 00:00 0"), "java heap");
@@ -158,6 +170,14 @@ mod tests {
         );
         assert_eq!(name("8000-9000 rw-p 00000000 00:00 0   [stack]"), "stack");
         assert_eq!(name("8000-9000 rw-p 00000000 00:00 0   [heap]"), "other");
+        assert_eq!(
+            name("2d4f00000000-2d4f00040000 rw-p 00000000 00:00 0"),
+            "chosen"
+        );
+        assert_eq!(
+            name("7f4f00000000-7f4f00040000 rw-p 00000000 00:00 0"),
+            "other"
+        );
         assert_eq!(
             name("8000-9000 rw-p 00000000 fe:00 9   /usr/lib/libc.so.6"),
             "data"

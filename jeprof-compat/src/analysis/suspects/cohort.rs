@@ -64,6 +64,8 @@ pub struct Rate {
 pub struct Cohort {
     /// Live samples.
     pub samples: u64,
+    /// How many equal ones they are worth.
+    pub worth: f64,
     /// How many equal independent ones they are worth.
     pub effective: f64,
     /// Growth by them.
@@ -134,6 +136,7 @@ impl Cohort {
         let (lower, upper) = poisson::interval(effective);
         Cohort {
             samples: born.samples,
+            worth: born.worth(),
             effective,
             rate: Rate {
                 value: born.bytes / window.length,

@@ -109,6 +109,8 @@ pub enum Reason {
         mature: u64,
         /// The number of independent events that they are worth.
         events: f64,
+        /// Nothing of the place was ever freed.
+        is_kept: bool,
     },
     /// Mature samples are freed too.
     Dying {
@@ -138,6 +140,34 @@ pub enum Reason {
         age: f64,
         /// Mature samples that were freed.
         deaths: u64,
+    },
+    /// Its live bytes climb over the dumps.
+    Climbs {
+        /// Bytes live when the first third of the run was over.
+        from: f64,
+        /// Bytes live now.
+        to: f64,
+        /// How often they rose above all before.
+        rises: usize,
+        /// When they did so last.
+        last: f64,
+        /// The blocks become bigger; else there are more of them.
+        is_inside: bool,
+        /// Nothing of the place was ever freed, but for containers.
+        is_kept: bool,
+    },
+    /// It would be a leak, had it been watched for longer.
+    Near {
+        /// The age from which on a sample is mature.
+        age: f64,
+        /// Mature samples that were freed.
+        deaths: u64,
+        /// How long was watched.
+        watched: f64,
+        /// The slowest cycle that was seen at any place.
+        cycle: f64,
+        /// The age that a leak must have reached.
+        needed: f64,
     },
     /// Samples are live, and whether they stay is open.
     Open {

@@ -6,6 +6,7 @@
 //! of the later. Samples that were thinned out in between have not died: those that are left stand for
 //! them, so cohorts are compared by their bytes.
 
+use super::climb::Point;
 use super::paths::Paths;
 use crate::profile::model::{Sample, Weighed};
 
@@ -53,8 +54,27 @@ pub fn live(paths: &Paths<'_>, members: &[usize]) -> Vec<f64> {
     live
 }
 
-/// How often some paths gave back most of what they had from one dump to the next.
-pub fn collapses(paths: &Paths<'_>, members: &[usize]) -> usize {
+/// What some paths hold at each dump.
+pub fn points(paths: &Paths<'_>, members: &[usize]) -> Vec<Point> {
+    let dumps = paths.process.dumps.iter();
+    let empty = |at: f64| Point {
+        at,
+        ..Point::default()
+    };
+    let mut points: Vec<Point> = dumps.map(|dump| empty(dump.at)).collect();
+    for &member in members {
+        for (dump, sample) in states(paths, member) {
+            let point = &mut points[dump];
+            point.bytes += sample.values.inuse_space;
+            point.blocks += sample.values.inuse_objects;
+            point.variance += sample.facts.as_ref().map_or(0.0, |facts| facts.variance);
+        }
+    }
+    points
+}
+
+/// When some paths had given back most of what they had, from one dump to the next.
+pub fn collapses(paths: &Paths<'_>, members: &[usize]) -> Vec<f64> {
     let mut live = vec![Weighed::default(); paths.process.dumps.len()];
     for &member in members {
         for (dump, sample) in states(paths, member) {
@@ -62,7 +82,7 @@ pub fn collapses(paths: &Paths<'_>, members: &[usize]) -> usize {
             births.for_each(|(_, born)| live[dump].add(born));
         }
     }
-    let falls = |w: &&[Weighed]| {
+    let falls = |w: &[Weighed]| {
         let is_thinned = match (w[0].weight(), w[1].weight()) {
             (Some(before), Some(after)) => after > THINNED * before,
             _ => false,
@@ -73,7 +93,11 @@ pub fn collapses(paths: &Paths<'_>, members: &[usize]) -> usize {
         };
         w[0].worth() >= least && w[1].bytes < COLLAPSE * w[0].bytes
     };
-    live.windows(2).filter(falls).count()
+    let pairs = live.windows(2).zip(paths.process.dumps.iter().skip(1));
+    pairs
+        .filter(|(pair, _)| falls(pair))
+        .map(|(_, dump)| dump.at)
+        .collect()
 }
 
 /// How the cohort fared that was born after the warm-up and mature at a dump in the middle of the

@@ -3,18 +3,22 @@
 //!
 //! ```text
 //! series -> paths -> group -> evidence -> cohort, shape, survival -> verdict -> discovery -> Case
-//!             `-> history, slope -> resident                            power
+//!             |-> history -> climb ----------------------------------'   cycle -> horizon
+//!             `-> history, slope -> resident                             power
 //! ```
 //! The total against time cannot tell a leak from a cache that warms up, nor find a small leak
 //! under churn. The ages of what is live can, and every dump of ours has them. Each estimator has
 //! its derivation at the head of its file; `docs/leak-statistics.md` has what they find and miss.
 
+mod climb;
 mod cohort;
+mod cycle;
 pub(crate) mod discovery;
 mod evidence;
 mod finding;
 mod group;
 mod history;
+mod horizon;
 mod paths;
 mod poisson;
 mod power;
@@ -24,17 +28,22 @@ mod slope;
 mod survival;
 mod verdict;
 
+use std::collections::BTreeSet;
+
 use crate::analysis::series::Process;
 use crate::figures::Estimate;
+use crate::stacks::origin::Origin;
 use cohort::Window;
 use evidence::{Clock, LEAST};
 use verdict::LEVEL;
 
+pub use climb::Climb;
 pub use cohort::{Cohort, Rate};
 pub use evidence::Evidence;
 pub use finding::{Born, Reason, Verdict};
 pub use group::Group;
 pub use history::{Survivors, live};
+pub use horizon::Horizon;
 pub use paths::Paths;
 pub use resident::{Resident, most_grown, time_to_limit};
 pub use verdict::Judgement;
@@ -65,6 +74,10 @@ pub struct Case<'a> {
     pub judged: Vec<Judged>,
     /// Growth of all paths in the common window.
     pub total: Rate,
+    /// How far the verdicts see.
+    pub horizon: Horizon,
+    /// How the live bytes of all paths together climb, if they do.
+    pub climb: Option<Climb>,
     /// The smallest rate of one path that would be seen, bytes a second.
     pub floor: Option<f64>,
     /// What a sample stands for, averaged over time.
@@ -98,6 +111,17 @@ impl Case<'_> {
             .into_iter()
             .filter(|j| j.evidence.bytes >= BIG * live);
         growing.into_iter().chain(others.take(OTHERS)).collect()
+    }
+
+    /// Who asked for most of a group of malloc's.
+    pub fn origin(&self, judged: &Judged) -> Option<Origin> {
+        let paths = &self.paths;
+        if paths.kind.is_some() {
+            return None;
+        }
+        let path = paths.paths.get(paths.heaviest(&judged.group.members))?;
+        let profile = paths.process.last();
+        Origin::of(profile, profile.samples.get(path.track.last)?)
     }
 
     /// Live bytes of all groups.
@@ -155,27 +179,146 @@ impl Case<'_> {
     }
 }
 
-/// Looks for leaks in one kind of samples, malloc's without one. The last dump is symbolized.
-pub fn find<'a>(process: &'a Process, kind: Option<&'a str>) -> Case<'a> {
+/// Looks for leaks in one kind of samples, malloc's without one. The last dump is symbolized. A leak must
+/// have reached an age of `asked` seconds, whatever else it needs.
+pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case<'a> {
     let paths = Paths::new(process, kind);
     let mut judged = judge_all(&paths);
     correct(&mut judged);
+    let containers = containers(&paths);
+    let climb = weigh_climbs(&paths, &mut judged, &containers);
+    let horizon = horizon(&paths, &judged, &containers, asked);
+    for judged in &mut judged {
+        look_no_further(judged, &paths.clock, &horizon);
+    }
     judged.sort_by(rank);
     let all: Vec<usize> = (0..paths.paths.len()).collect();
     let everything = paths.evidence(&all);
-    let total = Cohort::of(&everything, &Window::common(&paths.clock), 1.0).rate;
+    let total = total(&paths, &everything, climb.as_ref());
     let weight = weight(&everything, &paths.clock).max(paths.period);
     let tested = judged
         .iter()
         .filter(|j| j.judgement.cohort.effective >= LEAST)
         .count();
     let floor = power::floor(&paths.clock, weight, tested);
+    let floor = floor.map(|least| floor_beside(&judged, &paths.clock, (weight, tested), least));
     Case {
         paths,
         judged,
         total,
+        horizon,
+        climb,
         floor,
         weight,
+    }
+}
+
+/// Groups that are looked at for what may hide in their churn.
+const LOOKED_AT: usize = 20;
+
+/// The floor of the group that hides most; of all groups those that free most.
+fn floor_beside(
+    judged: &[Judged],
+    clock: &Clock,
+    (weight, tested): (f64, usize),
+    least: f64,
+) -> f64 {
+    let brief = Window::of_all_ages(clock).bucket;
+    let mut churn: Vec<(f64, &Judged)> = judged
+        .iter()
+        .filter(|j| !j.judgement.verdict.is_growth())
+        .map(|j| (j.evidence.freed_from(brief).bytes, j))
+        .filter(|(freed, _)| *freed > 0.0)
+        .collect();
+    churn.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let floors = churn
+        .iter()
+        .take(LOOKED_AT)
+        .map(|(_, j)| power::floor_beside(&j.evidence, clock, weight, tested, least));
+    floors.fold(least, f64::max)
+}
+
+/// Growth of all paths: by what stays, or by their live bytes where these grow faster.
+fn total(paths: &Paths<'_>, everything: &Evidence, climb: Option<&Climb>) -> Rate {
+    let by_age = Cohort::of(everything, &Window::common(&paths.clock), 1.0).rate;
+    match climb {
+        Some(climb) if climb.rate.value > by_age.value => climb.rate,
+        _ => by_age,
+    }
+}
+
+/// What the live bytes over the dumps say of each group; the answer is what they say of all together. Dumps
+/// that do not tell the error of what they say are not asked.
+fn weigh_climbs(paths: &Paths<'_>, judged: &mut [Judged], containers: &[u64]) -> Option<Climb> {
+    let run = paths.clock.run();
+    let ids: BTreeSet<u64> = containers.iter().copied().collect();
+    for j in judged.iter_mut().filter(|j| j.evidence.samples > 0) {
+        let points = history::points(paths, &j.group.members);
+        let trail = verdict::Trail {
+            climb: Climb::of(&points, run),
+            is_flat: climb::is_flat(&points, run),
+            freed: freed_beside(paths, &j.group.members, &ids),
+        };
+        verdict::weigh(&mut j.judgement, &j.evidence, &trail);
+    }
+    let has_ages = judged.iter().any(|j| j.evidence.samples > 0);
+    // What has all but stopped climbs no more, and its word says so.
+    let open = judged
+        .iter()
+        .filter(|j| j.judgement.verdict != Verdict::Bounded);
+    let open: BTreeSet<usize> = open.flat_map(|j| j.group.members.iter().copied()).collect();
+    let open: Vec<usize> = open.into_iter().collect();
+    has_ages.then(|| Climb::of(&history::points(paths, &open), run))?
+}
+
+/// Bytes freed after more than a moment by some paths, but for those that have containers.
+fn freed_beside(paths: &Paths<'_>, members: &[usize], containers: &BTreeSet<u64>) -> f64 {
+    let brief = Window::of_all_ages(&paths.clock).bucket;
+    let is_other = |m: &usize| paths.number(*m).is_none_or(|id| !containers.contains(&id));
+    let others: Vec<usize> = members.iter().copied().filter(is_other).collect();
+    paths.evidence(&others).freed_from(brief).bytes
+}
+
+/// The numbers of the stacks whose blocks become bigger and bigger.
+fn containers(paths: &Paths<'_>) -> Vec<u64> {
+    let run = paths.clock.run();
+    let grows = |m: &usize| {
+        let climb = Climb::of(&history::points(paths, &[*m]), run);
+        climb.is_some_and(|climb| climb.in_blocks >= verdict::INSIDE)
+    };
+    let all = (0..paths.paths.len()).filter(grows);
+    all.filter_map(|m| paths.number(m)).collect()
+}
+
+/// How far the verdicts see, by the slowest cycle of all stacks but those of containers.
+fn horizon(paths: &Paths<'_>, judged: &[Judged], containers: &[u64], asked: f64) -> Horizon {
+    let falls: Vec<Vec<f64>> = judged
+        .iter()
+        .map(|j| history::collapses(paths, &j.group.members))
+        .collect();
+    Horizon {
+        watched: paths.clock.run(),
+        cycle: cycle::slowest(paths, containers, &falls),
+        asked,
+    }
+}
+
+/// What has not outlived the horizon is no leak yet.
+fn look_no_further(judged: &mut Judged, clock: &Clock, horizon: &Horizon) {
+    let j = &mut judged.judgement;
+    let reaches = match (&j.reason, &j.climb) {
+        (Reason::Climbs { .. }, Some(climb)) => horizon.is_outclimbed(climb),
+        _ => horizon.is_outlived(&judged.evidence, &j.cohort, &j.window, clock),
+    };
+    if j.verdict == Verdict::Leak && !reaches {
+        j.verdict = Verdict::Growing;
+        j.reason = Reason::Near {
+            age: j.window.age,
+            deaths: j.survival.deaths,
+            watched: horizon.watched,
+            cycle: horizon.cycle,
+            needed: horizon.needed(),
+        };
     }
 }
 
@@ -192,7 +335,7 @@ fn judge_all(paths: &Paths<'_>) -> Vec<Judged> {
     let sums = group::rolled_up(paths, &groups);
     let judge = |group: Group| {
         let evidence = paths.evidence(&group.members);
-        let collapses = history::collapses(paths, &group.members);
+        let collapses = history::collapses(paths, &group.members).len();
         let judgement = verdict::judge(&evidence, &paths.clock, collapses);
         Judged {
             group,

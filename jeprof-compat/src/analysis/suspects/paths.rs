@@ -97,6 +97,13 @@ impl<'a> Paths<'a> {
         evidence
     }
 
+    /// The number of the stack of a path, where the dump has one.
+    pub fn number(&self, member: usize) -> Option<u64> {
+        let samples = self.process.last().samples_of(self.kind);
+        let facts = samples[self.paths[member].track.last].facts.as_ref();
+        facts.map(|facts| facts.id)
+    }
+
     /// Blocks of some paths that are live in the last dump.
     pub fn objects(&self, members: &[usize]) -> f64 {
         let samples = self.process.last().samples_of(self.kind);

@@ -12,12 +12,17 @@
 //! when y/2 - 1.645 sqrt(y/3) = c/l, a square equation in sqrt(y). Of these, y L/M are in the window.
 //! The larger count times w/L is the floor.
 //!
-//! That is for a path whose window is the common one. A path that churns, too, has a later one.
+//! That is for a path whose window is the common one. A path that churns, too, has a later one, and its churn
+//! has a tail of long lives. What could hide there is tried ([`floor_beside`]): a leak of this rate, of as
+//! many samples as 95 of 100 such leaks have at least, is added to what was seen of the path, and judged with
+//! it; the smallest rate that is then told is the path's floor, and the largest of all paths is the run's.
 
 use super::cohort::Window;
-use super::evidence::{Clock, LEAST};
+use super::evidence::{Clock, Evidence, LEAST};
+use super::finding::Verdict;
 use super::poisson;
-use super::verdict::LEVEL;
+use super::verdict::{LEVEL, judge};
+use crate::profile::model::Weighed;
 
 /// With what probability the floor is seen.
 pub const POWER: f64 = 0.95;
@@ -44,6 +49,59 @@ pub fn floor(clock: &Clock, weight: f64, tests: usize) -> Option<f64> {
     enough.then(|| expected(clock, &window, tests) * weight / window.length)
 }
 
+/// Rates that are tried are so far apart.
+const STEP: f64 = 1.1;
+
+/// From the least rate on, so many: to a thousand times of it.
+const STEPS: usize = 73;
+
+/// The smallest rate from `least` on that a path with this evidence shows with 95 % probability, where `tests`
+/// are tested; as far as was tried.
+pub fn floor_beside(
+    evidence: &Evidence,
+    clock: &Clock,
+    weight: f64,
+    tests: usize,
+    least: f64,
+) -> f64 {
+    let rate = |step: usize| least * STEP.powi(step as i32);
+    let is_told = |step: &usize| {
+        let with = with_leak(evidence, clock, weight, rate(*step));
+        let j = judge(&with, clock, 0);
+        j.verdict == Verdict::Leak && j.p <= LEVEL / tests.max(1) as f64
+    };
+    // What is told at one rate is told at every larger one.
+    let (mut low, mut high) = (0, STEPS);
+    while low < high {
+        let middle = (low + high) / 2;
+        match is_told(&middle) {
+            true => high = middle,
+            false => low = middle + 1,
+        }
+    }
+    rate(low)
+}
+
+/// The evidence with a leak beside it that had bad luck.
+fn with_leak(evidence: &Evidence, clock: &Clock, weight: f64, rate: f64) -> Evidence {
+    let mut with = evidence.clone();
+    with.births
+        .resize(clock.count.max(with.births.len()), Weighed::default());
+    let mature = rate * Window::common(clock).length / weight;
+    let luck = (1.0 - QUANTILE / mature.max(1.0).sqrt()).max(0.0);
+    for (epoch, births) in with.births.iter_mut().enumerate() {
+        let begin = epoch as f64 * clock.width;
+        let bytes = luck * rate * (clock.now - begin).clamp(0.0, clock.width);
+        births.add(&Weighed {
+            samples: (bytes / weight).round() as u64,
+            bytes,
+            squares: bytes * weight,
+        });
+        with.bytes += bytes;
+    }
+    with
+}
+
 /// After how many seconds in all a leak of this rate would have its verdict with such samples.
 pub fn time_needed(rate: f64, weight: f64, clock: &Clock) -> Option<f64> {
     let floor = floor(clock, weight, 1)?;
@@ -60,7 +118,7 @@ pub fn period_needed(rate: f64, weight: f64, clock: &Clock) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::sample::CLOCK;
+    use super::super::evidence::sample::{CLOCK, evidence};
     use super::*;
 
     const MB: f64 = 1_048_576.0;
@@ -70,6 +128,25 @@ mod tests {
         // 4864 s of window: 14.4 samples expected, for nine to come.
         let floor = floor(&CLOCK, MB / 2.0, 1).unwrap() * 3600.0 / MB;
         assert!((floor - 5.34).abs() < 0.05, "{floor}");
+    }
+
+    #[test]
+    fn churn_that_lives_long_hides_more() {
+        let least = MB / 3600.0;
+        let beside = |lives: &[(f64, u64)]| {
+            let mut evidence = evidence(&[], lives);
+            let all = evidence.freed.iter_mut();
+            all.for_each(|freed| *freed = Weighed::alike(freed.samples, freed.bytes * MB / 2.0));
+            floor_beside(&evidence, &CLOCK, MB / 2.0, 1, least)
+        };
+        let clean = floor(&CLOCK, MB / 2.0, 1).unwrap();
+        assert!(
+            (beside(&[]) / clean - 1.0).abs() < 0.3,
+            "{}",
+            beside(&[]) / clean
+        );
+        assert!((beside(&[(60.0, 10_000)]) / clean - 1.0).abs() < 0.3);
+        assert!(beside(&[(900.0, 300), (2000.0, 100)]) > 1.5 * clean);
     }
 
     #[test]

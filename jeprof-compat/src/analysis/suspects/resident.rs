@@ -1,6 +1,7 @@
 //! Resident memory beside the live heap: whether it grows with it, where it grows otherwise, and
 //! when it reaches a limit. Pure.
 
+use super::climb::{Climb, Point};
 use super::history;
 use super::paths::Paths;
 use super::slope::slope;
@@ -19,6 +20,8 @@ pub enum Resident {
         rss: f64,
         /// The live heap.
         heap: f64,
+        /// To the end, by all that can be told.
+        goes_on: bool,
     },
     /// It does not, but is far more than the live heap: bytes.
     Exceeds {
@@ -41,12 +44,14 @@ impl Resident {
         let rss: Vec<(f64, f64)> = dumps
             .filter_map(|(at, d)| Some((d.at, fact(paths, at, "rss_bytes")?)))
             .collect();
+        let points = rss.clone();
         let times = paths.process.dumps.iter().map(|d| d.at);
         let heap: Vec<(f64, f64)> = times.zip(live.iter().copied()).collect();
         if let (Some(rss), Some(heap)) = (slope(&rss), slope(&heap))
             && rss * paths.clock.run() > RSS_GROWTH
         {
-            return Some(Resident::Grows { rss, heap });
+            let goes_on = goes_on(&points, paths.clock.run());
+            return Some(Resident::Grows { rss, heap, goes_on });
         }
         let anonymous = fact(paths, paths.process.dumps.len() - 1, "rss_anonymous_bytes")?;
         let live = *live.last()?;
@@ -54,6 +59,17 @@ impl Resident {
         let exceeds = gap > 4.0 * RSS_GROWTH && gap > live;
         exceeds.then_some(Resident::Exceeds { anonymous, live })
     }
+}
+
+/// Whether RSS climbs over the dumps, and still did in the second half of the run.
+fn goes_on(rss: &[(f64, f64)], run: f64) -> bool {
+    let point = |&(at, bytes): &(f64, f64)| Point {
+        at,
+        bytes,
+        ..Point::default()
+    };
+    let points: Vec<Point> = rss.iter().map(point).collect();
+    Climb::of(&points, run).is_some_and(|climb| climb.last >= run / 2.0)
 }
 
 /// The part of RSS that grew most from the first dump to the last, and by how much.

@@ -15,7 +15,13 @@
 //! over all ages, at 95 %, or below [`SLOW`] in any case. Slow churn has the same hazard at all ages.
 //!
 //! What grows without all that is GROWING, what stopped is BOUNDED, what dies is CHURN.
+//!
+//! The live bytes of the place over the dumps (`climb`) are evidence of their own. Where they climb, a place is
+//! GROWING at least, unless its births say that the growth ends. It is a LEAK when the growth goes on and
+//! either is inside of blocks or nothing of the place was ever freed: what comes in bursts is as few events
+//! to a cohort, and as large as it is to the heap.
 
+use super::climb::Climb;
 use super::cohort::{Cohort, Window};
 use super::evidence::{Clock, Evidence, LEAST};
 use super::finding::{Born, Reason, Verdict};
@@ -41,6 +47,15 @@ const SLOW: f64 = 0.25;
 /// A falling rate that would add less than this share of what is live has ended.
 const ENDED: f64 = 0.1;
 
+/// Share of the live bytes that births must explain for their shape to decide.
+const STAYS: f64 = 0.7;
+
+/// Share of what is live that may have been freed where nothing is said to be.
+const KEPT: f64 = 0.01;
+
+/// Share of a growth that must be blocks becoming bigger, to be that of containers.
+pub const INSIDE: f64 = 0.5;
+
 /// The verdict on a path with what it rests on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
@@ -62,6 +77,17 @@ pub struct Judgement {
     pub p: f64,
     /// Live bytes at which a falling rate would end.
     pub plateau: Option<f64>,
+    /// How its live bytes climb over the dumps, if they do.
+    pub climb: Option<Climb>,
+}
+
+impl Judgement {
+    /// Whether nothing was freed of what had outlived a moment, but a hundredth.
+    pub fn is_kept(&self, evidence: &Evidence, clock: &Clock) -> bool {
+        let brief = Window::of_all_ages(clock);
+        let born: f64 = evidence.births.iter().map(|born| born.bytes).sum();
+        evidence.freed_from(brief.bucket).bytes <= KEPT * born
+    }
 }
 
 /// Judges a path by itself. `collapses` says how often it gave back most of what it had.
@@ -92,6 +118,62 @@ pub fn judge(evidence: &Evidence, clock: &Clock, collapses: usize) -> Judgement 
     judged.swap_remove(if helps { best } else { 0 })
 }
 
+/// What the live bytes of a place over the dumps say.
+#[derive(Clone, Copy, Debug)]
+pub struct Trail {
+    /// How they climb, if they do.
+    pub climb: Option<Climb>,
+    /// They stay as they are, as far as can be told.
+    pub is_flat: bool,
+    /// Bytes that were freed by other stacks of the place than those that have containers: what a container
+    /// frees goes into the next one.
+    pub freed: f64,
+}
+
+/// Weighs what the live bytes over the dumps say.
+pub fn weigh(j: &mut Judgement, evidence: &Evidence, trail: &Trail) {
+    j.climb = trail.climb;
+    let born: f64 = evidence.births.iter().map(|born| born.bytes).sum();
+    let is_explained = born >= STAYS * evidence.bytes;
+    let ends = j.spread.shape == Shape::Falling && j.cohort.effective >= LEAST && is_explained;
+    let Some(climb) = trail.climb else {
+        let is_over = ends || j.spread.shape == Shape::Steps && is_explained;
+        if is_over && trail.is_flat && j.verdict == Verdict::Growing {
+            j.verdict = Verdict::Bounded;
+            j.reason = Reason::Falling {
+                plateau: evidence.bytes,
+                has_ended: true,
+            };
+        }
+        return;
+    };
+    if j.verdict == Verdict::Leak || ends {
+        return;
+    }
+    let is_kept = trail.freed <= KEPT * born;
+    let leaks = climb.goes_on && is_kept;
+    if j.verdict == Verdict::Growing && !is_kept {
+        return;
+    }
+    if j.cohort.rate.value < climb.rate.value || j.cohort.effective < LEAST {
+        j.cohort.rate = climb.rate;
+    }
+    let is_inside = climb.in_blocks >= INSIDE;
+    j.verdict = if leaks {
+        Verdict::Leak
+    } else {
+        Verdict::Growing
+    };
+    j.reason = Reason::Climbs {
+        from: climb.from,
+        to: climb.to,
+        rises: climb.rises,
+        last: climb.last,
+        is_inside,
+        is_kept: is_kept && !is_inside,
+    };
+}
+
 fn dies_late(j: &Judgement) -> bool {
     j.survival.deaths > 0 && !matches!(j.spread.shape, Shape::Falling | Shape::Steps)
 }
@@ -107,6 +189,7 @@ fn measure(evidence: &Evidence, clock: &Clock, window: Window) -> Judgement {
         chance_among: None,
         p: survival.p,
         plateau: rest.map(|rest| evidence.bytes + rest),
+        climb: None,
         window,
         cohort,
         survival,
@@ -121,7 +204,7 @@ fn decide(j: &mut Judgement, evidence: &Evidence, clock: &Clock, collapses: usiz
     (j.verdict, j.reason) = if j.spread.shape == Shape::Steps
         && evidence.born(j.window.epochs.clone()).worth() >= LEAST
     {
-        (Verdict::Growing, bursts(j))
+        (Verdict::Growing, bursts(j, j.is_kept(evidence, clock)))
     } else if j.cohort.effective < LEAST {
         thin(j, evidence, clock)
     } else if j.survival.hazard >= 1.0 {
@@ -168,10 +251,11 @@ fn thin(j: &Judgement, evidence: &Evidence, clock: &Clock) -> (Verdict, Reason) 
     (Verdict::TooFew, Reason::FewMature { mature, worth, age })
 }
 
-fn bursts(j: &Judgement) -> Reason {
+fn bursts(j: &Judgement, is_kept: bool) -> Reason {
     Reason::Bursts {
         mature: j.cohort.samples,
         events: j.cohort.effective.max(1.0),
+        is_kept,
     }
 }
 

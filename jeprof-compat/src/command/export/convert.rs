@@ -47,7 +47,9 @@ enum Format {
 pub fn convert(args: &ConvertArgs) -> Result<u8> {
     let bytes = match args.to {
         Format::Jeprof if args.choice.is_part() => {
-            bail!("--to jeprof takes no --focus, --ignore or --kind: the dump goes out as it is")
+            bail!(
+                "--to jeprof takes no --focus, --ignore, --language or --kind: the dump goes out as it is"
+            )
         }
         Format::Jeprof => {
             let dump = args.choice.dump()?;

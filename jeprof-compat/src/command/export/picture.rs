@@ -11,6 +11,7 @@ use crate::command::choice::{Choice, Shown};
 use crate::command::console::MALLOSCOPE;
 use crate::figures::amount::amount;
 use crate::figures::units::Unit;
+use crate::stacks::origin;
 use crate::view::picture::layout::Layered;
 use crate::view::picture::svg::Caption;
 use crate::view::picture::{dot, flame_file, svg};
@@ -63,13 +64,19 @@ pub struct GraphArgs {
 
 /// Prints; the answer is the exit code.
 pub fn table(args: &TableArgs) -> Result<u8> {
-    let (named, _) = args.shown.named(&args.choice)?;
+    let (named, loaded) = args.shown.loaded(&args.choice)?;
     let options = text::Options {
         unit: Unit::new(args.shown.value, args.show_bytes),
         by_cumulative: args.cum,
     };
     let mut out = Vec::new();
     text::write(&named, options, &mut out)?;
+    if args.shown.is_whole(&args.choice) {
+        text::origins(
+            &origin::shares(loaded.profiles(), args.shown.value),
+            &mut out,
+        )?;
+    }
     deliver(args.output.as_deref(), &out)?;
     Ok(0)
 }

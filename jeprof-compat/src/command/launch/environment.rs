@@ -19,7 +19,11 @@ const DEFAULTS: &str = "prof:true,prof_final:true,lg_prof_sample:auto,lg_prof_in
                         prof_gdump:true,prof_keep:64,prof_timer:60,prof_control:true,\
                         prof_final_signal:true,prof_remarks:true";
 
-/// The same where nobody waits: for services, and for containers that the OOM killer ends.
+/// What shows the heap that a language runtime keeps beside malloc, as far as it costs next to nothing: one
+/// line a runtime. A process without that runtime pays nothing for it.
+const RUNTIMES: [&str; 1] = ["prof_java_heap:true"];
+
+/// [`DEFAULTS`] where nobody waits: for services, and for containers that the OOM killer ends.
 const SERVICE: &str = "prof:true,prof_final:true,lg_prof_sample:auto,prof_gdump:true,prof_keep:64,\
                        prof_timer:600,prof_memory_limit:90,prof_control:true";
 
@@ -102,7 +106,8 @@ impl Configuration {
             Some(prefix) => std::path::absolute(OsStr::from_bytes(prefix))?,
             None => ours.clone(),
         };
-        let mut text = format!("{DEFAULTS},prof_prefix:").into_bytes();
+        let runtimes = RUNTIMES.join(",");
+        let mut text = format!("{DEFAULTS},{runtimes},prof_prefix:").into_bytes();
         text.extend(ours.as_os_str().as_bytes());
         if !user.is_empty() {
             text.push(b',');
@@ -169,6 +174,8 @@ mod tests {
         let made = made.expect("a configuration");
         let text = made.text.into_string().expect("UTF-8");
         let extra = text.strip_prefix(DEFAULTS).expect("our defaults first");
+        let runtimes = format!(",{}", RUNTIMES.join(","));
+        let extra = extra.strip_prefix(&runtimes).expect("then the runtimes'");
         (extra.to_owned(), made.prefix)
     }
 

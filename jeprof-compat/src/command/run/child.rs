@@ -23,6 +23,7 @@ use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use super::Plan;
+use super::ending::Kills;
 use super::family;
 use super::progress::{self, Progress};
 use crate::command::control::socket;
@@ -35,6 +36,9 @@ const PATIENCE: Duration = Duration::from_millis(900);
 pub(super) struct Ended {
     pub(super) status: ExitStatus,
     pub(super) at: SystemTime,
+    pub(super) after: Duration,
+    /// The cgroup in which the kernel killed for memory meanwhile.
+    pub(super) out_of_memory: Option<PathBuf>,
 }
 
 /// Runs the program to its end. Dumps that were there `before` are none of its.
@@ -49,7 +53,10 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<Ended> 
     // Before the start: a signal in between would kill us and leave the program alone.
     let mut signals = Signals::new([SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
     let handle = signals.handle();
+    let begin = Instant::now();
     let mut child = command.spawn()?;
+    let mut kills = Kills::default();
+    kills.look(std::process::id());
     let pid = Pid::from_child(&child);
     let forwarder = thread::spawn(move || {
         let mut asked = false;
@@ -68,9 +75,11 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<Ended> 
         plan.interval,
     );
     thread::scope(|scope| {
+        let (kills, id) = (&mut kills, child.id());
         scope.spawn(move || {
             while let Err(RecvTimeoutError::Timeout) = over.recv_timeout(progress::BEAT) {
                 progress.beat();
+                family::of(id).into_iter().for_each(|pid| kills.look(pid));
             }
             progress.end();
         });
@@ -79,7 +88,7 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<Ended> 
         while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), dead) {}
         drop(ended);
     });
-    let at = SystemTime::now();
+    let (at, after) = (SystemTime::now(), begin.elapsed());
     handle.close();
     // It cannot fail: it does not panic.
     let _ = forwarder.join();
@@ -88,7 +97,12 @@ pub(super) fn run(plan: &Plan, before: &BTreeSet<PathBuf>) -> io::Result<Ended> 
         flag::register_conditional_default(signal, Arc::new(AtomicBool::new(true)))?;
     }
     let status = child.wait()?;
-    Ok(Ended { status, at })
+    Ok(Ended {
+        status,
+        at,
+        after,
+        out_of_memory: kills.more(),
+    })
 }
 
 /// A signal that ends programs takes the samples since the last dump with it; the program and all

@@ -6,6 +6,7 @@
 //! ```
 
 mod child;
+mod ending;
 mod family;
 mod no_dump;
 mod progress;
@@ -13,6 +14,7 @@ mod remarks;
 mod summary;
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -61,7 +63,7 @@ pub struct Args {
 }
 
 /// Runs the program; the answer is the exit code to pass on: the program's, 128 and the signal
-/// that killed it, 3 when it leaks more than it may, 127 when it was not found, 126 when it could not be run, 125 for our own
+/// that killed it, 3 when it leaks more than it may, 4 when that was asked for and nobody can tell, 127 when it was not found, 126 when it could not be run, 125 for our own
 /// failures.
 pub fn run(args: &Args) -> u8 {
     match prepare(args) {
@@ -161,14 +163,24 @@ fn start(plan: &Plan) -> u8 {
         program: Some(plan.program.path.clone()),
         ..Locator::default()
     };
+    let end = ending(plan, &before, &ended);
+    if let Some(end) = &end {
+        say(&terminal::printable(end));
+    }
     if summary::dumps(&plan.configuration.prefix).is_subset(&before) {
         let was_told = !problems.is_empty();
         say(&no_dump::reason(&plan.configuration.prefix, was_told));
     } else {
         summary::print(plan, &before, ended.at, &locator);
     }
-    let leaks = verdict::print(plan, &before, &locator);
+    let leaks = verdict::print(plan, &before, &locator, end);
     let own = child::exit_code(ended.status);
+    let Some(leaks) = leaks else {
+        return match plan.tolerance.is_asked() {
+            true => verdict::unseen(own),
+            false => own,
+        };
+    };
     match plan.tolerance.exceeded(leaks) {
         Some(tolerated) => verdict::leaks(leaks, tolerated, own),
         None => own,
@@ -180,6 +192,28 @@ fn sets_configuration(word: &OsStr) -> bool {
     let text = word.to_string_lossy();
     let mut words = text.split(|c: char| c.is_whitespace() || c == ';');
     words.any(|word| word.split_once('=').is_some_and(|(name, _)| name == CONF))
+}
+
+/// How it ended, in a sentence; nothing where it ended well.
+fn ending(plan: &Plan, before: &BTreeSet<PathBuf>, ended: &child::Ended) -> Option<String> {
+    if ended.status.success() {
+        return None;
+    }
+    let path = plan.program.path.to_string_lossy().into_owned();
+    let arguments = plan
+        .arguments
+        .iter()
+        .map(|a| a.to_string_lossy().into_owned());
+    let command: Vec<String> = std::iter::once(path).chain(arguments).collect();
+    let last = summary::last(&plan.configuration.prefix, before);
+    let ending = ending::Ending {
+        status: ended.status,
+        after: ended.after,
+        out_of_memory: ended.out_of_memory.as_deref(),
+        command: &command,
+        last: last.as_ref(),
+    };
+    ending.sentence()
 }
 
 /// One line of ours between those of the program.

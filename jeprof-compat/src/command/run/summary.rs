@@ -10,7 +10,7 @@ use crate::command::load::Loaded;
 use crate::figures::amount::{amount, percent};
 use crate::figures::units::Unit;
 use crate::profile::identity::DumpName;
-use crate::profile::model::ValueKind;
+use crate::profile::model::{Profile, ValueKind};
 use crate::profile::read;
 use crate::stacks::Selection;
 use crate::stacks::call_sites::{self, CallSite};
@@ -37,6 +37,16 @@ pub(super) fn dumps(prefix: &Path) -> BTreeSet<PathBuf> {
         name.starts_with(&stem) && name.ends_with(".heap")
     };
     entries.map(|entry| entry.path()).filter(is_dump).collect()
+}
+
+/// What the newest dump holds of those that were not there `before`.
+pub(super) fn last(prefix: &Path, before: &BTreeSet<PathBuf>) -> Option<Profile> {
+    let written = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
+    let new = dumps(prefix)
+        .into_iter()
+        .filter(|path| !before.contains(path));
+    let newest = new.max_by_key(|path| written(path))?;
+    Some(read::read(&newest).ok()?.0)
 }
 
 /// Tells about the dumps that were not there `before`, of a program that ended at `end`.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Plan, say, shown, summary};
 use crate::analysis::series::Series;
 use crate::command::report;
-use crate::command::tolerance::LEAKS;
+use crate::command::tolerance::{LEAKS, UNSEEN};
 use crate::figures::words;
 use crate::report::Report;
 use crate::symbolize::Locator;
@@ -20,17 +20,19 @@ use crate::view::{html, markdown};
 const PAGE: &str = "report.html";
 
 /// Says what the dumps that were not there `before` say; the answer is how many bytes an hour leak
-/// for certain, in the process and the kind of samples that leak most.
-pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) -> f64 {
+/// for certain, in the process and the kind of samples that leak most, `None` where nobody can tell. The page
+/// tells the `end` of the program first.
+pub(super) fn print(
+    plan: &Plan,
+    before: &BTreeSet<PathBuf>,
+    locator: &Locator,
+    end: Option<String>,
+) -> Option<f64> {
     let now = summary::dumps(&plan.configuration.prefix);
     let new: Vec<PathBuf> = now.difference(before).cloned().collect();
-    let Ok(series) = Series::read(&new) else {
-        return 0.0;
-    };
+    let series = Series::read(&new).ok()?;
     let notes = series.notes.clone();
-    let Some(judged) = report::of_series(series, locator) else {
-        return 0.0;
-    };
+    let mut judged = report::of_series(series, locator, plan.tolerance.horizon())?;
     let conclusion = &judged.report.conclusion;
     say(&printable(&conclusion.headline));
     for sentence in &conclusion.sentences {
@@ -38,6 +40,9 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) 
     }
     for note in &notes {
         say(&printable(note));
+    }
+    if let Some(end) = end {
+        judged.report.tell_end(end);
     }
     if plan.tolerance.is_asked() {
         summarize(plan, &judged.report);
@@ -54,7 +59,18 @@ pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, locator: &Locator) 
         "who leaks, and why: malloscope suspects {}",
         summary::quoted(shown(dumps))
     ));
-    judged.leak_lower
+    judged.is_seen.then_some(judged.leak_lower)
+}
+
+/// Says that nobody can tell whether it leaks; the answer is the exit code, the program's own where that tells
+/// of a failure.
+pub(super) fn unseen(own: u8) -> u8 {
+    let code = if own == 0 { UNSEEN } else { own };
+    say(&format_args!(
+        "exit {code}, for --fail-if-leak: too little was seen to tell whether it leaks (the program's own exit \
+         code was {own})"
+    ));
+    code
 }
 
 /// Adds the answer to the summary of a job, where one is kept (GitHub Actions: each step appends to the file

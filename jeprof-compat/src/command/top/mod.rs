@@ -13,6 +13,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 
 use crate::command::console;
 use crate::command::control::socket;
+use crate::profile::model::Seen;
 use crate::profile::read;
 use crate::symbolize::Locator;
 use screen::Head;
@@ -29,6 +30,9 @@ pub struct Args {
     /// Look twice, print the sites, and end
     #[arg(long)]
     once: bool,
+    /// Only frames of this language; stacks without one are left out
+    #[arg(long, value_enum, value_name = "NAME")]
+    language: Option<Seen>,
 }
 
 /// Runs until the person ends it, or the program ends: the exit status.
@@ -57,6 +61,7 @@ struct Top {
     sites: Sites,
     order: Order,
     locator: Locator,
+    seen: Seen,
 }
 
 impl Top {
@@ -70,13 +75,15 @@ impl Top {
             sites: Sites::default(),
             order: Order::Growth,
             locator: Locator::default(),
+            seen: args.language.unwrap_or_default(),
         }
     }
 
     fn look(&mut self) -> Result<()> {
         let bytes = socket::ask(self.head.pid, "profile")?;
         let name = format!("process {}", self.head.pid);
-        let (profile, _warnings) = read::parse(&bytes, &name)?;
+        let (mut profile, _warnings) = read::parse(&bytes, &name)?;
+        profile.seen = self.seen;
         let number = |key| profile.process.get(key).and_then(|text| text.parse().ok());
         self.head.rss = number("rss_bytes").unwrap_or(0.0);
         self.head.period = number("period_bytes").unwrap_or(0.0);
@@ -171,6 +178,7 @@ mod tests {
             pid: u32::MAX >> 1,
             interval: 1,
             once: false,
+            language: None,
         };
         let mut top = Top::new(&args);
         let none = KeyModifiers::NONE;

@@ -1,7 +1,7 @@
 //! A suspect as a person reads of it: where it is, what it does, and what to do about it. Pure.
 
 use super::conclusion::advice;
-use super::place::{class, file, library, place};
+use super::place::{class, file, place};
 use super::reason::reason;
 use crate::analysis::suspects::{self, Case, Judged, Paths, Survivors, Verdict};
 use crate::figures::{Estimate, words};
@@ -31,6 +31,7 @@ pub fn suspect(case: &Case<'_>, judged: &Judged) -> Suspect {
         place: place(culprit),
         sentence: sentence(case, judged),
         reason: reason(j),
+        origin: case.origin(judged),
         kind: paths.kind.unwrap_or(MALLOC).to_owned(),
         rate: (j.cohort.samples > 0).then_some(hourly),
         share: j
@@ -66,14 +67,13 @@ fn sentence(case: &Case<'_>, judged: &Judged) -> String {
 
 fn tips(case: &Case<'_>, judged: &Judged, survivors: Option<Survivors>) -> Vec<String> {
     let mut tips = Vec::new();
+    if let Some(origin) = case.origin(judged) {
+        let mut text = origin.words();
+        text[..1].make_ascii_uppercase();
+        tips.push(text + ".");
+    }
     if let Some(class) = class(case, judged) {
         tips.push(format!("Most of it is {class}."));
-    }
-    if let Some(library) = library(case, judged) {
-        tips.push(format!(
-            "Allocated by {library}, called from {}.",
-            place(&case.paths.frames[judged.group.culprit])
-        ));
     }
     if let Some(s) = survivors {
         tips.push(format!(

@@ -1,38 +1,102 @@
 //! The conclusion on one kind of samples of a process: a headline and at most three sentences. Pure.
 
 use super::place::who;
-use super::reason::reason;
+use super::reason::{horizon, reason, upper};
+use crate::analysis::series::Exit;
 use crate::analysis::suspects::{
-    Case, Judged, Paths, Resident, Verdict, most_grown, time_to_limit,
+    Case, Climb, Judged, Paths, Reason, Resident, Verdict, most_grown, time_to_limit,
 };
 use crate::figures::words;
 use crate::profile::account::Part;
+use crate::profile::runtimes::Runtime;
 use crate::report::Conclusion;
+
+/// Sentences behind the headline.
+const MOST: usize = 4;
 
 /// The answer.
 pub fn conclusion(case: &Case<'_>) -> Conclusion {
     let leaks = case.with(Verdict::Leak);
     let growing = case.with(Verdict::Growing);
     let ages = case.judged.iter().any(|j| j.evidence.samples > 0);
+    let resident = Resident::of(&case.paths);
     let (verdict, headline, mut sentences) = if !ages && !case.judged.is_empty() {
         (
             Verdict::TooFew,
             "The dumps do not say how old blocks are".to_owned(),
             vec!["Only malloscope's own dumps tell a leak from a cache that fills.".to_owned()],
         )
+    } else if case.paths.process.last().cut_off {
+        cut_off(&leaks, &growing)
     } else if !leaks.is_empty() {
         leak(case, &leaks)
     } else if !growing.is_empty() {
         grows(case, &growing)
+    } else if let Some(climb) = &case.climb {
+        grows_in_all(case, climb)
     } else {
         calm(case)
     };
-    sentences.extend(rss(case, !leaks.is_empty()));
-    sentences.truncate(3);
+    let is_calm = matches!(verdict, Verdict::NoLeak | Verdict::TooFew) && ages;
+    let besides = is_calm
+        .then(|| grows_besides(case, resident.as_ref()))
+        .flatten();
+    let (verdict, headline) = match besides {
+        Some(besides) => {
+            sentences.insert(0, format!("{headline}."));
+            (Verdict::Growing, besides)
+        }
+        None => (verdict, headline),
+    };
+    sentences.extend(resident.and_then(|resident| rss(case, resident, !leaks.is_empty())));
+    sentences.extend(exit(case));
+    sentences.truncate(MOST);
     Conclusion {
         verdict,
         headline,
         sentences,
+    }
+}
+
+/// What stands in a file of which the end is missing is not all that was live.
+fn cut_off(leaks: &[&Judged], growing: &[&Judged]) -> (Verdict, String, Vec<String>) {
+    let seems = match leaks.len() + growing.len() {
+        0 => "What is left of it shows no growth, and proves nothing.",
+        _ => "What is left of it shows growth, and is no proof.",
+    };
+    (
+        Verdict::TooFew,
+        "The only dump is not whole: no verdict".to_owned(),
+        vec![seems.to_owned()],
+    )
+}
+
+/// The headline where RSS climbs and the live heap does not.
+fn grows_besides(case: &Case<'_>, resident: Option<&Resident>) -> Option<String> {
+    let run = case.paths.clock.run();
+    match resident? {
+        Resident::Grows { rss, heap, goes_on } if *goes_on && *rss > 2.0 * heap.max(0.0) => {
+            let rate = words::rate(*rss, run);
+            Some(format!(
+                "RSS grows {rate}, but not by live blocks of malloc"
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// What the end of the process left of the evidence.
+fn exit(case: &Case<'_>) -> Option<String> {
+    match case.paths.process.exit {
+        Exit::TornDown { held } if case.paths.kind.is_none() => Some(format!(
+            "{} were live until the exit began; what was freed only then is no sign of health.",
+            words::bytes(held)
+        )),
+        Exit::Alone if case.paths.kind.is_none() => Some(
+            "The only dump is that of the exit: what destructors had freed by then is not in it."
+                .to_owned(),
+        ),
+        _ => None,
     }
 }
 
@@ -54,6 +118,7 @@ fn leak(case: &Case<'_>, leaks: &[&Judged]) -> (Verdict, String, Vec<String>) {
         "{share:.0} % of all growth comes from {places}, first of all {}.",
         who(case, leaks[0])
     )];
+    sentences.push(format!("{}.", upper(&horizon(case, leaks[0]))));
     sentences.extend(limit(&case.paths, sum.value));
     (Verdict::Leak, headline, sentences)
 }
@@ -61,23 +126,42 @@ fn leak(case: &Case<'_>, leaks: &[&Judged]) -> (Verdict, String, Vec<String>) {
 fn grows(case: &Case<'_>, growing: &[&Judged]) -> (Verdict, String, Vec<String>) {
     let run = case.paths.clock.run();
     let sum: f64 = growing.iter().map(|j| j.judgement.cohort.rate.value).sum();
-    let headline = format!(
-        "It grows {}, but that is not certainly a leak",
-        words::rate(sum, run)
-    );
     let first = growing[0];
+    let rate = words::rate(sum, run);
+    let headline = match first.judgement.is_kept(&first.evidence, &case.paths.clock) {
+        true => format!("It grows {rate}, and nothing of it was ever freed"),
+        false => format!("It grows {rate}, but that is not certainly a leak"),
+    };
     let who = who(case, first);
     let mut sentences = vec![format!(
         "Most of it comes from {who}: {}.",
         reason(&first.judgement)
     )];
-    sentences.push(match case.floor {
-        Some(floor) => format!(
-            "A steady leak of one place above {} would have been seen.",
-            words::rate(floor, run)
-        ),
-        None => "A longer run will tell.".to_owned(),
-    });
+    if !matches!(
+        first.judgement.reason,
+        Reason::Near { .. } | Reason::Climbs { .. }
+    ) {
+        sentences.push(format!(
+            "{}; a longer run will tell.",
+            upper(&horizon(case, first))
+        ));
+    }
+    (Verdict::Growing, headline, sentences)
+}
+
+/// The heap climbs, and no place by itself.
+fn grows_in_all(case: &Case<'_>, climb: &Climb) -> (Verdict, String, Vec<String>) {
+    let run = case.paths.clock.run();
+    let headline = format!(
+        "It grows {} in all, but no place by itself for certain",
+        words::rate(climb.rate.value, run)
+    );
+    let mut sentences = vec![format!(
+        "The live heap rose from {} to {} in the last two thirds of the run.",
+        words::bytes(climb.from),
+        words::bytes(climb.to)
+    )];
+    sentences.extend(closer(case));
     (Verdict::Growing, headline, sentences)
 }
 
@@ -162,11 +246,11 @@ fn limit(paths: &Paths<'_>, rate: f64) -> Option<String> {
 }
 
 /// Whether RSS goes with the live heap; malloc's only.
-fn rss(case: &Case<'_>, leaks: bool) -> Option<String> {
+fn rss(case: &Case<'_>, resident: Resident, leaks: bool) -> Option<String> {
     let paths = &case.paths;
     let run = paths.clock.run();
-    match Resident::of(paths)? {
-        Resident::Grows { rss, heap } => {
+    match resident {
+        Resident::Grows { rss, heap, .. } => {
             let (rss_words, heap_words) = (words::rate(rss, run), words::rate(heap, run));
             let other = rss > 2.0 * heap.max(0.0);
             Some(match (other, leaks) {
@@ -182,9 +266,13 @@ fn rss(case: &Case<'_>, leaks: bool) -> Option<String> {
             })
         }
         Resident::Exceeds { anonymous, live } => (!leaks).then(|| {
+            let runtime = Runtime::of(paths.process.last());
+            let rest = match runtime {
+                Some(runtime) => format!("is in {}, or fragmentation.", runtime.heap),
+                None => "is fragmentation, or does not pass malloc.".to_owned(),
+            };
             format!(
-                "{} of anonymous memory are resident, but only {} are live in the heap: the rest \
-                 is fragmentation, or does not pass malloc.",
+                "{} of anonymous memory are resident, but only {} are live in the heap: the rest {rest}",
                 words::bytes(anonymous),
                 words::bytes(live)
             )
@@ -192,20 +280,42 @@ fn rss(case: &Case<'_>, leaks: bool) -> Option<String> {
     }
 }
 
-/// Where RSS grew most beside the live heap.
+/// Where RSS grew most beside the live heap, and what says more of it.
 fn elsewhere(paths: &Paths<'_>) -> String {
-    match most_grown(paths) {
-        Some((Part::JavaHeap, bytes)) => format!(
+    let profile = paths.process.last();
+    let runtime = Runtime::of(profile);
+    let more = |runtime: &Runtime| match runtime.is_sampled(profile) {
+        true => "its objects are judged on their own here".to_owned(),
+        false => runtime.instead.to_owned(),
+    };
+    match (most_grown(paths), runtime) {
+        (Some((part @ (Part::JavaHeap | Part::V8Heap), bytes)), Some(runtime)) => format!(
+            "the growth is in the {} ({} more); {}.",
+            part.name(),
+            words::bytes(bytes),
+            more(runtime)
+        ),
+        (Some((Part::JavaHeap, bytes)), None) => format!(
             "the growth is in the Java heap ({} more); prof_java_heap:true says which classes and lines.",
             words::bytes(bytes)
         ),
-        Some((part @ (Part::Stacks | Part::Code | Part::Files | Part::Shared), bytes)) => {
+        (Some((Part::Stacks, bytes)), _) => format!(
+            "the growth is in thread stacks ({} more): threads start, and do not end.",
+            words::bytes(bytes)
+        ),
+        (Some((part @ (Part::Code | Part::Files | Part::Shared), bytes)), _) => {
             format!(
                 "the growth is in {} ({} more).",
                 part.name(),
                 words::bytes(bytes)
             )
         }
-        _ => "fragmentation, or memory that does not pass malloc.".to_owned(),
+        (_, Some(runtime)) => format!("{}, or fragmentation; {}.", runtime.heap, more(runtime)),
+        _ if paths.process.last().other_kinds.contains_key("mmap") => {
+            "fragmentation, or what the kind mmap shows.".to_owned()
+        }
+        _ => "fragmentation, or memory that does not pass malloc, as the heap of a runtime; prof_mmap:true says \
+              who maps."
+            .to_owned(),
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! `conclusion` answers whether a process leaks, `card` tells of one suspect, `place` where it is,
 //! `reason` why its verdict is what it is, `diff` what changed between two dumps
-//! and `pair` what these are, and `survey` what is said
-//! of all processes together.
+//! and `pair` what these are, `service` what the workers of one program do together, and `survey` what is
+//! said of all processes.
 
 mod card;
 mod conclusion;
@@ -11,6 +11,7 @@ pub mod diff;
 pub mod pair;
 mod place;
 mod reason;
+mod service;
 pub mod survey;
 
 use crate::analysis::suspects::Case;
@@ -24,5 +25,6 @@ pub fn findings(case: &Case<'_>) -> Findings {
         suspects: suspects.map(|judged| card::suspect(case, judged)).collect(),
         leak_lower: case.leak_lower(),
         floor: case.floor.map(|floor| floor * 3600.0),
+        horizon: case.horizon,
     }
 }

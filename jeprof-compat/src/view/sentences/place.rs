@@ -2,26 +2,21 @@
 
 use crate::analysis::suspects::{Case, Judged};
 use crate::profile::model::JAVA_HEAP;
-use crate::stacks::culprit;
-use crate::stacks::naming::Frame;
+use crate::stacks::naming::{Frame, FrameKind};
+use crate::stacks::origin::{Origin, Side};
 
 /// The culprit, and of which class its objects are, if they are objects; and the library that asked
 /// for the memory on behalf of a script.
 pub fn who(case: &Case<'_>, judged: &Judged) -> String {
     let called = called(&case.paths.frames[judged.group.culprit]);
-    match (class(case, judged), library(case, judged)) {
+    match (class(case, judged), case.origin(judged)) {
         (Some(class), _) => format!("{called}, by {class}"),
-        (None, Some(library)) => format!("{called}, allocated by {library}"),
+        (None, Some(origin)) => format!(
+            "{called}{}",
+            beside(&case.paths.frames[judged.group.culprit], &origin)
+        ),
         (None, None) => called,
     }
-}
-
-/// `mcache.so`: the library that has asked for most of the group on behalf of a script.
-pub fn library<'a>(case: &'a Case<'_>, judged: &Judged) -> Option<&'a str> {
-    let paths = &case.paths;
-    let path = paths.paths.get(paths.heaviest(&judged.group.members))?;
-    let frames: Vec<&Frame> = path.frames.iter().map(|&at| &paths.frames[at]).collect();
-    culprit::leaf_module(&frames, path.culprit)
 }
 
 /// `objects of byte[]`: the class that has most of the group.
@@ -30,6 +25,16 @@ pub fn class(case: &Case<'_>, judged: &Judged) -> Option<String> {
     let heaviest = paths.heaviest(&judged.group.members);
     let leaf = *paths.paths.get(heaviest)?.frames.first()?;
     (paths.kind == Some(JAVA_HEAP)).then(|| format!("objects of {}", paths.frames[leaf].name))
+}
+
+/// What the origin says that the culprit does not: the script behind an extension, or the extension that
+/// a script called.
+fn beside(culprit: &Frame, origin: &Origin) -> String {
+    match (origin.side, culprit.kind, &origin.module) {
+        (Side::Extension, FrameKind::Managed, Some(module)) => format!(", allocated by {module}"),
+        (Side::Extension, ..) => format!(", called from {}", origin.script()),
+        _ => String::new(),
+    }
 }
 
 fn called(frame: &Frame) -> String {

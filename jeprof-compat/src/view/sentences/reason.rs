@@ -1,6 +1,6 @@
 //! Why a verdict is what it is, as the half of a sentence behind "because". Pure.
 
-use crate::analysis::suspects::{Born, Judgement, Reason};
+use crate::analysis::suspects::{Born, Case, Judged, Judgement, Reason};
 use crate::figures::words;
 
 /// The reason of a judgement.
@@ -10,6 +10,35 @@ pub fn reason(judgement: &Judgement) -> String {
         Some(tested) => format!("{text}; among {tested} paths tested this may be chance"),
         None => text,
     }
+}
+
+/// `of what is older than 8 min nothing was freed in the 10 min watched`.
+pub fn horizon(case: &Case<'_>, judged: &Judged) -> String {
+    let j = &judged.judgement;
+    if matches!(j.reason, Reason::Climbs { .. }) {
+        return of(&j.reason);
+    }
+    watched(j.window.age, j.survival.deaths, case.horizon.watched)
+}
+
+fn watched(age: f64, deaths: u64, run: f64) -> String {
+    let freed = match deaths {
+        0 => "nothing was freed".to_owned(),
+        1 => "only one sample was freed".to_owned(),
+        n => format!("only {n} samples were freed"),
+    };
+    format!(
+        "of what is older than {} {freed} in the {} watched",
+        words::duration(age),
+        words::duration(run)
+    )
+}
+
+/// With a capital.
+pub fn upper(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 fn of(reason: &Reason) -> String {
@@ -41,7 +70,16 @@ fn of(reason: &Reason) -> String {
             words::duration(age),
             of_worth(mature, worth)
         ),
-        Reason::Bursts { mature, events } => format!(
+        Reason::Bursts {
+            mature,
+            events,
+            is_kept: true,
+        } => format!(
+            "nothing of it was ever freed; it grows with the traffic: its {} came in bursts, worth {events:.0} \
+             independent events",
+            words::count(mature, "mature sample")
+        ),
+        Reason::Bursts { mature, events, .. } => format!(
             "its {} came in bursts, worth {events:.0} independent events: too few to say that it goes on",
             words::count(mature, "mature sample")
         ),
@@ -58,6 +96,21 @@ fn of(reason: &Reason) -> String {
             age,
             deaths,
         } => staying(&born, is_rising, age, deaths),
+        Reason::Climbs {
+            from,
+            to,
+            rises,
+            last,
+            is_inside,
+            is_kept,
+        } => climbs((from, to), (rises, last), is_inside, is_kept),
+        Reason::Near {
+            age,
+            deaths,
+            watched,
+            cycle,
+            needed,
+        } => near((age, deaths, watched), cycle, needed),
         Reason::Open { born, deaths } => open(&born, deaths),
     }
 }
@@ -116,6 +169,42 @@ fn staying(of: &Born, is_rising: bool, age: f64, deaths: u64) -> String {
         n => format!("only {n} that grew older than {age} were freed"),
     };
     format!("{} are live, {spread}, and {deaths}", born(of))
+}
+
+fn climbs(
+    (from, to): (f64, f64),
+    (rises, last): (usize, f64),
+    is_inside: bool,
+    is_kept: bool,
+) -> String {
+    let how = match (is_inside, is_kept) {
+        (true, _) => "the blocks become bigger and bigger, as those of a container do".to_owned(),
+        (false, true) => "nothing of it was ever freed; it grows with the traffic".to_owned(),
+        (false, false) => "what comes is more than what is freed".to_owned(),
+    };
+    format!(
+        "what is live rose from {} to {} in the last two thirds of the run, the last time at {} ({} in all), and \
+         never came back: {how}",
+        words::bytes(from),
+        words::bytes(to),
+        words::duration(last),
+        words::count(rises as u64, "rise")
+    )
+}
+
+fn near((age, deaths, run): (f64, u64, f64), cycle: f64, needed: f64) -> String {
+    let why = match needed > 3.0 * cycle {
+        true => "asked for is an age".to_owned(),
+        false => format!(
+            "the slowest cycle of the program takes {}, and a leak must outlive three: it must be watched to an age",
+            words::duration(cycle)
+        ),
+    };
+    format!(
+        "{}, but {why} of {}",
+        watched(age, deaths, run),
+        words::duration(needed)
+    )
 }
 
 fn open(of: &Born, deaths: Option<u64>) -> String {

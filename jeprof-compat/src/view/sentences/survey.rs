@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::findings;
+use crate::analysis::fleet::{self, Service};
 use crate::analysis::series::{Process, Series};
-use crate::analysis::suspects;
+use crate::analysis::suspects::{self, Verdict};
 use crate::profile::model::{MALLOC, ValueKind};
 use crate::report::{Findings, Neighbour, Report, State};
 
@@ -16,17 +17,27 @@ pub const MOST_NEIGHBOURS: usize = 100;
 /// for the process, malloc before its equals.
 pub type Found = Vec<(Option<String>, Findings)>;
 
-/// The findings of all kinds of samples of a process.
-pub fn found(process: &Process) -> Found {
+/// The findings of all kinds of samples of a process. A leak must have reached an age of `asked` seconds.
+fn found(process: &Process, asked: f64) -> Found {
     let kinds = process.kinds().into_iter();
     let mut found: Found = kinds
         .map(|kind| {
-            let findings = findings(&suspects::find(process, kind.as_deref()));
+            let findings = findings(&suspects::find(process, kind.as_deref(), asked));
             (kind, findings)
         })
         .collect();
     found.sort_by(|a, b| b.1.leak_lower.total_cmp(&a.1.leak_lower));
     found
+}
+
+/// Whether enough was seen to tell whether it leaks, in any kind of samples.
+fn is_seen(found: &Found) -> bool {
+    let verdicts = found
+        .iter()
+        .map(|(_, findings)| findings.conclusion.verdict);
+    verdicts
+        .into_iter()
+        .any(|verdict| verdict != Verdict::TooFew)
 }
 
 /// The number of a process, 0 when it is not known.
@@ -37,27 +48,101 @@ pub fn number(process: &Process) -> u64 {
     pid.unwrap_or_default()
 }
 
-/// The findings of every process of a series, in its order.
+/// The findings of every process of a series, in its order, and of the workers of each program together.
 #[derive(Clone, Debug)]
-pub struct Survey(Vec<Found>);
+pub struct Survey {
+    found: Vec<Found>,
+    services: Vec<Together>,
+}
+
+/// Workers of one program, judged together.
+#[derive(Clone, Debug)]
+pub struct Together {
+    /// Which they are.
+    pub service: Service,
+    /// What was found in malloc's samples.
+    pub findings: Findings,
+    /// Seconds watched.
+    pub seconds: f64,
+    /// Dumps of all.
+    pub dumps: usize,
+}
 
 impl Survey {
-    /// Judges all; the frames of the last dumps have their names.
-    pub fn of(series: &Series) -> Survey {
-        Survey(series.processes.iter().map(found).collect())
+    /// Judges all; the frames of the last dumps have their names. A leak must have reached an age of `asked`
+    /// seconds, whatever else it needs.
+    pub fn of(series: &Series, asked: f64) -> Survey {
+        let together = |service: Service| {
+            let pool = fleet::pool(series, &service);
+            let findings =
+                super::service::service(&suspects::find(&pool, None, asked), service.workers.len());
+            let dumps = service
+                .workers
+                .iter()
+                .map(|at| series.processes[*at].dumps.len());
+            Together {
+                findings,
+                seconds: pool.dumps.last().map_or(0.0, |dump| dump.at),
+                dumps: dumps.sum(),
+                service,
+            }
+        };
+        Survey {
+            found: series.processes.iter().map(|p| found(p, asked)).collect(),
+            services: fleet::services(series).into_iter().map(together).collect(),
+        }
     }
 
-    /// Bytes an hour that a process leaks for certain, in the kind that leaks most.
+    /// What was found in a process.
+    pub fn found(&self, at: usize) -> &Found {
+        &self.found[at]
+    }
+
+    /// Workers that were judged together, those that leak most first.
+    pub fn services(&self) -> Vec<&Together> {
+        let mut services: Vec<&Together> = self.services.iter().collect();
+        services.sort_by(|a, b| b.findings.leak_lower.total_cmp(&a.findings.leak_lower));
+        services
+    }
+
+    /// The workers that a process is one of.
+    fn service_of(&self, at: usize) -> Option<&Together> {
+        let mut services = self.services.iter();
+        services.find(|together| together.service.workers.contains(&at))
+    }
+
+    /// The workers that a process is one of, where more can be told of all than of it alone.
+    fn more_than_alone(&self, at: usize) -> Option<&Together> {
+        let own = self.found[at].first();
+        self.service_of(at).filter(|together| {
+            let alone = own.map_or(0.0, |(_, findings)| findings.leak_lower);
+            let is_growth = |findings: &Findings| findings.conclusion.verdict.is_growth();
+            together.findings.leak_lower > alone
+                || is_growth(&together.findings) && !own.is_some_and(|(_, own)| is_growth(own))
+        })
+    }
+
+    /// Whether enough was seen of any process to tell whether it leaks.
+    pub fn is_seen(&self) -> bool {
+        self.found.iter().any(is_seen)
+            || self
+                .services
+                .iter()
+                .any(|t| t.findings.conclusion.verdict != Verdict::TooFew)
+    }
+
+    /// Bytes an hour that a process leaks for certain, in the kind that leaks most, or the workers that it is
+    /// one of together.
     pub fn lower(&self, at: usize) -> f64 {
-        self.0[at]
-            .first()
-            .map_or(0.0, |(_, f)| f.leak_lower.max(0.0))
+        let alone = self.found[at].first().map_or(0.0, |(_, f)| f.leak_lower);
+        let together = self.service_of(at).map_or(0.0, |t| t.findings.leak_lower);
+        alone.max(together).max(0.0)
     }
 
     /// The process that leaks most, of those with that number; of equals the first, which holds most.
     pub fn most(&self, series: &Series, pid: Option<u64>) -> Option<usize> {
         let is_asked = |at: &usize| pid.is_none_or(|p| number(&series.processes[*at]) == p);
-        (0..self.0.len()).filter(is_asked).reduce(|best, at| {
+        (0..self.found.len()).filter(is_asked).reduce(|best, at| {
             let is_more = self.lower(at) > self.lower(best);
             if is_more { at } else { best }
         })
@@ -72,8 +157,13 @@ impl Survey {
         shown: &BTreeSet<usize>,
         pages: &[Option<String>],
     ) -> Report {
-        let mut report = of_process(&series.processes[at], shown, &self.0[at]);
-        let others = (0..self.0.len()).filter(|other| *other != at);
+        let mut report = of_process(&series.processes[at], shown, &self.found[at]);
+        if let Some(together) = self.more_than_alone(at) {
+            report.conclusion = together.findings.conclusion.clone();
+            let suspects = together.findings.suspects.iter().cloned();
+            report.suspects = suspects.chain(report.suspects).collect();
+        }
+        let others = (0..self.found.len()).filter(|other| *other != at);
         report.neighbours = others
             .take(MOST_NEIGHBOURS)
             .map(|other| {
@@ -86,14 +176,14 @@ impl Survey {
 
     /// What the page cannot say for want of place.
     pub fn left_out(&self) -> Option<String> {
-        let others = self.0.len().saturating_sub(1);
+        let others = self.found.len().saturating_sub(1);
         let left_out = others.saturating_sub(MOST_NEIGHBOURS);
         (left_out > 0)
             .then(|| format!("Processes that have dumps here and are not named: {left_out}"))
     }
 
     fn neighbour(&self, process: &Process, at: usize, page: Option<String>) -> Neighbour {
-        let conclusion = self.0[at].first().map(|(_, f)| &f.conclusion);
+        let conclusion = self.found[at].first().map(|(_, f)| &f.conclusion);
         Neighbour {
             name: process.name.clone(),
             pid: number(process),

@@ -15,7 +15,7 @@ pub fn write(title: &str, findings: &Findings, run: f64, out: &mut dyn Write) ->
     writeln!(out, "{}", printable(title))?;
     let text =
         std::iter::once(format!("{}.", conclusion.headline)).chain(conclusion.sentences.clone());
-    for sentence in text.take(3) {
+    for sentence in text {
         writeln!(out, "{}", printable(&sentence))?;
     }
     for (number, suspect) in findings.suspects.iter().enumerate() {
@@ -107,7 +107,7 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::suspects::Verdict;
+    use crate::analysis::suspects::{Horizon, Verdict};
     use crate::report::Conclusion;
 
     #[test]
@@ -141,6 +141,7 @@ mod tests {
             }],
             leak_lower: 0.0,
             floor: None,
+            horizon: Horizon::default(),
         };
         let mut out = Vec::new();
         write("pid 1", &findings, 7200.0, &mut out).unwrap();

@@ -50,6 +50,24 @@ pub fn write(profile: &NamedProfile, options: Options, out: &mut impl Write) -> 
     Ok(())
 }
 
+/// How many origins are named.
+const ORIGINS: usize = 4;
+
+/// One line that says who asked for the memory: `Asked for by: mcache.so 91.0%, the script 9.0%`. Nothing
+/// where there is nothing to say.
+pub fn origins(shares: &[(String, f64)], out: &mut impl Write) -> io::Result<()> {
+    let total: f64 = shares.iter().map(|share| share.1).sum();
+    let said: Vec<String> = shares
+        .iter()
+        .take(ORIGINS)
+        .map(|(name, value)| format!("{} {}", printable(name), percent(*value, total)))
+        .collect();
+    match said.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "Asked for by: {}", said.join(", ")),
+    }
+}
+
 /// A row stays one, and a symbol does not talk to the terminal.
 fn printable(name: &str) -> Cow<'_, str> {
     if name.chars().any(char::is_control) {

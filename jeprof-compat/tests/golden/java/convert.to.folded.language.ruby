@@ -1,0 +1,1 @@
+Zlib::Deflate#deflate 829411
