@@ -13,6 +13,14 @@ pub const MALLOC: &str = "malloc";
 /// The kind of samples of a JVM's objects; the leaf of a stack is the class.
 pub const JAVA_HEAP: &str = "java_heap";
 
+/// The kind of Ruby's own objects.
+pub const RUBY_OBJECTS: &str = "ruby_objects";
+
+/// Are the samples of this kind objects, with their class as the leaf of the stack?
+pub fn is_of_objects(kind: Option<&str>) -> bool {
+    matches!(kind, Some(JAVA_HEAP | RUBY_OBJECTS))
+}
+
 /// One of the four heap values that a sample carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueKind {

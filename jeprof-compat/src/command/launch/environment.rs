@@ -21,7 +21,7 @@ const DEFAULTS: &str = "prof:true,prof_final:true,lg_prof_sample:auto,lg_prof_in
 
 /// What shows the heap that a language runtime keeps beside malloc, as far as it costs next to nothing: one
 /// line a runtime. A process without that runtime pays nothing for it.
-const RUNTIMES: [&str; 1] = ["prof_java_heap:true"];
+const RUNTIMES: [&str; 2] = ["prof_java_heap:true", "prof_ruby_objects:auto"];
 
 /// [`DEFAULTS`] where nobody waits: for services, and for containers that the OOM killer ends.
 const SERVICE: &str = "prof:true,prof_final:true,lg_prof_sample:auto,prof_gdump:true,prof_keep:64,\
