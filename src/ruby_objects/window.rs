@@ -19,16 +19,23 @@ use crate::table::live_table::Sample;
 use crate::table::pool::Pool;
 use crate::table::stack_table::StackId;
 
-/// Samples that a window may have, and should have.
-const MOST: usize = 64;
+/// Samples that a window may have.
+const MOST: usize = 256;
+
+/// From the beginning of one window to that of the next, at least. Jobs are asked for by samples of
+/// malloc: where these are rare, windows are too, and each is longer and has more samples.
+const PERIOD_MS: u64 = 100;
+
+/// Samples wanted for each such period since the last window.
 const WANTED: u64 = 24;
 
-/// How long a window is open, at least.
-const OPEN_MS: u64 = 2;
+/// A window is open for this part of the time since the last one: 2 %, in which the program is a
+/// quarter slower.
+const PART: u64 = 50;
 
-/// From the beginning of one window to that of the next: 2 % of the time the program is a quarter
-/// slower.
-const PERIOD_MS: u64 = 100;
+/// How long a window is open, at least and at most.
+const SHORTEST_MS: u64 = 2;
+const LONGEST_MS: u64 = 50;
 
 /// Objects between two looks at the clock.
 const CLOCK: u64 = 128;
@@ -71,10 +78,11 @@ static SEEN: AtomicU64 = AtomicU64::new(0);
 /// Mean objects between two samples. Written by the job.
 static MEAN: AtomicU64 = AtomicU64::new(64);
 
-/// The trace point; 0: none yet. Written by the job, as the next five.
+/// The trace point; 0: none yet. Written by the job, as the next six.
 static POINT: AtomicU64 = AtomicU64::new(0);
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
 static OPENED_MS: AtomicU64 = AtomicU64::new(0);
+static OPEN_MS: AtomicU64 = AtomicU64::new(SHORTEST_MS);
 /// Objects made when the last window closed.
 static MADE: AtomicU64 = AtomicU64::new(0);
 /// Bytes that a sample of the last window stands for.
@@ -112,8 +120,9 @@ pub(super) fn period() -> u64 {
 pub(super) fn turn(objects: &Objects<'_>, now_ms: u64, is_last: bool) -> u64 {
     let opened_ms = OPENED_MS.load(Relaxed);
     if IS_OPEN.load(Relaxed) {
-        if now_ms < opened_ms.saturating_add(OPEN_MS) && !is_last {
-            return opened_ms + OPEN_MS;
+        let end_ms = opened_ms.saturating_add(OPEN_MS.load(Relaxed));
+        if now_ms < end_ms && KEPT.load(Relaxed) < MOST && !is_last {
+            return end_ms;
         }
         objects.switch(POINT.load(Relaxed), false);
         IS_OPEN.store(false, Relaxed);
@@ -127,14 +136,23 @@ pub(super) fn turn(objects: &Objects<'_>, now_ms: u64, is_last: bool) -> u64 {
         return due_ms;
     }
     open(objects, now_ms);
-    now_ms.saturating_add(OPEN_MS)
+    now_ms.saturating_add(OPEN_MS.load(Relaxed))
 }
 
 fn open(objects: &Objects<'_>, now_ms: u64) {
     if POINT.load(Relaxed) == 0 {
         POINT.store(objects.point(on_birth), Relaxed);
         MADE.store(objects.made(), Relaxed);
+        OPENED_MS.store(now_ms.saturating_sub(PERIOD_MS), Relaxed);
     }
+    let passed_ms = now_ms.saturating_sub(OPENED_MS.load(Relaxed)).max(1);
+    let open_ms = (passed_ms / PART).clamp(SHORTEST_MS, LONGEST_MS);
+    OPEN_MS.store(open_ms, Relaxed);
+    let wanted = (passed_ms * WANTED / PERIOD_MS).clamp(WANTED, MOST as u64 / 2);
+    let made = objects.made().saturating_sub(MADE.load(Relaxed));
+    // As many objects as were made in the same time before.
+    let expected = made.saturating_mul(open_ms) / passed_ms;
+    MEAN.store((expected / wanted).clamp(1, 1 << 20), Relaxed);
     TAKEN.store(0, Relaxed);
     KEPT.store(0, Relaxed);
     SEEN.store(0, Relaxed);
@@ -158,8 +176,6 @@ fn gap() -> i64 {
 fn close(objects: &Objects<'_>) {
     let now = objects.made();
     let made = now.saturating_sub(MADE.swap(now, Relaxed));
-    let seen = SEEN.load(Relaxed);
-    MEAN.store((seen / WANTED).clamp(1, 1 << 20), Relaxed);
     let (taken, kept) = (TAKEN.load(Relaxed), KEPT.load(Relaxed).min(MOST));
     let waiting = WAITING.get(..kept).unwrap_or_default();
     // A number is made for each first: that may start a collection.
@@ -240,7 +256,9 @@ extern "C" fn on_birth(point: u64, _: *mut c_void) {
 
 /// Is the window open for so long that it shall close, or has it no room for more samples?
 fn is_over(now_ms: u64) -> bool {
-    let end_ms = OPENED_MS.load(Relaxed).saturating_add(OPEN_MS);
+    let end_ms = OPENED_MS
+        .load(Relaxed)
+        .saturating_add(OPEN_MS.load(Relaxed));
     now_ms >= end_ms || KEPT.load(Relaxed) >= MOST
 }
 
