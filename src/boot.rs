@@ -20,7 +20,7 @@ use crate::trigger::{self, exit};
 use crate::{
     diag, java_heap, js_heap, next,
     platform::{elf, sys},
-    python_objects, remark, runtime,
+    python_objects, remark, ruby_objects, runtime,
     table::arena,
     unwind,
 };
@@ -77,6 +77,7 @@ pub unsafe fn start<const N: usize>(
     register_handlers(config);
     runtime::start(config);
     runtime::ruby::set_at_end(exit::before_teardown);
+    ruby_objects::configure(config.prof_ruby_objects, config.prof_bt_max);
     if runtime::node::is_found() {
         begin_node(config);
     }
@@ -241,5 +242,6 @@ unsafe extern "C" fn child() {
     let pid = sys::getpid().unsigned_abs();
     recorder::after_fork_in_child(pid);
     lineage::forked(pid);
+    ruby_objects::after_fork_in_child(pid);
     trigger::begin();
 }

@@ -11,6 +11,7 @@
 //! JVM     -> java_heap -> tables of its own
 //! V8      -> js_heap -> tables of its own
 //! CPython -> python_objects -(rarely)-> recorder
+//! Ruby    -> ruby_objects -> tables of its own
 //! trigger, watcher -> dumper -> dump <- snapshot of the tables; dump -> profile-format -> FILE
 //! ```
 //!
@@ -19,7 +20,7 @@
 //! | | rooms | allocate | lock | syscall | panic |
 //! |---|---|---|---|---|---|
 //! | hot | `hooks`, `python_objects`, `next`, `platform::tls`, `sampler` | never | never | never | impossible |
-//! | warm | `recorder`, `java_heap`, `js_heap`, `unwind`, `runtime`, `table` | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe, the processor clock at a look of `recorder::rate` | impossible |
+//! | warm | `recorder`, `java_heap`, `js_heap`, `ruby_objects`, `unwind`, `runtime`, `table` | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe, the processor clock at a look of `recorder::rate` | impossible |
 //! | cold | `config`, `dump`, `dumper`, `trigger`, `watcher`, `platform::process`, `boot` | arena only | table locks only inside a snapshot | yes | no |
 //!
 //! Everywhere: errno is what it was, failure means "as if not sampled" and a counter in `diag`,
@@ -36,6 +37,7 @@
 //! recorder        what a sample means, and the inverse
 //! java_heap       the JVM's own heap
 //! js_heap         V8's own heap
+//! ruby_objects    Ruby's own heap
 //! dump            a snapshot becomes a file
 //! dumper          which thread writes it
 //! watcher         when: timer, memory limit, control socket
@@ -71,6 +73,7 @@ pub mod platform;
 pub mod python_objects;
 pub mod recorder;
 pub mod remark;
+pub mod ruby_objects;
 pub mod runtime;
 pub mod sampler;
 pub mod table;

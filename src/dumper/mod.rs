@@ -24,7 +24,7 @@ use crate::runtime::jvm;
 use crate::{
     java_heap, js_heap,
     platform::{process, sys},
-    recorder,
+    recorder, ruby_objects,
 };
 use own_thread::{FREE, Place, TAKEN};
 
@@ -258,13 +258,22 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
         live: &recorder::OBJECTS,
     };
     let python_objects = (!python_objects.is_empty()).then_some(python_objects);
+    let ruby_facts = ruby_objects::facts();
+    let ruby_objects = ruby_facts.as_ref().map(|facts| dump::Kind {
+        name: "ruby_objects",
+        note: "slots of Ruby's own heap, sampled in windows; live as of the last look",
+        period: facts.period,
+        numbers: &facts.numbers,
+        stacks: &ruby_objects::STACKS,
+        live: &ruby_objects::LIVE,
+    });
     let rate = rate();
     Some(work(&dump::Request {
         reason,
         config,
         stacks: &recorder::STACKS,
         live: &recorder::LIVE,
-        kinds: &[mappings, java_heap, js_heap, python_objects],
+        kinds: &[mappings, java_heap, js_heap, python_objects, ruby_objects],
         uptime_ms: recorder::uptime_ms(),
         lg_period: recorder::lg_period(),
         rate: rate.as_ref(),

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::platform::process::lineage;
 use crate::recorder::{self, LIVE};
 use crate::table::stack_table::StackTable;
-use crate::{java_heap, js_heap, table::fork_gate};
+use crate::{java_heap, js_heap, ruby_objects, table::fork_gate};
 
 /// Does every process dump at its end? Written by [`start`].
 static ALL: AtomicBool = AtomicBool::new(false);
@@ -68,6 +68,7 @@ pub fn has_something_to_tell() -> bool {
         &java_heap::STACKS,
         &js_heap::STACKS,
         &recorder::OBJECT_STACKS,
+        &ruby_objects::STACKS,
     ];
     if tables.into_iter().all(StackTable::is_empty) {
         return false;
@@ -104,6 +105,7 @@ fn kept_since(first_ms: u64) -> u64 {
     };
     let mut kept = java_heap::LIVE.total_weighted_bytes();
     kept = kept.saturating_add(js_heap::LIVE.total_weighted_bytes());
+    kept = kept.saturating_add(ruby_objects::LIVE.total_weighted_bytes());
     let mut add = |sample: &crate::table::live_table::Sample| {
         if sample.birth_ms >= first_ms {
             kept = kept.saturating_add(sample.weighted_bytes);

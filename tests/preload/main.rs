@@ -44,6 +44,7 @@ mod python;
 mod rate;
 mod real_programs;
 mod ruby;
+mod ruby_objects;
 mod sandbox;
 mod shells;
 mod signals;

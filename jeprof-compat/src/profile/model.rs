@@ -16,6 +16,14 @@ pub const JAVA_HEAP: &str = "java_heap";
 /// The kind of the small objects of CPython.
 pub const PYTHON_OBJECTS: &str = "python_objects";
 
+/// The kind of Ruby's own objects.
+pub const RUBY_OBJECTS: &str = "ruby_objects";
+
+/// Are the samples of this kind objects, with their class as the leaf of the stack?
+pub fn is_of_objects(kind: Option<&str>) -> bool {
+    matches!(kind, Some(JAVA_HEAP | RUBY_OBJECTS))
+}
+
 /// One of the four heap values that a sample carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueKind {

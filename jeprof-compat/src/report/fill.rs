@@ -64,6 +64,7 @@ fn kind(states: &[State<'_>], name: Option<&str>, interner: &mut Interner<()>) -
         None => "Native heap (malloc)",
         Some(crate::profile::model::JAVA_HEAP) => "Java heap",
         Some(crate::profile::model::PYTHON_OBJECTS) => "Small objects of Python",
+        Some(crate::profile::model::RUBY_OBJECTS) => "Ruby objects",
         Some("mmap") => "Mappings (mmap)",
         Some(other) => other,
     };

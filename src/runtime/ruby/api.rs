@@ -27,6 +27,9 @@ pub type Job = extern "C" fn(*mut c_void);
 /// What Ruby runs when it ends, before it frees anything.
 pub type AtEnd = extern "C" fn(Value);
 
+/// What Ruby calls for each object that it makes.
+pub type Born = extern "C" fn(Value, *mut c_void);
+
 /// The symbol by which an interpreter is known.
 pub const FRAMES: &[u8] = b"rb_profile_frames";
 
@@ -90,6 +93,29 @@ functions! {
         collector_number: unsafe extern "C" fn(Value) -> usize = "rb_gc_stat";
         /// Has a function called at the end.
         at_end: unsafe extern "C" fn(AtEnd, Value) = "rb_set_end_proc";
+    }
+}
+
+functions! {
+    /// What the samples of Ruby's own objects need: `argument` and `object` are called while an object
+    /// is made, the rest in a job.
+    Births {
+        /// What a trace point tells.
+        argument: unsafe extern "C" fn(Value) -> *mut c_void = "rb_tracearg_from_tracepoint";
+        /// The object that was made.
+        object: unsafe extern "C" fn(*mut c_void) -> Value = "rb_tracearg_object";
+        /// Makes a trace point.
+        new_point: unsafe extern "C" fn(Value, u32, Born, *mut c_void) -> Value = "rb_tracepoint_new";
+        /// Switches it on.
+        enable: unsafe extern "C" fn(Value) -> Value = "rb_tracepoint_enable";
+        /// Switches it off.
+        disable: unsafe extern "C" fn(Value) -> Value = "rb_tracepoint_disable";
+        /// Keeps an object for ever.
+        keep: unsafe extern "C" fn(Value) = "rb_gc_register_mark_object";
+        /// The number of an object, which Ruby notes in the object.
+        number: unsafe extern "C" fn(Value) -> Value = "rb_obj_id";
+        /// Collections so far.
+        collections: unsafe extern "C" fn() -> usize = "rb_gc_count";
     }
 }
 

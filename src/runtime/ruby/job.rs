@@ -12,6 +12,7 @@ use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::api::Value;
+use super::objects::Objects;
 use super::{Inside, Ruby, ids};
 use crate::platform::tls;
 
@@ -20,6 +21,19 @@ const PERIOD_MS: u64 = 1000;
 
 /// Called when Ruby ends. Written by [`set_at_end`] before sampling begins.
 static AT_END: AtomicPtr<()> = AtomicPtr::new(null_mut());
+
+/// Called in each job, and when Ruby ends: then the second argument is true. The answer is when the
+/// next job is wanted, by the recorder's clock.
+pub type Visitor = fn(&Objects<'_>, bool) -> u64;
+
+/// Called in each job. Written by [`set_visitor`] before sampling begins.
+static VISITOR: AtomicPtr<()> = AtomicPtr::new(null_mut());
+
+/// Has `visitor` called in each job.
+pub fn set_visitor(visitor: Visitor) {
+    // Release: pairs with the acquire in `visit`.
+    VISITOR.store(visitor as *mut (), Release);
+}
 
 /// Has `at_end` called in each process whose Ruby ends.
 pub fn set_at_end(at_end: fn()) {
@@ -36,6 +50,15 @@ pub unsafe fn ask(ruby: &Ruby, now_ms: u64) {
         return;
     }
     ruby.next_job.store(now_ms.saturating_add(PERIOD_MS), Relaxed);
+    // SAFETY: as the caller promises.
+    unsafe { want(ruby) };
+}
+
+/// Asks for a job.
+///
+/// # Safety
+/// As [`ask`].
+pub unsafe fn want(ruby: &Ruby) {
     if !ruby.is_job_wanted.swap(true, Relaxed) {
         // SAFETY: as the caller promises. The job is a function of this library, which stays.
         unsafe { (ruby.functions.want_job)(0, job, null_mut()) };
@@ -56,6 +79,21 @@ extern "C" fn job(_: *mut c_void) {
     ruby.note_moves();
     ruby.note_path_id();
     name_methods(ruby);
+    visit(ruby, false);
+}
+
+/// Lets the room that samples Ruby's objects do its part, and asks for the next job at the time that
+/// it wants one.
+fn visit(ruby: &Ruby, is_last: bool) {
+    // Acquire: pairs with the release in `set_visitor`.
+    let visitor = VISITOR.load(Acquire);
+    if visitor.is_null() {
+        return;
+    }
+    // SAFETY: `set_visitor` stored a function.
+    let visitor = unsafe { core::mem::transmute::<*mut (), Visitor>(visitor) };
+    let next_ms = visitor(&Objects::of(ruby), is_last);
+    ruby.next_job.fetch_min(next_ms, Relaxed);
 }
 
 fn name_methods(ruby: &Ruby) {
@@ -68,6 +106,7 @@ fn name_methods(ruby: &Ruby) {
 extern "C" fn ending(_: Value) {
     if let Some(ruby) = Inside::enter().ruby() {
         name_methods(ruby);
+        visit(ruby, true);
     }
     // Acquire: pairs with the release in `set_at_end`.
     let at_end = AT_END.load(Acquire);

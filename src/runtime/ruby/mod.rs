@@ -20,6 +20,7 @@ mod cut;
 pub mod ids;
 mod job;
 mod object;
+pub mod objects;
 mod stack;
 mod walk;
 
@@ -34,8 +35,8 @@ use crate::platform::sys;
 use crate::remark;
 use crate::table::arena;
 use crate::unwind::modules;
-use api::{Functions, InJob};
-pub use job::set_at_end;
+use api::{Births, Functions, InJob};
+pub use job::{Visitor, set_at_end, set_visitor};
 use object::Layout;
 
 use super::Runtime;
@@ -81,6 +82,8 @@ unsafe impl Runtime for Mri {
 pub struct Ruby {
     functions: Functions,
     in_job: InJob,
+    /// `None`: the objects of this version cannot be followed.
+    births: Option<Births>,
     layout: Layout,
     library: Object,
     /// Its addresses.
@@ -127,6 +130,10 @@ impl Ruby {
     fn has_lock(&self) -> bool {
         // SAFETY: it reads what the thread has of its own.
         unsafe { (self.functions.has_lock)() != 0 }
+    }
+
+    fn is_off(&self) -> bool {
+        self.is_off.load(Relaxed)
     }
 
     /// In a job, the first time: nothing was moved yet.
@@ -271,6 +278,9 @@ fn read(library: Object) -> Result<Ruby, &'static str> {
         (3, 2..) | (4, _) => Layout::New,
         _ => return Err("its version is not known"),
     };
+    // In later versions a number is noted elsewhere.
+    let has_marks = (major, minor) < (3, 5);
+    let births = has_marks.then(|| Births::of(&library).ok()).flatten();
     let vm_exec = library.symbol(b"rb_vm_exec").map(|symbol| {
         let start = symbol.addr as u64;
         start..start + symbol.size as u64
@@ -281,6 +291,7 @@ fn read(library: Object) -> Result<Ruby, &'static str> {
     Ok(Ruby {
         functions: Functions::of(&library)?,
         in_job: InJob::of(&library)?,
+        births,
         layout,
         library,
         range: range(&library),

@@ -52,7 +52,8 @@ pub enum Frame {
     Code,
 }
 
-fn kind(memory: &mut Memory, value: Value) -> Option<(u64, u64)> {
+/// The kind of the object at `value`, and its flags.
+pub fn kind_of(memory: &mut Memory, value: Value) -> Option<(u64, u64)> {
     if value == 0 || !value.is_multiple_of(8) {
         return None;
     }
@@ -60,9 +61,15 @@ fn kind(memory: &mut Memory, value: Value) -> Option<(u64, u64)> {
     Some((flags & 0x1f, flags))
 }
 
+/// Is it a kind that programs have objects of? Not the empty slot, what was moved, what waits for its
+/// end, and what the interpreter keeps for itself.
+pub fn is_of_program(kind: u64) -> bool {
+    (0x01..=0x0f).contains(&kind)
+}
+
 /// What `value` is; `None`: it is no frame.
 pub fn frame(memory: &mut Memory, value: Value) -> Option<Frame> {
-    let (kind, flags) = kind(memory, value)?;
+    let (kind, flags) = kind_of(memory, value)?;
     match (kind, flags >> 12 & 0xf) {
         (IMEMO, INSTRUCTIONS) => Some(Frame::Code),
         (IMEMO, METHOD_ENTRY) => Some(Frame::Method {
@@ -80,7 +87,7 @@ pub fn text<'a>(
     value: Value,
     to: &'a mut [u8],
 ) -> Option<&'a [u8]> {
-    let (kind, flags) = kind(memory, value)?;
+    let (kind, flags) = kind_of(memory, value)?;
     if kind != STRING {
         return None;
     }
@@ -100,7 +107,7 @@ pub fn text<'a>(
 
 /// The class or module that a method's class stands for; `None`: it is no class.
 pub fn class(memory: &mut Memory, class: Value) -> Option<Value> {
-    let (kind, _) = kind(memory, class)?;
+    let (kind, _) = kind_of(memory, class)?;
     match kind {
         // What stands for a module in the line of ancestors.
         ICLASS => memory.word(class + 8),
@@ -120,7 +127,7 @@ pub fn owner(memory: &mut Memory, layout: Layout, singleton: Value) -> Option<Va
 
 /// A class or module belongs to its singleton class: its own class is that.
 fn owns(memory: &mut Memory, value: Value, singleton: Value) -> bool {
-    let kind = kind(memory, value).map(|(kind, _)| kind);
+    let kind = kind_of(memory, value).map(|(kind, _)| kind);
     matches!(kind, Some(CLASS | MODULE)) && memory.word(value + 8) == Some(singleton)
 }
 

@@ -30,7 +30,7 @@ pub fn complete(sample: &mut Stack<'_>) {
         let frames = sample.frames.get(..sample.length).unwrap_or_default();
         return look(frames, sample.now_ms);
     };
-    if ruby.is_off.load(core::sync::atomic::Ordering::Relaxed) {
+    if ruby.is_off() {
         return;
     }
     let frames = sample.frames.get(..sample.length).unwrap_or_default();

@@ -113,6 +113,23 @@ unsafe fn named(
     Some(FRAMES.intern(Kind::Ruby, class, name, file, line))
 }
 
+/// The frame of a class: what an object is, not who makes it.
+///
+/// # Safety
+/// `class` is the class of an object that exists.
+pub unsafe fn class_frame(
+    ruby: &Ruby,
+    memory: &mut Memory,
+    names: &mut Names,
+    class: Value,
+) -> Option<u64> {
+    let class = object::class(memory, class)?;
+    // SAFETY: as the caller promises.
+    let length = unsafe { path(ruby, memory, class, &mut names.class) };
+    let name = length.and_then(|length| names.class.get(..length));
+    FRAMES.intern(Kind::Ruby, name.unwrap_or(b"(without a name)"), b"", b"", 0)
+}
+
 /// The name of a method's class, with a dot at its end where the method is the class's own
 /// (`def self.x`). Empty where the class has no name; `None`: it is no class.
 ///

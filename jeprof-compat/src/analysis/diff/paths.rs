@@ -9,7 +9,7 @@ use super::across::Key;
 use super::change::{Change, Cut};
 use super::holding::Holding;
 use super::{How, Options, Side};
-use crate::profile::model::{JAVA_HEAP, LocationId, Profile, Sample};
+use crate::profile::model::{LocationId, Profile, Sample, is_of_objects};
 use crate::stacks::Interner;
 use crate::stacks::culprit;
 use crate::stacks::filter;
@@ -64,7 +64,7 @@ impl Paths {
         let namesakes = Namesakes::collect(profiles.into_iter());
         let mut builder = Builder {
             interner: Interner::new(namesakes, Granularity::Functions, sameness),
-            is_objects: kind == Some(JAVA_HEAP),
+            is_objects: is_of_objects(kind),
             by_stack: HashMap::new(),
             paths: Vec::new(),
         };

@@ -3,7 +3,7 @@
 use super::cohort::Window;
 use super::evidence::{Clock, Evidence};
 use crate::analysis::series::{Process, Track};
-use crate::profile::model::{JAVA_HEAP, Weighed};
+use crate::profile::model::{Weighed, is_of_objects};
 use crate::stacks::Interner;
 use crate::stacks::culprit;
 use crate::stacks::filter;
@@ -63,7 +63,7 @@ impl<'a> Paths<'a> {
                 continue;
             }
             let named: Vec<&Frame> = frames.iter().map(|&f| &interner.frames()[f]).collect();
-            let culprit = culprit::of_stack(&named, kind == Some(JAVA_HEAP));
+            let culprit = culprit::of_stack(&named, is_of_objects(kind));
             let mut evidence = Evidence::default();
             paths.add(&mut evidence, track.last);
             let mature = evidence.born(window.epochs.clone());

@@ -21,9 +21,10 @@ const DEFAULTS: &str = "prof:true,prof_final:true,lg_prof_sample:auto,lg_prof_in
 
 /// What shows the heap that a language runtime keeps beside malloc, as far as it costs next to nothing: one
 /// line a runtime. A process without that runtime pays nothing for it.
-const RUNTIMES: [&str; 3] = [
+const RUNTIMES: [&str; 4] = [
     "prof_java_heap:true",
     "prof_python_objects:auto",
+    "prof_ruby_objects:auto",
     "prof_js_heap:auto",
 ];
 

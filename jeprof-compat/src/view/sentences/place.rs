@@ -1,7 +1,7 @@
 //! Where a suspect is: its culprit, the file and line, the class of its objects. Pure.
 
 use crate::analysis::suspects::{Case, Judged};
-use crate::profile::model::JAVA_HEAP;
+use crate::profile::model::is_of_objects;
 use crate::stacks::naming::{Frame, FrameKind};
 use crate::stacks::origin::{Origin, Side};
 
@@ -24,7 +24,7 @@ pub fn class(case: &Case<'_>, judged: &Judged) -> Option<String> {
     let paths = &case.paths;
     let heaviest = paths.heaviest(&judged.group.members);
     let leaf = *paths.paths.get(heaviest)?.frames.first()?;
-    (paths.kind == Some(JAVA_HEAP)).then(|| format!("objects of {}", paths.frames[leaf].name))
+    is_of_objects(paths.kind).then(|| format!("objects of {}", paths.frames[leaf].name))
 }
 
 /// What the origin says that the culprit does not: the script behind an extension, or the extension that
