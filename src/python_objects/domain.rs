@@ -3,7 +3,6 @@
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::wrappers;
 use crate::runtime::python::Allocators;
 
 /// `PyMemAllocatorEx`.
@@ -67,13 +66,13 @@ impl Domain {
         }
     }
 
-    /// Must the functions that it has `now` be replaced? Once wrapped, only where they are certainly some
+    /// Must the functions that it has `now` be replaced by `ours`? Once wrapped, only where they are certainly some
     /// that are called below ours: what somebody has put above ours calls ours.
-    pub fn must_wrap(&self, now: &Functions, allocators: &Allocators) -> bool {
+    pub fn must_wrap(&self, now: &Functions, ours: &Functions, allocators: &Allocators) -> bool {
         let is_complete = [now.malloc, now.calloc, now.realloc, now.free]
             .iter()
             .all(|function| *function != 0);
-        if !is_complete || now.malloc == wrappers::of(self).malloc {
+        if !is_complete || now.malloc == ours.malloc {
             return false;
         }
         // The interpreter's own have no context but where they wrap others.
@@ -81,8 +80,8 @@ impl Domain {
         !self.is_wrapped() || is_innermost || *now == self.original()
     }
 
-    /// The functions to set in place of those that it has `now`.
-    pub fn wrap(&self, now: &Functions) -> Functions {
+    /// The functions to set in place of those that it has `now`: `ours`, with their context.
+    pub fn wrap(&self, now: &Functions, ours: &Functions) -> Functions {
         self.malloc.store(now.malloc, Relaxed);
         self.calloc.store(now.calloc, Relaxed);
         self.realloc.store(now.realloc, Relaxed);
@@ -90,7 +89,7 @@ impl Domain {
         self.context.store(now.context, Relaxed);
         Functions {
             context: now.context,
-            ..wrappers::of(self)
+            ..*ours
         }
     }
 }
@@ -120,11 +119,12 @@ mod tests {
             realloc: first + 2,
             free: first + 3,
         };
-        let must = |now: Functions| domain.must_wrap(&now, &allocators);
+        let wrappers = functions(7000, 0);
+        let must = |now: Functions| domain.must_wrap(&now, &wrappers, &allocators);
         let traced = functions(1500, 9);
         assert!(!must(Functions::default()), "incomplete");
         assert!(must(traced));
-        let ours = domain.wrap(&traced);
+        let ours = domain.wrap(&traced, &wrappers);
         assert_eq!(ours.context, 9);
         assert!(!must(ours));
         assert!(!must(functions(1700, 8)), "the interpreter wraps ours");

@@ -55,12 +55,12 @@ fn visit(allocators: &Allocators) {
     let raw = get(RAW);
     let mut is_lost = false;
     for domain in [&MEM, &OBJ] {
-        let now = get(domain.number);
-        if now.malloc == raw.malloc || !domain.must_wrap(&now, allocators) {
+        let (now, ours) = (get(domain.number), wrappers::of(domain));
+        if now.malloc == raw.malloc || !domain.must_wrap(&now, &ours, allocators) {
             continue;
         }
         is_lost |= domain.is_wrapped();
-        let ours = domain.wrap(&now);
+        let ours = domain.wrap(&now, &ours);
         set(domain.number, &raw const ours);
     }
     if is_lost {
