@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # What takes too long for CI, on every CPython (3.8 or later) of the machine:
 #
-#   tests/python.sh [WHAT=AMOUNT ...]      all of it: tests=1 storm=3 own=1 cost=15
+#   tests/python.sh [WHAT=AMOUNT ...]      all of it: tests=1 storm=3 embed=1 own=1 cost=15
 #
 # tests   the tests of Python (`cargo test --test preload python::`)
 # storm   so many seconds of threads, tasks, forks and children (tests/python/storm.py), with each allocator that
 #         PYTHONMALLOC knows, every call sampled and one in a KiB. What fails without us too is passed over
+# embed   a program that opens each libpython, ends it and closes it, three times, and has allocators of its own
 # own     CPython's own tests of threads, forks, collections, tracemalloc and asyncio, where they are installed: with us
 #         the same fail as without
 # cost    so many pairs of runs of tests/python/busy.py for each: ratios of processor time, as plain runs are 1
@@ -83,6 +84,30 @@ storm() {
     done
 }
 
+embed() {
+    local python home shared when sample
+    cc -o "$work/embedder" "$here/tests/programs/python_embedder.c" -ldl
+    for python in "${pythons[@]}"; do
+        home=$("$python" -c 'import sys; print(sys.prefix)')
+        shared=$("$python" -c 'import sysconfig as s; print(s.get_config_var("LIBDIR") + "/" + s.get_config_var("INSTSONAME"))')
+        if [[ $shared != *.so* ]] || [ ! -f "$shared" ]; then
+            echo "passed over: $(version "$python") has no libpython to open"
+            continue
+        fi
+        for when in none before after; do
+            for sample in 0 12; do
+                PYTHONHOME=$home with "lg_prof_sample:$sample,prof_accum:true,prof_final_all:true,prof_python_objects:true" \
+                    "$work/embedder" "$shared" "$when" >"$work/said" 2>"$work/errors" ||
+                    { cat "$work/said" "$work/errors"; fail "embedding $(version "$python"), $when, lg_prof_sample:$sample"; }
+                [ ! -s "$work/errors" ] || { cat "$work/errors"; fail "embed: something on stderr"; }
+                nothing_odd embed
+                grep -qa '^# frame .*<string>' "$work"/dumps/*.f.heap || fail "embed: no frames of $(version "$python")"
+            done
+        done
+        echo "embed: $(version "$python"): 6 runs of three interpreters each"
+    done
+}
+
 # What fails in `python -m test` of these.
 own_failures() {
     "$@" -m test --timeout 300 test_threading test_thread test_fork1 test_gc test_tracemalloc test_asyncgen test_contextlib_async \
@@ -123,12 +148,12 @@ cost() {
     done
 }
 
-[ $# -gt 0 ] || set -- tests=1 storm=3 own=1 cost=15
+[ $# -gt 0 ] || set -- tests=1 storm=3 embed=1 own=1 cost=15
 find_pythons
 for part in "$@"; do
     case $part in
         tests=*) tests ;;
-        storm=* | own=* | cost=*) "${part%%=*}" "${part#*=}" ;;
+        storm=* | embed=* | own=* | cost=*) "${part%%=*}" "${part#*=}" ;;
         *) fail "what is $part?" ;;
     esac
 done

@@ -55,8 +55,7 @@ fn visit(allocators: &Allocators) {
     let raw = get(RAW);
     let mut is_lost = false;
     for domain in [&MEM, &OBJ] {
-        let now = get(domain.number);
-        let ours = wrappers::of(domain);
+        let (now, ours) = (get(domain.number), wrappers::of(domain));
         if now.malloc == raw.malloc || !domain.must_wrap(&now, &ours, allocators) {
             continue;
         }

@@ -122,7 +122,7 @@ const RUNTIMES: [&str; 7] = [
 const INTERPRETERS: [&str; 6] = ["ruby", "python", "node", "perl", "php", "java"];
 
 /// The place of the culprit in a stack, leaf first. In the order of preference: code of the program
-/// itself rather than of the system's libraries; a frame that is nobody's glue and has a name; a
+/// itself rather than of the system's libraries; a package of a managed language; a frame that is nobody's glue and has a name; a
 /// managed frame; one that is not glue; the leaf.
 pub fn position(frames: &[&Frame]) -> usize {
     let managed = frames.iter().position(|f| f.kind == FrameKind::Managed);
@@ -135,7 +135,9 @@ pub fn position(frames: &[&Frame]) -> usize {
                 && (in_modules(frame, &RUNTIME_MODULES) || in_modules(frame, &INTERPRETERS)))
     };
     let first = |wanted: &dyn Fn(&Frame) -> bool| frames.iter().position(|frame| wanted(frame));
+    let is_managed = |frame: &Frame| frame.kind == FrameKind::Managed;
     first(&|frame| !is_glue(frame) && is_own(frame))
+        .or_else(|| first(&|frame| !is_glue(frame) && is_managed(frame)))
         .or_else(|| first(&|frame| !is_glue(frame) && frame.kind != FrameKind::Unresolved))
         .or(managed)
         .or_else(|| first(&|frame| !is_glue(frame)))

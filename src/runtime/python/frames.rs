@@ -7,7 +7,7 @@
 //! Each step is checked: what should be code or a string must be of that type. Anything else ends
 //! the walk.
 
-use super::Interpreter;
+use super::interpreter::Interpreter;
 use super::layout::{Entry, Layout, Position};
 use super::{line, text};
 use crate::runtime::memory::Memory;
@@ -199,8 +199,9 @@ impl<'a> Frames<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::code::Code;
+    use super::super::interpreter::Types;
     use super::super::layout::of_version;
-    use super::super::{Code, Types};
     use super::*;
     use crate::table::frame_table::FRAMES as FRAMES_TABLE;
 

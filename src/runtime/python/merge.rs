@@ -5,13 +5,9 @@
 //! the interpreter's own frames and those of the C library say nothing, and are left out. Those of
 //! other libraries stay: an extension that calls back into Python, the program that embeds it.
 
-use core::ops::Range;
-
+use super::code::Code;
 use super::frames::{Frames, Odd};
 use crate::unwind::End;
-
-/// Frames of the interpreter that are kept where it cannot be seen which of them runs Python code.
-const INNERMOST: usize = 3;
 
 /// Where the frames go.
 pub struct Out<'a> {
@@ -31,41 +27,6 @@ impl Out<'_> {
             self.length += 1;
         }
         has_room
-    }
-}
-
-/// Code that is left out or replaced.
-pub struct Code {
-    /// The function that runs Python code.
-    pub evaluation: Range<u64>,
-    /// The libraries whose frames say nothing behind the first Python frame.
-    pub glue: [Range<u64>; 2],
-}
-
-impl Code {
-    fn is_evaluation(&self, return_address: u64) -> bool {
-        self.evaluation.contains(&return_address.wrapping_sub(1))
-    }
-
-    fn is_glue(&self, return_address: u64) -> bool {
-        let mut glue = self.glue.iter();
-        glue.any(|range| range.contains(&return_address.wrapping_sub(1)))
-    }
-
-    /// Without the frame in which the process or the thread begins. Where no call of the evaluation
-    /// function is seen (3.14 may be built so that each instruction is a function of its own), also without
-    /// the interpreter's frames that lead there.
-    fn without_outermost<'a>(&self, native: &'a [u64], end: End, calls: usize) -> &'a [u64] {
-        let all = match native {
-            [inner @ .., _] if end == End::Complete => inner,
-            all => all,
-        };
-        if calls != 0 {
-            return all;
-        }
-        let foreign = all.iter().rposition(|pc| !self.is_glue(*pc));
-        let length = foreign.map_or(0, |last| last + 1).max(INNERMOST);
-        all.get(..length).unwrap_or(all)
     }
 }
 

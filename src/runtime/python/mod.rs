@@ -16,15 +16,15 @@
 //! look, and `dlclose` waits for them.
 #![allow(unsafe_code)]
 
+mod code;
 mod frames;
+mod interpreter;
 mod layout;
 mod line;
 mod merge;
 mod text;
 
 use core::alloc::Layout as Size;
-use core::mem::transmute;
-use core::ops::Range;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
@@ -37,13 +37,14 @@ use crate::config::{Config, Switch};
 use crate::diag::{self, Counter};
 use crate::platform::decimal::Decimal;
 use crate::platform::elf::{self, Object};
-use crate::platform::{sys, tls};
+use crate::platform::sys;
 use crate::remark;
 use crate::table::arena;
 use crate::unwind::{End, modules};
 use frames::Frames;
-use layout::{Entry, Layout};
-use merge::{Code, Out, merge};
+pub use interpreter::Allocators;
+use interpreter::{EVALUATION, Interpreter};
+use merge::{Out, merge};
 
 /// The interpreter of python.org.
 pub struct CPython;
@@ -84,44 +85,6 @@ unsafe impl Runtime for CPython {
     }
 }
 
-/// `PyMem_GetAllocator` and `PyMem_SetAllocator`, by address.
-#[derive(Clone, Debug)]
-pub struct Allocators {
-    /// Reads the functions of a domain.
-    pub get: usize,
-    /// Sets them.
-    pub set: usize,
-    /// The interpreter's library.
-    pub library: Range<u64>,
-}
-
-/// The types that are recognised, by address.
-#[derive(Clone, Copy)]
-struct Types {
-    code: u64,
-    text: u64,
-    bytes: u64,
-}
-
-/// An interpreter.
-pub struct Interpreter {
-    layout: Layout,
-    types: Types,
-    code: Code,
-    /// `PyGILState_GetThisThreadState`.
-    state: extern "C" fn() -> u64,
-    /// `_PyThreadState_UncheckedGet`, until 3.11: the thread state that runs, of whatever thread.
-    running: Option<extern "C" fn() -> u64>,
-    /// The same since 3.12: the thread state that this thread has the interpreter's lock with.
-    attached: Option<extern "C" fn() -> u64>,
-    /// `None`: without the lock (free-threaded), where objects are mimalloc's.
-    allocators: Option<Allocators>,
-    /// `Py_IsInitialized`.
-    is_initialized: extern "C" fn() -> i32,
-    /// An address in its library.
-    library: usize,
-}
-
 /// Do samples look for interpreters, and at them? Written by [`CPython`] before sampling begins, and by
 /// [`turn_off`].
 static WANTED: AtomicBool = AtomicBool::new(false);
@@ -155,12 +118,6 @@ const LOOK_MS: u64 = 50;
 
 /// Longest wait of a `dlclose` for samples inside: each needs microseconds.
 const PATIENCE_MS: u64 = 100;
-
-/// The first version that states whether it is free-threaded.
-const FIRST_STATED: u8 = 13;
-
-/// The function that runs Python code; no other program has one of this name.
-const EVALUATION: &[u8] = b"_PyEval_EvalFrameDefault";
 
 /// Puts the Python frames into a stack whose native walk has ended.
 #[inline(never)]
@@ -243,24 +200,6 @@ fn completed(
     Ok(())
 }
 
-impl Interpreter {
-    /// Has this thread the interpreter's lock? In a process of several interpreters, that of one.
-    fn has_lock(&self, memory: &mut Memory) -> bool {
-        match self.attached {
-            Some(attached) => attached() != 0,
-            None => self.running_here(memory).is_some(),
-        }
-    }
-
-    /// The thread state that runs, if it is of this thread: that of an interpreter within an interpreter
-    /// is not the one that the C library keeps.
-    fn running_here(&self, memory: &mut Memory) -> Option<u64> {
-        let running = self.running?();
-        let thread = memory.word(running.wrapping_add(self.layout.thread_id));
-        (running != 0 && thread == Some(tls::thread_pointer() as u64)).then_some(running)
-    }
-}
-
 /// Checks whether one of `frames`, which are on this thread's stack, is in an interpreter.
 fn look(frames: &[u64], now_ms: u64) {
     let due = NEXT_LOOK.load(Relaxed);
@@ -289,7 +228,7 @@ fn publish(library: &Object) {
         return;
     };
     room.memory.forget();
-    let found = match find(library, &mut room.memory) {
+    let found = match interpreter::find(library, &mut room.memory) {
         Ok(found) => found,
         Err(version) => return refuse(version),
     };
@@ -300,86 +239,6 @@ fn publish(library: &Object) {
     // SAFETY: fresh memory of the right layout; it is never freed.
     unsafe { place.write(found) };
     CURRENT.store(place, SeqCst);
-}
-
-/// The interpreter in `library`. An error has its version, 3.`n`; 0 if that is not known.
-fn find(library: &Object, memory: &mut Memory) -> Result<Interpreter, u8> {
-    let address = |name: &[u8]| library.symbol(name).map(|symbol| symbol.addr);
-    let word = |name: &[u8]| address(name).map(|addr| addr as u64).ok_or(0);
-    let minor = version(library, memory).ok_or(0)?;
-    let layout = layout::of_version(minor)
-        .or_else(|| layout::stated(memory, word(b"_PyRuntime").ok()?, minor))
-        .ok_or(minor)?;
-    let evaluation = library.symbol(EVALUATION).ok_or(minor)?;
-    let library_range = range(library);
-    let libc = modules::object(libc::getauxval as *const () as u64);
-    let function = |name| {
-        // SAFETY: this function of CPython takes nothing and returns a pointer.
-        address(name).map(|addr| unsafe { transmute::<usize, extern "C" fn() -> u64>(addr) })
-    };
-    let is_initialized = address(b"Py_IsInitialized").ok_or(minor)?;
-    let allocators = address(b"PyMem_GetAllocator").zip(address(b"PyMem_SetAllocator"));
-    let allocators = allocators.map(|(get, set)| Allocators {
-        get,
-        set,
-        library: library_range.clone(),
-    });
-    let is_free_threaded = minor >= FIRST_STATED
-        && memory.word(word(b"_PyRuntime")?.wrapping_add(layout::FREE_THREADED)) != Some(0);
-    let is_global = !matches!(layout.entry, Entry::Owner(_));
-    Ok(Interpreter {
-        layout,
-        types: Types {
-            code: word(b"PyCode_Type")?,
-            text: word(b"PyUnicode_Type")?,
-            bytes: word(b"PyBytes_Type")?,
-        },
-        code: Code {
-            evaluation: evaluation.addr as u64..(evaluation.addr + evaluation.size) as u64,
-            glue: [library_range, libc.as_ref().map_or(0..0, range)],
-        },
-        state: function(b"PyGILState_GetThisThreadState").ok_or(minor)?,
-        running: function(b"_PyThreadState_UncheckedGet").filter(|_| is_global),
-        attached: function(b"PyThreadState_GetUnchecked")
-            .or_else(|| function(b"_PyThreadState_UncheckedGet"))
-            .filter(|_| !is_global),
-        allocators: allocators.filter(|_| !is_free_threaded),
-        // SAFETY: it takes nothing, and returns what a variable of the interpreter says.
-        is_initialized: unsafe {
-            transmute::<usize, extern "C" fn() -> i32>(is_initialized)
-        },
-        library: evaluation.addr,
-    })
-}
-
-/// The second number of the version. Before 3.11, which states it, the functions tell that each version
-/// has added.
-fn version(library: &Object, memory: &mut Memory) -> Option<u8> {
-    if let Some(stated) = library.symbol(b"Py_Version") {
-        let version = memory.word(stated.addr as u64)?;
-        return (version >> 24 == 3).then_some((version >> 16) as u8);
-    }
-    const ADDED: [(&[u8], u8); 3] = [
-        (b"Py_NewRef", 10),
-        (b"PyFrame_GetCode", 9),
-        (b"PyCode_NewWithPosOnlyArgs", 8),
-    ];
-    let added = ADDED.iter().find(|(name, _)| library.symbol(name).is_some());
-    added.map(|(_, minor)| *minor)
-}
-
-/// The addresses of an object.
-fn range(object: &Object) -> Range<u64> {
-    let segments = object.program_headers().iter();
-    let loaded = segments.filter(|segment| segment.p_type == libc::PT_LOAD);
-    let base = object.base() as u64;
-    let (mut low, mut high) = (u64::MAX, 0);
-    for segment in loaded {
-        let start = base.wrapping_add(segment.p_vaddr);
-        low = low.min(start);
-        high = high.max(start.wrapping_add(segment.p_memsz));
-    }
-    low.min(high)..high
 }
 
 /// An interpreter that we do not know.
