@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use crate::config::Config;
 use crate::dump::Reason;
 use crate::dumper;
+use crate::js_heap;
 use crate::recorder::{self, LIVE};
 
 /// Bytes between two interval dumps; 0 is off. Written by [`start`].
@@ -50,9 +51,15 @@ pub fn after_sample(bytes: u64) {
     if interval != 0 && crosses(interval, bytes) {
         dumper::request(Reason::Interval);
     }
-    if by_peak && is_new_peak(LIVE.total_weighted_bytes()) {
+    if by_peak && is_new_peak(live()) {
         dumper::request(Reason::HighWater);
     }
+}
+
+/// What is live of all that is sampled as it is allocated or collected.
+fn live() -> u64 {
+    let malloc = LIVE.total_weighted_bytes();
+    malloc.saturating_add(js_heap::LIVE.total_weighted_bytes())
 }
 
 /// After all samples were forgotten, maxima and intervals start at zero again.

@@ -63,6 +63,7 @@ fn kind(states: &[State<'_>], name: Option<&str>, interner: &mut Interner<()>) -
     let title = match name {
         None => "Native heap (malloc)",
         Some(crate::profile::model::JAVA_HEAP) => "Java heap",
+        Some(crate::profile::model::JS_HEAP) => "JavaScript heap",
         Some("mmap") => "Mappings (mmap)",
         Some(other) => other,
     };

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::analysis::diff::{By, Change, Comparison, How, Mark, Paths, Row, home};
 use crate::figures::words;
-use crate::profile::model::{JAVA_HEAP, MALLOC};
+use crate::profile::model::{JAVA_HEAP, JS_HEAP, MALLOC};
 use crate::stacks::naming::Frame;
 
 /// The answer.
@@ -105,6 +105,7 @@ fn whole(kind: &str, total: &Change, mark: Mark, after: Option<f64>) -> String {
     let subject = match kind {
         MALLOC => "The live heap".to_owned(),
         JAVA_HEAP => "The live Java heap".to_owned(),
+        JS_HEAP => "The live JavaScript heap".to_owned(),
         "mmap" => "What mmap gave".to_owned(),
         other => format!("What is live of {other}"),
     };
