@@ -108,7 +108,7 @@ static BEFORE_TEARDOWN: fn() = exit::before_teardown;
 /// log2 of the mean bytes between samples of V8's heap. V8 cannot change it while it samples, so
 /// `auto` takes a fixed one.
 fn js_lg_period(config: &Config) -> u8 {
-    const AUTO: u8 = 18;
+    const AUTO: u8 = 16;
     match config.lg_prof_sample {
         Rate::Auto => AUTO,
         rate => rate.lg_first(),
