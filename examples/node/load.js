@@ -17,7 +17,7 @@ module.exports = function load(server) {
                 if (--open === 0) finish(number);
                 return;
             }
-            http.get(options, (response) => response.resume().on('end', () => setTimeout(ask, 1)));
+            http.get(options, (response) => response.resume().on('end', () => setTimeout(ask, 10)));
         };
         for (let i = 0; i < clients; i++) ask();
     });

@@ -263,10 +263,9 @@ fn the_objects_that_live_are_a_kind_of_their_own() {
             let run = node.run(&["objects.js", how], "lg_prof_sample:14,prof_js_heap:auto");
             assert_eq!(run.status.code(), Some(status), "{}", run.stderr);
             let dump = run.final_dump();
-            let kept = objects(&dump, &format!("turn {path}:29"))
-                + objects(&dump, &format!("keepSession {path}:14"));
-            // 4,800 sessions of 40 words, each an object of two fields, and the garbage of a while.
-            let least = 4800.0 * 40.0 * 28.0;
+            // 4,800 sessions of 40 words of 40 bytes each, and the garbage of a while.
+            let kept = objects(&dump, &format!("<anonymous> {path}:10"));
+            let least = 4800.0 * 40.0 * 40.0 * 0.85;
             let most = run.truth("used") as f64 * 1.3;
             assert!(
                 (least..most).contains(&kept),
