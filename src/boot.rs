@@ -118,7 +118,7 @@ fn begin_node(config: &Config) {
 /// log2 of the mean bytes between samples of V8's heap. V8 cannot change it while it samples, so
 /// `auto` takes a fixed one.
 fn js_lg_period(config: &Config) -> u8 {
-    const AUTO: u8 = 18;
+    const AUTO: u8 = 16;
     match config.lg_prof_sample {
         Rate::Auto => AUTO,
         rate => rate.lg_first(),

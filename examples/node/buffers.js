@@ -1,5 +1,6 @@
 // An upload service that remembers the body of every upload, to answer a retry; retries are rare.
 // Repaired (`node buffers.js repaired`): of the last hundred.
+const http = require('http');
 const load = require('./load');
 
 const repaired = process.argv[2] === 'repaired';
@@ -20,4 +21,10 @@ function handleUpload(id) {
     return body.length;
 }
 
-load(handleUpload);
+let number = 0;
+
+function onRequest(request, response) {
+    response.end(String(handleUpload(number++)));
+}
+
+load(http.createServer(onRequest));

@@ -1,5 +1,6 @@
 // A database client that compiles a parser of rows for each query, and keeps it by the query's
 // text; the texts have values in them. Repaired (`node compiled.js repaired`): by the columns.
+const http = require('http');
 const load = require('./load');
 
 const repaired = process.argv[2] === 'repaired';
@@ -24,4 +25,10 @@ function query(id) {
     return row.name;
 }
 
-load(query);
+let number = 0;
+
+function onRequest(request, response) {
+    response.end(String(query(number++)));
+}
+
+load(http.createServer(onRequest));

@@ -1,6 +1,7 @@
 // A service that writes out each error with its details, and keeps the texts for a page that shows
 // them. Repaired (`node errors.js repaired`): the last hundred.
 const util = require('util');
+const http = require('http');
 const load = require('./load');
 
 const repaired = process.argv[2] === 'repaired';
@@ -23,4 +24,10 @@ function handleRequest(id) {
     return texts.length;
 }
 
-load(handleRequest);
+let number = 0;
+
+function onRequest(request, response) {
+    response.end(String(handleRequest(number++)));
+}
+
+load(http.createServer(onRequest));

@@ -1,6 +1,7 @@
 // A service that compresses its answers with a compressor for each session, which is never closed.
 // The sessions are kept. Repaired (`node zlib.js repaired`): a session ends with its answer.
 const zlib = require('zlib');
+const http = require('http');
 const load = require('./load');
 
 const repaired = process.argv[2] === 'repaired';
@@ -8,6 +9,7 @@ const sessions = [];
 
 function openSession(id) {
     const session = { id, gzip: zlib.createGzip({ level: 1, memLevel: 3, windowBits: 10 }) };
+    session.gzip.reset();
     session.gzip.write(`session ${id}`);
     return session;
 }
@@ -19,4 +21,10 @@ function handleRequest(id) {
     return session.id;
 }
 
-load(handleRequest);
+let number = 0;
+
+function onRequest(request, response) {
+    response.end(String(handleRequest(number++)));
+}
+
+load(http.createServer(onRequest));

@@ -55,6 +55,8 @@ struct Own {
     is_due: AtomicBool,
     /// When it was read last, by the recorder's clock.
     read_ms: AtomicU64,
+    /// The last number of a sample that was read.
+    last_id: AtomicU64,
     /// No look after a collection before this time.
     next_ms: AtomicU64,
 }
@@ -65,6 +67,7 @@ static OWN: [Own; isolates::MOST] = [const {
         is_ours: AtomicBool::new(false),
         is_due: AtomicBool::new(false),
         read_ms: AtomicU64::new(0),
+        last_id: AtomicU64::new(0),
         next_ms: AtomicU64::new(0),
     }
 }; isolates::MOST];
@@ -127,6 +130,7 @@ fn open(engine: &Engine, at: u64, place: &'static Isolate) {
     own.is_ours.store(is_ours, Relaxed);
     own.is_due.store(false, Relaxed);
     own.read_ms.store(recorder::uptime_ms(), Relaxed);
+    own.last_id.store(0, Relaxed);
     if is_ours {
         PID.store(recorder::pid(), Relaxed);
         OPENED.fetch_add(1, Relaxed);
@@ -175,14 +179,15 @@ fn look(engine: &Engine, at: u64, place: &'static Isolate) {
         at,
         owner: place.owner(),
         since_ms: before_ms,
+        last_id: own.last_id.load(Relaxed),
     };
-    if engine
-        .scoped(at, || read::read(engine, heap, &isolate))
-        .is_none()
-    {
+    match engine.scoped(at, || read::read(engine, heap, &isolate)) {
+        Some(last_id) => own.last_id.store(last_id, Relaxed),
         // Somebody stopped it: from now on it is theirs.
-        own.is_ours.store(false, Relaxed);
-        note_other();
+        None => {
+            own.is_ours.store(false, Relaxed);
+            note_other();
+        }
     }
     let now_ms = recorder::uptime_ms();
     let took_ms = sys::monotonic_ns().saturating_sub(began_ns) / 1_000_000;

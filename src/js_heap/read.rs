@@ -23,6 +23,8 @@ pub struct Subject {
     pub owner: u32,
     /// When it was read before, or opened.
     pub since_ms: u64,
+    /// The last number that was read then.
+    pub last_id: u64,
 }
 
 /// More samples than an isolate has: its heap would have 512 GiB.
@@ -40,33 +42,52 @@ fn is_of(owner: u32, key: usize) -> bool {
     key as u64 >> LG_IDS == u64::from(owner)
 }
 
-/// Reads the isolate's samples. In a scope for handles. `None`: no sampler runs in it.
-pub fn read(engine: &Engine, heap: &Heap, subject: &Subject) -> Option<()> {
+/// Reads the isolate's samples, and returns the last number. In a scope for handles. `None`: no
+/// sampler runs in it.
+pub fn read(engine: &Engine, heap: &Heap, subject: &Subject) -> Option<u64> {
     let at = heap.profile(subject.at)?;
     let mut memory = Memory::new();
     let is_own = |function| engine.is_compiled_in(function);
+    let mut last_id = subject.last_id;
     if let Some(profile) = Profile::of(at, &mut memory, &is_own) {
-        if take(heap, subject, &mut memory, &profile).is_none() {
-            DROPPED.fetch_add(1, Relaxed);
+        match take(heap, subject, &mut memory, &profile) {
+            Some(last) => last_id = last_id.max(last),
+            None => {
+                DROPPED.fetch_add(1, Relaxed);
+            }
         }
         profile.delete();
     }
-    Some(())
+    Some(last_id)
 }
 
-fn take(heap: &Heap, subject: &Subject, memory: &mut Memory, profile: &Profile) -> Option<()> {
+fn take(heap: &Heap, subject: &Subject, memory: &mut Memory, profile: &Profile) -> Option<u64> {
     let mut tree = Tree::read(heap, subject.at, memory, profile.root())?;
     let mut now = Samples::read(memory, profile)?;
     inside(|| {
         remove(subject.owner, now.sorted());
-        let born_ms = subject.since_ms.midpoint(recorder::uptime_ms());
+        let last_id = now.sorted().last().map_or(0, |sample| sample.id);
+        let now_ms = recorder::uptime_ms();
         for sample in now.sorted() {
             let key = key(subject.owner, sample.id);
+            let born_ms = subject.born_ms(sample.id, last_id, now_ms);
             if LIVE.get(key).is_none() && record(&mut tree, key, sample, born_ms).is_none() {
                 DROPPED.fetch_add(1, Relaxed);
             }
         }
+        last_id
     })
+}
+
+impl Subject {
+    /// About when the sample `id` was drawn: the program allocates evenly between two reads, as far
+    /// as is known, and numbers count what it allocates. `last_id` is the last number now.
+    fn born_ms(&self, id: u64, last_id: u64, now_ms: u64) -> u64 {
+        let drawn = id.saturating_sub(self.last_id);
+        let all = last_id.saturating_sub(self.last_id).max(1);
+        let span = now_ms.saturating_sub(self.since_ms);
+        self.since_ms + span.saturating_mul(drawn.min(all)) / all
+    }
 }
 
 /// A copy of V8's samples, by number.
@@ -180,5 +201,18 @@ mod tests {
         assert!(is_of(3, key(3, 77)) && !is_of(2, key(3, 77)));
         assert_ne!(key(1, 0), 0);
         assert_ne!(key(1, 7), key(2, 7));
+    }
+
+    #[test]
+    fn samples_are_born_evenly_between_two_reads() {
+        let subject = Subject {
+            at: 0,
+            owner: 1,
+            since_ms: 1000,
+            last_id: 50,
+        };
+        let born = |id| subject.born_ms(id, 150, 3000);
+        assert_eq!((born(50), born(100), born(150)), (1000, 2000, 3000));
+        assert_eq!(subject.born_ms(50, 50, 3000), 1000);
     }
 }

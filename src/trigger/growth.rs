@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use crate::config::Config;
 use crate::dump::Reason;
 use crate::dumper;
+use crate::js_heap;
 use crate::recorder::{self, LIVE, OBJECTS};
 
 /// Bytes between two interval dumps; 0 is off. Written by [`start`].
@@ -55,9 +56,13 @@ pub fn after_sample(bytes: u64) {
     }
 }
 
-/// What is live of all that is allocated in small blocks.
+/// What is live of all that is sampled as it is allocated or collected.
 fn live() -> u64 {
-    LIVE.total_weighted_bytes() + OBJECTS.total_weighted_bytes()
+    let tables = [&LIVE, &OBJECTS, &js_heap::LIVE];
+    tables
+        .map(|table| table.total_weighted_bytes())
+        .iter()
+        .sum()
 }
 
 /// After all samples were forgotten, maxima and intervals start at zero again.

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use crate::figures::{date, words};
 use crate::profile::identity::Identity;
-use crate::profile::model::{Profile, Sample, Seen, ValueKind};
+use crate::profile::model::{JS_HEAP, Profile, Sample, Seen, ValueKind};
 use crate::profile::read;
 use crate::symbolize::{Locator, symbolize};
 
@@ -216,9 +216,11 @@ impl Series {
     }
 }
 
-/// Estimated live bytes of malloc's blocks.
+/// Estimated live bytes of malloc's blocks and of V8's objects: what is there as long as the runtime.
 fn live(profile: &Profile) -> f64 {
-    profile.total(ValueKind::InuseSpace)
+    let objects = profile.samples_of(Some(JS_HEAP)).iter();
+    let objects: f64 = objects.map(|s| s.values.get(ValueKind::InuseSpace)).sum();
+    profile.total(ValueKind::InuseSpace) + objects
 }
 
 /// A directory's dumps, or a file whatever its name.

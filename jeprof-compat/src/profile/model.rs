@@ -13,6 +13,9 @@ pub const MALLOC: &str = "malloc";
 /// The kind of samples of a JVM's objects; the leaf of a stack is the class.
 pub const JAVA_HEAP: &str = "java_heap";
 
+/// The kind of samples of V8's objects.
+pub const JS_HEAP: &str = "js_heap";
+
 /// The kind of the small objects of CPython.
 pub const PYTHON_OBJECTS: &str = "python_objects";
 

@@ -65,6 +65,7 @@ fn kind(states: &[State<'_>], name: Option<&str>, interner: &mut Interner<()>) -
         Some(crate::profile::model::JAVA_HEAP) => "Java heap",
         Some(crate::profile::model::PYTHON_OBJECTS) => "Small objects of Python",
         Some(crate::profile::model::RUBY_OBJECTS) => "Ruby objects",
+        Some(crate::profile::model::JS_HEAP) => "JavaScript heap",
         Some("mmap") => "Mappings (mmap)",
         Some(other) => other,
     };

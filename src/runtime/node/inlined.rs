@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn numbers_are_signed_and_of_any_length() {
         // The first row of a table of V8 13.6: 12 bytes on, position 0x292.
-        let table = [0x19, 0xa4, 0x0a, 0x01, 0x00, 0x80];
+        let table = [0x19_u8, 0xa4, 0x0a, 0x01, 0x00, 0x80];
         let mut memory = Memory::new();
         let mut bytes = Bytes {
             at: table.as_ptr() as u64,

@@ -10,6 +10,7 @@ use crate::figures::words;
 use crate::profile::account::Part;
 use crate::profile::runtimes::Runtime;
 use crate::report::Conclusion;
+use crate::stacks::naming::FrameKind;
 
 /// Sentences behind the headline.
 const MOST: usize = 4;
@@ -116,12 +117,23 @@ fn leak(case: &Case<'_>, leaks: &[&Judged]) -> (Verdict, String, Vec<String>) {
     };
     let share = case.share(sum.value).unwrap_or(1.0) * 100.0;
     let mut sentences = vec![format!(
-        "{share:.0} % of all growth comes from {places}, first of all {}.",
-        who(case, leaks[0])
+        "{share:.0} % of all growth comes from {places}, first of all {}{}.",
+        who(case, leaks[0]),
+        script(case, leaks).unwrap_or_default()
     )];
     sentences.push(format!("{}.", upper(&horizon(case, leaks[0]))));
     sentences.extend(limit(&case.paths, sum.value));
     (Verdict::Leak, headline, sentences)
+}
+
+/// The line of a script that leaks too, where the first place is in the runtime's own code: what that
+/// does in threads of its own, it does for a script.
+fn script(case: &Case<'_>, leaks: &[&Judged]) -> Option<String> {
+    let is_managed =
+        |judged: &&Judged| case.paths.frames[judged.group.culprit].kind == FrameKind::Managed;
+    let (first, others) = leaks.split_first()?;
+    let line = others.iter().copied().find(is_managed)?;
+    (!is_managed(first)).then(|| format!(", and in a script {}", who(case, line)))
 }
 
 fn grows(case: &Case<'_>, growing: &[&Judged]) -> (Verdict, String, Vec<String>) {

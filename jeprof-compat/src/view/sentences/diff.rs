@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::analysis::diff::{By, Change, Comparison, How, Mark, Paths, Row, home};
 use crate::figures::words;
-use crate::profile::model::{JAVA_HEAP, MALLOC, PYTHON_OBJECTS, RUBY_OBJECTS};
+use crate::profile::model::{JAVA_HEAP, JS_HEAP, MALLOC, PYTHON_OBJECTS, RUBY_OBJECTS};
 use crate::stacks::naming::Frame;
 
 /// The answer.
@@ -107,6 +107,7 @@ fn whole(kind: &str, total: &Change, mark: Mark, after: Option<f64>) -> String {
         JAVA_HEAP => "The live Java heap".to_owned(),
         PYTHON_OBJECTS => "What Python holds in small objects".to_owned(),
         RUBY_OBJECTS => "What is live of Ruby's objects".to_owned(),
+        JS_HEAP => "The live JavaScript heap".to_owned(),
         "mmap" => "What mmap gave".to_owned(),
         other => format!("What is live of {other}"),
     };
