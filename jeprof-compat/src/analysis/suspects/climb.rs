@@ -68,7 +68,7 @@ pub struct Climb {
 }
 
 /// Share of the run that is a moment: so long a container may hold its old block beside the new one.
-const MOMENT: f64 = 0.05;
+const MOMENT: f64 = 0.04;
 
 /// What was held for more than a moment: each point no higher than the next ones.
 fn settled(points: &[Point], run: f64) -> Vec<Point> {
