@@ -57,7 +57,7 @@ for service in bursts mapped workers; do
     profiled "$service" ./services "$service" 30
 done
 if command -v javac >/dev/null; then
-    profiled heap-full java -Xmx64m -XX:+UseSerialGC -cp . ExceptionLogger 1000000 4 60
+    profiled heap-full java -Xmx64m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -cp . ExceptionLogger 1000000 4 60
     # A limit of memory, of either version of cgroups.
     is_limited=no
     for memory in /sys/fs/cgroup/memory /sys/fs/cgroup; do

@@ -5,22 +5,12 @@
  *   filling     a cache that fills and then stays as it is
  *   lru         a cache that throws the oldest entry out for each new one
  *   fragmented  frees all but every 64th block: RSS stays, the live heap does not
- *   bursts      keeps all that comes, twelve times in the run at once, and little in between
- *   mapped      takes ever more memory by mmap, which malloc never sees
- *   workers     two children, each of which leaks too little to be told of it alone
- *   failing     leaks, and ends with exit code 1
- *   killed      leaks, and is killed
  *
  * At the end it says what was really live. */
-#define _DEFAULT_SOURCE
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 static size_t live_bytes;
 
@@ -120,49 +110,6 @@ static void fragmented(double seconds) {
         for (long i = 200 * turns(); i > 0; i--) free(handle_request());
 }
 
-static void receive(void) {
-    struct node *node = xmalloc(sizeof *node);
-    node->next = forgotten;
-    forgotten = node;
-    live_bytes += sizeof *node;
-}
-
-static void bursts(double seconds) {
-    double start = now(), next = start + seconds / 24;
-    while (now() < start + seconds) {
-        for (long i = 200 * turns(); i > 0; i--) free(handle_request());
-        if (now() < next) continue;
-        for (int i = 0; i < 4000; i++) receive();
-        next += seconds / 12;
-    }
-}
-
-static void mapped(double seconds) {
-    for (double end = now() + seconds; now() < end;)
-        for (long i = turns(); i > 0; i--) {
-            char *area = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-            if (area == MAP_FAILED) abort();
-            *area = 1;
-            free(handle_request());
-        }
-}
-
-static void cache_message(void) { receive(); }
-
-static void workers(double seconds) {
-    for (int worker = 0; worker < 2; worker++) {
-        if (fork() != 0) continue;
-        long turn = 0;
-        for (double end = now() + seconds; now() < end;)
-            for (long i = turns(); i > 0; i--, turn++) {
-                free(handle_request());
-                if (turn % 4 == 0) cache_message();
-            }
-        exit(0);
-    }
-    while (wait(NULL) > 0) continue;
-}
-
 int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "leak";
     double seconds = argc > 2 ? atof(argv[2]) : 20;
@@ -170,13 +117,7 @@ int main(int argc, char **argv) {
     else if (strcmp(name, "filling") == 0) filling(seconds);
     else if (strcmp(name, "lru") == 0) lru(seconds);
     else if (strcmp(name, "fragmented") == 0) fragmented(seconds);
-    else if (strcmp(name, "bursts") == 0) bursts(seconds);
-    else if (strcmp(name, "mapped") == 0) mapped(seconds);
-    else if (strcmp(name, "workers") == 0) workers(seconds);
-    else if (strcmp(name, "failing") == 0 || strcmp(name, "killed") == 0) leak(seconds);
     else return 2;
-    if (strcmp(name, "failing") == 0) return 1;
-    if (strcmp(name, "killed") == 0) kill(getpid(), SIGKILL);
     printf("%s live_bytes=%zu\n", name, live_bytes);
     return 0;
 }

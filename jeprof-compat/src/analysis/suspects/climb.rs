@@ -67,9 +67,27 @@ pub struct Climb {
     pub goes_on: bool,
 }
 
+/// Share of the run that is a moment: so long a container may hold its old block beside the new one.
+const MOMENT: f64 = 0.04;
+
+/// What was held for more than a moment: each point no higher than the next ones.
+fn settled(points: &[Point], run: f64) -> Vec<Point> {
+    let lowest = |(at, point): (usize, &Point)| {
+        let soon = points[at..].iter();
+        let soon = soon.take_while(|next| next.at <= point.at + MOMENT * run);
+        let least = soon.min_by(|a, b| a.bytes.total_cmp(&b.bytes));
+        Point {
+            at: point.at,
+            ..*least.unwrap_or(point)
+        }
+    };
+    points.iter().enumerate().map(lowest).collect()
+}
+
 impl Climb {
     /// Of points by time, in a run of so many seconds; `None` when it does not climb.
     pub fn of(points: &[Point], run: f64) -> Option<Climb> {
+        let points = &settled(points, run)[..];
         let last = points.last()?;
         let part = |from: f64, to: f64| -> Vec<Point> {
             let inside = |p: &&Point| p.at >= from * run && p.at <= to * run;
@@ -110,6 +128,7 @@ impl Climb {
 
 /// Whether the low points of the second and the last third are the same, and known well enough to say so.
 pub fn is_flat(points: &[Point], run: f64) -> bool {
+    let points = &settled(points, run)[..];
     let part = |from: f64, to: f64| -> Vec<Point> {
         let inside = |p: &&Point| p.at >= from * run && p.at <= to * run;
         points.iter().filter(inside).copied().collect()
@@ -223,6 +242,17 @@ mod tests {
         assert_eq!((climb.rises, climb.last), (8, 65.0));
         assert!(climb.goes_on && climb.in_blocks > 0.99, "{climb:?}");
         assert!(climb.rate.lower < MB, "a megabyte a second goes in");
+    }
+
+    /// Both blocks are there while one is copied into the other.
+    #[test]
+    fn a_moment_with_two_blocks_is_no_fall() {
+        let capacity = |t: f64| match (t.log2().ceil(), t.log2().fract()) {
+            (lg, 0.0) => 3.0 * 2f64.powf(lg),
+            (lg, _) => 2f64.powf(lg + 1.0),
+        };
+        let climb = climb(capacity, |_| 1.0).expect("it climbs");
+        assert!(climb.goes_on && climb.in_blocks > 0.99, "{climb:?}");
     }
 
     #[test]
