@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod identity;
+pub mod language;
 pub mod model;
 pub mod read;
 pub mod runtimes;

@@ -1,11 +1,13 @@
 //! The profile as every room of the companion sees it: samples over call stacks, with the
-//! mappings they ran in. Knows no file format and imports nothing.
+//! mappings they ran in. Knows no file format.
 //!
 //! Values are unbiased estimates already: `read` scales and moves return addresses onto their
 //! call sites at the door. Stacks are leaf first.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
+
+pub use super::language::{Language, Seen};
 
 /// What the samples of malloc are called where a kind is to be named.
 pub const MALLOC: &str = "malloc";
@@ -172,56 +174,6 @@ pub struct Location {
     pub managed: bool,
 }
 
-/// The language that a managed frame was written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "each is the language of its name")]
-pub enum Language {
-    Java,
-    Ruby,
-    Python,
-    JavaScript,
-    /// Generated code of a language that the dump does not name: .NET, LuaJIT, PHP, Erlang, Julia.
-    Jit,
-}
-
-impl Language {
-    /// All of them.
-    pub const ALL: [Language; 5] = [
-        Language::Java,
-        Language::Ruby,
-        Language::Python,
-        Language::JavaScript,
-        Language::Jit,
-    ];
-
-    /// Its name in dumps and on the command line.
-    pub fn key(self) -> &'static str {
-        match self {
-            Language::Java => "java",
-            Language::Ruby => "ruby",
-            Language::Python => "python",
-            Language::JavaScript => "js",
-            Language::Jit => "jit",
-        }
-    }
-
-    /// Its code, in words.
-    pub fn code(self) -> &'static str {
-        match self {
-            Language::Java => "Java code",
-            Language::Ruby => "Ruby code",
-            Language::Python => "Python code",
-            Language::JavaScript => "JavaScript",
-            Language::Jit => "generated code",
-        }
-    }
-
-    /// The language behind a key; `None` for what a later version may write.
-    pub fn from_key(key: &str) -> Option<Language> {
-        Language::ALL.into_iter().find(|l| l.key() == key)
-    }
-}
-
 /// One function at a location.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
@@ -326,18 +278,6 @@ pub struct Profile {
     pub cut_off: bool,
     /// Whose frames a person wants to see.
     pub seen: Seen,
-}
-
-/// Which frames of a stack are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Seen {
-    /// All.
-    #[default]
-    All,
-    /// Those of one language.
-    Only(Language),
-    /// Machine code that a compiler made before the program ran.
-    Native,
 }
 
 impl Profile {
