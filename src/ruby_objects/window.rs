@@ -88,6 +88,9 @@ static MADE: AtomicU64 = AtomicU64::new(0);
 /// Bytes that a sample of the last window stands for.
 static STANDS_FOR: AtomicU64 = AtomicU64::new(1);
 
+/// Was a Ractor seen? Then there are no more windows. Written as it is made.
+static HAS_RACTORS: AtomicBool = AtomicBool::new(false);
+
 /// State of the generator of gaps.
 static RANDOM: AtomicU64 = AtomicU64::new(0x9e37_79b9_7f4a_7c15);
 
@@ -132,11 +135,15 @@ pub(super) fn turn(objects: &Objects<'_>, now_ms: u64, is_last: bool) -> u64 {
         ALWAYS => now_ms,
         _ => opened_ms.saturating_add(PERIOD_MS),
     };
-    if is_last || now_ms < due_ms || objects.is_moving() {
+    if is_last || now_ms < due_ms || objects.is_moving() || has_ractors(objects) {
         return due_ms;
     }
     open(objects, now_ms);
     now_ms.saturating_add(OPEN_MS.load(Relaxed))
+}
+
+fn has_ractors(objects: &Objects<'_>) -> bool {
+    HAS_RACTORS.load(Relaxed) || objects.has_ractors()
 }
 
 fn open(objects: &Objects<'_>, now_ms: u64) {
@@ -232,6 +239,10 @@ fn insert(one: &Waiting, weight: f64) -> Option<()> {
 
 /// Ruby makes an object, on this thread.
 extern "C" fn on_birth(point: u64, _: *mut c_void) {
+    if objects::is_ractor(point) {
+        HAS_RACTORS.store(true, Relaxed);
+        return objects::switch_off(point);
+    }
     let seen = SEEN.fetch_add(1, Relaxed);
     if seen.is_multiple_of(CLOCK) && is_over(recorder::uptime_ms()) {
         objects::want_job();

@@ -7,6 +7,7 @@
 
 int ruby_api_version[3] = {3, 3, 0};
 uintptr_t rb_cObject = 8;
+uintptr_t rb_cRactor = 8;
 static int kind;
 static uintptr_t objects[16];
 

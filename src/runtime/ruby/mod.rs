@@ -90,6 +90,10 @@ pub struct Ruby {
     range: core::ops::Range<usize>,
     /// The variable that holds the class of all objects, once there is one.
     first_class: usize,
+    /// The variable that holds the class of Ractors.
+    ractor_class: usize,
+    /// The variable that holds the Ractor that is alone; 0: this version does not tell.
+    only_ractor: usize,
     /// The function that runs Ruby code, where it has a name. Without it the frames check by
     /// themselves that there are any (3.3).
     vm_exec: core::ops::Range<u64>,
@@ -296,6 +300,8 @@ fn read(library: Object) -> Result<Ruby, &'static str> {
         library,
         range: range(&library),
         first_class: address("rb_cObject")?.addr,
+        ractor_class: address("rb_cRactor")?.addr,
+        only_ractor: address("ruby_single_main_ractor").map_or(0, |symbol| symbol.addr),
         vm_exec: vm_exec.unwrap_or(0..0),
         is_job_wanted: AtomicBool::new(false),
         is_at_end_set: AtomicBool::new(false),
@@ -305,6 +311,12 @@ fn read(library: Object) -> Result<Ruby, &'static str> {
         next_job: AtomicU64::new(0),
         is_off: AtomicBool::new(false),
     })
+}
+
+/// The interpreter, for code that it calls itself.
+fn current() -> Option<&'static Ruby> {
+    // SAFETY: null, or published whole and never freed.
+    unsafe { CURRENT.load(Acquire).as_ref() }
 }
 
 /// A sample or a job that may look at the interpreter.

@@ -104,6 +104,13 @@ impl<'a> Objects<'a> {
         }
     }
 
+    /// Are there several Ractors, as far as this version tells?
+    pub fn has_ractors(&self) -> bool {
+        let only = self.ruby.only_ractor;
+        // SAFETY: a variable of Ruby's: the Ractor that is alone, or null.
+        only != 0 && unsafe { core::ptr::read_volatile(only as *const u64) } == 0
+    }
+
     /// Does the collector hide objects at this moment?
     pub fn is_moving(&self) -> bool {
         self.ruby.is_moving()
@@ -133,12 +140,18 @@ pub fn newborn(point: Value, out: &mut [u64], now_ms: u64) -> Option<Newborn> {
     let inside = Inside::enter();
     let ruby = inside.ruby()?;
     let births = ruby.births.as_ref()?;
-    // SAFETY: Ruby calls us for this trace point, and the event has an object.
-    let object = unsafe { (births.object)((births.argument)(point)) };
     let mut room = ROOMS.take()?;
     let room = &mut *room;
     room.memory.begin(now_ms);
     let (memory, names) = (&mut room.memory, &mut room.ruby.names);
+    // SAFETY: Ruby calls us for this trace point, and the event has an object.
+    let (argument, object) = unsafe {
+        let argument = (births.argument)(point);
+        (argument, (births.object)(argument))
+    };
+    if !runs_code(memory, argument as u64) {
+        return None;
+    }
     let (kind, _) = object::kind_of(memory, object)?;
     let class = memory.word(object.checked_add(8)?).filter(|class| *class != 0)?;
     if !object::is_of_program(kind) || ruby.is_off() {
@@ -155,6 +168,46 @@ pub fn newborn(point: Value, out: &mut [u64], now_ms: u64) -> Option<Newborn> {
         collections: collections(Some(births)),
         length: count + 1,
     })
+}
+
+/// Is the object of a trace point a Ractor? Its thread will make objects before it has a stack, and
+/// Ruby 3.1 crashes then where a trace point is on: so it must be off by then. It is on only while
+/// the library is loaded.
+pub fn is_ractor(point: Value) -> bool {
+    let Some(ruby) = super::current() else {
+        return false;
+    };
+    let Some(births) = ruby.births.as_ref() else {
+        return false;
+    };
+    // SAFETY: Ruby calls us for this trace point; the object was just made, and its second word is
+    // its class, or whatever an internal object has there. The variable holds the class of Ractors.
+    unsafe {
+        let object = (births.object)((births.argument)(point)) as *const u64;
+        let ractor = (ruby.ractor_class as *const u64).read_volatile();
+        ractor != 0 && object.add(1).read_volatile() == ractor
+    }
+}
+
+/// Switches a trace point off, while it has us called. Ruby only marks it, and allocates nothing.
+pub fn switch_off(point: Value) {
+    if let Some(births) = super::current().and_then(|ruby| ruby.births.as_ref()) {
+        // SAFETY: a trace point of [`Objects::point`].
+        unsafe { (births.disable)(point) };
+    }
+}
+
+/// Does the thread of a trace point's event run Ruby code? A thread that begins makes objects before
+/// it has a stack of Ruby's, and Ruby 3.1 does not check that before it looks for frames.
+fn runs_code(memory: &mut Memory, argument: u64) -> bool {
+    let mut is_set = |at: u64| memory.word(at).filter(|word| *word != 0);
+    // The event, its execution context, and the frame; a context begins with the stack, its size and
+    // the frame.
+    let context = is_set(argument.wrapping_add(8));
+    let frame = is_set(argument.wrapping_add(16));
+    let stack = context.and_then(&mut is_set);
+    let current = context.and_then(|context| is_set(context.wrapping_add(16)));
+    frame.is_some() && stack.is_some() && current.is_some()
 }
 
 /// Asks for a job. On a thread that makes an object.
