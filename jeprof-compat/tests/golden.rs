@@ -108,10 +108,12 @@ fn managed_frames() {
 
 #[test]
 fn suspects() {
-    let all: [&[&str]; 3] = [
+    let all: [&[&str]; 5] = [
         &["suspects"],
         &["suspects", "--json"],
         &["suspects", "--markdown"],
+        &["table", "--json"],
+        &["report", "--json"],
     ];
     for flags in all {
         let program = env!("CARGO_BIN_EXE_malloscope");

@@ -13,6 +13,7 @@ use crate::analysis::series::{Dump, Series};
 use crate::command::choice::Narrowing;
 use crate::command::console::MALLOSCOPE;
 use crate::command::load::no_such_kind;
+use crate::command::machine;
 use crate::profile::identity::Identity;
 use crate::profile::model::MALLOC;
 use crate::profile::read;
@@ -130,8 +131,7 @@ pub fn diff(args: &Args) -> Result<u8> {
             notes: &notes,
             diff: &diff,
         };
-        serde_json::to_writer_pretty(&mut out, &answer)?;
-        writeln!(out)?;
+        out.write_all(machine::answer("diff", answer)?.as_bytes())?;
     } else {
         let mut title = pair::title(&before, &after, how, args.redact);
         title.append(&mut notes);

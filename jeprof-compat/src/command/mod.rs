@@ -4,7 +4,7 @@
 //! `control` has `dump`, `start`, `stop`, `reset`, `rate` and `status`, `export` has `table`, `flame`, `graph`
 //! and `convert`, `jeprof` the options of `jeprof-compat`. `launch` is what a start under the profiler
 //! needs, `load` how dumps are read for a picture, `choice` and `tolerance` what several of them let a
-//! person choose, `console` how a command talks.
+//! person choose, `console` how a command talks, and `machine` the form of answers for programs.
 
 mod choice;
 pub mod console;
@@ -16,6 +16,7 @@ pub mod export;
 pub mod jeprof;
 mod launch;
 pub mod load;
+mod machine;
 pub mod report;
 pub mod run;
 pub mod suspects;

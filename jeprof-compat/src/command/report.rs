@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::analysis::series::{Process, Series};
+use crate::command::machine;
 use crate::figures::quantity;
 use crate::profile::model::{Profile, Seen};
 use crate::report::{self, Report, Secrets};
@@ -37,6 +38,9 @@ pub struct Args {
     /// The age that must be reached without being freed before it is called a leak, as in 10m
     #[arg(long, value_name = "TIME", value_parser = quantity::seconds)]
     horizon: Option<u64>,
+    /// The data of the page instead of the page, for programs; to the standard output
+    #[arg(long, conflicts_with_all = ["each", "output"])]
+    json: bool,
     /// Leave out the command line
     #[arg(long)]
     no_cmdline: bool,
@@ -72,6 +76,11 @@ pub fn report(args: &Args) -> Result<u8> {
             redact: args.redact,
         });
         report.bound();
+        if args.json {
+            let answer = machine::answer("report", &report)?;
+            io::stdout().lock().write_all(answer.as_bytes())?;
+            continue;
+        }
         write(&report, files[at].as_deref().unwrap_or(&args.output))?;
     }
     Ok(0)

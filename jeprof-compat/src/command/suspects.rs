@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::analysis::series::{Process, Series};
 use crate::command::console::MALLOSCOPE;
+use crate::command::machine;
 use crate::command::tolerance::{LEAKS, Tolerance, UNSEEN};
 use crate::figures::words;
 use crate::profile::model::{MALLOC, Seen};
@@ -34,6 +35,14 @@ pub struct Args {
     markdown: bool,
     #[command(flatten)]
     tolerance: Tolerance,
+}
+
+/// All that is said, in JSON.
+#[derive(Serialize)]
+struct All<'a> {
+    /// What leaks most first.
+    found: Vec<Answer<'a>>,
+    notes: &'a [String],
 }
 
 /// The findings of one kind of samples of one process, or of the workers of one program together, in JSON.
@@ -80,9 +89,9 @@ pub fn suspects(args: &Args) -> Result<u8> {
     let found = all(&series, &survey);
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        let answers: Vec<Answer<'_>> = found.iter().map(Found::answer).collect();
-        serde_json::to_writer_pretty(&mut out, &answers)?;
-        writeln!(out)?;
+        let found = found.iter().map(Found::answer).collect();
+        let notes = &series.notes;
+        out.write_all(machine::answer("suspects", All { found, notes })?.as_bytes())?;
     } else if args.markdown {
         let first = found.first().map(Found::markdown).unwrap_or_default();
         out.write_all(first.as_bytes())?;

@@ -257,6 +257,10 @@ fn json_holds_the_same() {
     let report = Report::of(output);
     assert_eq!(report.code, Some(1));
     let json: Value = serde_json::from_str(&report.text).expect("JSON");
+    assert_eq!(
+        (json["schema"].as_u64(), json["command"].as_str()),
+        (Some(1), Some("doctor"))
+    );
     assert_eq!(json["program"], "./static");
     assert_eq!(json["verdict"], "problem");
     let findings = json["findings"].as_array().expect("a list");

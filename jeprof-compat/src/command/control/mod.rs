@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::command::console;
+use crate::command::machine;
 use crate::figures::quantity::{self, Rate};
 use crate::figures::words;
 use crate::profile::read::losses;
@@ -46,7 +47,7 @@ pub struct RateArgs {
 pub struct StatusArgs {
     #[command(flatten)]
     process: Process,
-    /// One line of JSON
+    /// Machine-readable output
     #[arg(long)]
     json: bool,
 }
@@ -113,7 +114,10 @@ fn answer(request: &Request) -> Result<String> {
         Request::Status(args) => {
             let text = status(&args.process)?;
             match args.json {
-                true => Ok(text),
+                true => {
+                    let status: Value = serde_json::from_str(&text)?;
+                    Ok(machine::answer("status", status)?.trim_end().to_owned())
+                }
                 false => Ok(describe(&serde_json::from_str(&text)?)),
             }
         }

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 
 use crate::command::launch::library;
 use crate::command::launch::program::Program;
+use crate::command::machine;
 use finding::{Finding, Severity, printable, worst};
 
 /// Say whether a program's allocations will be seen, without starting it
@@ -62,7 +63,7 @@ pub fn doctor(args: &Args) -> u8 {
         }),
     };
     let text = match args.json {
-        true => json(&path, &findings),
+        true => json(&path, &findings).unwrap_or_default(),
         false => lines(&path, &findings),
     };
     // Whoever closed the pipe has read enough.
@@ -100,12 +101,12 @@ fn lines(path: &Path, findings: &[Finding]) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-fn json(path: &Path, findings: &[Finding]) -> String {
+fn json(path: &Path, findings: &[Finding]) -> serde_json::Result<String> {
     let list: Vec<Value> = findings.iter().map(Finding::json).collect();
     let report = json!({
         "program": path.to_string_lossy(),
         "verdict": worst(findings).word(),
         "findings": list,
     });
-    format!("{report:#}\n")
+    machine::answer("doctor", report)
 }

@@ -9,6 +9,7 @@ use super::deliver;
 use crate::analysis::graph::{Graph, Trim};
 use crate::command::choice::{Choice, Shown};
 use crate::command::console::MALLOSCOPE;
+use crate::command::machine;
 use crate::figures::amount::amount;
 use crate::figures::units::Unit;
 use crate::stacks::origin;
@@ -30,6 +31,9 @@ pub struct TableArgs {
     /// Plain bytes instead of MB
     #[arg(long)]
     show_bytes: bool,
+    /// Machine-readable output, in bytes or blocks
+    #[arg(long)]
+    json: bool,
     /// Where to write instead of the standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -65,6 +69,11 @@ pub struct GraphArgs {
 /// Prints; the answer is the exit code.
 pub fn table(args: &TableArgs) -> Result<u8> {
     let (named, loaded) = args.shown.loaded(&args.choice)?;
+    if args.json {
+        let table = text::table(&named, args.cum);
+        let answer = machine::answer("table", table)?;
+        return deliver(args.output.as_deref(), answer.as_bytes()).map(|()| 0);
+    }
     let options = text::Options {
         unit: Unit::new(args.shown.value, args.show_bytes),
         by_cumulative: args.cum,

@@ -4,9 +4,12 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use crate::figures::units::{Unit, percent};
 use crate::figures::words;
-use crate::stacks::NamedProfile;
+use crate::profile::model::Language;
+use crate::stacks::{FrameId, NamedProfile};
 
 /// How to print.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,6 +71,48 @@ pub fn origins(shares: &[(String, f64)], out: &mut impl Write) -> io::Result<()>
     }
 }
 
+/// The table for programs.
+#[derive(Serialize)]
+pub struct Table<'a> {
+    total: f64,
+    is_difference: bool,
+    rows: Vec<TableRow<'a>>,
+}
+
+/// What a function holds: bytes, or blocks.
+#[derive(Serialize)]
+struct TableRow<'a> {
+    function: &'a str,
+    flat: f64,
+    cumulative: f64,
+    module: Option<&'a str>,
+    file: Option<&'a str>,
+    line: Option<u32>,
+    language: Option<&'static str>,
+}
+
+/// The rows of the table in its order.
+pub fn table(profile: &NamedProfile, by_cumulative: bool) -> Table<'_> {
+    let row = |row: Row<'_>| {
+        let frame = profile.frame(row.id);
+        TableRow {
+            function: &frame.name,
+            flat: row.flat,
+            cumulative: row.cumulative,
+            module: frame.module.as_deref(),
+            file: frame.file.as_deref(),
+            line: frame.line,
+            language: frame.language.map(Language::key),
+        }
+    };
+    let rows = rows(profile, by_cumulative).into_iter();
+    Table {
+        total: profile.total,
+        is_difference: profile.is_difference,
+        rows: rows.map(row).collect(),
+    }
+}
+
 /// A row stays one, and a symbol does not talk to the terminal.
 fn printable(name: &str) -> Cow<'_, str> {
     if name.chars().any(char::is_control) {
@@ -78,6 +123,7 @@ fn printable(name: &str) -> Cow<'_, str> {
 }
 
 struct Row<'a> {
+    id: FrameId,
     flat: f64,
     cumulative: f64,
     name: &'a str,
@@ -85,9 +131,10 @@ struct Row<'a> {
 
 fn rows(profile: &NamedProfile, by_cumulative: bool) -> Vec<Row<'_>> {
     let sums = profile.sums();
-    let frames = profile.frames.iter().zip(sums);
+    let frames = profile.frames.iter().zip(sums).zip(0..);
     let mut rows: Vec<Row<'_>> = frames
-        .map(|(frame, (flat, cumulative))| Row {
+        .map(|((frame, (flat, cumulative)), id)| Row {
+            id: FrameId(id),
             flat,
             cumulative,
             name: &frame.name,
