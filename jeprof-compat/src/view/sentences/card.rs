@@ -33,7 +33,7 @@ pub fn suspect(case: &Case<'_>, judged: &Judged) -> Suspect {
         reason: reason(j),
         origin: case.origin(judged),
         kind: paths.kind.unwrap_or(MALLOC).to_owned(),
-        rate: (j.cohort.samples > 0).then_some(hourly),
+        rate: (j.cohort.rate.value > 0.0).then_some(hourly),
         share: j
             .verdict
             .is_growth()
