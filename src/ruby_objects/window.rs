@@ -78,11 +78,14 @@ static SEEN: AtomicU64 = AtomicU64::new(0);
 /// Mean objects between two samples. Written by the job.
 static MEAN: AtomicU64 = AtomicU64::new(64);
 
-/// The trace point; 0: none yet. Written by the job, as the next six.
+/// The trace point; 0: none yet. Written by the job, as the next eight.
 static POINT: AtomicU64 = AtomicU64::new(0);
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
 static OPENED_MS: AtomicU64 = AtomicU64::new(0);
 static OPEN_MS: AtomicU64 = AtomicU64::new(SHORTEST_MS);
+/// When the last window closed, and the objects that were made each millisecond before that.
+static CLOSED_MS: AtomicU64 = AtomicU64::new(0);
+static PACE: AtomicU64 = AtomicU64::new(800);
 /// Objects made when the last window closed.
 static MADE: AtomicU64 = AtomicU64::new(0);
 /// Bytes that a sample of the last window stands for.
@@ -129,7 +132,7 @@ pub(super) fn turn(objects: &Objects<'_>, now_ms: u64, is_last: bool) -> u64 {
         }
         objects.switch(POINT.load(Relaxed), false);
         IS_OPEN.store(false, Relaxed);
-        close(objects);
+        close(objects, now_ms);
     }
     let due_ms = match mode() {
         ALWAYS => now_ms,
@@ -151,14 +154,14 @@ fn open(objects: &Objects<'_>, now_ms: u64) {
         POINT.store(objects.point(on_birth), Relaxed);
         MADE.store(objects.made(), Relaxed);
         OPENED_MS.store(now_ms.saturating_sub(PERIOD_MS), Relaxed);
+        CLOSED_MS.store(now_ms, Relaxed);
     }
     let passed_ms = now_ms.saturating_sub(OPENED_MS.load(Relaxed)).max(1);
     let open_ms = (passed_ms / PART).clamp(SHORTEST_MS, LONGEST_MS);
     OPEN_MS.store(open_ms, Relaxed);
     let wanted = (passed_ms * WANTED / PERIOD_MS).clamp(WANTED, MOST as u64 / 2);
-    let made = objects.made().saturating_sub(MADE.load(Relaxed));
     // As many objects as were made in the same time before.
-    let expected = made.saturating_mul(open_ms) / passed_ms;
+    let expected = PACE.load(Relaxed).saturating_mul(open_ms);
     MEAN.store((expected / wanted).clamp(1, 1 << 20), Relaxed);
     TAKEN.store(0, Relaxed);
     KEPT.store(0, Relaxed);
@@ -180,9 +183,11 @@ fn gap() -> i64 {
 }
 
 /// The samples of the window become records.
-fn close(objects: &Objects<'_>) {
+fn close(objects: &Objects<'_>, now_ms: u64) {
     let now = objects.made();
     let made = now.saturating_sub(MADE.swap(now, Relaxed));
+    let passed_ms = now_ms.saturating_sub(CLOSED_MS.swap(now_ms, Relaxed));
+    PACE.store(made / passed_ms.max(1), Relaxed);
     let (taken, kept) = (TAKEN.load(Relaxed), KEPT.load(Relaxed).min(MOST));
     let waiting = WAITING.get(..kept).unwrap_or_default();
     // A number is made for each first: that may start a collection.

@@ -51,21 +51,11 @@ pub unsafe fn ask(ruby: &Ruby, now_ms: u64) {
     }
     ruby.next_job.store(now_ms.saturating_add(PERIOD_MS), Relaxed);
     // SAFETY: as the caller promises.
-    unsafe { want(ruby) };
+    unsafe { ruby.want_job() };
 }
 
-/// Asks for a job.
-///
-/// # Safety
-/// As [`ask`].
-pub unsafe fn want(ruby: &Ruby) {
-    if !ruby.is_job_wanted.swap(true, Relaxed) {
-        // SAFETY: as the caller promises. The job is a function of this library, which stays.
-        unsafe { (ruby.functions.want_job)(0, job, null_mut()) };
-    }
-}
-
-extern "C" fn job(_: *mut c_void) {
+/// See the head of the file.
+pub extern "C" fn job(_: *mut c_void) {
     let inside = Inside::enter();
     let Some(ruby) = inside.ruby() else {
         return;

@@ -82,6 +82,7 @@ unsafe impl Runtime for Mri {
 pub struct Ruby {
     functions: Functions,
     in_job: InJob,
+    job: api::Job,
     /// `None`: the objects of this version cannot be followed.
     births: Option<Births>,
     layout: Layout,
@@ -134,6 +135,17 @@ impl Ruby {
     fn has_lock(&self) -> bool {
         // SAFETY: it reads what the thread has of its own.
         unsafe { (self.functions.has_lock)() != 0 }
+    }
+
+    /// Asks for a job, unless one is asked for.
+    ///
+    /// # Safety
+    /// The calling thread is Ruby's; it need not hold the lock.
+    unsafe fn want_job(&self) {
+        if !self.is_job_wanted.swap(true, Relaxed) {
+            // SAFETY: as the caller promises. The job is a function of this library, which stays.
+            unsafe { (self.functions.want_job)(0, self.job, null_mut()) };
+        }
     }
 
     fn is_off(&self) -> bool {
@@ -295,6 +307,7 @@ fn read(library: Object) -> Result<Ruby, &'static str> {
     Ok(Ruby {
         functions: Functions::of(&library)?,
         in_job: InJob::of(&library)?,
+        job: job::job,
         births,
         layout,
         library,

@@ -14,7 +14,7 @@ use core::ptr::null_mut;
 
 use super::api::{Births, Born, Value};
 use super::object::{self, Layout};
-use super::{Inside, Ruby, job, walk};
+use super::{Inside, Ruby, walk};
 use crate::runtime::ROOMS;
 use crate::runtime::memory::Memory;
 
@@ -215,7 +215,7 @@ pub fn want_job() {
     let inside = Inside::enter();
     if let Some(ruby) = inside.ruby() {
         // SAFETY: a thread of Ruby's.
-        unsafe { job::want(ruby) };
+        unsafe { ruby.want_job() };
     }
 }
 
