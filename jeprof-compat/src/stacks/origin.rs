@@ -161,6 +161,7 @@ fn caller<'a, 'b>(sites: &'b [Site<'a>]) -> &'b Site<'a> {
         let frame = Frame {
             name: line.function,
             file: line.file,
+            line: line.line,
             language: line.language,
             kind: FrameKind::Managed,
             ..Frame::default()
