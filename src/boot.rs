@@ -115,14 +115,10 @@ fn begin_node(config: &Config) {
     }
 }
 
-/// log2 of the mean bytes between samples of V8's heap. V8 cannot change it while it samples, so
-/// `auto` takes a fixed one.
-fn js_lg_period(config: &Config) -> u8 {
-    const AUTO: u8 = 16;
-    match config.lg_prof_sample {
-        Rate::Auto => AUTO,
-        rate => rate.lg_first(),
-    }
+/// log2 of the mean bytes between samples of V8's heap, where it is fixed.
+fn js_lg_period(config: &Config) -> Option<u8> {
+    let rate = config.lg_prof_sample;
+    (rate != Rate::Auto).then(|| rate.lg_first())
 }
 
 /// The configuration, in arena memory, and the number of this process. `None` when the process is

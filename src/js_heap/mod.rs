@@ -28,11 +28,13 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 
 use crate::platform::{sys, tls};
 use crate::runtime::node::engine::Engine;
+use crate::runtime::node::heap::Heap;
 use crate::runtime::node::isolates::{self, Isolate};
 use crate::runtime::node::{self, Observer};
 use crate::table::fork_gate;
 use crate::table::{live_table::LiveTable, stack_table::StackTable};
 use crate::{recorder, remark};
+use read::Subject;
 
 /// The stacks of sampled objects. Lives as long as the process.
 pub static STACKS: StackTable = StackTable::new();
@@ -40,8 +42,12 @@ pub static STACKS: StackTable = StackTable::new();
 /// The sampled objects that live, by isolate and V8's number.
 pub static LIVE: LiveTable = LiveTable::new(None);
 
-/// log2 of the mean bytes between samples. Written by [`configure`].
+/// log2 of the mean bytes between samples with which an isolate begins. Written by [`configure`] and
+/// [`thin`].
 static LG_PERIOD: AtomicU8 = AtomicU8::new(0);
+
+/// May the period be made longer? Written by [`configure`].
+static IS_AUTO: AtomicBool = AtomicBool::new(false);
 
 /// Most frames of a stack. Written by [`configure`].
 static MOST_FRAMES: AtomicU32 = AtomicU32::new(0);
@@ -53,10 +59,14 @@ struct Own {
     is_ours: AtomicBool,
     /// Was a look asked for that has not happened?
     is_due: AtomicBool,
+    /// Was it asked for after a collection? Then nothing waits for what is read.
+    is_idle: AtomicBool,
     /// When it was read last, by the recorder's clock.
     read_ms: AtomicU64,
     /// The last number of a sample that was read.
     last_id: AtomicU64,
+    /// log2 of the mean bytes between its samples.
+    lg_period: AtomicU8,
     /// No look after a collection before this time.
     next_ms: AtomicU64,
 }
@@ -66,8 +76,10 @@ static OWN: [Own; isolates::MOST] = [const {
     Own {
         is_ours: AtomicBool::new(false),
         is_due: AtomicBool::new(false),
+        is_idle: AtomicBool::new(false),
         read_ms: AtomicU64::new(0),
         last_id: AtomicU64::new(0),
+        lg_period: AtomicU8::new(0),
         next_ms: AtomicU64::new(0),
     }
 }; isolates::MOST];
@@ -96,6 +108,10 @@ static DROPPED: AtomicU64 = AtomicU64::new(0);
 const REST_MS: u64 = 1_000;
 const REST_FACTOR: u64 = 200;
 
+/// Samples a millisecond that may be drawn, some microseconds each; and the shortest time that tells.
+const MOST_PER_MS: u64 = 1;
+const LEAST_SPAN_MS: u64 = 200;
+
 /// The longest that a dump waits for isolates to be read: an idle one is not, until it runs again.
 const PATIENCE_MS: u64 = 200;
 
@@ -104,14 +120,18 @@ const FRESH_MS: u64 = 20;
 
 /// Periods that V8's sampler gets: denser costs too much, sparser says too little.
 const DENSEST: u8 = 12;
+const LG_AUTO: u8 = 16;
 const SPARSEST: u8 = 19;
 
 /// Who is told of isolates.
 static OBSERVER: Observer = Observer { open, look, end };
 
-/// Asks for the JavaScript heap. Runs once, before the program's first thread.
-pub fn configure(lg_period: u8, most_frames: u32) {
-    LG_PERIOD.store(lg_period.clamp(DENSEST, SPARSEST), Relaxed);
+/// Asks for the JavaScript heap. `lg_period`: log2 of the mean bytes between samples; `None`: what
+/// the program's pace allows. Runs once, before the program's first thread.
+pub fn configure(lg_period: Option<u8>, most_frames: u32) {
+    let lg_first = lg_period.unwrap_or(LG_AUTO).clamp(DENSEST, SPARSEST);
+    LG_PERIOD.store(lg_first, Relaxed);
+    IS_AUTO.store(lg_period.is_none(), Relaxed);
     MOST_FRAMES.store(most_frames, Relaxed);
     node::observe(&OBSERVER);
 }
@@ -125,8 +145,9 @@ fn open(engine: &Engine, at: u64, place: &'static Isolate) {
         remark::note(&["prof_js_heap: this Node has no sampler of its heap for us"]);
         return;
     };
-    let period = 1 << LG_PERIOD.load(Relaxed);
-    let is_ours = heap.start(at, period, MOST_FRAMES.load(Relaxed));
+    let lg_period = LG_PERIOD.load(Relaxed);
+    let is_ours = heap.start(at, 1 << lg_period, MOST_FRAMES.load(Relaxed));
+    own.lg_period.store(lg_period, Relaxed);
     own.is_ours.store(is_ours, Relaxed);
     own.is_due.store(false, Relaxed);
     own.read_ms.store(recorder::uptime_ms(), Relaxed);
@@ -161,6 +182,7 @@ extern "C" fn on_collection(at: u64, _kind: c_int, _flags: c_int, place: *mut c_
         && is_wanted
         && !own.is_due.swap(true, Relaxed)
     {
+        own.is_idle.store(true, Relaxed);
         node::ask_for_look(engine, at, place);
     }
 }
@@ -170,19 +192,26 @@ fn look(engine: &Engine, at: u64, place: &'static Isolate) {
         return;
     };
     own.is_due.store(false, Relaxed);
+    let is_idle = own.is_idle.swap(false, Relaxed);
     if !own.is_ours.load(Relaxed) {
         return;
     }
     let began_ns = sys::monotonic_ns();
     let before_ms = own.read_ms.load(Relaxed);
-    let isolate = read::Subject {
+    let isolate = Subject {
         at,
         owner: place.owner(),
         since_ms: before_ms,
         last_id: own.last_id.load(Relaxed),
+        lg_period: own.lg_period.load(Relaxed),
     };
     match engine.scoped(at, || read::read(engine, heap, &isolate)) {
-        Some(last_id) => own.last_id.store(last_id, Relaxed),
+        Some(last_id) => {
+            own.last_id.store(last_id, Relaxed);
+            if is_idle {
+                thin(heap, &isolate, last_id, own);
+            }
+        }
         // Somebody stopped it: from now on it is theirs.
         None => {
             own.is_ours.store(false, Relaxed);
@@ -199,6 +228,26 @@ fn look(engine: &Engine, at: u64, place: &'static Isolate) {
     // Release: pairs with Acquire in `refresh`.
     READ.fetch_add(1, Release);
     sys::futex_wake(&READ, u32::MAX >> 1);
+}
+
+/// Where more samples are drawn than they may cost, the sampler is started anew with a longer period.
+/// V8 cannot change it otherwise. What was sampled before is not sampled any more.
+fn thin(heap: &Heap, isolate: &Subject, last_id: u64, own: &Own) {
+    let span_ms = recorder::uptime_ms().saturating_sub(isolate.since_ms);
+    let drawn = last_id.saturating_sub(isolate.last_id);
+    let is_dense = span_ms >= LEAST_SPAN_MS && drawn > MOST_PER_MS * span_ms;
+    let is_free = IS_AUTO.load(Relaxed) && isolate.lg_period < SPARSEST;
+    if !is_dense || !is_free {
+        return;
+    }
+    let lg_period = (isolate.lg_period + 2).min(SPARSEST);
+    heap.stop(isolate.at);
+    let is_ours = heap.start(isolate.at, 1 << lg_period, MOST_FRAMES.load(Relaxed));
+    own.is_ours.store(is_ours, Relaxed);
+    own.lg_period.store(lg_period, Relaxed);
+    own.last_id.store(0, Relaxed);
+    LG_PERIOD.fetch_max(lg_period, Relaxed);
+    read::begin_anew(isolate.owner);
 }
 
 /// The environment ends: on some versions the process would crash if the sampler still ran then.

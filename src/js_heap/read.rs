@@ -8,7 +8,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::frames::{DEEPEST, Tree};
-use super::{DROPPED, LG_PERIOD, LIVE, STACKS, inside};
+use super::{DROPPED, LIVE, STACKS, inside};
 use crate::platform::scratch::Scratch;
 use crate::runtime::memory::Memory;
 use crate::runtime::node::engine::Engine;
@@ -25,6 +25,8 @@ pub struct Subject {
     pub since_ms: u64,
     /// The last number that was read then.
     pub last_id: u64,
+    /// log2 of the mean bytes between its samples.
+    pub lg_period: u8,
 }
 
 /// More samples than an isolate has: its heap would have 512 GiB.
@@ -71,7 +73,9 @@ fn take(heap: &Heap, subject: &Subject, memory: &mut Memory, profile: &Profile) 
         for sample in now.sorted() {
             let key = key(subject.owner, sample.id);
             let born_ms = subject.born_ms(sample.id, last_id, now_ms);
-            if LIVE.get(key).is_none() && record(&mut tree, key, sample, born_ms).is_none() {
+            if LIVE.get(key).is_none()
+                && record(&mut tree, key, sample, (born_ms, subject.lg_period)).is_none()
+            {
                 DROPPED.fetch_add(1, Relaxed);
             }
         }
@@ -127,6 +131,17 @@ impl Samples {
     }
 }
 
+/// Takes out all samples of `owner`, whose objects may live on: they are sampled anew.
+pub fn begin_anew(owner: u32) {
+    inside(|| {
+        if let Some(mut gone) = gone(owner, &[]) {
+            for key in gone.keys() {
+                LIVE.remove(*key);
+            }
+        }
+    });
+}
+
 /// Forgets the samples of `owner` that are not in `kept`, which is sorted.
 fn remove(owner: u32, kept: &[Sample]) {
     let Some(mut gone) = gone(owner, kept) else {
@@ -175,10 +190,10 @@ pub fn forget(owner: u32) {
     inside(|| remove(owner, &[]));
 }
 
-fn record(tree: &mut Tree, key: usize, sample: &Sample, born_ms: u64) -> Option<()> {
+fn record(tree: &mut Tree, key: usize, sample: &Sample, drawn: (u64, u8)) -> Option<()> {
     let mut frames = [0; DEEPEST];
     let frames = tree.stack(sample.node, &mut frames)?;
-    let lg_period = LG_PERIOD.load(Relaxed);
+    let (born_ms, lg_period) = drawn;
     let size = usize::try_from(sample.size).ok()?;
     let drawn = recorder::Drawn {
         addr: key,
@@ -210,6 +225,7 @@ mod tests {
             owner: 1,
             since_ms: 1000,
             last_id: 50,
+            lg_period: 16,
         };
         let born = |id| subject.born_ms(id, 150, 3000);
         assert_eq!((born(50), born(100), born(150)), (1000, 2000, 3000));
