@@ -22,7 +22,7 @@ Run longer, or take more samples with a lower lg_prof_sample.
 3. TOO FEW SAMPLES: <b>&"quoted"��[31m.a -- b(c)�d (x�.java:3)
    810 KB live, 1 sample
    because only 1 sample live
-   Made by Java code, at x�.java:3 (<b>&"quoted"��[31m.a -- b(c)�d).
+   Made by Ruby code, at zlib.rb:7 (Zlib::Deflate#deflate).
    live by birth, oldest first: |   █|
      <b>&"quoted"��[31m.a -- b(c)�d (x�.java:3)
      Caches.<clinit> (Caches.java:5)

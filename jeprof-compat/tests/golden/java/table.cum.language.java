@@ -9,4 +9,4 @@ Total: 7.1 MB
      0.8  11.1%  88.9%      0.8  11.1% <b>&"quoted"��[31m.a -- b(c)�d
      0.0   0.0%  88.9%      0.8  11.1% Caches.<clinit>
      0.8  11.1% 100.0%      0.8  11.1% [jit compiler thread]
-Asked for by: libz.so.1.2.13 77.8%, Java code 11.1%, libjvm.so for itself 11.1%
+Asked for by: libz.so.1.2.13 77.8%, Ruby code 11.1%, libjvm.so for itself 11.1%
