@@ -442,6 +442,7 @@ mod tests {
                     at: 1.0,
                     profile,
                 }],
+                exit: crate::analysis::series::Exit::default(),
             }
         };
         let collected = |fact, kind| is_collected(&process(fact), kind);
