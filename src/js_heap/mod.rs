@@ -13,7 +13,7 @@
 //! end of an environment -> read, stop       the isolate's thread
 //! ```
 //!
-//! V8 draws samples as malloc's are drawn, with a mean of 2^[`lg_period`] bytes, and so they have
+//! V8 draws samples as malloc's are drawn, with a mean of 2^`lg_period` bytes, and so they have
 //! the same weights. An object counts as live until a collection has found that it is dead. No
 //! collection is forced. A sampler that the program runs itself is left alone: there is one in an
 //! isolate, so then there are no samples for us. No lock of ours is held while V8 is called.

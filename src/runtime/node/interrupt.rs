@@ -33,7 +33,8 @@ pub fn request_look(at: u64, place: &'static Isolate) {
     }
 }
 
-/// As [`request_look`], on a thread on which the isolate cannot end meanwhile.
+/// Asks V8 for an interrupt in which the observer looks at the open isolate at `at`. On a thread on
+/// which the isolate cannot end meanwhile.
 pub fn ask_for_look(engine: &Engine, at: u64, place: &'static Isolate) {
     let data = core::ptr::from_ref(place).cast_mut().cast();
     engine.request(at, on_look, data);

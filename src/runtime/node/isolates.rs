@@ -9,7 +9,7 @@
 //! thread that is inside malloc. But the isolate must live until the request is made. So the thread
 //! that notices it waits: it is inside a call of running JavaScript, and while it stands there the
 //! isolate cannot end. The wait happens once for each isolate and lasts some microseconds. If the
-//! helper gets no processor for [`PATIENCE_MS`], the question is withdrawn, and a later sample asks
+//! helper gets no processor for 20 ms, the question is withdrawn, and a later sample asks
 //! again. The helper holds no lock of ours, and needs none that a thread holds that waits here: V8
 //! does not run JavaScript, which is asked for, under that lock.
 //!
