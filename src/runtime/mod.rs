@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 pub mod memory;
+mod search;
 
 use crate::config::Config;
 use crate::table::pool::Pool;

@@ -32,6 +32,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 use once_cell::race::OnceRef;
 
 use super::memory::Memory;
+use super::search::{self, Search};
 use super::{ROOMS, Room, Runtime, Stack};
 use crate::config::{Config, Switch};
 use crate::diag::{self, Counter};
@@ -40,7 +41,7 @@ use crate::platform::elf::{self, Object};
 use crate::platform::sys;
 use crate::remark;
 use crate::table::arena;
-use crate::unwind::{End, modules};
+use crate::unwind::End;
 use frames::Frames;
 pub use interpreter::Allocators;
 use interpreter::{EVALUATION, Interpreter};
@@ -62,14 +63,17 @@ unsafe impl Runtime for CPython {
     type State = State;
 
     fn start(config: &Config) {
-        WANTED.store(config.prof_python != Switch::Off, Relaxed);
+        match config.prof_python {
+            Switch::Off => SEARCH.stop(),
+            _ => WANTED.store(true, Relaxed),
+        }
     }
 
     /// While no interpreter is known and the next look is not due, a sample need not count itself in.
     #[inline]
     fn is_wanted(now_ms: u64) -> bool {
-        let is_due = || now_ms >= NEXT_LOOK.load(Relaxed);
-        WANTED.load(Relaxed) && (!CURRENT.load(Relaxed).is_null() || is_due())
+        let is_found = !CURRENT.load(Relaxed).is_null();
+        is_found && WANTED.load(Relaxed) || SEARCH.is_due(now_ms)
     }
 
     fn complete(stack: &mut Stack<'_>) {
@@ -85,7 +89,7 @@ unsafe impl Runtime for CPython {
     }
 }
 
-/// Do samples look for interpreters, and at them? Written by [`CPython`] before sampling begins, and by
+/// Do samples look at an interpreter that was found? Written by [`CPython`] before sampling begins, and by
 /// [`turn_off`].
 static WANTED: AtomicBool = AtomicBool::new(false);
 
@@ -101,8 +105,8 @@ static CLOSING: AtomicPtr<Interpreter> = AtomicPtr::new(null_mut());
 /// Number of samples that are looking at [`CURRENT`].
 static INSIDE: AtomicU32 = AtomicU32::new(0);
 
-/// When samples next look for an interpreter, in milliseconds of the recorder's clock. Any thread writes.
-static NEXT_LOOK: AtomicU64 = AtomicU64::new(0);
+/// When samples look for an interpreter.
+static SEARCH: Search = Search::new();
 
 /// Who looks at the allocators. Written by [`let_visit`].
 static VISITOR: OnceRef<'static, fn(&Allocators)> = OnceRef::new();
@@ -112,9 +116,6 @@ static NEXT_VISIT: AtomicU64 = AtomicU64::new(0);
 
 /// Time between two looks at the allocators.
 const VISIT_MS: u64 = 1000;
-
-/// Time between two looks.
-const LOOK_MS: u64 = 50;
 
 /// Longest wait of a `dlclose` for samples inside: each needs microseconds.
 const PATIENCE_MS: u64 = 100;
@@ -202,24 +203,11 @@ fn completed(
 
 /// Checks whether one of `frames`, which are on this thread's stack, is in an interpreter.
 fn look(frames: &[u64], now_ms: u64) {
-    let due = NEXT_LOOK.load(Relaxed);
-    let next = now_ms.saturating_add(LOOK_MS);
-    if now_ms < due
-        || !CLOSING.load(SeqCst).is_null()
-        || NEXT_LOOK
-            .compare_exchange(due, next, Relaxed, Relaxed)
-            .is_err()
-    {
+    if !CLOSING.load(SeqCst).is_null() || !SEARCH.begin(now_ms) {
         return;
     }
-    let mut last = None;
-    for object in frames.iter().filter_map(|pc| modules::object(*pc)) {
-        if last.replace(object) == Some(object) {
-            continue;
-        }
-        if object.symbol(EVALUATION).is_some() {
-            return publish(&object);
-        }
+    if let Some((library, _)) = search::object_with(frames, EVALUATION) {
+        publish(&library);
     }
 }
 
@@ -244,7 +232,7 @@ fn publish(library: &Object) {
 /// An interpreter that we do not know.
 #[cold]
 fn refuse(minor: u8) {
-    WANTED.store(false, Relaxed);
+    SEARCH.stop();
     let number = Decimal::new(u64::from(minor));
     let version = if minor == 0 {
         ["of a version before 3.8", ""]
@@ -258,6 +246,7 @@ fn refuse(minor: u8) {
 #[cold]
 fn turn_off() {
     diag::count(Counter::PythonOdd);
+    SEARCH.stop();
     if WANTED.swap(false, Relaxed) {
         remark::note(&[
             "this ",

@@ -34,12 +34,12 @@ use crate::platform::elf::{self, Object};
 use crate::platform::sys;
 use crate::remark;
 use crate::table::arena;
-use crate::unwind::modules;
 use api::{Births, Functions, InJob};
 pub use job::{Visitor, set_at_end, set_visitor};
 use object::Layout;
 
 use super::Runtime;
+use super::search::{self, Search};
 
 /// The Ruby of ruby-lang.org.
 pub struct Mri;
@@ -56,13 +56,14 @@ unsafe impl Runtime for Mri {
     type State = State;
 
     fn start(config: &Config) {
-        WANTED.store(config.prof_ruby, Relaxed);
+        if !config.prof_ruby {
+            SEARCH.stop();
+        }
     }
 
     #[inline]
     fn is_wanted(now_ms: u64) -> bool {
-        let is_due = || now_ms >= NEXT_LOOK.load(Relaxed);
-        WANTED.load(Relaxed) && (!CURRENT.load(Relaxed).is_null() || is_due())
+        !CURRENT.load(Relaxed).is_null() || SEARCH.is_due(now_ms)
     }
 
     fn complete(stack: &mut super::Stack<'_>) {
@@ -201,9 +202,6 @@ impl Ruby {
     }
 }
 
-/// Do samples look for an interpreter, and at it? Written by [`Mri`], before sampling begins.
-static WANTED: AtomicBool = AtomicBool::new(false);
-
 /// The interpreter, or null. Published with SeqCst by the sample that finds it, removed by
 /// [`after_close`]. SeqCst, because [`CLOSES`] and [`INSIDE`] signal each other.
 static CURRENT: AtomicPtr<Ruby> = AtomicPtr::new(null_mut());
@@ -214,12 +212,8 @@ static INSIDE: AtomicU32 = AtomicU32::new(0);
 /// Number of `dlclose` calls in progress: no sample looks meanwhile.
 static CLOSES: AtomicU32 = AtomicU32::new(0);
 
-/// When samples next look for an interpreter, in milliseconds of the recorder's clock. Any thread
-/// writes.
-static NEXT_LOOK: AtomicU64 = AtomicU64::new(0);
-
-/// Time between two looks.
-const LOOK_MS: u64 = 50;
+/// When samples look for an interpreter.
+static SEARCH: Search = Search::new();
 
 /// Longest wait of a `dlclose` for samples inside: each needs microseconds.
 const PATIENCE_MS: u64 = 100;
@@ -228,29 +222,11 @@ const PATIENCE_MS: u64 = 100;
 #[cold]
 #[inline(never)]
 fn look(frames: &[u64], now_ms: u64) {
-    let due = NEXT_LOOK.load(Relaxed);
-    let next = now_ms.saturating_add(LOOK_MS);
-    if now_ms < due
-        || CLOSES.load(SeqCst) != 0
-        || NEXT_LOOK
-            .compare_exchange(due, next, Relaxed, Relaxed)
-            .is_err()
-    {
+    if CLOSES.load(SeqCst) != 0 || !SEARCH.begin(now_ms) {
         return;
     }
-    let mut seen = 0..0;
-    for pc in frames.iter().skip(1) {
-        let at = (*pc as usize).wrapping_sub(1);
-        if seen.contains(&at) {
-            continue;
-        }
-        let Some(object) = modules::object(*pc) else {
-            continue;
-        };
-        seen = range(&object);
-        if let Some(symbol) = object.symbol(api::FRAMES) {
-            return publish(object, symbol.addr);
-        }
+    if let Some((library, frames)) = search::object_with(frames, api::FRAMES) {
+        publish(library, frames.addr);
     }
 }
 
@@ -268,7 +244,7 @@ fn publish(library: Object, frames: usize) {
     let ruby = match read(library) {
         Ok(ruby) => ruby,
         Err(missing) => {
-            WANTED.store(false, Relaxed);
+            SEARCH.stop();
             remark::note(&["this ", Mri::NAME, ": ", missing, ": Ruby frames have no names"]);
             return;
         }
