@@ -7,7 +7,7 @@ const repaired = process.argv[2] === 'repaired';
 const uploads = new Map();
 
 function receive(id) {
-    return Buffer.alloc(8192 + id % 512, id);
+    return Buffer.alloc(32768 + id % 512, id);
 }
 
 function remember(id, body) {

@@ -7,6 +7,7 @@ mod sources;
 
 use jeprof_compat::analysis::series::{Process, Series};
 use jeprof_compat::analysis::suspects::{self, Verdict};
+use jeprof_compat::profile::model::{JS_HEAP, Language, OtherKind};
 use jeprof_compat::report::{Findings, Suspect};
 use jeprof_compat::view::sentences;
 use jeprof_compat::view::sentences::survey::Survey;
@@ -54,6 +55,33 @@ const JUMPS: [Rate; 4] = [
     Rate::Swinging(15, 19),
     Rate::Auto,
 ];
+
+/// A script's leak in two hours, V8's last collection so many minutes before the end; none: there was none.
+fn under_v8(last: Option<f64>) -> Verdict {
+    let mut process = process(&[&[Source::Leak(50.0)]], &RUNS[2], RATE, 3);
+    for dump in &mut process.dumps {
+        let lines = dump.profile.locations.iter_mut().flat_map(|l| &mut l.lines);
+        lines.for_each(|line| line.language = Some(Language::JavaScript));
+        let count = u32::from(last.is_some()).to_string();
+        let mut facts = vec![("collections".to_owned(), count)];
+        let since = last.map(|minutes| format!("{:.0}", minutes * 60_000.0));
+        facts.extend(since.map(|ms| ("since_collection_ms".to_owned(), ms)));
+        let heap = OtherKind {
+            facts,
+            ..OtherKind::default()
+        };
+        dump.profile.other_kinds.insert(JS_HEAP.to_owned(), heap);
+    }
+    let found = findings(&process, None);
+    found.suspects[0].verdict
+}
+
+#[test]
+fn what_waits_for_a_collection_is_no_leak_yet() {
+    assert_eq!(under_v8(Some(1.0)), Verdict::Leak);
+    assert_eq!(under_v8(Some(100.0)), Verdict::Growing);
+    assert_eq!(under_v8(None), Verdict::Growing);
+}
 
 /// At the sparsest of the periods, held all the time, 38 of 40 are found.
 #[test]

@@ -169,6 +169,11 @@ pub enum Reason {
         /// The age that a leak must have reached.
         needed: f64,
     },
+    /// It would be a leak, but the collector has not looked since.
+    Uncollected {
+        /// Seconds since the last collection, or the whole run.
+        seconds: f64,
+    },
     /// Samples are live, and whether they stay is open.
     Open {
         /// The mature ones.

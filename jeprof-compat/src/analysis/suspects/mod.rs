@@ -12,6 +12,7 @@
 
 mod climb;
 mod cohort;
+mod collector;
 mod cycle;
 pub(crate) mod discovery;
 mod evidence;
@@ -34,6 +35,7 @@ use crate::analysis::series::Process;
 use crate::figures::Estimate;
 use crate::stacks::origin::Origin;
 use cohort::Window;
+use collector::Collector;
 use evidence::{Clock, LEAST};
 use verdict::LEVEL;
 
@@ -193,6 +195,9 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
     for judged in &mut judged {
         look_no_further(judged, &paths.clock, &horizon);
     }
+    if let Some(collector) = Collector::of(process).filter(|_| kind.is_none()) {
+        wait_for(&collector, &paths, &mut judged);
+    }
     let is_collected = is_collected(process, kind);
     if !is_collected {
         doubt(&mut judged);
@@ -336,6 +341,17 @@ fn is_collected(process: &Process, kind: Option<&str>) -> bool {
     let kind = kind.and_then(|kind| process.last().other_kinds.get(kind));
     let forced = kind.and_then(|kind| kind.get("collections_forced"));
     forced.is_none_or(|number| number.parse::<u64>().is_ok_and(|number| number > 0))
+}
+
+/// What scripts hold is no leak before a collection has passed over it.
+fn wait_for(collector: &Collector, paths: &Paths<'_>, judged: &mut [Judged]) {
+    for judged in judged {
+        let is_leak = judged.judgement.verdict == Verdict::Leak;
+        if let Some(seconds) = is_leak.then(|| collector.waits(paths, judged)).flatten() {
+            judged.judgement.verdict = Verdict::Growing;
+            judged.judgement.reason = Reason::Uncollected { seconds };
+        }
+    }
 }
 
 /// What may be garbage that waits for its collection is no leak yet.

@@ -111,6 +111,11 @@ fn of(reason: &Reason) -> String {
             cycle,
             needed,
         } => near((age, deaths, watched), cycle, needed),
+        Reason::Uncollected { seconds } => format!(
+            "what JavaScript held is freed only after a collection of its whole heap, and there was none in the \
+             last {}",
+            words::duration(seconds)
+        ),
         Reason::Open { born, deaths } => open(&born, deaths),
     }
 }
