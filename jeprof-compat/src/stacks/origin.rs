@@ -141,7 +141,9 @@ fn called(origin: Option<Origin>) -> String {
 /// Part of a script. A thread of the runtime's own is marked where the script's frames would stand.
 fn is_script(site: &Site<'_>) -> bool {
     let name = site.line.map_or("", |line| line.function.as_str());
-    let is_runtimes_own = name.ends_with(" thread]") || name.starts_with("[gc");
+    let of_collector = |mark: &&str| name.starts_with(*mark);
+    let is_runtimes_own =
+        name.ends_with(" thread]") || ["[gc", "[garbage"].iter().any(of_collector);
     site.location.managed && !is_runtimes_own
 }
 
@@ -225,6 +227,8 @@ mod tests {
             (side, words.as_str()),
             (Side::Script, "made by Ruby code, at app.rb:31 (Cache#set)")
         );
+        let (side, words) = said("libruby-3.1.so.3.1:gc < ruby:[garbage collection]").expect("one");
+        assert_eq!(side, Side::Runtime, "{words}");
         assert_eq!(
             said(script).map(|said| said.0),
             Some(Side::Script),
