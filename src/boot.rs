@@ -88,7 +88,7 @@ pub unsafe fn start<const N: usize>(
             collect_first: config.prof_java_heap_gc,
         });
     }
-    if config.prof_python != Switch::Off && config.prof_python_objects != Switch::Off {
+    if config.prof_python && config.prof_python_objects != Switch::Off {
         python_objects::start();
     }
     recorder::start(&Settings {

@@ -238,9 +238,8 @@ options! {
         /// Also sample the objects of Ruby 3.1 to 3.4. The dumps show which of them are live. `auto`: in windows
         /// that take 2 % of the time; `true`: all the time, which makes Ruby slower by a quarter.
         prof_ruby_objects: Switch = "false", Switched;
-        /// Names of Python functions and lines in the stacks, where CPython 3.8 or later is found. `auto` is
-        /// `true`.
-        prof_python: Switch = "auto", Switched;
+        /// Names of Python functions and lines in the stacks, where CPython 3.8 or later is found.
+        prof_python: bool = true, Flag;
         /// Names of JavaScript functions in the stacks of Node 20 to 24: as Node tells them (`auto`), or not at
         /// all.
         prof_js: bool = "auto", Told;

@@ -34,7 +34,7 @@ use once_cell::race::OnceRef;
 use super::memory::Memory;
 use super::search::{self, Search};
 use super::{ROOMS, Room, Runtime, Stack};
-use crate::config::{Config, Switch};
+use crate::config::Config;
 use crate::diag::{self, Counter};
 use crate::platform::decimal::Decimal;
 use crate::platform::elf::{self, Object};
@@ -63,9 +63,9 @@ unsafe impl Runtime for CPython {
     type State = State;
 
     fn start(config: &Config) {
-        match config.prof_python {
-            Switch::Off => SEARCH.stop(),
-            _ => WANTED.store(true, Relaxed),
+        WANTED.store(config.prof_python, Relaxed);
+        if !config.prof_python {
+            SEARCH.stop();
         }
     }
 
