@@ -31,10 +31,12 @@ fn found(process: &Process, asked: f64) -> Found {
         })
         .collect();
     // While RSS stands still, a heap that fills towards its next collection is no news.
-    let grows = |findings: &Findings| is_elsewhere && findings.conclusion.verdict.is_growth();
+    let grows = |(kind, findings): &(Option<String>, Findings)| {
+        is_elsewhere && kind.is_some() && findings.conclusion.verdict.is_growth()
+    };
     found.sort_by(|a, b| {
         let by_leak = b.1.leak_lower.total_cmp(&a.1.leak_lower);
-        by_leak.then(grows(&b.1).cmp(&grows(&a.1)))
+        by_leak.then(grows(b).cmp(&grows(a)))
     });
     found
 }
