@@ -11,7 +11,7 @@ use crate::platform::elf::{Object, Symbol};
 use crate::unwind::modules;
 
 /// The time between two searches is a quarter of the process's age, between these bounds.
-const LEAST_MS: u64 = 50;
+const LEAST_MS: u64 = 10;
 const MOST_MS: u64 = 2000;
 
 /// When to search next, in milliseconds of the recorder's clock. Any thread writes.
@@ -60,8 +60,8 @@ mod tests {
     fn an_old_process_searches_seldom() {
         let search = Search::new();
         assert!(search.begin(0));
-        assert!(!search.is_due(49) && !search.begin(49));
-        assert!(search.begin(50) && !search.begin(99) && search.begin(1_000));
+        assert!(!search.is_due(9) && !search.begin(9));
+        assert!(search.begin(10) && !search.begin(19) && search.begin(1_000));
         assert!(!search.begin(1_249) && search.begin(100_000));
         assert!(!search.begin(101_999) && search.begin(102_000));
         search.stop();
