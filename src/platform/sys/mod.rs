@@ -11,7 +11,8 @@
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU32, AtomicUsize};
 
 #[cfg(all(target_arch = "aarch64", not(miri)))]
 #[path = "aarch64.rs"]
@@ -83,11 +84,32 @@ fn map(len: usize, sharing: i32) -> Option<NonNull<u8>> {
     let prot = (libc::PROT_READ | libc::PROT_WRITE) as usize;
     let flags = (sharing | libc::MAP_ANONYMOUS) as usize;
     // SAFETY: mmap(2) without MAP_FIXED replaces no existing mapping.
-    let at = unsafe { syscall(libc::SYS_mmap, [0, len, prot, flags, as_arg(-1), 0]) };
+    let at = unsafe {
+        syscall(
+            libc::SYS_mmap,
+            [apart(len), len, prot, flags, as_arg(-1), 0],
+        )
+    };
     if at <= 0 {
         return None;
     }
     NonNull::new(at as usize as *mut u8)
+}
+
+/// Where the next mapping of so many bytes should lie: away from the program's. The kernel puts one mapping
+/// below the other, and allocators make one extent of neighbours; ours between them would change what a
+/// program is given. Where the place is taken the kernel chooses another.
+fn apart(len: usize) -> usize {
+    /// Bytes below our own code. A program that maps as much beside its libraries meets us.
+    const DISTANCE: usize = 64 << 30;
+    /// Bytes that were asked for so far. Any thread adds.
+    static USED: AtomicUsize = AtomicUsize::new(0);
+    let own = (&raw const USED).addr() & !(PAGE - 1);
+    let used = USED.fetch_add(len.saturating_add(PAGE - 1) & !(PAGE - 1), Relaxed);
+    own.saturating_sub(DISTANCE)
+        .saturating_sub(used)
+        .saturating_sub(len)
+        & !(PAGE - 1)
 }
 
 /// As [`mmap_anon`], for memory that a process goes on sharing with its children after a fork.
