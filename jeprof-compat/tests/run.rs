@@ -172,7 +172,7 @@ fn a_leak_fails_the_run_where_that_was_asked_for() {
 #[test]
 fn nothing_measured_fails_the_run_where_a_pass_was_asked_for() {
     let scratch = Scratch::new("unseen");
-    let line = "for --fail-if-leak: too little was seen to tell whether it leaks";
+    let line = ": too little was seen to tell whether it leaks";
     let code = |arguments: &[&str]| {
         let output = run(&scratch, arguments);
         let said = text(&output.stderr);

@@ -15,13 +15,18 @@ use rayon::prelude::*;
 
 use crate::figures::{date, words};
 use crate::profile::identity::Identity;
-use crate::profile::model::{JS_HEAP, Profile, Sample, Seen, ValueKind};
+use crate::profile::model::{JAVA_HEAP, JS_HEAP, Profile, Sample, Seen, ValueKind};
 use crate::profile::read;
 use crate::symbolize::{Locator, symbolize};
 
 /// A dump at exit that shows less than this share of the one before it is one of a heap that is being taken
 /// down: more than what chance and a moment's churn do.
 const HELD_AT_EXIT: f64 = 0.9;
+
+/// What a dump that is older at the exit than this share of the run, and than so many seconds, held may have
+/// been freed since, as anything is.
+const RECENT: f64 = 0.2;
+const MOMENT: f64 = 2.0;
 
 /// Seconds that exit handlers take, about.
 const EXIT: f64 = 0.5;
@@ -216,9 +221,11 @@ impl Series {
     }
 }
 
-/// Estimated live bytes of malloc's blocks and of V8's objects: what is there as long as the runtime.
+/// Estimated live bytes of malloc's blocks and of the objects of V8 and the JVM: what is there as long as the
+/// runtime.
 fn live(profile: &Profile) -> f64 {
-    let objects = profile.samples_of(Some(JS_HEAP)).iter();
+    let heaps = [JS_HEAP, JAVA_HEAP].into_iter();
+    let objects = heaps.flat_map(|kind| profile.samples_of(Some(kind)));
     let objects: f64 = objects.map(|s| s.values.get(ValueKind::InuseSpace)).sum();
     profile.total(ValueKind::InuseSpace) + objects
 }
@@ -300,7 +307,9 @@ impl Process {
         let (most, held) = before
             .max_by(by_live)
             .map(|(at, dump)| (first + at, live(&dump.profile)))?;
-        if !is_at_exit || left >= held * HELD_AT_EXIT {
+        let age = last.at - self.dumps[most].at;
+        let is_recent = age <= MOMENT.max(RECENT * last.at);
+        if !is_at_exit || !is_recent || left >= held * HELD_AT_EXIT {
             return None;
         }
         let note = format!(

@@ -107,6 +107,9 @@ impl Choice {
         loaded.see(self.narrowing.seen());
         MALLOSCOPE.warn(&loaded.warnings);
         let kind = loaded.kind(&self.kind)?;
+        if kind.is_none() {
+            MALLOSCOPE.warn(&loaded.bigger_kinds());
+        }
         Ok((loaded, kind))
     }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
+use crate::figures::words;
 use crate::profile::identity::DumpName;
-use crate::profile::model::{MALLOC, Profile, Seen};
+use crate::profile::model::{MALLOC, Profile, Seen, ValueKind};
 use crate::profile::read;
 use crate::stacks::{NamedProfile, Part, Selection};
 use crate::symbolize::{Locator, symbolize};
@@ -73,6 +74,23 @@ impl Loaded {
         });
         let parts: Vec<Part<'_>> = parts.collect();
         NamedProfile::build(&parts, selection)
+    }
+
+    /// What holds more than malloc, one line for each kind: a reader may not know of it.
+    pub fn bigger_kinds(&self) -> Vec<String> {
+        let profiles = self.profiles().iter();
+        let bigger = profiles.flat_map(|profile| {
+            let malloc = profile.total(ValueKind::InuseSpace);
+            let kinds = profile.other_kinds.keys();
+            let all = kinds.map(|kind| (kind, profile.total_of(Some(kind))));
+            all.filter(move |(_, bytes)| *bytes > malloc)
+        });
+        bigger
+            .map(|(kind, bytes)| {
+                let bytes = words::bytes(bytes);
+                format!("{kind} holds {bytes}, more than malloc does: --kind {kind} shows it")
+            })
+            .collect()
     }
 
     /// Are stacks in it of which nothing is live (`prof_accum`)?

@@ -301,6 +301,12 @@ impl Profile {
         period.unwrap_or(self.period as f64)
     }
 
+    /// Bytes that are live of a kind, of malloc without one.
+    pub fn total_of(&self, kind: Option<&str>) -> f64 {
+        let samples = self.samples_of(kind).iter();
+        samples.map(|s| s.values.inuse_space).sum()
+    }
+
     /// Sum of one heap value over all samples of malloc.
     pub fn total(&self, kind: ValueKind) -> f64 {
         self.samples.iter().map(|s| s.values.get(kind)).sum()

@@ -26,7 +26,7 @@ fn the_programs_of_this_machine_load_and_runtimes_are_explained() {
         ("/usr/bin/java", Some("the Java heap")),
         ("/usr/bin/node", Some("the heap of V8")),
         ("/usr/bin/ruby", Some("object slots")),
-        ("/usr/bin/python3", Some("PYTHONMALLOC=malloc")),
+        ("/usr/bin/python3", Some("prof_python_objects:true")),
     ] {
         if !Path::new(path).exists() {
             continue;

@@ -68,9 +68,12 @@ pub(super) fn print(
 /// of a failure.
 pub(super) fn unseen(own: u8) -> u8 {
     let code = if own == 0 { UNSEEN } else { own };
+    let whose = match own {
+        0 => "for --fail-if-leak",
+        _ => "the program's own",
+    };
     say(&format_args!(
-        "exit {code}, for --fail-if-leak: too little was seen to tell whether it leaks (the program's own exit \
-         code was {own})"
+        "exit {code}, {whose}: too little was seen to tell whether it leaks"
     ));
     code
 }

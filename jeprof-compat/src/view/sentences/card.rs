@@ -77,9 +77,9 @@ fn tips(case: &Case<'_>, judged: &Judged, survivors: Option<Survivors>) -> Vec<S
     }
     if let Some(s) = survivors {
         tips.push(format!(
-            "Of {} that were old at {}, {} are still live.",
-            words::count(s.then, "sample"),
+            "Old at {}: {}; still live: {}.",
             words::duration(s.at),
+            words::count(s.then, "sample"),
             s.now
         ));
     }

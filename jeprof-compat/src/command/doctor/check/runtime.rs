@@ -30,31 +30,32 @@ static RUNTIMES: [Runtime; 8] = [
     Runtime {
         programs: &["java"],
         libraries: &["libjli.so", "libjvm.so"],
-        unseen: "the Java heap, metaspace and compiled code are mapped, not malloc'ed; seen is what \
-                 native code takes: direct buffers, zlib, JNI, the JVM itself",
-        instead: "for the Java heap: jcmd PID GC.heap_dump, or a JFR recording",
+        unseen: "the Java heap, metaspace and compiled code are mapped, not malloc'ed; what native code \
+                 takes (direct buffers, zlib, JNI, the JVM itself) has the Java line",
+        instead: "malloscope run samples the Java heap too (prof_java_heap:true)",
         ..NONE
     },
     Runtime {
         programs: &["node", "nodejs", "electron", "deno"],
         libraries: &["libnode.so"],
-        unseen: "the heap of V8 is mapped, not malloc'ed; seen are Buffers, addons and the C++ side",
-        instead: "for JavaScript's objects: node --heapsnapshot-signal=SIGUSR2",
+        unseen: "the heap of V8 is mapped, not malloc'ed; Buffers, addons and the C++ side are seen, with the \
+                 line of the script",
+        instead: "malloscope run samples V8's heap too (prof_js_heap:true), on Node 20 to 24",
         ..NONE
     },
     Runtime {
         programs: &["ruby"],
         libraries: &["libruby"],
-        unseen: "Ruby's object slots live in heap pages of its own; seen are those pages as they are \
-                 taken, and the strings, arrays and extensions behind the slots",
-        instead: "for the objects: ObjectSpace.dump_all",
+        unseen: "Ruby's object slots live in heap pages of its own; the strings, arrays and extensions behind \
+                 the slots are seen, with the line of the script",
+        instead: "malloscope run samples the objects too (prof_ruby_objects:auto)",
         ..NONE
     },
     Runtime {
         programs: &["python", "pypy"],
         libraries: &["libpython"],
         unseen: "objects up to 512 bytes live in pymalloc's mapped arenas, not in malloc",
-        instead: "PYTHONMALLOC=malloc shows them all (at some cost)",
+        instead: "malloscope run samples them at CPython's own allocator (prof_python_objects:true)",
         switch: Some(("PYTHONMALLOC", "malloc")),
         only_on_request: Some("mimalloc"),
     },
@@ -172,6 +173,6 @@ mod tests {
         assert_eq!(finding(python, set("malloc")).verdict, Severity::Ok);
         assert_eq!(finding(python, set("debug")).verdict, Severity::Note);
         let said = finding(python, |_| None).sentence();
-        assert!(said.contains("PYTHONMALLOC=malloc"), "{said}");
+        assert!(said.contains("prof_python_objects:true"), "{said}");
     }
 }
