@@ -336,3 +336,23 @@ impl Lines for Run {
         self.stdout.trim()
     }
 }
+
+/// V8 compares its flags with those of a snapshot, and allows no sampler while it makes one.
+#[test]
+fn a_snapshot_is_made_and_read_as_ever() {
+    const HEAP: &str = "lg_prof_sample:10,prof_js_heap:true";
+    for node in named() {
+        for is_made_plainly in [false, true] {
+            let file = format!("snapshot-{}-{is_made_plainly}.blob", node.major);
+            let blob = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+            let blob = format!("--snapshot-blob={}", blob.display());
+            let make = [&blob, "--build-snapshot", "snapshot.js"];
+            match is_made_plainly {
+                true => node.command(&make).libraries(&[]).run().succeeded(),
+                false => node.run(&make, HEAP).succeeded(),
+            };
+            let run = node.run(&[&blob], HEAP).succeeded();
+            assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("1000\n", ""));
+        }
+    }
+}

@@ -110,6 +110,11 @@ impl Engine {
         })
     }
 
+    /// The object that has V8.
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+
     /// The isolate that the calling thread has entered; 0 if none.
     #[inline]
     pub fn isolate(&self) -> u64 {

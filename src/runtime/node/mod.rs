@@ -22,6 +22,7 @@ mod ask;
 pub mod code_map;
 pub mod engine;
 pub mod event;
+mod frozen;
 mod functions;
 pub mod heap;
 mod helper;
@@ -105,6 +106,10 @@ fn start() {
 #[cold]
 #[inline(never)]
 fn begin(engine: Engine) {
+    if frozen::is_frozen(engine.object()) {
+        remark::note(&["JavaScript frames have no names: this Node is bound to its flags by a snapshot or as a single executable"]);
+        return;
+    }
     let Some(place) = arena::alloc(Layout::new::<Engine>()) else {
         return;
     };
