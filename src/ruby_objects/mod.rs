@@ -49,6 +49,9 @@ static PID: AtomicU32 = AtomicU32::new(0);
 /// When it was last known what lives, by the recorder's clock. Written by the job.
 static LOOKED_MS: AtomicU64 = AtomicU64::new(0);
 
+/// Time to the next job where objects cannot be followed yet.
+const AGAIN_MS: u64 = 100;
+
 /// Time between two looks in a program that goes on.
 const LOOK_MS: u64 = 1000;
 
@@ -87,8 +90,12 @@ fn is_ours() -> bool {
 /// What a job does here; the answer is when it wants to be called next.
 fn visit(objects: &Objects<'_>, is_last: bool) -> u64 {
     let now_ms = recorder::uptime_ms();
-    if mode() == OFF || !objects.can_be_followed() || !recorder::is_active() || !is_ours() {
+    if mode() == OFF || !is_ours() {
         return u64::MAX;
+    }
+    // Ruby may still be starting, and sampling may be switched on.
+    if !objects.can_be_followed() || !recorder::is_active() {
+        return now_ms.saturating_add(AGAIN_MS);
     }
     let next_ms = window::turn(objects, now_ms, is_last);
     if is_last || now_ms >= LOOKED_MS.load(Relaxed).saturating_add(LOOK_MS) {

@@ -91,7 +91,8 @@ static MADE: AtomicU64 = AtomicU64::new(0);
 /// Bytes that a sample of the last window stands for.
 static STANDS_FOR: AtomicU64 = AtomicU64::new(1);
 
-/// Was a Ractor seen? Then there are no more windows. Written as it is made.
+/// Was a Ractor seen? Then there are no more windows, unless this version tells of them. Written as it is
+/// made.
 static HAS_RACTORS: AtomicBool = AtomicBool::new(false);
 
 /// State of the generator of gaps.
@@ -145,8 +146,13 @@ pub(super) fn turn(objects: &Objects<'_>, now_ms: u64, is_last: bool) -> u64 {
     now_ms.saturating_add(OPEN_MS.load(Relaxed))
 }
 
+/// A Ractor that was seen while it was made is another one by the next job, or it is the one that Ruby makes
+/// for itself as it starts.
 fn has_ractors(objects: &Objects<'_>) -> bool {
-    HAS_RACTORS.load(Relaxed) || objects.has_ractors()
+    match objects.tells_ractors() {
+        true => objects.has_ractors(),
+        false => HAS_RACTORS.load(Relaxed),
+    }
 }
 
 fn open(objects: &Objects<'_>, now_ms: u64) {

@@ -46,7 +46,7 @@ fn ruby(words: &[&str], conf: &str) -> Run {
 
 #[test]
 fn small_objects_are_counted_by_class_and_line() {
-    let run = ruby(&["objects.rb", "300000"], "prof_ruby_objects:true");
+    let run = ruby(&["objects.rb", "2000000"], "prof_ruby_objects:true");
     assert_eq!(run.stderr, "");
     for (class, method, truth) in [
         ("String", "Sessions..remember", run.truth("strings")),

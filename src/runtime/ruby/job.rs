@@ -19,6 +19,9 @@ use crate::platform::tls;
 /// Longest time between two jobs of a program that allocates.
 const PERIOD_MS: u64 = 1000;
 
+/// After so long a job that has not come is asked for again.
+const AGAIN_MS: u64 = 20;
+
 /// Called when Ruby ends. Written by [`set_at_end`] before sampling begins.
 static AT_END: AtomicPtr<()> = AtomicPtr::new(null_mut());
 
@@ -49,7 +52,9 @@ pub unsafe fn ask(ruby: &Ruby, now_ms: u64) {
     if now_ms < ruby.next_job.load(Relaxed) && !ids::is_any_waiting() {
         return;
     }
-    ruby.next_job.store(now_ms.saturating_add(PERIOD_MS), Relaxed);
+    ruby.next_job.store(now_ms.saturating_add(AGAIN_MS), Relaxed);
+    // Ruby that starts forgets that a job waits, until it is asked once more.
+    ruby.is_job_wanted.store(false, Relaxed);
     // SAFETY: as the caller promises.
     unsafe { ruby.want_job() };
 }
@@ -61,6 +66,7 @@ pub extern "C" fn job(_: *mut c_void) {
         return;
     };
     ruby.is_job_wanted.store(false, Relaxed);
+    ruby.next_job.fetch_add(PERIOD_MS - AGAIN_MS, Relaxed);
     if !ruby.is_at_end_set.swap(true, Relaxed) {
         ruby.note_fault_handler();
         // SAFETY: a job may allocate. Our function stays.

@@ -104,6 +104,11 @@ impl<'a> Objects<'a> {
         }
     }
 
+    /// Does this version tell whether there are several Ractors?
+    pub fn tells_ractors(&self) -> bool {
+        self.ruby.only_ractor != 0
+    }
+
     /// Are there several Ractors, as far as this version tells?
     pub fn has_ractors(&self) -> bool {
         let only = self.ruby.only_ractor;

@@ -20,6 +20,9 @@
 
 use super::cohort::Rate;
 
+/// A process that was watched for so many seconds has only started.
+const LEAST_RUN: f64 = 1.0;
+
 /// Standard errors of a rise that is no chance.
 const CERTAIN: f64 = 3.0;
 
@@ -87,6 +90,9 @@ fn settled(points: &[Point], run: f64) -> Vec<Point> {
 impl Climb {
     /// Of points by time, in a run of so many seconds; `None` when it does not climb.
     pub fn of(points: &[Point], run: f64) -> Option<Climb> {
+        if run < LEAST_RUN {
+            return None;
+        }
         let points = &settled(points, run)[..];
         let last = points.last()?;
         let part = |from: f64, to: f64| -> Vec<Point> {
