@@ -5,8 +5,8 @@
 //! forwarded and not sampled. The library is never torn down.
 //!
 //! # Safety
-//! `__register_atfork` and `__cxa_atexit` are glibc's own names behind `pthread_atfork` (a static
-//! function of libc_nonshared.a) and `atexit`, both older than GLIBC_2.17.
+//! `__cxa_atexit` is the name behind `atexit` (a static function of libc_nonshared.a), older than
+//! GLIBC_2.17.
 #![allow(unsafe_code)]
 
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -14,24 +14,18 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use crate::config::{self, Config, Detection, Rate, Switch};
 use crate::hooks::unveil::{self, Extension};
 use crate::hooks::{forward, mapping, sandbox};
-use crate::platform::process::lineage;
+use crate::platform::process::{lineage, program};
 use crate::recorder::{self, HookAddresses, Settings};
 use crate::trigger::{self, exit};
 use crate::{
     diag, java_heap, js_heap, next,
-    platform::{elf, sys},
+    platform::{elf, glibc, sys},
     python_objects, remark, ruby_objects, runtime,
     table::arena,
     unwind,
 };
 
 unsafe extern "C" {
-    fn __register_atfork(
-        prepare: Option<unsafe extern "C" fn()>,
-        parent: Option<unsafe extern "C" fn()>,
-        child: Option<unsafe extern "C" fn()>,
-        dso: *mut c_void,
-    ) -> c_int;
     fn __cxa_atexit(
         handler: unsafe extern "C" fn(*mut c_void),
         argument: *mut c_void,
@@ -43,8 +37,8 @@ unsafe extern "C" {
 /// if the configuration says so.
 ///
 /// # Safety
-/// `environment` is the environment of the process, as `.init_array` functions receive it: a
-/// null-terminated array of strings.
+/// `environment` is the environment of the process, as glibc passes it to `.init_array` functions: a
+/// null-terminated array of strings. Another libc may pass anything.
 pub unsafe fn start<const N: usize>(
     environment: *const *const c_char,
     hooks: &'static HookAddresses,
@@ -55,6 +49,9 @@ pub unsafe fn start<const N: usize>(
     forward::install();
     mapping::install();
     sandbox::install();
+    if !glibc::is_here() {
+        return;
+    }
     // SAFETY: as promised by the caller.
     let Some((config, pid)) = (unsafe { configure(environment) }) else {
         return;
@@ -122,7 +119,8 @@ fn js_lg_period(config: &Config) -> Option<u8> {
 }
 
 /// The configuration, in arena memory, and the number of this process. `None` when the process is
-/// privileged, when its environment has none of our variables, or when there is no memory.
+/// privileged, when its environment has none of our variables, when the configuration is for other
+/// programs, or when there is no memory.
 ///
 /// # Safety
 /// As [`start`].
@@ -148,6 +146,10 @@ unsafe fn configure(environment: *const *const c_char) -> Option<(&'static Confi
         place.as_mut()
     };
     config::load(config, own, jemalloc);
+    let programs = config.prof_program.as_bytes();
+    if !programs.is_empty() && !program::is_in(programs) {
+        return None;
+    }
     config.anchor_prefix();
     let config: &'static Config = config;
     config::set_current(config);
@@ -203,12 +205,7 @@ fn register_handlers(config: &'static Config) {
     // for the same reason. On failure (no memory) we have no handler, and the fork word shows the
     // fork.
     unsafe {
-        __register_atfork(
-            Some(prepare),
-            Some(parent),
-            Some(child),
-            core::ptr::null_mut(),
-        );
+        glibc::register_atfork(Some(prepare), Some(parent), Some(child));
         if config.prof_final || config.prof_leak {
             __cxa_atexit(at_exit, core::ptr::null_mut(), core::ptr::null_mut());
         }

@@ -150,6 +150,9 @@ options! {
     options {
         /// Profile. This cannot be switched on later.
         prof: bool = false, Flag;
+        /// Profile only programs of these names, with `|` between two: the name of the executed file, without its
+        /// directory, or of the script. Every other process sleeps. Empty: all.
+        prof_program: Text = "", Path;
         /// Sample from the start. With `false`, sampling can be switched on later: see `prof_control`.
         prof_active: bool = true, Flag;
         /// Sample in threads that start later.

@@ -3,6 +3,7 @@
 
 pub mod decimal;
 pub mod elf;
+pub mod glibc;
 pub mod process;
 pub mod scratch;
 pub mod sys;

@@ -20,7 +20,7 @@ use core::ptr;
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::platform::sys;
+use crate::platform::{glibc, sys};
 use crate::unwind::arch;
 
 const PAGE: usize = 4096;
@@ -38,11 +38,6 @@ const FOREIGN_STACK: usize = 64 << 20;
 /// Thread control block of the main thread, whose stack is the kernel's. Written once by `init`, on
 /// that thread, before others are started. Relaxed: the word refers to nothing else.
 static MAIN_THREAD: AtomicUsize = AtomicUsize::new(0);
-
-unsafe extern "C" {
-    /// The stack pointer the program started with. Written by ld.so before any constructor; GLIBC_2.2.5.
-    static __libc_stack_end: usize;
-}
 
 /// Remembers that the calling thread is the one whose stack the kernel made.
 pub fn record_main_thread() {
@@ -91,8 +86,7 @@ impl StackBounds {
 
     fn of(thread: usize) -> StackBounds {
         let top = if thread == MAIN_THREAD.load(Relaxed) {
-            // SAFETY: an aligned word of ld.so, constant since before the first constructor.
-            unsafe { ptr::read(&raw const __libc_stack_end) }
+            glibc::stack_end()
         } else {
             thread
         };

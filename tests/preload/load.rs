@@ -109,11 +109,8 @@ fn it_needs_libc_alone() {
         .filter(|line| line.contains("(NEEDED)"))
         .filter_map(|line| line.split_once('[')?.1.strip_suffix(']'))
         .collect();
-    assert!(needed.contains(&"libc.so.6"), "{needed:?}");
-    let others = needed
-        .iter()
-        .filter(|name| **name != "libc.so.6" && !name.starts_with("ld-linux"));
-    assert_eq!(others.count(), 0, "{needed:?}");
+    // musl takes this name for its own, and finds no other library of glibc's.
+    assert_eq!(needed, ["libc.so.6"]);
 }
 
 #[test]

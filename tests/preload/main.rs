@@ -51,6 +51,7 @@ mod signals;
 mod silence;
 mod stacks;
 mod statistics;
+mod strangers;
 mod terminal;
 mod threads;
 mod triggers;

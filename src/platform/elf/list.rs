@@ -3,7 +3,7 @@
 //! The walk survives a list that changes during it: nodes are probed, and their back links are
 //! compared.
 //!
-//! Source: `<link.h>` and `elf/link.h` of glibc 2.36.
+//! Source: `<link.h>` and `elf/link.h` of glibc 2.36; musl 1.2.3 has the same heads of both structs.
 #![allow(unsafe_code)]
 
 use core::ffi::c_char;
@@ -12,7 +12,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicUsize};
 
 use super::object::{Dyn, Object};
-use crate::platform::sys;
+use crate::platform::{glibc, sys};
 
 /// Public head of glibc's `struct link_map`.
 #[repr(C)]
@@ -29,12 +29,6 @@ struct LinkMap {
 struct RDebug {
     version: i32,
     map: *const LinkMap,
-}
-
-unsafe extern "C" {
-    /// Written by the loader alone, before the first constructor runs and around every `dlopen` and
-    /// `dlclose`.
-    static _r_debug: RDebug;
 }
 
 /// No program loads more objects: a list that is longer is damaged.
@@ -86,9 +80,13 @@ fn is_readable(at: usize) -> bool {
 
 /// The objects of the loader's list, in its order: the program, what was preloaded, the rest.
 pub fn all() -> impl Iterator<Item = Object> {
-    // SAFETY: `_r_debug` is defined by ld.so and filled in before any constructor runs; the pointer
-    // is read once.
-    let first = unsafe { ptr::read_volatile(&raw const _r_debug.map) };
+    let debug = glibc::debug().cast::<RDebug>();
+    let first = match debug.is_null() {
+        true => ptr::null(),
+        // SAFETY: ld.so defines it and fills it in before any constructor runs; it alone writes it, also
+        // around every `dlopen` and `dlclose`. The pointer is read once.
+        false => unsafe { ptr::read_volatile(&raw const (*debug).map) },
+    };
     Objects {
         next: first,
         prev: ptr::null(),

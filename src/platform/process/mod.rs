@@ -11,6 +11,7 @@ mod file;
 mod image;
 pub mod lineage;
 pub mod pressure;
+pub mod program;
 pub mod resident;
 mod threads;
 

@@ -27,7 +27,7 @@ pub(crate) fn finding(program: &Object, library: Option<&Image>) -> Finding {
     {
         let ours = library.architecture();
         let text = format!("{shown} is built for {built_for}, libmalloscope.so for {ours}");
-        return Finding::problem(ABOUT, text)
+        return Finding::problem(ABOUT, format!("{text}, and the loader passes over it"))
             .instead(format!("take a {ours} build of the program"));
     }
     match image.interpreter.as_deref() {
@@ -61,10 +61,12 @@ fn libc(program: &Object, loader: &str, there: bool) -> Finding {
         _ => Some("a libc that is not glibc"),
     };
     if let Some(libc) = other {
-        let text = format!(
-            "{shown} runs on {libc} ({loader}): libmalloscope.so is for glibc, and the program \
-             may not start with it"
-        );
+        let becomes = match libc {
+            "musl" => "the program runs as without it, and nothing will be seen",
+            _ => "the program may not start with it",
+        };
+        let text =
+            format!("{shown} runs on {libc} ({loader}): libmalloscope.so is for glibc; {becomes}");
         return Finding::problem("libc", text).instead("take a build for glibc");
     }
     if !there {
