@@ -114,7 +114,10 @@ fn an_injector_beside_us_works_and_we_sample() {
     let conf = "prof:true,prof_final:true,prof_final_all:true,lg_prof_sample:10";
     let script = "seq 3000 | sort -r | tail -1; printenv INJECTED NODE_OPTIONS";
     let start = || Preload::command(["sh", "-c", script]);
-    let alone = start().libraries(&[injector.clone()]).run().succeeded();
+    let alone = start()
+        .libraries(std::slice::from_ref(&injector))
+        .run()
+        .succeeded();
     assert_eq!(alone.stdout.lines().nth(1), Some("yes"));
     for libraries in [
         vec![library(), injector.clone()],
