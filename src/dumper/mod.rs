@@ -81,16 +81,19 @@ pub fn is_ours() -> bool {
     true
 }
 
-/// Writes a dump for `reason`, or has it written.
-pub fn request(reason: Reason) {
+/// Writes a dump for `reason`, or has it written. False if the request was dropped because another
+/// dump is being written.
+pub fn request(reason: Reason) -> bool {
     if !is_ours() {
-        return;
+        return true;
     }
-    if WRITER.try_take() {
+    let is_free = WRITER.try_take();
+    if is_free {
         begin(reason);
     } else {
         diag::count(Counter::DumpCoalesced);
     }
+    is_free
 }
 
 /// Writes a dump, after any that is being written, and returns when it is complete. For the exiting

@@ -51,8 +51,17 @@ pub fn after_sample(bytes: u64) {
     if interval != 0 && crosses(interval, bytes) {
         dumper::request(Reason::Interval);
     }
-    if by_peak && is_new_peak(live()) {
-        dumper::request(Reason::HighWater);
+    if by_peak {
+        dump_peak(live());
+    }
+}
+
+/// Dumps a new maximum. One that comes while another dump is being written counts as not seen, so
+/// the next sample asks again: the last dump may otherwise be from far below the maximum.
+fn dump_peak(live: u64) {
+    let before = PEAK.load(Relaxed);
+    if is_new_peak(live) && !dumper::request(Reason::HighWater) {
+        PEAK.store(before, Relaxed);
     }
 }
 
