@@ -29,6 +29,16 @@ fn suspect(sources: &[Source], run: &Run, seed: u64) -> Suspect {
     found.suspects.into_iter().next().unwrap_or_default()
 }
 
+/// Whichever way finds more growth, the place that alone grows has all of it.
+#[test]
+fn what_alone_leaks_is_all_growth() {
+    for seed in 0..20 {
+        let leak = suspect(&[Source::Leak(100.0)], &RUNS[2], seed);
+        let share = leak.share.expect("it grows");
+        assert!((share - 1.0).abs() < 1e-9, "{share} with seed {seed}");
+    }
+}
+
 /// How many of so many runs end in this verdict.
 fn count(sources: &[Source], run: &Run, runs: u64, verdict: Verdict) -> u64 {
     count_at(RATE, sources, run, runs, verdict)

@@ -74,8 +74,10 @@ pub struct Case<'a> {
     pub paths: Paths<'a>,
     /// Leaks first, then what grows, then the rest.
     pub judged: Vec<Judged>,
-    /// Growth of all paths in the common window.
+    /// Growth of all paths: by what stays, or by their live bytes where these grow faster.
     pub total: Rate,
+    /// It is by their live bytes.
+    is_total_climbed: bool,
     /// How far the verdicts see.
     pub horizon: Horizon,
     /// How the live bytes of all paths together climb, if they do.
@@ -157,10 +159,25 @@ impl Case<'_> {
         }
     }
 
-    /// A rate's part of all growth, 0 to 1.
-    pub fn share(&self, rate: f64) -> Option<f64> {
+    /// The part of some groups in all growth, 0 to 1. Both are measured in the same way: two ways differ by
+    /// some hundredths, and one place alone would not be all of it.
+    pub fn share(&self, groups: &[&Judged]) -> Option<f64> {
         let whole = self.total.value;
-        (whole > 0.0).then(|| (rate / whole).min(1.0))
+        let parts = groups.iter().map(|j| self.growth(j)).sum::<f64>();
+        (whole > 0.0).then(|| (parts / whole).min(1.0))
+    }
+
+    /// The growth of a group, measured as that of all was.
+    fn growth(&self, judged: &Judged) -> f64 {
+        let j = &judged.judgement;
+        match (self.is_total_climbed, &j.climb) {
+            (true, Some(climb)) => climb.rate.value,
+            (true, None) => j.cohort.rate.value,
+            (false, _) => {
+                let common = Window::common(&self.paths.clock);
+                Cohort::of(&judged.evidence, &common, 1.0).rate.value
+            }
+        }
     }
 
     /// What a verdict on this rate, in bytes a second, needs.
@@ -205,7 +222,7 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
     judged.sort_by(rank);
     let all: Vec<usize> = (0..paths.paths.len()).collect();
     let everything = paths.evidence(&all);
-    let total = total(&paths, &everything, climb.as_ref());
+    let (total, is_total_climbed) = total(&paths, &everything, climb.as_ref());
     let weight = weight(&everything, &paths.clock).max(paths.period);
     let tested = judged
         .iter()
@@ -217,6 +234,7 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
         paths,
         judged,
         total,
+        is_total_climbed,
         horizon,
         climb,
         floor,
@@ -250,12 +268,12 @@ fn floor_beside(
     floors.fold(least, f64::max)
 }
 
-/// Growth of all paths: by what stays, or by their live bytes where these grow faster.
-fn total(paths: &Paths<'_>, everything: &Evidence, climb: Option<&Climb>) -> Rate {
+/// Growth of all paths: by what stays, or by their live bytes where these grow faster, which is told.
+fn total(paths: &Paths<'_>, everything: &Evidence, climb: Option<&Climb>) -> (Rate, bool) {
     let by_age = Cohort::of(everything, &Window::common(&paths.clock), 1.0).rate;
     match climb {
-        Some(climb) if climb.rate.value > by_age.value => climb.rate,
-        _ => by_age,
+        Some(climb) if climb.rate.value > by_age.value => (climb.rate, true),
+        _ => (by_age, false),
     }
 }
 

@@ -37,7 +37,7 @@ pub fn suspect(case: &Case<'_>, judged: &Judged) -> Suspect {
         share: j
             .verdict
             .is_growth()
-            .then(|| case.share(j.cohort.rate.value))
+            .then(|| case.share(&[judged]))
             .flatten(),
         live,
         objects: paths.objects(&group.members),

@@ -115,7 +115,7 @@ fn leak(case: &Case<'_>, leaks: &[&Judged]) -> (Verdict, String, Vec<String>) {
         1 => "one place".to_owned(),
         n => format!("{n} places"),
     };
-    let share = case.share(sum.value).unwrap_or(1.0) * 100.0;
+    let share = case.share(leaks).unwrap_or(1.0) * 100.0;
     let mut sentences = vec![format!(
         "{share:.0} % of all growth comes from {places}, first of all {}{}.",
         who(case, leaks[0]),
