@@ -13,7 +13,13 @@
 //!
 //! That a place climbs does not say that it goes on. It *goes on* when it rose at least [`RISES`] times, for
 //! the last time in the second half of the run (a container that doubles when it is full does so no later),
-//! and when it rose in the last third at least half as much as in the second, where it rose there at all.
+//! and when it rose in the last third at least half as fast as in the second. A container that did not rise there at
+//! all is no slower: its next step is larger than all that it has.
+//!
+//! Whether it *has ended* is told by the same two thirds: a cache that fills does so at a rate that falls
+//! exponentially. It has when the rate is certainly less than half, and all that is to come is less than a tenth
+//! ([`ENDED`]) of what is live. Nothing was freed on the way, so both are Poisson counts of what a sample stands for.
+//! It is asked where births tell no trend: on a machine that stops the program again and again they come in bursts.
 //!
 //! How much of it is growth inside of blocks is what the mean size of the blocks grew by, times their number:
 //! churn that is older than the run climbs too, by ever more blocks of the same size.
@@ -35,8 +41,14 @@ const LEAST_BYTES: f64 = 16_384.0;
 /// Rises without which nothing is said of whether it goes on.
 const RISES: usize = 4;
 
+/// Share of a growth that must be blocks becoming bigger, to be that of containers.
+pub const INSIDE: f64 = 0.5;
+
 /// Standard errors of one rise of several.
 const RISE: f64 = 2.0;
+
+/// What would still come is less than this share of what is live: it has ended.
+pub const ENDED: f64 = 0.1;
 
 /// What was live at one place at one dump.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -68,6 +80,8 @@ pub struct Climb {
     pub in_blocks: f64,
     /// Whether it goes on, as far as the run can tell.
     pub goes_on: bool,
+    /// Where it would level off, when it has all but ended.
+    pub plateau: Option<f64>,
 }
 
 /// Share of the run that is a moment: so long a container may hold its old block beside the new one.
@@ -117,18 +131,55 @@ impl Climb {
             return None;
         }
         let (rises, at) = rises(points);
-        let early = second.last()?.bytes - second.first()?.bytes;
-        let later = last.bytes - second.last()?.bytes;
-        let slows = later > 0.0 && later < early / 2.0 && has_rise(&third);
+        let early = Step::between(second.first()?, second.last()?);
+        let later = Step::between(second.last()?, last);
+        let in_blocks = in_blocks(late.first()?, last);
+        let is_waiting = in_blocks >= INSIDE && !has_rise(&third);
+        let slows = later.rate() < early.rate() / 2.0 && !is_waiting;
         Some(Climb {
             rate: rate(&late, (rise - 1.96 * error) / (high.at - low.at), rises),
             from: late.first()?.bytes,
             to: last.bytes,
             rises,
             last: at,
-            in_blocks: in_blocks(late.first()?, last),
+            in_blocks,
             goes_on: rises >= RISES && at >= run / 2.0 && !slows,
+            plateau: early
+                .plateau(&later, last)
+                .filter(|_| falls == 0.0 && !is_waiting),
         })
+    }
+}
+
+/// The growth from one point to a later one.
+struct Step {
+    bytes: f64,
+    seconds: f64,
+}
+
+impl Step {
+    fn between(from: &Point, to: &Point) -> Step {
+        Step {
+            bytes: (to.bytes - from.bytes).max(0.0),
+            seconds: (to.at - from.at).max(0.001),
+        }
+    }
+
+    fn rate(&self) -> f64 {
+        self.bytes / self.seconds
+    }
+
+    /// Where what grew by this and then by `later` levels off, if that has all but ended.
+    fn plateau(&self, later: &Step, last: &Point) -> Option<f64> {
+        let weight = last.variance / last.bytes;
+        let error = |step: &Step| RISE * (step.bytes * weight).sqrt();
+        // Of no samples at all there may have been three.
+        let most = (later.bytes + error(later) + 3.0 * weight) / later.seconds;
+        let least = (self.bytes - error(self)) / self.seconds;
+        let falls = (self.rate() / later.rate().max(1.0)).ln();
+        let tau = (self.seconds + later.seconds) / 2.0 / falls;
+        let rest = later.rate() * (-later.seconds / 2.0 / tau).exp() * tau;
+        (2.0 * most < least && rest < ENDED * last.bytes).then_some(last.bytes + rest)
     }
 }
 
@@ -280,6 +331,22 @@ mod tests {
         assert!(!filling.goes_on, "{filling:?}");
         let twice = |t: f64| f64::from(t > 34.0) * 50.0 + f64::from(t > 68.0) * 50.0;
         assert!(!climb(twice, |_| 9.0).expect("it climbs").goes_on);
+    }
+
+    /// A cache that has filled to 86 % after a third and to 98 % after two, on a machine that stops the program
+    /// again and again: its births are bursts.
+    #[test]
+    fn a_cache_that_fills_in_bursts_has_ended() {
+        for stopped in [1.0, 5.0, 10.0] {
+            let filled = |t: f64| 20.0 * (1.0 - (-(t / stopped).floor() * stopped / 16.7).exp());
+            let climb = climb(filled, |t| filled(t) * 1024.0).expect("it climbs");
+            assert!(!climb.goes_on, "{stopped}: {climb:?}");
+            let plateau = climb.plateau.expect("it levels off") / MB;
+            assert!((plateau - 20.0).abs() < 0.5, "{stopped}: {plateau}");
+        }
+        let leaking = |t: f64| (t / 10.0).floor();
+        let climb = climb(leaking, |t| leaking(t) * 1024.0).expect("it climbs");
+        assert!(climb.goes_on && climb.plateau.is_none(), "{climb:?}");
     }
 
     #[test]

@@ -314,7 +314,7 @@ fn containers(paths: &Paths<'_>) -> Vec<u64> {
     let run = paths.clock.run();
     let grows = |m: &usize| {
         let climb = Climb::of(&history::points(paths, &[*m]), run);
-        climb.is_some_and(|climb| climb.in_blocks >= verdict::INSIDE)
+        climb.is_some_and(|climb| climb.in_blocks >= climb::INSIDE)
     };
     let all = (0..paths.paths.len()).filter(grows);
     all.filter_map(|m| paths.number(m)).collect()

@@ -21,7 +21,7 @@
 //! either is inside of blocks or nothing of the place was ever freed: what comes in bursts is as few events
 //! to a cohort, and as large as it is to the heap.
 
-use super::climb::Climb;
+use super::climb::{Climb, ENDED, INSIDE};
 use super::cohort::{Cohort, Window};
 use super::evidence::{Clock, Evidence, LEAST};
 use super::finding::{Born, Reason, Verdict};
@@ -44,17 +44,11 @@ const PLATEAU: f64 = 10.0;
 /// What is low enough in any case: lives of four times the run.
 const SLOW: f64 = 0.25;
 
-/// A falling rate that would add less than this share of what is live has ended.
-const ENDED: f64 = 0.1;
-
 /// Share of the live bytes that births must explain for their shape to decide.
 const STAYS: f64 = 0.7;
 
 /// Share of what is live that may have been freed where nothing is said to be.
 const KEPT: f64 = 0.01;
-
-/// Share of a growth that must be blocks becoming bigger, to be that of containers.
-pub const INSIDE: f64 = 0.5;
 
 /// The verdict on a path with what it rests on.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,6 +143,16 @@ pub fn weigh(j: &mut Judgement, evidence: &Evidence, trail: &Trail) {
         return;
     };
     let is_inside = climb.in_blocks >= INSIDE;
+    if let Some(plateau) = climb.plateau
+        && j.verdict != Verdict::Leak
+    {
+        j.verdict = Verdict::Bounded;
+        j.reason = Reason::Falling {
+            plateau,
+            has_ended: true,
+        };
+        return;
+    }
     if ends || (j.verdict == Verdict::Leak && !(is_inside && climb.goes_on)) {
         return;
     }
