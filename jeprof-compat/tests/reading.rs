@@ -274,8 +274,8 @@ fn a_spoiled_line_spoils_its_stack_only() {
 fn what_is_no_profile_is_refused_by_name() {
     let error = |bytes: &[u8]| format!("{:#}", read::parse(bytes, "x.heap").unwrap_err());
     assert_eq!(error(b""), "x.heap: Profile is empty.");
-    assert!(error(b"--- symbol\nbinary=x\n").contains("symbolized profiles are not supported"));
-    assert!(error(b"\x7fELF").contains("not a heap profile"));
+    assert!(error(b"--- symbol\nbinary=x\n").contains("byte 20: no profile is behind"));
+    assert!(error(b"\x7fELF").contains("is a program, not a profile"));
     assert!(error(b"heap_v2/x\n").starts_with("x.heap: line 1: "));
     assert!(error(b"heap_v2/1\n  t*: 1: 1 [0").starts_with("x.heap: line 2: "));
 }

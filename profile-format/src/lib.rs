@@ -40,10 +40,12 @@
 //! ```
 //! `WORD` decides how counts are scaled, as jeprof does it: `heap_v2` and every other word with both
 //! `heap` and `_v2` in it: Poisson with `PERIOD` (0 or none: 128 KiB); `heapprofile` or a word
-//! without `heap`: not at all; another word with `heap`: the first version, with half of `PERIOD`;
-//! no `@`: first version with 128 KiB if both pairs are equal, else not at all. Lines beginning with
-//! `%` may stand before the header; `%warn TEXT` is a warning for the user. Old trailers begin with
-//! `--- Memory map:`.
+//! without `heap`: not at all; another word with `heap`: Poisson with half of `PERIOD`, as Go's own reader
+//! has it, and without `PERIOD` linear with 128 KiB; no `@`: linear with 128 KiB if both pairs are equal,
+//! else not at all. Lines beginning with `%` may stand before the header; `%warn TEXT` is a warning for
+//! the user. Old trailers begin with
+//! `--- Memory map:`, may have blanks before their lines, and `NAME=FOLDER`, which later lines call
+//! `$NAME`.
 //!
 //! ## What is missing or spoiled
 //! A line that cannot be read is an error by itself, the rest is read. A file is cut off when its

@@ -179,6 +179,7 @@ impl ValueEnum for ValueKind {
             ValueKind::AllocObjects => {
                 possible("allocated-blocks", "Blocks ever allocated (prof_accum)")
             }
+            ValueKind::Mean => None,
         }
     }
 }

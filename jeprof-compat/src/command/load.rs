@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 use crate::figures::words;
 use crate::profile::identity::DumpName;
@@ -129,8 +129,12 @@ pub(super) fn no_such_kind<'a>(
 
 /// A dump as it came in, with the names of its frames, and what the user should know.
 pub fn symbolized(file: &Path, locator: &Locator) -> Result<(Vec<u8>, Vec<String>)> {
-    let (profile, mut warnings, dump) = read::read_whole(file)?;
-    let mut profiles = [profile];
+    let whole = read::read_whole(file)?;
+    let Some(dump) = whole.text else {
+        bail!("{}: jeprof has no format for what is in it", file.display());
+    };
+    let mut warnings = whole.warnings;
+    let mut profiles = [whole.profile];
     warnings.extend(symbolize(&mut profiles, locator));
     let program = locator.program.as_ref().map(|p| p.display().to_string());
     let mut out = Vec::new();

@@ -12,7 +12,8 @@ pub fn amount(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Megabytes => words::tenths(value),
         Unit::Bytes => format!("{value:.0} B"),
-        Unit::Objects => format!("{value:.0}"),
+        Unit::Seconds => format!("{:.3} s", value / 1e9),
+        Unit::Objects | Unit::Samples => format!("{value:.0}"),
     }
 }
 

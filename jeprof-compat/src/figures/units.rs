@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::profile::model::ValueKind;
+use crate::profile::model::{Measure, ValueKind};
 
 /// What a printed number counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,15 +14,21 @@ pub enum Unit {
     Bytes,
     /// Blocks, cut to whole ones.
     Objects,
+    /// Samples of a processor's time, or contentions.
+    Samples,
+    /// Nanoseconds, shown as seconds with three decimals.
+    Seconds,
 }
 
 impl Unit {
-    /// The unit for a heap value; `--show_bytes` asks for plain bytes.
-    pub fn new(value: ValueKind, show_bytes: bool) -> Unit {
-        match (value.is_objects(), show_bytes) {
-            (true, _) => Unit::Objects,
-            (false, true) => Unit::Bytes,
-            (false, false) => Unit::Megabytes,
+    /// The unit of one value of what is measured; `--show_bytes` asks for plain bytes.
+    pub fn new(measure: Measure, value: ValueKind, show_bytes: bool) -> Unit {
+        match (measure, value.is_objects(), show_bytes) {
+            (Measure::Memory, true, _) => Unit::Objects,
+            (Measure::Memory, false, true) => Unit::Bytes,
+            (Measure::Memory, false, false) => Unit::Megabytes,
+            (Measure::Time | Measure::Delay, true, _) => Unit::Samples,
+            (Measure::Time | Measure::Delay, false, _) => Unit::Seconds,
         }
     }
 
@@ -30,7 +36,8 @@ impl Unit {
     pub fn format(self, value: f64) -> String {
         match self {
             Unit::Megabytes => format!("{:.1}", value / 1_048_576.0),
-            Unit::Bytes | Unit::Objects => format!("{}", value as i64),
+            Unit::Seconds => format!("{:.3}", value / 1e9),
+            Unit::Bytes | Unit::Objects | Unit::Samples => format!("{}", value as i64),
         }
     }
 
@@ -40,6 +47,8 @@ impl Unit {
             Unit::Megabytes => "MB",
             Unit::Bytes => "B",
             Unit::Objects => "objects",
+            Unit::Samples => "samples",
+            Unit::Seconds => "seconds",
         }
     }
 }
@@ -73,8 +82,18 @@ mod tests {
         assert_eq!(Unit::Megabytes.format(-1_048_576.0), "-1.0");
         assert_eq!(Unit::Bytes.format(12.99), "12");
         assert_eq!(Unit::Objects.format(-0.5), "0");
-        assert_eq!(Unit::new(ValueKind::AllocObjects, true), Unit::Objects);
-        assert_eq!(Unit::new(ValueKind::InuseSpace, true).name(), "B");
+        let unit = |measure, value| Unit::new(measure, value, true);
+        assert_eq!(
+            unit(Measure::Memory, ValueKind::AllocObjects),
+            Unit::Objects
+        );
+        assert_eq!(unit(Measure::Memory, ValueKind::InuseSpace).name(), "B");
+        assert_eq!(
+            unit(Measure::Time, ValueKind::InuseObjects).name(),
+            "samples"
+        );
+        assert_eq!(unit(Measure::Delay, ValueKind::Mean), Unit::Seconds);
+        assert_eq!(Unit::Seconds.format(2_210_316_800.0), "2.210");
     }
 
     #[test]

@@ -5,5 +5,6 @@ pub mod account;
 pub mod identity;
 pub mod language;
 pub mod model;
+pub mod pprof_proto;
 pub mod read;
 pub mod runtimes;

@@ -41,6 +41,20 @@ pub enum ValueKind {
     AllocSpace,
     /// Blocks ever allocated (needs `prof_accum`).
     AllocObjects,
+    /// Bytes for each block: the mean delay of a profile of delays.
+    Mean,
+}
+
+/// What the values of a profile measure. The names of [`Values`] are those of memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Measure {
+    /// Blocks and bytes.
+    #[default]
+    Memory,
+    /// Samples of a processor's time, and nanoseconds.
+    Time,
+    /// Contentions, and nanoseconds waited.
+    Delay,
 }
 
 /// Estimates of one stack, in blocks and bytes. Signed and fractional: `--base` subtracts.
@@ -64,6 +78,8 @@ impl Values {
             ValueKind::InuseObjects => self.inuse_objects,
             ValueKind::AllocSpace => self.alloc_space,
             ValueKind::AllocObjects => self.alloc_objects,
+            ValueKind::Mean if self.inuse_objects == 0.0 => 0.0,
+            ValueKind::Mean => self.inuse_space / self.inuse_objects,
         }
     }
 }
@@ -257,6 +273,8 @@ pub struct OtherKind {
 /// A whole profile.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
+    /// What the values are.
+    pub measure: Measure,
     /// Mean bytes between samples.
     pub period: u64,
     /// One a stack, of malloc.

@@ -10,7 +10,7 @@ use std::fmt;
 use profile_format::lifetimes;
 
 use super::Interner;
-use crate::profile::model::{Profile, Sample, ValueKind, Weighed};
+use crate::profile::model::{Measure, Profile, Sample, ValueKind, Weighed};
 use crate::stacks::filter::{self, Filter};
 use crate::stacks::naming::{Frame, Granularity, Namesakes};
 
@@ -38,7 +38,9 @@ pub struct NamedProfile {
     pub stacks: Vec<NamedStack>,
     /// The whole profile, before `--focus` and `--ignore`: the `Total:` line.
     pub total: f64,
-    /// Which heap value the stacks carry.
+    /// What the values measure.
+    pub measure: Measure,
+    /// Which value the stacks carry.
     pub value: ValueKind,
     /// What is to be said beside the figures where they are not malloc's.
     pub kind: Option<KindTitle>,
@@ -182,6 +184,9 @@ impl<'a> Builder<'a> {
             gross: Vec::new(),
             lines: HashMap::new(),
             out: NamedProfile {
+                measure: parts
+                    .first()
+                    .map_or(Measure::Memory, |part| part.profile.measure),
                 value: selection.value,
                 kind: title(parts, selection),
                 is_difference: parts.iter().any(|part| part.sign < 0.0),

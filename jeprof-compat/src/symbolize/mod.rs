@@ -66,7 +66,9 @@ fn requests(profiles: &[Profile]) -> Vec<Request> {
     for (index, profile) in profiles.iter().enumerate() {
         for (id, location) in (0..).map(LocationId).zip(&profile.locations) {
             let mapping = location.mapping.and_then(|m| profile.mappings.get(m));
-            let Some(mapping) = mapping.filter(|m| !location.managed && m.has_code_file()) else {
+            // What the file itself named needs no other name.
+            let is_asked = !location.managed && location.lines.is_empty();
+            let Some(mapping) = mapping.filter(|m| is_asked && m.has_code_file()) else {
                 continue;
             };
             let key = (mapping.path.clone(), mapping.build_id.clone());

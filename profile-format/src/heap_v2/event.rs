@@ -80,6 +80,13 @@ pub enum Event<'a> {
         /// The stack.
         line: StackLine<'a>,
     },
+    /// A folder that the lines of the map call `$NAME`.
+    Folder {
+        /// The name, without its `$`.
+        name: &'a [u8],
+        /// The folder.
+        folder: &'a [u8],
+    },
     /// One mapped area.
     Mapping(Mapping<'a>),
     /// The last line of our own files.

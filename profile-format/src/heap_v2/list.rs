@@ -9,7 +9,7 @@ pub struct Frames<'a>(Cursor<'a>);
 
 impl<'a> Frames<'a> {
     /// Reads ` 0x1 0x2`: nothing but hexadecimal numbers, parted by blanks.
-    pub(super) fn parse(text: &'a [u8]) -> Option<Frames<'a>> {
+    pub fn parse(text: &'a [u8]) -> Option<Frames<'a>> {
         let mut frames = Frames(Cursor(text));
         while frames.next().is_some() {}
         frames.0.skip_blanks();

@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         if self.section == Section::Maps {
-            return self.event(maps::parse(line).map(Event::Mapping), MAPS_LINE);
+            return self.map_line(line);
         }
         if line.starts_with(b"MAPPED_LIBRARIES:") || line.starts_with(b"--- Memory map:") {
             self.section = Section::Maps;
@@ -133,6 +133,18 @@ impl<'a> Reader<'a> {
         } else {
             self.threaded(cursor)
         }
+    }
+
+    /// gperftools puts blanks before a line, and names folders that later lines call `$NAME`.
+    fn map_line(&self, line: &'a [u8]) -> Option<Item<'a>> {
+        let bare = if self.ours {
+            line
+        } else {
+            line.trim_ascii_start()
+        };
+        let event = maps::parse(bare).map(Event::Mapping);
+        let event = event.or_else(|| folder(bare).filter(|_| !self.ours));
+        self.event(event, MAPS_LINE)
     }
 
     fn percent(&mut self, line: &'a [u8]) -> Option<Item<'a>> {
@@ -236,6 +248,15 @@ impl<'a> Iterator for Reader<'a> {
     }
 }
 
+/// `NAME=FOLDER`.
+fn folder(line: &[u8]) -> Option<Event<'_>> {
+    let end = line.iter().position(|byte| *byte == b'=')?;
+    let (name, folder) = line.split_at(end);
+    let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_alphanumeric);
+    let folder = folder.get(1..).filter(|_| is_name)?;
+    Some(Event::Folder { name, folder })
+}
+
 fn header(line: &[u8]) -> Option<Header> {
     let mut cursor = Cursor(line);
     if cursor.eat(b"heap_v2/").is_some() {
@@ -260,7 +281,8 @@ fn header(line: &[u8]) -> Option<Header> {
     })
 }
 
-/// How `WORD/PERIOD` scales, decided as jeprof decides it.
+/// How `WORD/PERIOD` scales, decided as jeprof decides it, but for the `heap/PERIOD` of Go and of old
+/// gperftools: it is Go's reader that knows how Go samples, and jeprof takes it for something older.
 fn named(word: &[u8], period: u64) -> Sampling {
     let has = |part: &[u8]| word.windows(part.len()).any(|window| window == part);
     if word == b"heapprofile" || !has(b"heap") {
@@ -270,7 +292,7 @@ fn named(word: &[u8], period: u64) -> Sampling {
         (true, 0) => Sampling::Poisson(OLD_PERIOD),
         (true, period) => Sampling::Poisson(period),
         (false, 0) => Sampling::Linear(OLD_PERIOD as f64),
-        (false, period) => Sampling::Linear(period as f64 / 2.0),
+        (false, period) => Sampling::Poisson(period / 2),
     }
 }
 

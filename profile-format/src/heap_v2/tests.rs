@@ -55,6 +55,11 @@ fn show(event: Event<'_>) -> String {
         Event::KindStack { kind, line } => format!("{}: {}", text(kind), stack_line(line)),
         Event::Percent(rest) => format!("percent {}", text(rest)),
         Event::Mapping(m) => format!("map {:x} {}", m.start, String::from_utf8_lossy(m.path)),
+        Event::Folder { name, folder } => format!(
+            "folder {}={}",
+            String::from_utf8_lossy(name),
+            String::from_utf8_lossy(folder)
+        ),
         other => format!("{other:?}"),
     }
 }
@@ -232,13 +237,20 @@ fn one_line_a_stack() {
 }
 
 #[test]
+fn maps_of_gperftools_may_be_indented_and_name_their_build() {
+    let dump = b"heap profile: 1: 1 [1: 1] @ heapprofile\n--- Memory map: ---\n  build=/b\n \
+                 00400000-00500000: $build/zoo\n";
+    assert_eq!(events(dump), ["folder build=/b", "map 400000 $build/zoo"]);
+}
+
+#[test]
 fn the_word_in_the_header_decides_how_counts_are_scaled() {
     let cases = [
         ("1: 2 [3: 4] @ heap_v2/524288", Sampling::Poisson(524_288)),
         ("1: 2 [3: 4] @ heapz_v2/1", Sampling::Poisson(1)),
         ("1: 2 [3: 4] @ http://h:1/pprof/heap_v2/7", Sampling::None),
         ("1: 2 [3: 4] @ heap_v2", Sampling::Poisson(131_072)),
-        ("1: 2 [3: 4] @ heap/1000", Sampling::Linear(500.0)),
+        ("1: 2 [3: 4] @ heap/1000", Sampling::Poisson(500)),
         ("1: 2 [3: 4] @ heap", Sampling::Linear(131_072.0)),
         ("1: 2 [3: 4] @ heapprofile", Sampling::None),
         ("1: 2 [3: 4] @ growthz/1", Sampling::None),

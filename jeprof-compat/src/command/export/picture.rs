@@ -75,7 +75,7 @@ pub fn table(args: &TableArgs) -> Result<u8> {
         return deliver(args.output.as_deref(), answer.as_bytes()).map(|()| 0);
     }
     let options = text::Options {
-        unit: Unit::new(args.shown.value, args.show_bytes),
+        unit: Unit::new(named.measure, named.value, args.show_bytes),
         by_cumulative: args.cum,
     };
     let mut out = Vec::new();
@@ -93,7 +93,7 @@ pub fn table(args: &TableArgs) -> Result<u8> {
 /// Draws; the answer is the exit code.
 pub fn flame(args: &FlameArgs) -> Result<u8> {
     let (named, program) = args.shown.named(&args.choice)?;
-    let unit = Unit::new(args.shown.value, false);
+    let unit = Unit::new(named.measure, named.value, false);
     let title = flame_file::title(&named, &program, &args.choice.kind, unit);
     let Some(picture) = flame_file::render(&named, &title, unit) else {
         bail!("nothing to draw: no stack that was asked for holds anything");
@@ -122,7 +122,7 @@ pub fn graph(args: &GraphArgs) -> Result<u8> {
     }
     let caption = Caption {
         program: &program,
-        unit: Unit::new(args.shown.value, false),
+        unit: Unit::new(named.measure, named.value, false),
         kind: named.kind.as_ref(),
     };
     let output = args.output.as_deref();

@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::analysis::graph::Trim;
 use crate::command::jeprof::argv::{self, Refusal};
 use crate::figures::units::Unit;
-use crate::profile::model::{self, ValueKind};
+use crate::profile::model::{self, Measure, ValueKind};
 use crate::stacks::Selection;
 use crate::stacks::filter::Filter;
 use crate::stacks::naming::Granularity;
@@ -235,7 +235,7 @@ impl Cli {
 
     /// What the numbers count.
     pub fn unit(&self) -> Unit {
-        Unit::new(self.selection().value, self.show_bytes)
+        Unit::new(Measure::Memory, self.selection().value, self.show_bytes)
     }
 
     /// How the table is printed.

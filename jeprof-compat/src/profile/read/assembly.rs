@@ -1,8 +1,16 @@
-//! Puts a profile together from stacks of raw addresses.
+//! Puts a profile together from stacks of raw addresses, or of names.
+//!
+//! What it holds is bounded: a hostile file of a few bytes a stack would else cost fifty times its size.
 
 use std::collections::HashMap;
+use std::mem::size_of;
+
+use profile_format::maps;
 
 use crate::profile::model::{Line, Location, LocationId, Mapping, OtherKind, Profile, Sample};
+
+/// The most memory that a profile may take. 100,000 stacks of a compiler take a tenth of it.
+const MOST: usize = 1 << 30;
 
 /// A profile that grows.
 #[derive(Debug, Default)]
@@ -11,6 +19,12 @@ pub struct Assembly {
     pub profile: Profile,
     by_address: HashMap<u64, LocationId>,
     managed: HashMap<u64, Line>,
+    by_name: HashMap<(String, Option<String>, Option<u32>, bool), LocationId>,
+    names: HashMap<u64, Vec<Line>>,
+    /// What paths of the map begin with instead of a folder (`$build`), and that folder.
+    folders: Vec<(String, String)>,
+    /// About how many bytes it takes.
+    taken: usize,
     /// `(start, build id, path)`.
     build_ids: Vec<(u64, String, String)>,
 }
@@ -29,10 +43,72 @@ impl Assembly {
         stack
     }
 
+    /// The locations of a stack of addresses that are those of the calls already.
+    pub fn exact_stack(&mut self, frames: &[u64]) -> Vec<LocationId> {
+        let frames = frames.iter();
+        frames.map(|&frame| self.location(frame, false)).collect()
+    }
+
+    /// The location of a function of which only the name and the place are known.
+    pub fn named(&mut self, line: Line) -> LocationId {
+        let key = (
+            line.function.clone(),
+            line.file.clone(),
+            line.line,
+            line.inlined,
+        );
+        if let Some(&id) = self.by_name.get(&key) {
+            return id;
+        }
+        self.taken += 2 * key.0.len() + 200;
+        let id = self.place(Location {
+            lines: vec![line],
+            ..Location::default()
+        });
+        self.by_name.insert(key, id);
+        id
+    }
+
+    /// A location as it is, whatever others there are.
+    pub fn place(&mut self, location: Location) -> LocationId {
+        self.taken += size_of::<Location>() + location.lines.len() * (size_of::<Line>() + 64);
+        self.profile.locations.push(location);
+        LocationId(self.profile.locations.len() as u32 - 1)
+    }
+
+    /// Names for addresses of native code that stand in the file itself.
+    pub fn name_all(&mut self, names: HashMap<u64, Vec<Line>>) {
+        self.names = names;
+    }
+
+    /// From now on paths that begin with `$name` lie in `folder`.
+    pub fn folder(&mut self, name: &[u8], folder: &[u8]) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.folders
+            .push((format!("${}", text(name)), text(folder)));
+    }
+
+    /// Notes a line of the map.
+    pub fn map(&mut self, line: &maps::Mapping<'_>) {
+        let mut mapping = mapping(line);
+        for (name, folder) in &self.folders {
+            if let Some(rest) = mapping.path.strip_prefix(name.as_str()) {
+                mapping.path = format!("{folder}{rest}");
+            }
+        }
+        self.profile.mappings.push(mapping);
+    }
+
+    /// It takes all the memory that a profile may: the rest of the file is left unread.
+    pub fn is_full(&self) -> bool {
+        self.taken > MOST
+    }
+
     fn location(&mut self, address: u64, managed: bool) -> LocationId {
         let next = LocationId(self.profile.locations.len() as u32);
         let id = *self.by_address.entry(address).or_insert(next);
         if id == next {
+            self.taken += size_of::<Location>() + 32;
             self.profile.locations.push(Location {
                 address,
                 managed,
@@ -55,6 +131,7 @@ impl Assembly {
 
     /// Adds a sample.
     pub fn push(&mut self, sample: Sample) {
+        self.taken += size_of::<Sample>() + sample.stack.len() * size_of::<LocationId>();
         self.profile.samples.push(sample);
     }
 
@@ -66,7 +143,10 @@ impl Assembly {
     /// Finds the mapping of every location and names the managed ones.
     pub fn finish(self) -> Profile {
         let mut profile = self.profile;
-        profile.mappings.sort_by_key(|m| m.start);
+        let is_sorted = profile.mappings.is_sorted_by_key(|m| m.start);
+        if !is_sorted {
+            profile.mappings.sort_by_key(|m| m.start);
+        }
         set_bases(&mut profile.mappings);
         set_build_ids(&mut profile.mappings, &self.build_ids);
         for location in &mut profile.locations {
@@ -75,10 +155,47 @@ impl Assembly {
                     .lines
                     .extend(self.managed.get(&location.address).cloned());
             } else {
-                location.mapping = mapping_of(&profile.mappings, location.address);
+                let found = || mapping_of(&profile.mappings, location.address);
+                location.mapping = location.mapping.or_else(found);
+            }
+            // A leaf may be named by the byte before it, as all others are.
+            let at = |address: u64| self.names.get(&address);
+            let names = at(location.address).or_else(|| at(location.address.wrapping_sub(1)));
+            if location.lines.is_empty()
+                && let Some(lines) = names
+            {
+                location.lines.clone_from(lines);
             }
         }
         profile
+    }
+}
+
+/// What is said of a file of which not all was read.
+pub fn too_big(name: &str) -> String {
+    format!(
+        "{name}: more than {} MiB of stacks: the rest is not read",
+        MOST >> 20
+    )
+}
+
+/// A mapping as a line of the map has it.
+fn mapping(line: &maps::Mapping<'_>) -> Mapping {
+    Mapping {
+        start: line.start,
+        end: line.end,
+        offset: line.offset,
+        executable: line.execute,
+        deleted: line.deleted,
+        ..mapping_named(&String::from_utf8_lossy(line.path))
+    }
+}
+
+/// A file of which nothing is known but its path.
+pub fn mapping_named(path: &str) -> Mapping {
+    Mapping {
+        path: path.to_owned(),
+        ..Mapping::default()
     }
 }
 

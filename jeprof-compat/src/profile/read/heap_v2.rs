@@ -9,26 +9,44 @@ use profile_format::escape::Text;
 use profile_format::heap_v2::{
     Counts, Event, Frames, ManagedFrame, PSEUDO_FRAMES, ParseError, Problem, Reader, StackLine,
 };
-use profile_format::maps;
 use profile_format::unbias::Sampling;
 
-use super::assembly::Assembly;
-use super::facts;
+use super::assembly::{Assembly, too_big};
 use super::losses::losses;
-use crate::profile::model::{Language, Line, Mapping, Profile, Sample, Values};
+use super::{facts, go};
+use crate::profile::model::{Language, Line, Profile, Sample, Values};
 
-/// Reads a whole file that errors and warnings call `name`.
-pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
-    let reader = Reader::new(bytes).map_err(|e| anyhow!("{name}: {e}"))?;
-    let sampling = reader.header().sampling;
-    let mut text = HeapText::new(sampling);
+/// Reads a whole file that errors and warnings call `name`; `before` lines stand before these bytes in it.
+pub fn parse(bytes: &[u8], name: &str, before: usize) -> Result<(Profile, Vec<String>)> {
+    let reader = Reader::new(bytes).map_err(|e| anyhow!("{name}: {}", moved(e, before)))?;
+    let header = reader.header();
+    let mut text = HeapText::new(header.sampling);
     for event in reader {
         match event {
             Ok(event) => text.event(event),
-            Err(error) => text.trouble(error),
+            Err(error) => text.trouble(moved(error, before)),
+        }
+        if text.out.is_full() {
+            text.warnings.push(too_big(name));
+            break;
         }
     }
+    if header.one_line {
+        text.out.name_all(go::names(bytes));
+    }
     text.finish(name)
+}
+
+fn moved(error: ParseError, lines: usize) -> ParseError {
+    ParseError {
+        line: error.line + lines,
+        ..error
+    }
+}
+
+/// The addresses of a stack in hexadecimal, as all texts of this family write them.
+pub fn frames(text: &[u8]) -> Option<Vec<u64>> {
+    Some(Frames::parse(text)?.collect())
 }
 
 struct HeapText {
@@ -90,7 +108,8 @@ impl HeapText {
             Event::StackFacts(line) => self.stack_facts(&line),
             Event::Frame(frame) => self.out.name_managed(frame.address, managed_line(&frame)),
             Event::BuildId(id) => self.out.build_id(id.start, id.hex, &string(id.path)),
-            Event::Mapping(mapping) => profile.mappings.push(model_mapping(&mapping)),
+            Event::Mapping(line) => self.out.map(&line),
+            Event::Folder { name, folder } => self.out.folder(name, folder),
             Event::KindFact { kind, key, value } => {
                 let fact = (key.to_owned(), string(value));
                 self.out.kind(string(kind)).facts.push(fact);
@@ -233,18 +252,6 @@ fn spoiled(troubles: &[ParseError]) -> String {
 fn string(text: Text<'_>) -> String {
     let bytes: Vec<u8> = text.bytes().collect();
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn model_mapping(mapping: &maps::Mapping<'_>) -> Mapping {
-    Mapping {
-        start: mapping.start,
-        end: mapping.end,
-        offset: mapping.offset,
-        executable: mapping.execute,
-        path: String::from_utf8_lossy(mapping.path).into_owned(),
-        deleted: mapping.deleted,
-        ..Mapping::default()
-    }
 }
 
 /// `java.util.zip.Deflater.init`; Ruby writes `Zlib::Deflate#deflate`.

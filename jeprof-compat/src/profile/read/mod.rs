@@ -4,87 +4,143 @@
 //!
 //! A file that is cut off or spoiled gives what could be read, with a warning that names file
 //! and line; a file that gives nothing at all is an error.
+//!
+//! `unpack` has the bytes, `sniff` says what they are, and there is a reader for each format: `heap_v2` (of
+//! jemalloc, gperftools, Go and our own), `symbolized`, `contention`, `java`, `cpu`, `pprof`, `v8`,
+//! `heaptrack` and `folded`. `assembly` puts a profile together.
 
 mod assembly;
+mod contention;
+mod cpu;
 mod facts;
+mod folded;
+mod go;
 mod heap_v2;
+mod heaptrack;
+mod java;
 pub mod losses;
+mod pprof;
+mod sniff;
+mod symbolized;
+mod unpack;
+mod v8;
 
-use std::fs;
-use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use flate2::read::MultiGzDecoder;
+use anyhow::{Context, Result, anyhow};
 
 use crate::profile::model::Profile;
+use sniff::{Format, Refusal, Start};
 
-/// Reads the file at `path`; beside the profile come warnings, one line each.
-pub fn read(path: &Path) -> Result<(Profile, Vec<String>)> {
-    let (profile, warnings, _) = read_whole(path)?;
-    Ok((profile, warnings))
+/// A file as it was read.
+#[derive(Debug)]
+pub struct Whole {
+    /// The profile.
+    pub profile: Profile,
+    /// What the user should know, one line each.
+    pub warnings: Vec<String>,
+    /// The profile's own bytes, without compression, without what stands before it; none where its format
+    /// is not a text that jeprof reads.
+    pub text: Option<Vec<u8>>,
 }
 
-/// As [`read`], with the file's uncompressed bytes.
-pub fn read_whole(path: &Path) -> Result<(Profile, Vec<String>, Vec<u8>)> {
+/// Reads the file at `path`, or the standard input for `-`; beside the profile come warnings.
+pub fn read(path: &Path) -> Result<(Profile, Vec<String>)> {
+    let whole = read_whole(path)?;
+    Ok((whole.profile, whole.warnings))
+}
+
+/// As [`read`], with the text of the file.
+pub fn read_whole(path: &Path) -> Result<Whole> {
     let shown = path.display().to_string();
-    let raw = fs::read(path).with_context(|| shown.clone())?;
-    let (bytes, cut_off) = unzip(raw).with_context(|| shown.clone())?;
-    let (mut profile, mut warnings) = parse(&bytes, &shown)?;
-    if cut_off {
+    let unpacked = unpack::read(path).with_context(|| shown.clone())?;
+    let bytes = unpacked.bytes;
+    let (mut profile, mut warnings, at) = parse_at(&bytes, &shown)?;
+    if unpacked.cut_off {
         profile.cut_off = true;
         warnings.push(format!("{shown}: the compressed file is cut off"));
     }
-    Ok((profile, warnings, bytes))
+    let text = at.map(|at| match at {
+        0 => bytes,
+        at => bytes[at..].to_vec(),
+    });
+    Ok(Whole {
+        profile,
+        warnings,
+        text,
+    })
+}
+
+/// Is this file a profile, rather than a program? `None` when it is neither.
+pub fn is_profile(path: &Path) -> Option<bool> {
+    match sniff::sniff(&unpack::head(path)?) {
+        Ok(_) => Some(true),
+        Err(Refusal::Program) => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// Reads the bytes of a file that errors and warnings call `name`.
 pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
-    let Some(format) = sniff(bytes) else {
-        bail!("{name}: Profile is empty.");
+    let (profile, warnings, _) = parse_at(bytes, name)?;
+    Ok((profile, warnings))
+}
+
+/// The same, and where the text that jeprof would read begins.
+fn parse_at(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>, Option<usize>)> {
+    let start = sniff::sniff(bytes).map_err(|refusal| anyhow!("{name}: {refusal}"))?;
+    let mut warnings = Vec::new();
+    if start.lines > 0 {
+        let header = start.lines + 1;
+        let text = format!(
+            "{name}: the profile begins in line {header}; what stands before is no part of it"
+        );
+        warnings.push(text);
+    }
+    let (profile, more, at) = read_format(bytes, name, start)?;
+    warnings.extend(more);
+    Ok((profile, warnings, at))
+}
+
+fn read_format(
+    bytes: &[u8],
+    name: &str,
+    start: Start,
+) -> Result<(Profile, Vec<String>, Option<usize>)> {
+    let body = &bytes[start.offset..];
+    let (read, is_text) = match start.format {
+        Format::HeapText => (heap_v2::parse(body, name, start.lines), true),
+        Format::Contention => (contention::parse(body, name), true),
+        Format::Cpu => (cpu::parse(body, name), true),
+        Format::Java => (java::parse(body, name), false),
+        Format::Pprof => (pprof::parse(body, name), false),
+        Format::V8 => (v8::parse(body, name), false),
+        Format::Heaptrack => (heaptrack::parse(body, name), false),
+        Format::Folded => (folded::parse(body, name), false),
+        Format::Symbolized => return named(bytes, name, start),
     };
-    match format {
-        Format::HeapText => heap_v2::parse(bytes, name),
-        Format::Symbolized => bail!("{name}: symbolized profiles are not supported yet"),
-        Format::Unknown => bail!("{name}: not a heap profile of jemalloc or malloscope"),
-    }
+    let (profile, warnings) = read?;
+    Ok((profile, warnings, is_text.then_some(start.offset)))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    /// `heap_v2` in both layouts.
-    HeapText,
-    /// The output of `jeprof --raw`.
-    Symbolized,
-    Unknown,
-}
-
-/// Looks at the first line that is not one of the `%` lines gperftools puts before a header.
-fn sniff(bytes: &[u8]) -> Option<Format> {
-    let mut lines = bytes.split(|&b| b == b'\n');
-    let header = lines.find(|l| !l.starts_with(b"%"))?;
-    let starts = |words: &[&[u8]]| words.iter().any(|w| header.starts_with(w));
-    if bytes.is_empty() {
-        None
-    } else if starts(&[b"heap_v2/", b"heap profile:"]) {
-        Some(Format::HeapText)
-    } else if starts(&[b"--- symbol", b"---symbol"]) {
-        Some(Format::Symbolized)
-    } else {
-        Some(Format::Unknown)
-    }
-}
-
-/// Undoes gzip where there is any; true when the end was missing.
-fn unzip(raw: Vec<u8>) -> Result<(Vec<u8>, bool)> {
-    if !raw.starts_with(&[0x1f, 0x8b]) {
-        return Ok((raw, false));
-    }
-    let mut bytes = Vec::new();
-    let result = MultiGzDecoder::new(&*raw).read_to_end(&mut bytes);
-    match result {
-        Ok(_) => Ok((bytes, false)),
-        Err(_) if !bytes.is_empty() => Ok((bytes, true)),
-        Err(error) => Err(error).context("cannot be decompressed"),
-    }
+/// A profile with its names before it.
+fn named(bytes: &[u8], name: &str, start: Start) -> Result<(Profile, Vec<String>, Option<usize>)> {
+    let symbols = symbolized::Symbols::read(&bytes[start.offset..]);
+    let offset = start.offset + symbols.rest;
+    let inner = match sniff::sniff(&bytes[offset..]) {
+        Ok(inner) if inner.format != Format::Symbolized => inner,
+        _ => {
+            return Err(anyhow!(
+                "{name}: byte {offset}: no profile is behind the symbols"
+            ));
+        }
+    };
+    let inner = Start {
+        format: inner.format,
+        offset: offset + inner.offset,
+        lines: start.lines + symbols.lines + inner.lines,
+    };
+    let (mut profile, warnings, at) = read_format(bytes, name, inner)?;
+    symbols.apply(&mut profile);
+    Ok((profile, warnings, at))
 }

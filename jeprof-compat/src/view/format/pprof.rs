@@ -1,19 +1,18 @@
 //! A profile as pprof reads it: protobuf, not yet compressed. A pure writer, the same profile gives the
 //! same bytes. The format: `proto/profile.proto` of google/pprof, whose messages stand in
-//! `pprof/proto`.
+//! `profile::pprof_proto`.
 //!
 //! Values are estimates, as pprof takes them, in whole numbers: what rounding leaves of one sample
 //! goes to the next, so the sums are right to one. Allocated bytes are there only when the dump has
 //! them. The allocator's own frames are left out; a location that loses the functions inlined into it
 //! that way becomes a location of its own.
 
-mod proto;
-
 use std::collections::HashMap;
 
 use prost::Message;
 
 use crate::profile::model::{LocationId, Profile, Sample, ValueKind, Values};
+use crate::profile::pprof_proto as proto;
 use crate::stacks::filter::{self, Filter, Site};
 use proto::{Function, Label, Line, Location, Mapping, ValueType};
 

@@ -1,6 +1,8 @@
-//! The messages of `profile.proto`, by hand: field numbers and types are those of google/pprof.
+//! The messages of `profile.proto`, by hand, for reader and writer: field numbers and types are those of google/pprof.
 
+/// `Profile` of `profile.proto`.
 #[derive(Clone, PartialEq, prost::Message)]
+#[allow(missing_docs)]
 pub struct Profile {
     #[prost(message, repeated, tag = "1")]
     pub sample_type: Vec<ValueType>,
@@ -28,7 +30,9 @@ pub struct Profile {
     pub default_sample_type: i64,
 }
 
+/// `ValueType` of `profile.proto`.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
+#[allow(missing_docs)]
 pub struct ValueType {
     #[prost(int64, tag = "1")]
     pub r#type: i64,
@@ -36,7 +40,9 @@ pub struct ValueType {
     pub unit: i64,
 }
 
+/// `Sample` of `profile.proto`.
 #[derive(Clone, PartialEq, prost::Message)]
+#[allow(missing_docs)]
 pub struct Sample {
     #[prost(uint64, repeated, tag = "1")]
     pub location_id: Vec<u64>,
@@ -46,7 +52,9 @@ pub struct Sample {
     pub label: Vec<Label>,
 }
 
+/// `Label` of `profile.proto`.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
+#[allow(missing_docs)]
 pub struct Label {
     #[prost(int64, tag = "1")]
     pub key: i64,
@@ -58,7 +66,9 @@ pub struct Label {
     pub num_unit: i64,
 }
 
+/// `Mapping` of `profile.proto`.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
+#[allow(missing_docs)]
 pub struct Mapping {
     #[prost(uint64, tag = "1")]
     pub id: u64,
@@ -82,7 +92,9 @@ pub struct Mapping {
     pub has_inline_frames: bool,
 }
 
+/// `Location` of `profile.proto`.
 #[derive(Clone, PartialEq, prost::Message)]
+#[allow(missing_docs)]
 pub struct Location {
     #[prost(uint64, tag = "1")]
     pub id: u64,
@@ -96,7 +108,9 @@ pub struct Location {
     pub is_folded: bool,
 }
 
+/// `Line` of `profile.proto`.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
+#[allow(missing_docs)]
 pub struct Line {
     #[prost(uint64, tag = "1")]
     pub function_id: u64,
@@ -104,7 +118,9 @@ pub struct Line {
     pub line: i64,
 }
 
+/// `Function` of `profile.proto`.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
+#[allow(missing_docs)]
 pub struct Function {
     #[prost(uint64, tag = "1")]
     pub id: u64,
