@@ -1,6 +1,6 @@
-//! The names that Go writes behind a stack when it is asked for `debug=1`:
-//! `#	0x4b3eca	main.leaf+0x2a		/app/gh.go:5`. The functions inlined at an address
-//! follow each other, the innermost first.
+//! The names that Go writes behind a stack when it is asked for `debug=1`, with tabs between the parts:
+//! `#  0x4b3eca  main.leaf+0x2a  /app/gh.go:5`. The functions inlined at an address follow each other,
+//! the innermost first.
 
 use std::collections::HashMap;
 
