@@ -28,9 +28,9 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 
 use crate::platform::{sys, tls};
 use crate::runtime::node::engine::Engine;
-use crate::runtime::node::heap::Heap;
+use crate::runtime::node::heap::{Heap, WHOLE};
 use crate::runtime::node::isolates::{self, Isolate};
-use crate::runtime::node::{self, Observer};
+use crate::runtime::node::{self, Observer, event};
 use crate::table::fork_gate;
 use crate::table::{live_table::LiveTable, stack_table::StackTable};
 use crate::{recorder, remark};
@@ -94,6 +94,11 @@ static OPENED: AtomicU32 = AtomicU32::new(0);
 /// was. Written by the isolates' threads. Relaxed: these figures publish nothing.
 static COLLECTIONS: AtomicU64 = AtomicU64::new(0);
 static LAST_COLLECTION_MS: AtomicU64 = AtomicU64::new(0);
+
+/// The same of all collections, those of young objects included: what is younger than the last one, nobody
+/// has looked at.
+static ALL_COLLECTIONS: AtomicU64 = AtomicU64::new(0);
+static LAST_OF_ALL_MS: AtomicU64 = AtomicU64::new(0);
 static READS: AtomicU64 = AtomicU64::new(0);
 static LAST_READ_MS: AtomicU64 = AtomicU64::new(0);
 
@@ -167,9 +172,14 @@ fn note_other() {
     ]);
 }
 
-/// V8 has collected the whole heap, on the isolate's thread: now it is known what lives.
-extern "C" fn on_collection(at: u64, _kind: c_int, _flags: c_int, place: *mut c_void) {
+/// V8 has collected, on the isolate's thread. After the whole heap was, it is known what lives.
+extern "C" fn on_collection(at: u64, kind: c_int, _flags: c_int, place: *mut c_void) {
     let now_ms = recorder::uptime_ms();
+    ALL_COLLECTIONS.fetch_add(1, Relaxed);
+    LAST_OF_ALL_MS.store(now_ms, Relaxed);
+    if kind & WHOLE == 0 {
+        return;
+    }
     COLLECTIONS.fetch_add(1, Relaxed);
     LAST_COLLECTION_MS.store(now_ms, Relaxed);
     // SAFETY: `open` passed a place of the static list.
@@ -231,12 +241,13 @@ fn look(engine: &Engine, at: u64, place: &'static Isolate) {
 }
 
 /// Where more samples are drawn than they may cost, the sampler is started anew with a longer period.
-/// V8 cannot change it otherwise. What was sampled before is not sampled any more.
+/// V8 cannot change it otherwise. What was sampled before is not sampled any more: so not in a program that may
+/// have begun a profile of its own by the inspector, which reads the same sampler.
 fn thin(heap: &Heap, isolate: &Subject, last_id: u64, own: &Own) {
     let span_ms = recorder::uptime_ms().saturating_sub(isolate.since_ms);
     let drawn = last_id.saturating_sub(isolate.last_id);
     let is_dense = span_ms >= LEAST_SPAN_MS && drawn > MOST_PER_MS * span_ms;
-    let is_free = IS_AUTO.load(Relaxed) && isolate.lg_period < SPARSEST;
+    let is_free = IS_AUTO.load(Relaxed) && isolate.lg_period < SPARSEST && !event::is_inspected();
     if !is_dense || !is_free {
         return;
     }
@@ -303,9 +314,9 @@ fn inside<T>(work: impl FnOnce() -> T) -> Option<T> {
 pub struct Facts {
     /// Mean bytes between samples.
     pub period: u64,
-    /// By name: collections of whole heaps, how long ago the last was, reads, how long ago the last
-    /// was, isolates, samples that could not be kept.
-    pub numbers: [(&'static str, Option<u64>); 6],
+    /// By name: collections of whole heaps, how long ago the last was, the same of all collections, reads, how
+    /// long ago the last was, isolates, samples that could not be kept.
+    pub numbers: [(&'static str, Option<u64>); 8],
 }
 
 /// The facts; `None` when there never was a heap to sample, or in a child of its process.
@@ -318,12 +329,16 @@ pub fn facts() -> Option<Facts> {
     let collections = COLLECTIONS.load(Relaxed);
     let age_ms = |at: &AtomicU64| now_ms.saturating_sub(at.load(Relaxed));
     let collected = (collections != 0).then(|| age_ms(&LAST_COLLECTION_MS));
+    let all = ALL_COLLECTIONS.load(Relaxed);
+    let looked = (all != 0).then(|| age_ms(&LAST_OF_ALL_MS));
     let reads = READS.load(Relaxed);
     Some(Facts {
         period: 1 << LG_PERIOD.load(Relaxed),
         numbers: [
             ("collections", Some(collections)),
             ("since_collection_ms", collected),
+            ("all_collections", Some(all)),
+            ("since_any_collection_ms", looked),
             ("reads", Some(reads)),
             ("since_read_ms", (reads != 0).then(|| age_ms(&LAST_READ_MS))),
             ("isolates", Some(u64::from(opened))),

@@ -41,7 +41,9 @@ pub fn is_of_runtime(frame: &Frame) -> bool {
             file.starts_with("<frozen ") || is_library
         }
         Some(Language::JavaScript) => {
-            let is_made = file.is_empty() && MADE.contains(&frame.name.as_str());
+            // V8's builtins (`exec`) have neither file nor line.
+            let is_builtin = frame.line.is_none();
+            let is_made = file.is_empty() && (is_builtin || MADE.contains(&frame.name.as_str()));
             file.starts_with("node:") || is_made
         }
         _ => RUNTIME_CLASSES

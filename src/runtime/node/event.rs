@@ -35,6 +35,12 @@ static GOOD: AtomicU32 = AtomicU32::new(0);
 /// Was there something that cannot be? Written by any thread, once.
 static IS_BROKEN: AtomicBool = AtomicBool::new(false);
 
+/// Node's own module for programs that inspect themselves.
+const INSPECTOR: &[u8] = b"node:inspector";
+
+/// Has the program loaded it? Written by any thread, once.
+static IS_INSPECTED: AtomicBool = AtomicBool::new(false);
+
 /// Where `JitCodeEvent` has its fields.
 mod field {
     pub const TYPE: u64 = 0;
@@ -60,6 +66,11 @@ pub fn is_sound() -> bool {
 /// Have enough names been good?
 pub fn is_proven() -> bool {
     is_sound() && GOOD.load(Relaxed) >= CHECKED
+}
+
+/// May the program look at what V8 tells of itself?
+pub fn is_inspected() -> bool {
+    IS_INSPECTED.load(Relaxed)
 }
 
 /// V8's handler.
@@ -161,6 +172,9 @@ fn add(memory: &mut Memory, room: &mut inlined::Room, owner: u32, at: (u64, u64)
         Name::Internal if super::is_compiled_in(start) => return,
         Name::Internal => Some(Code::Internal),
         Name::Function { name: called, file, line } => {
+            if file == INSPECTOR {
+                IS_INSPECTED.store(true, Relaxed);
+            }
             let frame = FRAMES.intern(Kind::JavaScript, b"", called, file, line);
             let whole = frame.filter(|_| name::is_optimized(name)).and_then(|frame| {
                 let name_of = |code| name_of(owner, code);

@@ -20,7 +20,10 @@ use crate::runtime::memory::Memory;
 pub type AfterCollection = extern "C" fn(u64, c_int, c_int, *mut c_void);
 
 /// A collection of the whole heap, `kGCTypeMarkSweepCompact`.
-const WHOLE: c_int = 4;
+pub const WHOLE: c_int = 4;
+
+/// One of young objects alone: `kGCTypeScavenge`, and the bit of `kGCTypeMinorMarkSweep`.
+const YOUNG: c_int = 1 | 2;
 
 functions! {
     Functions:
@@ -56,10 +59,10 @@ impl Heap {
         (self.0.stop)((self.0.profiler)(isolate));
     }
 
-    /// Has `told` called after each collection of the whole heap, with the address of `place`.
+    /// Has `told` called after each collection, with the address of `place`.
     pub fn tell_collections(&self, isolate: u64, told: AfterCollection, place: &'static Isolate) {
         let data = core::ptr::from_ref(place).cast_mut().cast();
-        (self.0.after_collection)(isolate, told, data, WHOLE);
+        (self.0.after_collection)(isolate, told, data, WHOLE | YOUNG);
     }
 
     /// What lives. In a scope; `None` when no sampler runs.

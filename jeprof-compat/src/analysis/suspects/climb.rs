@@ -82,6 +82,8 @@ pub struct Climb {
     pub goes_on: bool,
     /// Where it would level off, when it has all but ended.
     pub plateau: Option<f64>,
+    /// Whether it rose in the last third less than half as much as in the second.
+    pub slows: bool,
 }
 
 /// Share of the run that is a moment: so long a container may hold its old block beside the new one.
@@ -147,6 +149,7 @@ impl Climb {
             plateau: early
                 .plateau(&later, last)
                 .filter(|_| falls == 0.0 && !is_waiting),
+            slows,
         })
     }
 }

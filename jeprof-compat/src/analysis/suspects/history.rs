@@ -7,6 +7,7 @@
 //! them, so cohorts are compared by their bytes.
 
 use super::climb::Point;
+use super::collector;
 use super::paths::Paths;
 use crate::profile::model::{Sample, Weighed};
 
@@ -64,10 +65,14 @@ pub fn points(paths: &Paths<'_>, members: &[usize]) -> Vec<Point> {
     let mut points: Vec<Point> = dumps.map(|dump| empty(dump.at)).collect();
     for &member in members {
         for (dump, sample) in states(paths, member) {
+            let state = &paths.process.dumps[dump];
+            let facts = sample.facts.as_ref();
+            let seen = facts.map(|facts| collector::looked_at(state, paths.kind, facts));
+            let (variance, share) = seen.map_or((0.0, 1.0), |(facts, share)| (facts.variance, share));
             let point = &mut points[dump];
-            point.bytes += sample.values.inuse_space;
-            point.blocks += sample.values.inuse_objects;
-            point.variance += sample.facts.as_ref().map_or(0.0, |facts| facts.variance);
+            point.bytes += sample.values.inuse_space * share;
+            point.blocks += sample.values.inuse_objects * share;
+            point.variance += variance;
         }
     }
     points

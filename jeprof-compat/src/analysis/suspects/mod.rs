@@ -33,6 +33,7 @@ use std::collections::BTreeSet;
 
 use crate::analysis::series::Process;
 use crate::figures::Estimate;
+use crate::profile::model::JS_HEAP;
 use crate::stacks::origin::Origin;
 use cohort::Window;
 use collector::Collector;
@@ -212,7 +213,8 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
     for judged in &mut judged {
         look_no_further(judged, &paths.clock, &horizon);
     }
-    if let Some(collector) = Collector::of(process).filter(|_| kind.is_none()) {
+    let is_collected_by_v8 = kind.is_none_or(|kind| kind == JS_HEAP);
+    if let Some(collector) = Collector::of(process).filter(|_| is_collected_by_v8) {
         wait_for(&collector, &paths, &mut judged);
     }
     let is_collected = is_collected(process, kind);

@@ -1,6 +1,7 @@
 //! The stacks of the last dump by name, with the evidence of each.
 
 use super::cohort::Window;
+use super::collector;
 use super::evidence::{Clock, Evidence};
 use crate::analysis::series::{Process, Track};
 use crate::profile::model::{Weighed, is_of_objects};
@@ -81,8 +82,10 @@ impl<'a> Paths<'a> {
     /// Adds what the last dump says of a sample.
     fn add(&self, evidence: &mut Evidence, at: usize) {
         let sample = &self.process.last().samples_of(self.kind)[at];
-        if let Some(facts) = &sample.facts {
-            evidence.add(facts, sample.values.inuse_space, self.clock.count);
+        let dump = self.process.dumps.last();
+        if let (Some(facts), Some(dump)) = (&sample.facts, dump) {
+            let (facts, share) = collector::looked_at(dump, self.kind, facts);
+            evidence.add(&facts, sample.values.inuse_space * share, self.clock.count);
         } else {
             evidence.bytes += sample.values.inuse_space;
         }
