@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::profile::model::is_of_objects;
 use crate::stacks::culprit;
 use crate::stacks::naming::Frame;
 use crate::stacks::{FrameId, NamedProfile};
@@ -22,15 +23,14 @@ pub struct CallSite {
 pub fn biggest(profile: &NamedProfile, count: usize) -> Vec<CallSite> {
     let mut sums: HashMap<FrameId, f64> = HashMap::new();
     let mut callers: HashMap<FrameId, HashMap<FrameId, f64>> = HashMap::new();
+    let kind = profile.kind.as_ref().map(|kind| kind.name.as_str());
     for stack in &profile.stacks {
         let frames: Vec<&Frame> = stack.frames.iter().map(|id| profile.frame(*id)).collect();
-        let at = culprit::position(&frames);
+        let at = culprit::of_stack(&frames, is_of_objects(kind));
         let id = stack.frames[at];
         *sums.entry(id).or_default() += stack.value;
-        // A recursive call is not the caller.
-        let caller = stack.frames[at..].iter().find(|frame| **frame != id);
-        if let Some(caller) = caller {
-            *callers.entry(id).or_default().entry(*caller).or_default() += stack.value;
+        if let Some(caller) = caller(profile, &stack.frames[at..]) {
+            *callers.entry(id).or_default().entry(caller).or_default() += stack.value;
         }
     }
     let mut sites: Vec<(FrameId, f64)> = sums.into_iter().filter(|s| s.1 > 0.0).collect();
@@ -44,6 +44,14 @@ pub fn biggest(profile: &NamedProfile, count: usize) -> Vec<CallSite> {
             value,
         })
         .collect()
+}
+
+/// The caller of the first of these frames that says most: glue says nothing, and a recursive call is no caller.
+fn caller(profile: &NamedProfile, frames: &[FrameId]) -> Option<FrameId> {
+    let (first, rest) = frames.split_first()?;
+    let others: Vec<FrameId> = rest.iter().filter(|id| *id != first).copied().collect();
+    let named: Vec<&Frame> = others.iter().map(|id| profile.frame(*id)).collect();
+    others.get(culprit::position(&named)).copied()
 }
 
 fn main_caller(profile: &NamedProfile, callers: &HashMap<FrameId, f64>) -> Option<Frame> {
@@ -88,6 +96,22 @@ mod tests {
                 ("parse".to_owned(), "main".to_owned(), 25.0),
                 ("load".to_owned(), "main".to_owned(), 20.0)
             ]
+        );
+    }
+
+    #[test]
+    fn glue_is_no_caller() {
+        let mut profile = profile(&["main;write;libffi.so.8+0x7e2a;mcache_set 10"]);
+        let module = |frame: &mut Frame, name: &str| frame.module = Some(name.to_owned());
+        for frame in &mut profile.frames {
+            match frame.name.as_str() {
+                "libffi.so.8+0x7e2a" => module(frame, "libffi.so.8.1.2"),
+                _ => module(frame, "app"),
+            }
+        }
+        assert_eq!(
+            names(&profile),
+            [("mcache_set".to_owned(), "write".to_owned(), 10.0)]
         );
     }
 }

@@ -167,13 +167,20 @@ fn start(plan: &Plan) -> u8 {
     if let Some((end, _)) = &end {
         say(&terminal::printable(end));
     }
+    let mut fullest = None;
     if summary::dumps(&plan.configuration.prefix).is_subset(&before) {
         let was_told = !problems.is_empty();
         say(&no_dump::reason(&plan.configuration.prefix, was_told));
     } else {
-        summary::print(plan, &before, ended.at, &locator);
+        fullest = summary::print(plan, &before, ended.at);
     }
-    let leaks = verdict::print(plan, &before, &locator, end);
+    // The answer comes first, and the biggest places of the kind that it speaks of behind it.
+    let answer = verdict::print(plan, &before, &locator, end);
+    if let Some(fullest) = &fullest {
+        let kind = answer.as_ref().and_then(verdict::Answer::kind);
+        summary::print_sites(fullest, kind, &locator);
+    }
+    let leaks = answer.and_then(|answer| answer.write(plan));
     let own = child::exit_code(ended.status);
     let Some(leaks) = leaks else {
         return match plan.tolerance.is_asked() {

@@ -1,4 +1,4 @@
-//! What is said when the program has ended: the dumps, the biggest call sites, and what to type next.
+//! What is said when the program has ended, beside the answer: the dumps, and the biggest call sites.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -49,27 +49,28 @@ pub(super) fn last(prefix: &Path, before: &BTreeSet<PathBuf>) -> Option<Profile>
     Some(read::read(&newest).ok()?.0)
 }
 
-/// Tells about the dumps that were not there `before`, of a program that ended at `end`.
-pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime, locator: &Locator) {
+/// Tells about the dumps that were not there `before`, of a program that ended at `end`; the answer is the one
+/// that holds most.
+pub(super) fn print(plan: &Plan, before: &BTreeSet<PathBuf>, end: SystemTime) -> Option<Held> {
     let prefix = &plan.configuration.prefix;
     let new: Vec<PathBuf> = dumps(prefix).difference(before).cloned().collect();
     let mut states: Vec<Held> = new.iter().filter_map(|path| Held::read(path)).collect();
     states.sort_by(|a, b| a.order.cmp(&b.order));
     // Of equals the last one: it has seen more.
-    let fullest = states.iter().max_by(|a, b| a.live.total_cmp(&b.live));
-    let Some(fullest) = fullest else {
+    let most = |(_, a): &(usize, &Held), (_, b): &(usize, &Held)| a.live.total_cmp(&b.live);
+    let Some((at, fullest)) = states.iter().enumerate().max_by(most) else {
         say(&format_args!(
             "{} dumps, none of which can be read",
             new.len()
         ));
-        return;
+        return None;
     };
     say(&headline(&new, &states, fullest));
     let last = states.iter().rfind(|s| s.process == fullest.process);
     if let Some(line) = last.and_then(|last| staleness(last.age(end)?)) {
         say(&line);
     }
-    print_sites(fullest, locator);
+    Some(states.swap_remove(at))
 }
 
 /// `12 dumps; the most is live in malloscope.8.11.f.heap: 393.4 MB`.
@@ -116,18 +117,27 @@ fn staleness(age: Duration) -> Option<String> {
     })
 }
 
-fn print_sites(dump: &Held, locator: &Locator) {
+/// The biggest call sites of a kind of samples, malloc's without one.
+pub(super) fn print_sites(dump: &Held, kind: Option<&str>, locator: &Locator) {
     let loaded = match Loaded::load(std::slice::from_ref(&dump.path), None, locator) {
         Ok(loaded) => loaded,
         Err(error) => return say(&format_args!("{error:#}")),
     };
-    let profile = loaded.select(&Selection::default());
+    // The dump that holds most of malloc may be older than the first sample of another kind.
+    let kind = kind.filter(|kind| loaded.kind(kind).is_ok());
+    let profile = loaded.select(&Selection {
+        kind: kind.map(str::to_owned),
+        ..Selection::default()
+    });
     let sites = call_sites::biggest(&profile, SITES);
     if sites.is_empty() {
         say(&"nothing was live");
         return;
     }
-    say(&"biggest call sites:");
+    match kind {
+        Some(kind) => say(&format_args!("biggest call sites of {kind}:")),
+        None => say(&"biggest call sites:"),
+    }
     for site in &sites {
         write(&format_args!("  {}", row(site, profile.total)));
     }
@@ -137,8 +147,9 @@ fn print_sites(dump: &Held, locator: &Locator) {
         .filter_map(|p| p.process.get("hint"));
     hints.for_each(|hint| say(&printable(hint)));
     let picture = dump.path.with_extension("svg");
+    let of_kind = kind.map_or_else(String::new, |kind| format!(" --kind {kind}"));
     say(&format_args!(
-        "call graph: malloscope graph {} -o {}",
+        "call graph: malloscope graph {}{of_kind} -o {}",
         quoted(shown(&dump.path)),
         quoted(shown(&picture)),
     ));

@@ -11,6 +11,7 @@ use crate::analysis::series::Series;
 use crate::command::report;
 use crate::command::tolerance::{LEAKS, UNSEEN};
 use crate::figures::words;
+use crate::profile::model::MALLOC;
 use crate::report::Report;
 use crate::symbolize::Locator;
 use crate::view::terminal::printable;
@@ -19,15 +20,17 @@ use crate::view::{html, markdown};
 /// The page, beside the dumps.
 const PAGE: &str = "report.html";
 
-/// Says what the dumps that were not there `before` say; the answer is how many bytes an hour leak
-/// for certain, in the process and the kind of samples that leak most, `None` where nobody can tell. The page
-/// tells the `end` of the program first.
+/// What the dumps of a run say.
+pub(super) struct Answer(report::Judged);
+
+/// Says what the dumps that were not there `before` say; `None` where nobody can tell. The page tells the `end`
+/// of the program first.
 pub(super) fn print(
     plan: &Plan,
     before: &BTreeSet<PathBuf>,
     locator: &Locator,
     end: Option<(String, bool)>,
-) -> Option<f64> {
+) -> Option<Answer> {
     let now = summary::dumps(&plan.configuration.prefix);
     let new: Vec<PathBuf> = now.difference(before).cloned().collect();
     let series = Series::read(&new).ok()?;
@@ -46,22 +49,39 @@ pub(super) fn print(
     for note in &notes {
         say(&printable(note));
     }
-    if plan.tolerance.is_asked() {
-        summarize(plan, &judged.report);
+    Some(Answer(judged))
+}
+
+impl Answer {
+    /// The kind of samples that grows, where it is not malloc's.
+    pub(super) fn kind(&self) -> Option<&str> {
+        let report = &self.0.report;
+        let first = report.suspects.first()?;
+        let grows = report.conclusion.verdict.is_growth() && first.verdict.is_growth();
+        (grows && first.kind != MALLOC).then_some(first.kind.as_str())
     }
-    let dumps = plan.configuration.prefix.parent().unwrap_or(Path::new("."));
-    if plan.page {
-        let page = dumps.join(PAGE);
-        match fs::write(&page, html::render(&judged.report)) {
-            Ok(()) => say(&format_args!("report: {}", shown(&page).display())),
-            Err(error) => say(&format_args!("{}: {error}", shown(&page).display())),
+
+    /// Writes the page, and says what to type next; the answer is how many bytes an hour leak for certain, in the
+    /// process and the kind of samples that leak most, `None` where too little was seen to tell.
+    pub(super) fn write(&self, plan: &Plan) -> Option<f64> {
+        let Answer(judged) = self;
+        if plan.tolerance.is_asked() {
+            summarize(plan, &judged.report);
         }
+        let dumps = plan.configuration.prefix.parent().unwrap_or(Path::new("."));
+        if plan.page {
+            let page = dumps.join(PAGE);
+            match fs::write(&page, html::render(&judged.report)) {
+                Ok(()) => say(&format_args!("report: {}", shown(&page).display())),
+                Err(error) => say(&format_args!("{}: {error}", shown(&page).display())),
+            }
+        }
+        say(&format_args!(
+            "who leaks, and why: malloscope suspects {}",
+            summary::quoted(shown(dumps))
+        ));
+        judged.is_seen.then_some(judged.leak_lower)
     }
-    say(&format_args!(
-        "who leaks, and why: malloscope suspects {}",
-        summary::quoted(shown(dumps))
-    ));
-    judged.is_seen.then_some(judged.leak_lower)
 }
 
 /// Says that nobody can tell whether it leaks; the answer is the exit code, the program's own where that tells
