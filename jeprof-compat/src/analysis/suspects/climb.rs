@@ -11,9 +11,11 @@
 //! The errors of both points are added, though samples that are live at both bring
 //! none: it is the error of blocks that were all freed and allocated anew.
 //!
-//! That a place climbs does not say that it goes on. It *goes on* when it rose at least [`RISES`] times, for
-//! the last time in the second half of the run (a container that doubles when it is full does so no later),
-//! and when it rose in the last third at least half as fast as in the second. A container that did not rise there at
+//! What rose for the last time in the first half of the run has stopped: a container that doubles when it is
+//! full does so once more in the second, if what comes does not end.
+//!
+//! That a place climbs does not say that it goes on. It *goes on* when it rose at least [`RISES`] times, and
+//! when it rose in the last third at least half as fast as in the second. A container that did not rise there at
 //! all is no slower: its next step is larger than all that it has.
 //!
 //! Whether it *has ended* is told by the same two thirds: a cache that fills does so at a rate that falls
@@ -133,6 +135,9 @@ impl Climb {
             return None;
         }
         let (rises, at) = rises(points);
+        if at < run / 2.0 {
+            return None;
+        }
         let early = Step::between(second.first()?, second.last()?);
         let later = Step::between(second.last()?, last);
         let in_blocks = in_blocks(late.first()?, last);
@@ -145,7 +150,7 @@ impl Climb {
             rises,
             last: at,
             in_blocks,
-            goes_on: rises >= RISES && at >= run / 2.0 && !slows,
+            goes_on: rises >= RISES && !slows,
             plateau: early
                 .plateau(&later, last)
                 .filter(|_| falls == 0.0 && !is_waiting),
@@ -326,6 +331,8 @@ mod tests {
         let day = |t: f64| 20.0 * (1.1 + (t / 33.0 * std::f64::consts::TAU).sin());
         assert_eq!(climb(day, |t| day(t) * 9.0), None, "a day");
         assert_eq!(climb(|t| 40.0 - t / 4.0, |_| 9.0), None, "it falls");
+        let filled = |t: f64| 40.0 + t.min(42.0);
+        assert_eq!(climb(filled, |_| 9.0), None, "in the first half");
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! whole heap found the object dead, and V8 collects seldom: between two collections garbage looks like a
 //! leak. Blocks that were born before the last collection, and are live, were held then.
 //!
-//! Objects of its heap that are younger than the last collection of any kind may all be garbage: nobody has
-//! looked at them. They are left out of what is judged.
+//! Objects of V8's heap, or of Ruby's, that are younger than the last collection of any kind may all be garbage:
+//! nobody has looked at them. They are left out of what is judged.
 
 use std::borrow::Cow;
 
@@ -107,7 +107,9 @@ mod tests {
     #[test]
     fn what_no_collection_has_looked_at_is_left_out() {
         let dump = |facts: &[(&str, &str)]| {
-            let facts = facts.iter().map(|(key, fact)| ((*key).into(), (*fact).into()));
+            let facts = facts
+                .iter()
+                .map(|(key, fact)| ((*key).into(), (*fact).into()));
             let kind = OtherKind {
                 facts: facts.collect(),
                 ..OtherKind::default()

@@ -68,7 +68,8 @@ pub fn points(paths: &Paths<'_>, members: &[usize]) -> Vec<Point> {
             let state = &paths.process.dumps[dump];
             let facts = sample.facts.as_ref();
             let seen = facts.map(|facts| collector::looked_at(state, paths.kind, facts));
-            let (variance, share) = seen.map_or((0.0, 1.0), |(facts, share)| (facts.variance, share));
+            let (variance, share) =
+                seen.map_or((0.0, 1.0), |(facts, share)| (facts.variance, share));
             let point = &mut points[dump];
             point.bytes += sample.values.inuse_space * share;
             point.blocks += sample.values.inuse_objects * share;

@@ -69,8 +69,8 @@ impl Resident {
     }
 }
 
-/// Whether RSS climbs over the dumps, and still did in the second half of the run, no slower than before: a heap
-/// that grows into the room it needs (V8's young generation, malloc's arenas) slows down.
+/// Whether RSS climbs over the dumps, to the end no slower than before: a heap that grows into the room it needs
+/// (V8's young generation, malloc's arenas) slows down.
 fn goes_on(rss: &[(f64, f64)], run: f64) -> bool {
     let point = |&(at, bytes): &(f64, f64)| Point {
         at,
@@ -78,7 +78,7 @@ fn goes_on(rss: &[(f64, f64)], run: f64) -> bool {
         ..Point::default()
     };
     let points: Vec<Point> = rss.iter().map(point).collect();
-    Climb::of(&points, run).is_some_and(|climb| climb.last >= run / 2.0 && !climb.slows)
+    Climb::of(&points, run).is_some_and(|climb| !climb.slows)
 }
 
 /// The part of RSS that grew most from the first dump to the last, and by how much.

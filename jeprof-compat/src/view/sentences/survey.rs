@@ -150,12 +150,13 @@ impl Survey {
         alone.max(together).max(0.0)
     }
 
-    /// The process that leaks most, of those with that number; of equals the first, which holds most.
+    /// The process that leaks most, of those with that number; of equals one of which enough was seen to tell, and
+    /// of these the first, which holds most.
     pub fn most(&self, series: &Series, pid: Option<u64>) -> Option<usize> {
         let is_asked = |at: &usize| pid.is_none_or(|p| number(&series.processes[*at]) == p);
         (0..self.found.len()).filter(is_asked).reduce(|best, at| {
-            let is_more = self.lower(at) > self.lower(best);
-            if is_more { at } else { best }
+            let rank = |at: usize| (self.lower(at), is_seen(&self.found[at]));
+            if rank(at) > rank(best) { at } else { best }
         })
     }
 
