@@ -5,14 +5,15 @@
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::{LIVE, LOOKED_MS, STACKS};
+use super::{LIVE, LOOKED_MS, STACKS, window};
 use crate::platform::scratch::Scratch;
 use crate::platform::tls;
 use crate::runtime::memory::Memory;
 use crate::runtime::ruby::objects::Objects;
 use crate::table::fork_gate;
 
-/// Records that are kept. Beyond it every second one gives way, and the others stand for it.
+/// Records that are kept. Beyond it each gives way with a chance of one half, and those that stay stand for
+/// another one: by their order keys would stay, and values give way, that lie side by side in Ruby's heap.
 const MOST: usize = 1 << 15;
 
 /// Samples that gave way. Written by the job.
@@ -65,14 +66,14 @@ fn bury(address: u64, now_ms: u64) {
     }
 }
 
-/// Every second record stands for its neighbour too.
+/// Half of the records stand for the others too.
 fn thin(known: &[[u8; 8]]) {
-    for (at, address) in known.iter().enumerate() {
+    for address in known {
         let address = u64::from_ne_bytes(*address) as usize;
         let Some(mut sample) = LIVE.remove(address) else {
             continue;
         };
-        if at % 2 == 0 {
+        if window::random() & 1 == 0 {
             THINNED.fetch_add(1, Relaxed);
             continue;
         }

@@ -49,6 +49,12 @@ static PID: AtomicU32 = AtomicU32::new(0);
 /// When it was last known what lives, by the recorder's clock. Written by the job.
 static LOOKED_MS: AtomicU64 = AtomicU64::new(0);
 
+/// Collections so far, and a time before which the last one cannot have been: that of the job before the one
+/// that saw it. Written by the job, as the next.
+static COLLECTIONS: AtomicU64 = AtomicU64::new(0);
+static COLLECTED_MS: AtomicU64 = AtomicU64::new(0);
+static VISITED_MS: AtomicU64 = AtomicU64::new(0);
+
 /// Time to the next job where objects cannot be followed yet.
 const AGAIN_MS: u64 = 100;
 
@@ -97,6 +103,11 @@ fn visit(objects: &Objects<'_>, is_last: bool) -> u64 {
     if !objects.can_be_followed() || !recorder::is_active() {
         return now_ms.saturating_add(AGAIN_MS);
     }
+    let visited_ms = VISITED_MS.swap(now_ms, Relaxed);
+    let collections = objects.collections();
+    if COLLECTIONS.swap(collections, Relaxed) != collections {
+        COLLECTED_MS.store(visited_ms, Relaxed);
+    }
     let next_ms = window::turn(objects, now_ms, is_last);
     if is_last || now_ms >= LOOKED_MS.load(Relaxed).saturating_add(LOOK_MS) {
         look::look(objects, now_ms);
@@ -108,9 +119,9 @@ fn visit(objects: &Objects<'_>, is_last: bool) -> u64 {
 pub struct Facts {
     /// Mean bytes that a sample stands for, in the last window.
     pub period: u64,
-    /// By name: objects made up to the last window; how long ago it was known what lives; samples
-    /// that gave way to others.
-    pub numbers: [(&'static str, Option<u64>); 3],
+    /// By name: objects made up to the last window; how long ago it was known what lives; collections, and
+    /// for how long there was none at most; samples that gave way to others.
+    pub numbers: [(&'static str, Option<u64>); 5],
 }
 
 /// The facts; `None` when no object was sampled.
@@ -118,12 +129,16 @@ pub fn facts() -> Option<Facts> {
     if STACKS.is_empty() || PID.load(Relaxed) != recorder::pid() {
         return None;
     }
-    let ago = recorder::uptime_ms().saturating_sub(LOOKED_MS.load(Relaxed));
+    let ago = |at: &AtomicU64| recorder::uptime_ms().saturating_sub(at.load(Relaxed));
+    let collections = COLLECTIONS.load(Relaxed);
+    let collected = (collections != 0).then(|| ago(&COLLECTED_MS));
     Some(Facts {
         period: window::period(),
         numbers: [
             ("made", Some(window::made())),
-            ("since_look_ms", Some(ago)),
+            ("since_look_ms", Some(ago(&LOOKED_MS))),
+            ("all_collections", Some(collections)),
+            ("since_any_collection_ms", collected),
             ("thinned", Some(look::thinned())),
         ],
     })

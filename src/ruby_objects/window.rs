@@ -180,12 +180,17 @@ fn open(objects: &Objects<'_>, now_ms: u64) {
 
 /// Uniform between 1 and twice the mean.
 fn gap() -> i64 {
+    (1 + random() % (2 * MEAN.load(Relaxed)).max(1)).cast_signed()
+}
+
+/// The next random number (xorshift64, Marsaglia 2003: the low bits of its state are as good as the others).
+pub(super) fn random() -> u64 {
     let mut state = RANDOM.load(Relaxed);
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
     RANDOM.store(state, Relaxed);
-    (1 + state % (2 * MEAN.load(Relaxed)).max(1)).cast_signed()
+    state
 }
 
 /// The samples of the window become records.

@@ -50,6 +50,18 @@ impl Default for Names {
     }
 }
 
+/// The frame of a program's own file, and what stands for that of no file: Ruby has it before it runs the program,
+/// with the name of its executable and the number of some line.
+const MAIN: &[u8] = b"<main>";
+const START: &[u8] = b"[start of Ruby]";
+
+/// Is it Ruby's executable: `/usr/bin/ruby3.1`?
+fn is_ruby(file: &[u8]) -> bool {
+    let name = file.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let version = name.strip_prefix(b"ruby");
+    version.is_some_and(|rest| rest.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.'))
+}
+
 /// A frame that is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Odd;
@@ -105,6 +117,9 @@ unsafe fn named(
         (Frame::Method { class, .. }, Some(label)) => (label, class),
         (Frame::Method { class, id }, None) => (ids::note(id, &mut names.place), class),
     };
+    if name == MAIN && is_ruby(file) {
+        return Some(FRAMES.intern(Kind::Ruby, b"", START, b"", 0));
+    }
     let class = match class {
         0 => &[][..],
         // SAFETY: as the caller promises; the class of a method that runs.
@@ -181,4 +196,15 @@ unsafe fn path(
     let text = object::text(memory, ruby.layout, path, to)?;
     // The name of a class without a name has its address in it.
     (!text.is_empty() && !text.starts_with(b"#<")).then_some(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rubys_own_executable_is_no_program() {
+        assert!(is_ruby(b"ruby") && is_ruby(b"/usr/bin/ruby3.1"));
+        assert!(!is_ruby(b"ruby.rb") && !is_ruby(b"bin/ruby-lint") && !is_ruby(b"") && !is_ruby(b"app"));
+    }
 }
