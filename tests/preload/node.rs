@@ -326,7 +326,10 @@ fn a_sampler_of_the_programs_own_is_left_alone() {
         assert_eq!(run.stderr, "");
         // However much is sampled, a profile that the program has begun is not begun anew.
         let run = node.run(&["inspected.js"], "prof_js_heap:auto").succeeded();
-        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("kept 40000 seen true\n", ""));
+        assert_eq!(
+            (run.stdout.as_str(), run.stderr.as_str()),
+            ("kept 40000 seen true\n", "")
+        );
     }
 }
 
