@@ -7,7 +7,7 @@
 //! them, so cohorts are compared by their bytes.
 
 use super::climb::Point;
-use super::collector;
+use super::looked_at::looked_at;
 use super::paths::Paths;
 use crate::profile::model::{Sample, Weighed};
 
@@ -67,7 +67,7 @@ pub fn points(paths: &Paths<'_>, members: &[usize]) -> Vec<Point> {
         for (dump, sample) in states(paths, member) {
             let state = &paths.process.dumps[dump];
             let facts = sample.facts.as_ref();
-            let seen = facts.map(|facts| collector::looked_at(state, paths.kind, facts));
+            let seen = facts.map(|facts| looked_at(state, paths.kind, facts));
             let (variance, share) =
                 seen.map_or((0.0, 1.0), |(facts, share)| (facts.variance, share));
             let point = &mut points[dump];

@@ -20,6 +20,7 @@ mod finding;
 mod group;
 mod history;
 mod horizon;
+mod looked_at;
 mod paths;
 mod poisson;
 mod power;

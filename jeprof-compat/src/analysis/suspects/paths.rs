@@ -1,8 +1,8 @@
 //! The stacks of the last dump by name, with the evidence of each.
 
 use super::cohort::Window;
-use super::collector;
 use super::evidence::{Clock, Evidence};
+use super::looked_at::looked_at;
 use crate::analysis::series::{Process, Track};
 use crate::profile::model::{Weighed, is_of_objects};
 use crate::stacks::Interner;
@@ -84,7 +84,7 @@ impl<'a> Paths<'a> {
         let sample = &self.process.last().samples_of(self.kind)[at];
         let dump = self.process.dumps.last();
         if let (Some(facts), Some(dump)) = (&sample.facts, dump) {
-            let (facts, share) = collector::looked_at(dump, self.kind, facts);
+            let (facts, share) = looked_at(dump, self.kind, facts);
             evidence.add(&facts, sample.values.inuse_space * share, self.clock.count);
         } else {
             evidence.bytes += sample.values.inuse_space;
