@@ -94,7 +94,7 @@ declare -A expected=(
     [heap-full]='java.lang.OutOfMemoryError'
     [oom-killed]='It was killed by the OOM killer after .*, at .* of 300 MB.*ExceptionLogger.OpenRecord.<init>'
     [exception-logger]='Yes, it leaks.* ExceptionLogger.OpenRecord.<init>'
-    [memoize-cache]='Yes, it leaks.* user.load_session.invokeStatic .leak.clj:[0-9]*., by objects of byte\[\]'
+    [memoize-cache]='Yes, it leaks.* user/load-session .leak.clj:[0-9]*., by objects of byte\[\], inside of clojure.core/memoize'
 )
 failed=0
 for name in "${names[@]}"; do

@@ -66,6 +66,7 @@ fn caption(name: &str) -> Caption<'_> {
         program: name,
         unit: Unit::Megabytes,
         kind: None,
+        ..Caption::default()
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
+use regex::Regex;
 
 use crate::figures::{date, words};
 use crate::profile::identity::Identity;
@@ -91,6 +92,12 @@ impl Series {
     pub fn see(&mut self, seen: Seen) {
         let dumps = self.processes.iter_mut().flat_map(|p| &mut p.dumps);
         dumps.for_each(|dump| dump.profile.seen = seen);
+    }
+
+    /// Leaves what threads hold of which the name matches.
+    pub fn keep_threads(&mut self, wanted: &Regex) {
+        let dumps = self.processes.iter_mut().flat_map(|p| &mut p.dumps);
+        dumps.for_each(|dump| dump.profile.keep_threads(wanted));
     }
 
     /// Reads dumps, and all dumps of directories among `paths`.

@@ -44,6 +44,9 @@ pub(super) struct Narrowing {
     /// Only frames of this language; stacks without one are left out
     #[arg(long, value_enum, value_name = "NAME")]
     pub(super) language: Option<Seen>,
+    /// Only what threads hold of which the name matches, as in web-pool or ^t3
+    #[arg(long, value_name = "REGEXP")]
+    pub(super) thread: Option<Regex>,
     /// Where the program lies now, if not where it ran
     #[arg(long, value_name = "PROGRAM")]
     program: Option<PathBuf>,
@@ -105,6 +108,7 @@ impl Choice {
     pub(super) fn load(&self, base: Option<&Path>) -> Result<(Loaded, Option<String>)> {
         let mut loaded = Loaded::load(&[self.dump()?], base, &self.narrowing.locator())?;
         loaded.see(self.narrowing.seen());
+        loaded.keep_threads(self.narrowing.thread.as_ref())?;
         MALLOSCOPE.warn(&loaded.warnings);
         let kind = loaded.kind(&self.kind)?;
         if kind.is_none() {
@@ -116,7 +120,8 @@ impl Choice {
     /// True when it is not the whole of malloc's samples.
     pub(super) fn is_part(&self) -> bool {
         let filter = self.narrowing.filter();
-        let is_narrow = filter.focus.is_some() || filter.ignore.is_some();
+        let is_narrow =
+            filter.focus.is_some() || filter.ignore.is_some() || self.narrowing.thread.is_some();
         is_narrow || self.kind != MALLOC || self.narrowing.seen() != Seen::All
     }
 }
@@ -154,6 +159,7 @@ impl Shown {
         let filter = choice.narrowing.filter();
         filter.focus.is_none()
             && filter.ignore.is_none()
+            && choice.narrowing.thread.is_none()
             && self.base.is_none()
             && choice.kind == MALLOC
     }
@@ -212,8 +218,8 @@ impl ValueEnum for Seen {
 
 impl ValueEnum for Granularity {
     fn value_variants<'a>() -> &'a [Self] {
-        use Granularity::{Addresses, Files, Functions, Lines};
-        &[Functions, Lines, Files, Addresses]
+        use Granularity::{Addresses, Files, Functions, Lines, Pools, Threads};
+        &[Functions, Lines, Files, Addresses, Threads, Pools]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -222,6 +228,10 @@ impl ValueEnum for Granularity {
             Granularity::Lines => possible("line", "Source lines"),
             Granularity::Files => possible("file", "Source files"),
             Granularity::Addresses => possible("address", "Addresses of code"),
+            Granularity::Threads => possible("thread", "The threads that allocated"),
+            Granularity::Pools => {
+                possible("pool", "Threads whose names differ in a number, together")
+            }
         }
     }
 }

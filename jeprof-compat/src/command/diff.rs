@@ -12,7 +12,7 @@ use crate::analysis::diff::{self, By, How, Options, Side};
 use crate::analysis::series::{Dump, Series};
 use crate::command::choice::Narrowing;
 use crate::command::console::MALLOSCOPE;
-use crate::command::load::no_such_kind;
+use crate::command::load::{self, no_such_kind};
 use crate::command::machine;
 use crate::profile::identity::Identity;
 use crate::profile::model::MALLOC;
@@ -113,7 +113,15 @@ pub fn diff(args: &Args) -> Result<u8> {
     for profile in &mut profiles {
         profile.seen = args.narrowing.seen();
     }
+    if let Some(wanted) = &args.narrowing.thread {
+        let all = load::threads(&profiles);
+        profiles.iter_mut().for_each(|p| p.keep_threads(wanted));
+        load::demand_threads(wanted, &profiles, &all)?;
+    }
     warnings.extend(symbolize(&mut profiles, &args.narrowing.locator()));
+    if args.kind == MALLOC {
+        warnings.extend(load::bigger_kinds(&profiles[1..]));
+    }
     [before.profile, after.profile] = profiles;
     MALLOSCOPE.warn(&warnings);
     let how = how(args.matched, &before, &after);

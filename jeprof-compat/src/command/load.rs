@@ -5,11 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
+use regex::Regex;
 
+use crate::analysis::series::Series;
 use crate::figures::words;
 use crate::profile::identity::DumpName;
 use crate::profile::model::{MALLOC, Profile, Seen, ValueKind};
 use crate::profile::read;
+use crate::profile::threads;
 use crate::stacks::{NamedProfile, Part, Selection};
 use crate::symbolize::{Locator, symbolize};
 use crate::view::format::raw;
@@ -53,6 +56,18 @@ impl Loaded {
         }
     }
 
+    /// Leaves what threads hold of which the name matches.
+    pub(super) fn keep_threads(&mut self, wanted: Option<&Regex>) -> Result<()> {
+        let Some(wanted) = wanted else {
+            return Ok(());
+        };
+        let all = threads(self.profiles());
+        self.profiles
+            .iter_mut()
+            .for_each(|p| p.keep_threads(wanted));
+        demand_threads(wanted, self.profiles(), &all)
+    }
+
     /// The kind of samples that `name` asks for, `None` for malloc's; an error when none of the
     /// profiles has it.
     pub fn kind(&self, name: &str) -> Result<Option<String>> {
@@ -78,19 +93,7 @@ impl Loaded {
 
     /// What holds more than malloc, one line for each kind: a reader may not know of it.
     pub fn bigger_kinds(&self) -> Vec<String> {
-        let profiles = self.profiles().iter();
-        let bigger = profiles.flat_map(|profile| {
-            let malloc = profile.total(ValueKind::InuseSpace);
-            let kinds = profile.other_kinds.keys();
-            let all = kinds.map(|kind| (kind, profile.total_of(Some(kind))));
-            all.filter(move |(_, bytes)| *bytes > malloc)
-        });
-        bigger
-            .map(|(kind, bytes)| {
-                let bytes = words::bytes(bytes);
-                format!("{kind} holds {bytes}, more than malloc does: --kind {kind} shows it")
-            })
-            .collect()
+        bigger_kinds(self.profiles())
     }
 
     /// Are stacks in it of which nothing is live (`prof_accum`)?
@@ -110,6 +113,69 @@ impl Loaded {
     pub fn profiles(&self) -> &[Profile] {
         &self.profiles[..self.added]
     }
+}
+
+/// What holds more than malloc, one line for each kind.
+pub(super) fn bigger_kinds(profiles: &[Profile]) -> Vec<String> {
+    let bigger = profiles.iter().flat_map(|profile| {
+        let malloc = profile.total(ValueKind::InuseSpace);
+        let kinds = profile.other_kinds.keys();
+        let all = kinds.map(|kind| (kind, profile.total_of(Some(kind))));
+        all.filter(move |(_, bytes)| *bytes > malloc)
+    });
+    bigger
+        .map(|(kind, bytes)| {
+            let bytes = words::bytes(bytes);
+            format!("{kind} holds {bytes}, more than malloc does: --kind {kind} shows it")
+        })
+        .collect()
+}
+
+/// Leaves what threads hold of which the name matches, in all dumps.
+pub(super) fn keep_threads(series: &mut Series, wanted: Option<&Regex>) -> Result<()> {
+    let Some(wanted) = wanted else {
+        return Ok(());
+    };
+    let dumps = || {
+        series
+            .processes
+            .iter()
+            .flat_map(|p| &p.dumps)
+            .map(|d| &d.profile)
+    };
+    let all = threads(dumps());
+    series.keep_threads(wanted);
+    let dumps = series.processes.iter().flat_map(|p| &p.dumps);
+    demand_threads(wanted, dumps.map(|d| &d.profile), &all)
+}
+
+/// The threads that profiles name.
+pub(super) fn threads<'a>(profiles: impl IntoIterator<Item = &'a Profile>) -> BTreeSet<String> {
+    let all = profiles.into_iter().flat_map(|profile| &profile.threads);
+    all.map(|(number, name)| threads::title(*number, name))
+        .collect()
+}
+
+/// An error that tells of `all` threads where nothing is left of malloc's samples.
+pub(super) fn demand_threads<'a>(
+    wanted: &Regex,
+    left: impl IntoIterator<Item = &'a Profile>,
+    all: &BTreeSet<String>,
+) -> Result<()> {
+    if left.into_iter().any(|profile| !profile.samples.is_empty()) {
+        return Ok(());
+    }
+    let some: Vec<&str> = all.iter().take(20).map(String::as_str).collect();
+    Err(match some.is_empty() {
+        true => anyhow!(
+            "no thread matches {wanted}, and none has a name here: MALLOSCOPE_CONF=prof_sys_thread_name:true \
+             records them"
+        ),
+        false => anyhow!(
+            "no thread that matches {wanted} holds anything; there are {}",
+            some.join(", ")
+        ),
+    })
 }
 
 /// None of the profiles has samples of that kind: these are the ones that they have.

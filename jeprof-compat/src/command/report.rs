@@ -7,8 +7,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use regex::Regex;
 
 use crate::analysis::series::{Process, Series};
+use crate::command::load::keep_threads;
 use crate::command::machine;
 use crate::figures::quantity;
 use crate::profile::model::{Profile, Seen};
@@ -35,6 +37,9 @@ pub struct Args {
     /// Only frames of this language; stacks without one are left out
     #[arg(long, value_enum, value_name = "NAME")]
     language: Option<Seen>,
+    /// Only what threads hold of which the name matches, as in web-pool or ^t3
+    #[arg(long, value_name = "REGEXP")]
+    thread: Option<Regex>,
     /// The age that must be reached without being freed before it is called a leak, as in 10m
     #[arg(long, value_name = "TIME", value_parser = quantity::seconds)]
     horizon: Option<u64>,
@@ -54,6 +59,7 @@ pub fn report(args: &Args) -> Result<u8> {
     let locator = Locator::default();
     let mut series = Series::read(&args.dumps)?;
     series.see(args.language.unwrap_or_default());
+    keep_threads(&mut series, args.thread.as_ref())?;
     series.symbolize(&locator);
     let survey = Survey::of(&series, args.horizon.unwrap_or(0) as f64);
     let Some(most) = survey.most(&series, args.pid) else {

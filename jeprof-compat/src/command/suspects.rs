@@ -5,10 +5,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
+use regex::Regex;
 use serde::Serialize;
 
 use crate::analysis::series::{Process, Series};
 use crate::command::console::MALLOSCOPE;
+use crate::command::load::keep_threads;
 use crate::command::machine;
 use crate::command::tolerance::{LEAKS, Tolerance, UNSEEN};
 use crate::figures::words;
@@ -27,6 +29,9 @@ pub struct Args {
     /// Only frames of this language; stacks without one are left out
     #[arg(long, value_enum, value_name = "NAME")]
     language: Option<Seen>,
+    /// Only what threads hold of which the name matches, as in web-pool or ^t3
+    #[arg(long, value_name = "REGEXP")]
+    thread: Option<Regex>,
     /// Machine-readable output
     #[arg(long)]
     json: bool,
@@ -83,6 +88,7 @@ struct Found<'a> {
 pub fn suspects(args: &Args) -> Result<u8> {
     let mut series = Series::read(&args.dumps)?;
     series.see(args.language.unwrap_or_default());
+    keep_threads(&mut series, args.thread.as_ref())?;
     series.symbolize(&Locator::default());
     MALLOSCOPE.warn(&series.notes);
     let survey = Survey::of(&series, args.tolerance.horizon());

@@ -43,6 +43,15 @@ pub fn period(bytes: u64) -> String {
     }
 }
 
+/// The same as a word of a command line: `128k`.
+pub fn option(bytes: u64) -> String {
+    match bytes {
+        b if b >= 1 << 20 && b % (1 << 20) == 0 => format!("{}m", b >> 20),
+        b if b >= 1 << 10 && b % (1 << 10) == 0 => format!("{}k", b >> 10),
+        b => b.to_string(),
+    }
+}
+
 /// The unit of time for the rates of a run, given its seconds.
 pub fn per(run: f64) -> (&'static str, f64) {
     match run {
@@ -56,6 +65,26 @@ pub fn per(run: f64) -> (&'static str, f64) {
 pub fn rate(value: f64, run: f64) -> String {
     let (name, seconds) = per(run);
     format!("{}/{name}", bytes(value * seconds))
+}
+
+/// The same of what may shrink: `grows 1.0 MB/s`, `stands still`, `shrinks 841 KB/s`. What is less than a
+/// KB over the whole run stands still.
+pub fn growth(value: f64, run: f64) -> String {
+    match value * run {
+        whole if whole.abs() < 1024.0 => "stands still".to_owned(),
+        whole if whole < 0.0 => format!("shrinks {}", rate(-value, run)),
+        _ => format!("grows {}", rate(value, run)),
+    }
+}
+
+/// A band in a unit that is said once, where both ends have it: `6.5 to 8.3 MB/s`.
+pub fn band(low: f64, high: f64, run: f64) -> String {
+    let (low, high) = (rate(low, run), rate(high, run));
+    let unit = |text: &str| text.split_once(' ').map(|(_, unit)| unit.to_owned());
+    match low.split_once(' ') {
+        Some((figure, _)) if unit(&low) == unit(&high) => format!("{figure} to {high}"),
+        _ => format!("{low} to {high}"),
+    }
 }
 
 /// A time in its two largest units.
@@ -148,6 +177,11 @@ mod tests {
     }
 
     #[test]
+    fn options_are_read_again() {
+        assert_eq!([512, 1 << 13, 3 << 20].map(option), ["512", "8k", "3m"]);
+    }
+
+    #[test]
     fn clocks_are_read_at_a_glance() {
         let read = [5.0, 90.0, 7500.0, 273_600.0].map(clock);
         assert_eq!(read, ["5 s", "1:30 min", "2:05 h", "3 d 4 h"]);
@@ -159,6 +193,20 @@ mod tests {
         assert_eq!(rate(1_048_576.0 / 3600.0, 7200.0), "1.0 MB/h");
         assert_eq!(rate(1_048_576.0, 20.0), "1.0 MB/s");
         assert_eq!(count(1, "sample"), "1 sample");
+    }
+
+    #[test]
+    fn what_shrinks_does_not_grow() {
+        assert_eq!(growth(-841.0 * 1024.0, 20.0), "shrinks 841 KB/s");
+        assert_eq!(growth(-3.0, 20.0), "stands still");
+        assert_eq!(growth(1_048_576.0, 20.0), "grows 1.0 MB/s");
+    }
+
+    #[test]
+    fn a_band_has_its_unit_once() {
+        let mb = 1_048_576.0;
+        assert_eq!(band(6.5 * mb, 8.3 * mb, 20.0), "6.5 to 8.3 MB/s");
+        assert_eq!(band(0.5 * mb, 8.3 * mb, 20.0), "512 KB/s to 8.3 MB/s");
     }
 
     #[test]

@@ -8,3 +8,4 @@ pub mod model;
 pub mod pprof_proto;
 pub mod read;
 pub mod runtimes;
+pub mod threads;

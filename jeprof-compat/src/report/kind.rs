@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::text;
 use crate::figures::Estimate;
+use crate::stacks::culprit;
 use crate::stacks::naming::{Frame, FrameKind};
 
 /// One kind of samples over all dumps.
@@ -52,6 +53,8 @@ pub struct ReportFrame {
     pub line: Option<u32>,
     /// `native`, `managed`, `class` (of an object) or `unresolved`.
     pub kind: &'static str,
+    /// Written for this program.
+    pub is_own: bool,
 }
 
 /// A node of the trie of stacks, root first.
@@ -118,6 +121,7 @@ impl ReportFrame {
                 FrameKind::Managed => "managed",
                 FrameKind::Unresolved => "unresolved",
             },
+            is_own: culprit::is_of_program(frame),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::kind::{Cell, Kind, ReportFrame, Stack, TrieNode};
 use super::text;
+use crate::profile::threads;
 use crate::stacks::naming::Frame;
 
 /// Stacks that a page has of a kind.
@@ -169,9 +170,8 @@ fn number_threads(kind: &mut Kind, names: &HashMap<u64, String>) {
     let mut order: Vec<(u64, f64)> = sums.into_iter().collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let index: HashMap<u64, usize> = order.iter().map(|o| o.0).zip(0..).collect();
-    let title = |&(number, _): &(u64, f64)| match names.get(&number) {
-        Some(name) if !name.is_empty() => format!("t{number} {name}"),
-        _ => format!("t{number}"),
+    let title = |&(number, _): &(u64, f64)| {
+        threads::title(number, names.get(&number).map_or("", String::as_str))
     };
     kind.threads = order.iter().take(MOST_THREADS).map(title).collect();
     if order.len() > MOST_THREADS {

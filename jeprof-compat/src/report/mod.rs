@@ -23,13 +23,27 @@ pub use kind_builder::{KindBuilder, MOST_STACKS};
 pub use neighbour::Neighbour;
 pub use redact::Secrets;
 pub use state::{State, shown};
-pub use suspect::{Conclusion, Findings, StackFrame, Suspect};
+pub use suspect::{Conclusion, Findings, Lifetime, StackFrame, Suspect};
 pub use timeline::{Account, Dump, Limit, Mark, Point, Share, Timeline};
 
 use crate::analysis::suspects::Verdict;
 use crate::figures::words;
 use crate::profile::model::MALLOC;
 use serde::Serialize;
+
+/// The mark of an end by the program's own will.
+pub(crate) const EXIT: &str = "exit";
+
+/// How a process ended that did not end well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// In a sentence.
+    pub sentence: String,
+    /// In a word or two: `OOM`, `SIGSEGV`, `exit 1`.
+    pub label: String,
+    /// For want of memory.
+    pub of_memory: bool,
+}
 
 /// A whole report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -79,9 +93,9 @@ impl Report {
 
     /// Tells how the process ended before all else, and marks it on the timeline. A process that ended for want
     /// of memory is not well, whatever its places did last.
-    pub fn tell_end(&mut self, end: String, of_memory: bool) {
+    pub fn tell_end(&mut self, end: End) {
         let conclusion = &mut self.conclusion;
-        if of_memory && !conclusion.verdict.is_growth() {
+        if end.of_memory && !conclusion.verdict.is_growth() {
             conclusion.verdict = Verdict::Growing;
             conclusion.headline = "It ran out of memory, and no place grew to the end".to_owned();
             // What would have been seen of a steady leak is beside the point.
@@ -89,16 +103,20 @@ impl Report {
                 .sentences
                 .retain(|s| !s.starts_with("A steady leak"));
         }
-        let seconds = self
-            .timeline
-            .points
-            .last()
-            .map_or(0.0, |point| point.seconds);
+        conclusion.caution = true;
+        self.timeline.marks.retain(|mark| mark.label != EXIT);
+        self.mark_end(&end.label, &end.sentence);
+        self.conclusion.sentences.insert(0, end.sentence);
+    }
+
+    /// Marks something that happened when the last dump was written, or after it.
+    pub fn mark_end(&mut self, label: &str, text: &str) {
+        let last = self.timeline.points.last();
         self.timeline.marks.push(Mark {
-            seconds,
-            text: end.clone(),
+            seconds: last.map_or(0.0, |point| point.seconds),
+            label: label.to_owned(),
+            text: text.to_owned(),
         });
-        self.conclusion.sentences.insert(0, end);
     }
 
     /// Texts that come from names, as a page can bear them.

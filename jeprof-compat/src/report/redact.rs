@@ -39,6 +39,7 @@ impl Report {
         self.kinds.iter_mut().for_each(hide_in_kind);
         let conclusion = &mut self.conclusion;
         let said = std::iter::once(&mut conclusion.headline).chain(&mut conclusion.sentences);
+        self.suspects.iter_mut().for_each(|s| s.threads.clear());
         let suspects = self.suspects.iter_mut().flat_map(Suspect::texts);
         for text in said.chain(suspects) {
             *text = without_directories(text);
@@ -120,6 +121,7 @@ mod tests {
                     ..Dump::default()
                 }],
                 marks: vec![Mark {
+                    label: "exit".into(),
                     seconds: 1.0,
                     text: "s3cret deployed".into(),
                 }],

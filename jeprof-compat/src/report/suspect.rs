@@ -30,6 +30,9 @@ pub struct Conclusion {
     pub headline: String,
     /// At most three plain sentences: how fast and how certain, who, what comes next.
     pub sentences: Vec<String>,
+    /// They tell of something that is not well beside the verdict: how it ended, memory that nobody holds,
+    /// evidence that is not whole.
+    pub caution: bool,
 }
 
 /// A suspect card.
@@ -65,6 +68,11 @@ pub struct Suspect {
     pub ages: Vec<f64>,
     /// Live bytes at each dump.
     pub history: Vec<f64>,
+    /// Bytes that were freed, by how long they had lived: octaves of time, the shortest first.
+    pub lifetimes: Vec<Lifetime>,
+    /// The threads that allocated it with their shares, the largest first; those whose names differ in a number
+    /// are one.
+    pub threads: Vec<(String, f64)>,
     /// The heaviest stack, leaf first.
     pub stack: Vec<StackFrame>,
     /// Words to look for in a bug tracker.
@@ -82,12 +90,23 @@ impl Suspect {
             &mut self.sentence,
             &mut self.reason,
         ];
+        let threads = self.threads.iter_mut().map(|(name, _)| name);
         let lists = self.keywords.iter_mut().chain(&mut self.advice);
+        let lists = lists.chain(threads);
         let frames = self.stack.iter_mut();
         let frames = frames.flat_map(|f| [&mut f.name, &mut f.place, &mut f.module]);
         let origin = self.origin.iter_mut().flat_map(Origin::texts);
         own.into_iter().chain(origin).chain(lists).chain(frames)
     }
+}
+
+/// What lived about as long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Lifetime {
+    /// Milliseconds at least; less than twice as many at most, and below 1 ms for 0.
+    pub from_ms: f64,
+    /// Bytes freed, by estimate.
+    pub bytes: f64,
 }
 
 /// A frame of a suspect's stack.
@@ -103,4 +122,6 @@ pub struct StackFrame {
     pub build_id: String,
     /// Allocator, runtime, or library glue: folded away.
     pub glue: bool,
+    /// Glue that keeps what it is given: shown nevertheless.
+    pub keeps: bool,
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::EXIT;
 use super::state::{State, number};
 use crate::figures::{Estimate, words};
 use crate::profile::account::{self, Part};
@@ -9,6 +10,9 @@ use crate::profile::model::{Profile, Sample, ValueKind};
 
 /// Points of the timeline.
 const MOST_POINTS: usize = 1000;
+
+/// Seconds between two points over which processor time says something.
+const MOMENT: f64 = 0.25;
 
 /// The timeline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -21,7 +25,7 @@ pub struct Timeline {
     pub kind: Option<String>,
     /// What must not be reached, if there is such a limit.
     pub limit: Option<Limit>,
-    /// Events worth a line: a garbage collection, a restart.
+    /// Events worth a line: the end, a restart.
     pub marks: Vec<Mark>,
 }
 
@@ -38,6 +42,8 @@ pub struct Point {
     pub malloc: Option<f64>,
     /// What the allocator has mapped, when it said so.
     pub mapped: Option<f64>,
+    /// Processors that the program kept busy since the point before.
+    pub load: Option<f64>,
 }
 
 /// One dump.
@@ -65,7 +71,9 @@ pub struct Limit {
 pub struct Mark {
     /// Seconds since the process started.
     pub seconds: f64,
-    /// What happened.
+    /// What happened, in a word or two: `exit`, `OOM`, `started again`.
+    pub label: String,
+    /// What happened, in a sentence.
     pub text: String,
 }
 
@@ -78,6 +86,8 @@ pub struct Account {
     pub rss: f64,
     /// Its parts, in the same order at every dump.
     pub parts: Vec<Share>,
+    /// Bytes that are live in malloc's blocks and not resident.
+    pub not_resident: f64,
 }
 
 /// A part of RSS.
@@ -114,16 +124,51 @@ impl Timeline {
         let step = states.len().div_ceil(MOST_POINTS).max(1);
         let has_point = |(at, s): &(usize, &State<'_>)| s.is_shown || at % step == 0;
         let points = states.iter().enumerate().filter(has_point);
+        let mut points: Vec<Point> = points.map(|(_, s)| point(s)).collect();
+        let used: Vec<Option<f64>> = states.iter().map(|s| number(s.profile, "cpu_us")).collect();
+        load(&mut points, states, &used);
         Timeline {
-            points: points.map(|(_, s)| point(s)).collect(),
+            points,
             dumps: shown.iter().map(dump).collect(),
             limit: limit.map(|bytes| Limit {
                 bytes,
                 name: "cgroup limit".to_owned(),
             }),
+            marks: end(last).into_iter().collect(),
             ..Timeline::default()
         }
     }
+}
+
+/// Processors that were busy between two points, by the processor time that each dump gives. Dumps that follow
+/// each other within a moment share what they cannot tell apart.
+fn load(points: &mut [Point], states: &[State<'_>], used: &[Option<f64>]) {
+    let mut before: Option<(f64, f64)> = None;
+    for point in points {
+        let at = states.iter().position(|s| s.seconds == point.seconds);
+        let Some(used) = at.and_then(|at| used[at]) else {
+            continue;
+        };
+        match before {
+            Some((seconds, _)) if point.seconds - seconds < MOMENT => continue,
+            Some((seconds, then)) => {
+                let busy = (used - then).max(0.0) / 1e6;
+                point.load = Some(busy / (point.seconds - seconds));
+            }
+            None => {}
+        }
+        before = Some((point.seconds, used));
+    }
+}
+
+/// The dump of the exit handlers marks the end of a program that ended by itself.
+fn end(last: &State<'_>) -> Option<Mark> {
+    let is_exit = last.profile.process.get("trigger") == Some("final");
+    is_exit.then(|| Mark {
+        seconds: last.seconds,
+        label: EXIT.to_owned(),
+        text: "The program's exit: the dump of its exit handlers.".to_owned(),
+    })
 }
 
 fn live(profile: &Profile) -> Estimate {
@@ -156,6 +201,10 @@ impl Account {
             dump: at,
             rss: account.rss,
             parts: parts.collect(),
+            not_resident: match is_cut {
+                true => account.not_resident,
+                false => 0.0,
+            },
         })
     }
 }

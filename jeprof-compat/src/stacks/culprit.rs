@@ -166,6 +166,15 @@ fn of_script(frames: &[&Frame], first: usize) -> Option<usize> {
     own.or_else(|| lines().next()).map(|(at, _)| at)
 }
 
+/// Written for this program and no glue in it: what a person reads first.
+pub fn is_of_program(frame: &Frame) -> bool {
+    let module = frame.module.as_deref().unwrap_or_default();
+    // Modules of CPython's own standard library bear its mark.
+    let is_runtime = in_modules(frame, &RUNTIME_MODULES)
+        || module.starts_with('_') && module.contains(".cpython-");
+    !frame.is_class && !is_runtime && is_own(frame) && !is_glue(frame)
+}
+
 /// Written for this program: its own modules, or managed code that was not installed as a package.
 fn is_own(frame: &Frame) -> bool {
     match frame.kind {

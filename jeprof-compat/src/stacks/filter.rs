@@ -3,22 +3,9 @@
 
 use regex::Regex;
 
-use crate::profile::model::{Line, Location, LocationId, Mapping, Profile, Sample, Seen};
-
-/// One function at one place of a stack: a location with inlined functions is several sites.
-#[derive(Clone, Copy, Debug)]
-pub struct Site<'a> {
-    /// The location it belongs to.
-    pub id: LocationId,
-    /// Index of the line in the location; 0 for a location without lines.
-    pub depth: usize,
-    /// The location itself.
-    pub location: &'a Location,
-    /// The function, when one is known.
-    pub line: Option<&'a Line>,
-    /// What is mapped at the address.
-    pub mapping: Option<&'a Mapping>,
-}
+use super::forwarding;
+pub use super::site::{Site, sites};
+use crate::profile::model::{Profile, Sample, Seen};
 
 /// The stacks a user asked for.
 #[derive(Clone, Debug, Default)]
@@ -94,7 +81,7 @@ pub fn outside_allocator<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<
 pub fn whole<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<'a>> {
     let mut sites: Vec<Site<'a>> = Vec::with_capacity(sample.stack.len());
     for &id in &sample.stack {
-        sites.extend(self::sites(profile, id));
+        sites.extend(super::site::sites(profile, id));
     }
     let leaf = sample.stack.first().map(|&id| profile.location(id));
     let hook = leaf.filter(|leaf| profile.leaf_is_hook && !leaf.managed);
@@ -104,31 +91,8 @@ pub fn whole<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<'a>> {
     let by_name = sites.iter().rposition(is_allocator).map_or(0, |at| at + 1);
     sites.drain(..by_module.max(by_name));
     sites.retain(|site| !in_modules(site, &["libmalloscope"]));
+    forwarding::drop(&mut sites);
     sites
-}
-
-/// The functions at a location, innermost first; one without a name where nothing is known.
-pub fn sites(profile: &Profile, id: LocationId) -> Vec<Site<'_>> {
-    let location = profile.location(id);
-    let mapping = location.mapping.and_then(|m| profile.mappings.get(m));
-    let site = Site {
-        id,
-        depth: 0,
-        location,
-        line: None,
-        mapping,
-    };
-    if location.lines.is_empty() {
-        return vec![site];
-    }
-    let lines = location.lines.iter().enumerate();
-    lines
-        .map(|(depth, line)| Site {
-            depth,
-            line: Some(line),
-            ..site
-        })
-        .collect()
 }
 
 /// Allocators are often stripped, or leave `malloc` by a tail call: then no frame bears the
@@ -223,6 +187,7 @@ fn is_inner(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::model::{Line, Location, LocationId, Mapping};
 
     /// A profile with one stack, leaf first: each location is a module and its lines, innermost
     /// first, parted by `<`.

@@ -54,6 +54,19 @@ impl<K: Eq + Hash> Interner<K> {
         sites.iter().map(|site| self.frame(profile, site)).collect()
     }
 
+    /// A frame that is no place of a profile.
+    pub fn named(&mut self, frame: Frame) -> usize {
+        let next = self.frames.len();
+        let at = match (self.sameness)(&frame) {
+            Some(key) => *self.by_key.entry(key).or_insert(next),
+            None => next,
+        };
+        if at == next {
+            self.frames.push(frame);
+        }
+        at
+    }
+
     fn frame(&mut self, profile: &Profile, site: &Site<'_>) -> usize {
         let place = (std::ptr::from_ref(profile), site.id, site.depth);
         if let Some(&at) = self.by_place.get(&place) {

@@ -8,7 +8,7 @@ use crate::profile::model::Language;
 use crate::stacks::naming::Frame;
 
 /// Standard libraries of managed languages.
-const RUNTIME_CLASSES: [&str; 13] = [
+const RUNTIME_CLASSES: [&str; 17] = [
     "$Proxy",
     "java.",
     "javax.",
@@ -17,6 +17,10 @@ const RUNTIME_CLASSES: [&str; 13] = [
     "com.sun.",
     "clojure.lang.",
     "clojure.core",
+    "clojure.main",
+    "clojure.spec.",
+    "clojure.string",
+    "clojure.java.",
     "kotlin.",
     "kotlinx.",
     "scala.",

@@ -7,16 +7,23 @@
 //! `filter` says which frames and stacks take part, `naming` what a frame is called, `interner` is the
 //! one builder behind all named stacks, and `named` has the sums of them that views draw. `culprit` says
 //! which frame of a stack is to blame, `library` whose code a line of a script is, `origin` whether an
-//! extension, the script or the runtime asked, and `call_sites` which of these places hold the most.
+//! extension, the script or the runtime asked, `retaining` which frames keep what they are given, and
+//! `call_sites` which of these places hold the most.
 
+mod by_thread;
 pub mod call_sites;
 pub mod culprit;
 pub mod filter;
+mod forwarding;
 mod interner;
 mod library;
 mod named;
 pub mod naming;
 pub mod origin;
+pub mod retaining;
+mod selection;
+mod site;
 
 pub use interner::Interner;
-pub use named::{FrameId, KindTitle, NamedProfile, NamedStack, Part, Selection};
+pub use named::{FrameId, NamedProfile, NamedStack};
+pub use selection::{KindTitle, Part, Selection};

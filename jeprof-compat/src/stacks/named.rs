@@ -5,14 +5,13 @@
 //! Stacks keep recursion as it was: a cumulative sum counts a frame once a stack.
 
 use std::collections::HashMap;
-use std::fmt;
-
-use profile_format::lifetimes;
 
 use super::Interner;
-use crate::profile::model::{Measure, Profile, Sample, ValueKind, Weighed};
-use crate::stacks::filter::{self, Filter};
-use crate::stacks::naming::{Frame, Granularity, Namesakes};
+use super::by_thread::ByThread;
+use super::selection::{KindTitle, Part, Selection, title};
+use crate::profile::model::{Measure, Sample, ValueKind};
+use crate::stacks::filter;
+use crate::stacks::naming::{Frame, Namesakes};
 
 /// Index into [`NamedProfile::frames`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,77 +47,6 @@ pub struct NamedProfile {
     pub is_difference: bool,
     /// The values are the bytes of blocks that were freed within so many milliseconds.
     pub freed_within_ms: Option<f64>,
-}
-
-/// Of which kind samples are.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct KindTitle {
-    /// The kind.
-    pub name: String,
-    /// What a reader of its figures should know.
-    pub note: Option<String>,
-}
-
-impl fmt::Display for KindTitle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.note {
-            Some(note) => write!(f, "{}: {note}", self.name),
-            None => f.write_str(&self.name),
-        }
-    }
-}
-
-/// What to make of profiles.
-#[derive(Clone, Debug, Default)]
-pub struct Selection {
-    /// Which kind of samples, malloc's without one.
-    pub kind: Option<String>,
-    /// Which heap value.
-    pub value: ValueKind,
-    /// In its place the bytes of blocks that were freed within so many milliseconds.
-    pub freed_within_ms: Option<f64>,
-    /// What makes a frame.
-    pub granularity: Granularity,
-    /// Which stacks take part.
-    pub filter: Filter,
-    /// What was inlined has ` (inline)` behind its name, and a frame of its own, as in `jeprof`.
-    pub marks_inlined: bool,
-}
-
-impl Selection {
-    fn value_of(&self, sample: &Sample) -> f64 {
-        match self.freed_within_ms {
-            None => sample.values.get(self.value),
-            Some(limit) => brief(sample, limit).map(|freed| freed.bytes).sum(),
-        }
-    }
-
-    /// Real samples behind the value, where the dump counts them.
-    fn samples_of(&self, sample: &Sample) -> Option<u64> {
-        let facts = sample.facts.as_ref()?;
-        Some(match self.freed_within_ms {
-            None => facts.samples,
-            Some(limit) => brief(sample, limit).map(|freed| freed.samples).sum(),
-        })
-    }
-}
-
-/// Samples of blocks that were freed within `limit` milliseconds, by bucket.
-fn brief(sample: &Sample, limit: f64) -> impl Iterator<Item = &Weighed> {
-    let lives = sample.facts.iter().flat_map(|facts| &facts.lives);
-    let is_brief = move |bucket: u32| lifetimes::start_ms(bucket as usize + 1) <= limit.max(1.0);
-    lives
-        .filter(move |life| is_brief(life.0))
-        .map(|life| &life.1)
-}
-
-/// A profile and how it counts: 1 when added, -1 as a base.
-#[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
-    /// Symbolized.
-    pub profile: &'a Profile,
-    /// Factor of all its values.
-    pub sign: f64,
 }
 
 impl NamedProfile {
@@ -197,11 +125,16 @@ impl<'a> Builder<'a> {
     }
 
     fn add(&mut self, part: &Part<'_>) {
+        let by_thread = ByThread::new(part.profile, self.selection.granularity);
         for sample in part.profile.samples_of(self.selection.kind.as_deref()) {
             let value = part.sign * self.selection.value_of(sample);
             self.out.total += value;
             let sites = filter::outside_allocator(part.profile, sample);
             if value == 0.0 || sites.is_empty() || !self.selection.filter.keeps(&sites) {
+                continue;
+            }
+            if let Some(by_thread) = &by_thread {
+                self.add_threads(by_thread, sample, value);
                 continue;
             }
             let frames = self.interner.stack(part.profile, &sites).into_iter();
@@ -213,6 +146,13 @@ impl<'a> Builder<'a> {
             }
             let samples = self.selection.samples_of(sample);
             self.add_stack(frames, value, samples);
+        }
+    }
+
+    fn add_threads(&mut self, by_thread: &ByThread, sample: &Sample, value: f64) {
+        for (frame, share) in by_thread.frames(sample, self.selection.value) {
+            let frame = FrameId(self.interner.named(frame) as u32);
+            self.add_stack(vec![frame], value * share, None);
         }
     }
 
@@ -249,20 +189,13 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn title(parts: &[Part<'_>], selection: &Selection) -> Option<KindTitle> {
-    let name = selection.kind.clone()?;
-    let kinds = parts
-        .iter()
-        .filter_map(|p| p.profile.other_kinds.get(&name));
-    let note = kinds.filter_map(|kind| kind.get("note")).next();
-    let note = note.map(str::to_owned);
-    Some(KindTitle { name, note })
-}
-
 #[cfg(test)]
 mod tests {
+    use profile_format::lifetimes;
+
     use super::*;
-    use crate::profile::model::{Line, Location, LocationId, Sample, StackFacts, Values};
+    use crate::profile::model::{Line, Location, LocationId, Profile, StackFacts, Values, Weighed};
+    use crate::stacks::naming::Granularity;
 
     /// Stacks as `leaf<caller<root` with a value and a number of samples.
     fn profile(stacks: &[(&str, f64, u64)]) -> Profile {
@@ -411,5 +344,46 @@ mod tests {
     fn what_only_the_allocator_did_is_in_the_total_alone() {
         let named = build(&[(&profile(&[("malloc", 8.0, 0), ("malloc<f", 2.0, 0)]), 1.0)]);
         assert_eq!((named.total, named.shown()), (10.0, 2.0));
+    }
+
+    #[test]
+    fn threads_and_pools_are_frames_of_their_own() {
+        let mut one = profile(&[("f<main", 10.0, 1), ("g<main", 5.0, 2), ("h<main", 1.0, 1)]);
+        let names = [(1, "web-1"), (2, "web-2"), (3, "db")];
+        one.threads = names.map(|(uid, name)| (uid, name.to_owned())).into();
+        let held = |bytes: f64| Values {
+            inuse_space: bytes,
+            ..Values::default()
+        };
+        one.samples[0].threads = vec![(1, held(4.0)), (3, held(6.0))];
+        one.samples[1].threads = vec![(2, held(5.0))];
+        let rows = |granularity| -> Vec<(String, f64)> {
+            let part = Part {
+                profile: &one,
+                sign: 1.0,
+            };
+            let selection = Selection {
+                granularity,
+                ..Selection::default()
+            };
+            let named = NamedProfile::build(&[part], &selection);
+            let row = |s: &NamedStack| (named.frame(s.frames[0]).name.clone(), s.value);
+            named.stacks.iter().map(row).collect()
+        };
+        let row = |name: &str, value: f64| (name.to_owned(), value);
+        let nobody = row("(no thread is known)", 1.0);
+        assert_eq!(
+            rows(Granularity::Threads),
+            [
+                row("t1 web-1", 4.0),
+                row("t3 db", 6.0),
+                row("t2 web-2", 5.0),
+                nobody.clone()
+            ]
+        );
+        assert_eq!(
+            rows(Granularity::Pools),
+            [row("web-*", 9.0), row("db", 6.0), nobody]
+        );
     }
 }

@@ -21,6 +21,10 @@ pub enum Granularity {
     Addresses,
     /// A source file.
     Files,
+    /// A thread that allocated; stacks are not told apart.
+    Threads,
+    /// Threads whose names differ in a number.
+    Pools,
 }
 
 /// Where a frame's name comes from.
@@ -138,7 +142,8 @@ impl Namesakes {
         let at = file.map_or("??:?".to_owned(), |f| place(f, line.line));
         let address = site.location.address;
         let name = match granularity {
-            Granularity::Functions => name,
+            // A thread is no name of a place: `named` makes its frame.
+            Granularity::Functions | Granularity::Threads | Granularity::Pools => name,
             Granularity::Lines => format!("{name} {at}"),
             Granularity::Addresses => format!("{address:016x} {name} {at}"),
             Granularity::Files => match file {

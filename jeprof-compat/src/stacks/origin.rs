@@ -62,7 +62,7 @@ impl Origin {
             side,
             module: asked.map(str::to_owned),
             language: caller.and_then(language).map(Language::key),
-            function: caller.and_then(|site| Some(site.line?.function.clone())),
+            function: caller.and_then(|site| Some(site.line?.short().to_owned())),
             line: caller.and_then(|site| {
                 let line = site.line?;
                 Some(match (line.file.as_deref()?, line.line) {
@@ -161,7 +161,7 @@ fn caller<'a, 'b>(sites: &'b [Site<'a>]) -> &'b Site<'a> {
     let is_own = |site: &&Site<'_>| {
         let line = site.line.cloned().unwrap_or_default();
         let frame = Frame {
-            name: line.function,
+            name: line.short().to_owned(),
             file: line.file,
             line: line.line,
             language: line.language,

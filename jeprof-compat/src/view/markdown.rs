@@ -61,7 +61,11 @@ fn row(suspect: &Suspect, run: f64) -> String {
 
 /// The call path of a suspect, glue left out, as one line.
 fn path(suspect: &Suspect) -> Option<String> {
-    let own: Vec<&StackFrame> = suspect.stack.iter().filter(|f| !f.glue).collect();
+    let own: Vec<&StackFrame> = suspect
+        .stack
+        .iter()
+        .filter(|f| !f.glue || f.keeps)
+        .collect();
     let frames = own.iter().take(FRAMES);
     let names: Vec<String> = frames
         .map(|frame| code(&frame.name) + &behind(&frame.place))
@@ -139,6 +143,7 @@ mod tests {
             verdict: Verdict::Leak,
             headline: "Yes, it leaks 1.0 MB/s".into(),
             sentences: vec!["All of it comes from <init>.".into()],
+            caution: false,
         };
         (conclusion, vec![suspect; 9])
     }

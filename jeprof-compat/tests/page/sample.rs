@@ -156,8 +156,14 @@ pub fn report(kind: Kind) -> Report {
         seconds: seconds(d),
         rss: Some(rss(d)),
         live: Some(kind.live(d)),
+        load: (d > 0).then_some(0.3 + d as f64 / 5.0),
         ..Point::default()
     });
+    let mark = |label: &str, text: &str| Mark {
+        seconds: seconds(DUMPS - 1),
+        label: label.into(),
+        text: text.into(),
+    };
     let dumps = (0..DUMPS).map(|d| Dump {
         seconds: seconds(d),
         trigger: if d + 1 == DUMPS { "end" } else { "timer" }.into(),
@@ -171,6 +177,7 @@ pub fn report(kind: Kind) -> Report {
     let account = |dump: usize| Account {
         dump,
         rss: rss(dump),
+        not_resident: if dump > 7 { 90.0 * MB } else { 0.0 },
         parts: vec![
             part(
                 "live heap",
@@ -208,13 +215,14 @@ pub fn report(kind: Kind) -> Report {
                 "75 % of it comes from shop.Exceptions.log, which makes a Deflater for every exception and never ends it.".into(),
                 "At this rate the cgroup limit of 1.5 GB is reached in about 4 hours.".into(),
             ],
+            caution: false,
         },
         header: Header {
             program: "java".into(),
             command: Some(format!("java -jar shop.jar --title={HOSTILE}")),
             facts: vec![fact("Process", "4242", false), fact("Host", "web-1", false), fact("Running", "1:49 h, 10 dumps", false), fact("Sample rate", "one sample a 512 KB allocated", false), fact("Names not found", "2 % of frames", false), fact("Lost samples", "17: the table of stacks was full", true)],
         },
-        timeline: Timeline { points: points.collect(), dumps: dumps.collect(), limit: Some(Limit { bytes: 1536.0 * MB, name: "cgroup limit".into() }), ..Timeline::default() },
+        timeline: Timeline { points: points.collect(), dumps: dumps.collect(), limit: Some(Limit { bytes: 1536.0 * MB, name: "cgroup limit".into() }), marks: vec![mark("OOM", "It was killed by the OOM killer."), mark("started again", HOSTILE)], kind: None },
         accounts: (0..DUMPS).map(account).collect(),
         suspects: suspects(),
         neighbours: vec![
@@ -260,6 +268,8 @@ fn suspects() -> Vec<Suspect> {
         survival: Some(1.0),
         ages: (0..12).map(|n| (28 + n % 3) as f64 * MB).collect(),
         history: (0..DUMPS).map(|d| (34 + 36 * d) as f64 * MB).collect(),
+        lifetimes: (0..6).map(|n| Lifetime { from_ms: f64::from(1 << n), bytes: f64::from(7 - n) * MB }).collect(),
+        threads: vec![("http-worker-*".into(), 0.9), (HOSTILE.into(), 0.1)],
         stack: vec![glue("deflateInit2_"), glue("Java_java_util_zip_Deflater_init"), own("shop.Exceptions.log", "src/shop/Exceptions.java:42"), own(HOSTILE, "")],
         keywords: vec!["Deflater".into(), "deflateInit2_".into()],
         advice: vec!["Call end() on the Deflater, or use try-with-resources around the stream.".into()],

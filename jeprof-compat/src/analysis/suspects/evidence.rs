@@ -92,6 +92,25 @@ impl Evidence {
         sum(self.freed.get(bucket..).unwrap_or_default())
     }
 
+    /// Bytes freed by lifetime, an octave of time each: milliseconds it begins with, and bytes. From the first
+    /// that has any to the last.
+    pub fn lifetimes(&self) -> Vec<(f64, f64)> {
+        let octave = |bucket: usize| bucket.div_ceil(4);
+        let mut octaves: Vec<(f64, f64)> = Vec::new();
+        for (bucket, freed) in self.freed.iter().enumerate() {
+            match octaves.get_mut(octave(bucket)) {
+                Some(sum) => sum.1 += freed.bytes,
+                None => octaves.push((lifetimes::start_ms(bucket), freed.bytes)),
+            }
+        }
+        let has_any = |octave: &(f64, f64)| octave.1 > 0.0;
+        let Some(first) = octaves.iter().position(has_any) else {
+            return Vec::new();
+        };
+        let last = octaves.iter().rposition(has_any).unwrap_or(first);
+        octaves.drain(first..=last).collect()
+    }
+
     /// An age in seconds that half of what was freed did not reach; `None` without any.
     pub fn median_life(&self) -> Option<f64> {
         let all = self.freed_from(0).bytes;

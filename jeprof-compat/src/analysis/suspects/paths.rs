@@ -4,7 +4,7 @@ use super::cohort::Window;
 use super::evidence::{Clock, Evidence};
 use super::looked_at::looked_at;
 use crate::analysis::series::{Process, Track};
-use crate::profile::model::{Weighed, is_of_objects};
+use crate::profile::model::{Sample, Weighed, is_of_objects};
 use crate::stacks::Interner;
 use crate::stacks::culprit;
 use crate::stacks::filter;
@@ -98,6 +98,13 @@ impl<'a> Paths<'a> {
             self.add(&mut evidence, self.paths[member].track.last);
         }
         evidence
+    }
+
+    /// What the last dump says of some paths.
+    pub fn samples(&self, members: &[usize]) -> Vec<&Sample> {
+        let samples = self.process.last().samples_of(self.kind);
+        let sample = |m: &usize| samples.get(self.paths[*m].track.last);
+        members.iter().filter_map(sample).collect()
     }
 
     /// The number of the stack of a path, where the dump has one.

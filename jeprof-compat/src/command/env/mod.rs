@@ -120,7 +120,7 @@ mod tests {
             "mkdir -p /d\n\
              LD_PRELOAD=/l.so \\\n\
              MALLOSCOPE_CONF=prof:true,prof_final:true,lg_prof_sample:auto,prof_gdump:true,prof_keep:64,\
-             prof_timer:600,prof_memory_limit:90,prof_control:true,prof_prefix:/d/malloscope,\
+             prof_timer:600,prof_memory_limit:90,prof_control:true,prof_sys_thread_name:true,prof_prefix:/d/malloscope,\
              prof_timer:30 \\\n\
              exec a 'b c'\n"
         );

@@ -77,6 +77,7 @@ pub fn table(args: &TableArgs) -> Result<u8> {
     let options = text::Options {
         unit: Unit::new(named.measure, named.value, args.show_bytes),
         by_cumulative: args.cum,
+        says_shown: true,
     };
     let mut out = Vec::new();
     text::write(&named, options, &mut out)?;
@@ -124,6 +125,7 @@ pub fn graph(args: &GraphArgs) -> Result<u8> {
         program: &program,
         unit: Unit::new(named.measure, named.value, false),
         kind: named.kind.as_ref(),
+        ..Caption::default()
     };
     let output = args.output.as_deref();
     let end = output

@@ -82,6 +82,7 @@ fn picture(cli: &Cli, named: &NamedProfile) -> Result<String> {
         program: program.as_deref().unwrap_or_default(),
         unit,
         kind: named.kind.as_ref(),
+        ..Caption::default()
     };
     Ok(match cli.output() {
         Output::Dot => dot::render(&graph, &caption),

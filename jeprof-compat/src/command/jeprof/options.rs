@@ -243,6 +243,7 @@ impl Cli {
         text::Options {
             unit: self.unit(),
             by_cumulative: self.cum,
+            says_shown: false,
         }
     }
 

@@ -17,7 +17,7 @@ use crate::figures::quantity::{self, Rate};
 /// them than a person looks through. The socket is there for `malloscope dump` and `top`.
 const DEFAULTS: &str = "prof:true,prof_final:true,lg_prof_sample:auto,lg_prof_interval:30,\
                         prof_gdump:true,prof_keep:64,prof_timer:60,prof_control:true,\
-                        prof_final_signal:true,prof_remarks:true";
+                        prof_final_signal:true,prof_remarks:true,prof_sys_thread_name:true";
 
 /// What shows the heap that a language runtime keeps beside malloc, as far as it costs next to nothing: one
 /// line a runtime. A process without that runtime pays nothing for it.
@@ -30,7 +30,7 @@ const RUNTIMES: [&str; 4] = [
 
 /// [`DEFAULTS`] where nobody waits: for services, and for containers that the OOM killer ends.
 const SERVICE: &str = "prof:true,prof_final:true,lg_prof_sample:auto,prof_gdump:true,prof_keep:64,\
-                       prof_timer:600,prof_memory_limit:90,prof_control:true";
+                       prof_timer:600,prof_memory_limit:90,prof_control:true,prof_sys_thread_name:true";
 
 /// Our own variable.
 pub(crate) const CONF: &str = "MALLOSCOPE_CONF";

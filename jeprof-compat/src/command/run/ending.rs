@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::figures::{quantity, words};
 use crate::profile::model::Profile;
+use crate::report::End;
 
 /// Where cgroups are mounted.
 const ROOT: &str = "/sys/fs/cgroup";
@@ -94,14 +95,26 @@ pub(super) struct Ending<'a> {
 }
 
 impl Ending<'_> {
-    /// Whether it ended for want of memory, as far as can be told.
-    pub(super) fn is_of_memory(&self) -> bool {
-        let told = self.sentence().unwrap_or_default();
-        told.contains("the OOM killer") || told.contains("OutOfMemoryError")
+    /// In a sentence and in a word; nothing where it ended well.
+    pub(super) fn told(&self) -> Option<End> {
+        let sentence = self.sentence()?;
+        let of_memory =
+            sentence.contains("the OOM killer") || sentence.contains("OutOfMemoryError");
+        let label = match (of_memory, self.signal(), self.status.code()) {
+            (true, ..) => "OOM".to_owned(),
+            (_, Some(signal), _) => name(signal),
+            (.., Some(code)) => format!("exit {code}"),
+            _ => "end".to_owned(),
+        };
+        Some(End {
+            sentence,
+            label,
+            of_memory,
+        })
     }
 
     /// In a sentence; nothing where it ended well.
-    pub(super) fn sentence(&self) -> Option<String> {
+    fn sentence(&self) -> Option<String> {
         let signal = self.signal();
         if signal == Some(KILL) {
             return Some(self.killed());

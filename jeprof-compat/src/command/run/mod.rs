@@ -29,6 +29,7 @@ use crate::command::launch::library;
 use crate::command::launch::program::{self, Program};
 use crate::command::tolerance::Tolerance;
 use crate::figures::date;
+use crate::report::End;
 use crate::symbolize::Locator;
 use crate::view::terminal;
 use remarks::Remarks;
@@ -164,8 +165,8 @@ fn start(plan: &Plan) -> u8 {
         ..Locator::default()
     };
     let end = ending(plan, &before, &ended);
-    if let Some((end, _)) = &end {
-        say(&terminal::printable(end));
+    if let Some(end) = &end {
+        say(&terminal::printable(&end.sentence));
     }
     let mut fullest = None;
     if summary::dumps(&plan.configuration.prefix).is_subset(&before) {
@@ -201,8 +202,8 @@ fn sets_configuration(word: &OsStr) -> bool {
     words.any(|word| word.split_once('=').is_some_and(|(name, _)| name == CONF))
 }
 
-/// How it ended, in a sentence, and whether for want of memory; nothing where it ended well.
-fn ending(plan: &Plan, before: &BTreeSet<PathBuf>, ended: &child::Ended) -> Option<(String, bool)> {
+/// How it ended; nothing where it ended well.
+fn ending(plan: &Plan, before: &BTreeSet<PathBuf>, ended: &child::Ended) -> Option<End> {
     if ended.status.success() {
         return None;
     }
@@ -220,7 +221,7 @@ fn ending(plan: &Plan, before: &BTreeSet<PathBuf>, ended: &child::Ended) -> Opti
         command: &command,
         last: last.as_ref(),
     };
-    Some((ending.sentence()?, ending.is_of_memory()))
+    ending.told()
 }
 
 /// One line of ours between those of the program.

@@ -12,7 +12,7 @@ use crate::command::report;
 use crate::command::tolerance::{LEAKS, UNSEEN};
 use crate::figures::words;
 use crate::profile::model::MALLOC;
-use crate::report::Report;
+use crate::report::{End, Report};
 use crate::symbolize::Locator;
 use crate::view::terminal::printable;
 use crate::view::{html, markdown};
@@ -29,7 +29,7 @@ pub(super) fn print(
     plan: &Plan,
     before: &BTreeSet<PathBuf>,
     locator: &Locator,
-    end: Option<(String, bool)>,
+    end: Option<End>,
 ) -> Option<Answer> {
     let now = summary::dumps(&plan.configuration.prefix);
     let new: Vec<PathBuf> = now.difference(before).cloned().collect();
@@ -37,8 +37,8 @@ pub(super) fn print(
     let notes = series.notes.clone();
     let mut judged = report::of_series(series, locator, plan.tolerance.horizon())?;
     let is_said = end.is_some();
-    if let Some((end, of_memory)) = end {
-        judged.report.tell_end(end, of_memory);
+    if let Some(end) = end {
+        judged.report.tell_end(end);
     }
     let conclusion = &judged.report.conclusion;
     say(&printable(&conclusion.headline));

@@ -13,7 +13,8 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 
 use crate::command::console;
 use crate::command::control::socket;
-use crate::profile::model::Seen;
+use crate::command::load;
+use crate::profile::model::{MALLOC, Seen, is_of_objects};
 use crate::profile::read;
 use crate::symbolize::Locator;
 use screen::Head;
@@ -30,6 +31,9 @@ pub struct Args {
     /// Look twice, print the sites, and end
     #[arg(long)]
     once: bool,
+    /// Watch samples of this kind: `java_heap`, `python_objects`
+    #[arg(long, value_name = "NAME", default_value = MALLOC)]
+    kind: String,
     /// Only frames of this language; stacks without one are left out
     #[arg(long, value_enum, value_name = "NAME")]
     language: Option<Seen>,
@@ -62,6 +66,7 @@ struct Top {
     order: Order,
     locator: Locator,
     seen: Seen,
+    kind: String,
 }
 
 impl Top {
@@ -76,6 +81,7 @@ impl Top {
             order: Order::Growth,
             locator: Locator::default(),
             seen: args.language.unwrap_or_default(),
+            kind: args.kind.clone(),
         }
     }
 
@@ -84,6 +90,13 @@ impl Top {
         let name = format!("process {}", self.head.pid);
         let (mut profile, _warnings) = read::parse(&bytes, &name)?;
         profile.seen = self.seen;
+        if self.kind == MALLOC {
+            self.head.hints = load::bigger_kinds(std::slice::from_ref(&profile));
+        } else if let Some(kind) = profile.other_kinds.remove(&self.kind) {
+            profile.samples = kind.samples;
+        } else {
+            return Err(load::no_such_kind(&self.kind, [&profile]));
+        }
         let number = |key| profile.process.get(key).and_then(|text| text.parse().ok());
         self.head.rss = number("rss_bytes").unwrap_or(0.0);
         self.head.period = number("period_bytes").unwrap_or(0.0);
@@ -92,7 +105,8 @@ impl Top {
             .get("command")
             .unwrap_or_default()
             .to_owned();
-        self.sites.look(profile, &self.locator);
+        let is_objects = is_of_objects(Some(&self.kind));
+        self.sites.look(profile, &self.locator, is_objects);
         Ok(())
     }
 
@@ -109,6 +123,7 @@ impl Top {
             lines.push(format!("{live:>10} {growth:>11}  {name}"));
         }
         console::print(&lines.join("\n"));
+        console::MALLOSCOPE.warn(&self.head.hints);
         Ok(())
     }
 
@@ -179,6 +194,7 @@ mod tests {
             interval: 1,
             once: false,
             language: None,
+            kind: MALLOC.to_owned(),
         };
         let mut top = Top::new(&args);
         let none = KeyModifiers::NONE;

@@ -22,6 +22,8 @@ pub struct Head {
     pub period: f64,
     /// The last thing that happened: a dump that was written, an error.
     pub message: String,
+    /// Kinds of samples that hold more than what is shown.
+    pub hints: Vec<String>,
     /// Not looking at the moment.
     pub paused: bool,
 }
@@ -65,8 +67,16 @@ fn keys(head: &Head) -> Line<'static> {
             Style::new().add_modifier(Modifier::DIM),
         ),
         Span::styled(state, Style::new().fg(Color::Yellow)),
-        Span::raw(format!("  {}", head.message)),
+        Span::raw(format!("  {}", message(head))),
     ])
+}
+
+/// What happened last, else the first hint.
+fn message(head: &Head) -> &str {
+    match head.message.as_str() {
+        "" => head.hints.first().map_or("", String::as_str),
+        message => message,
+    }
 }
 
 fn table(sites: &Sites, order: Order) -> Table<'static> {
@@ -152,6 +162,7 @@ mod tests {
             ),
         ]);
         let head = Head {
+            hints: Vec::new(),
             pid: 77,
             command: "./server --port 1".to_owned(),
             rss: 64.0 * 1_048_576.0,

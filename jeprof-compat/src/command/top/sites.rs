@@ -50,8 +50,9 @@ pub struct Sites {
 }
 
 impl Sites {
-    /// Takes another look in. Only stacks that are new are symbolized.
-    pub fn look(&mut self, mut profile: Profile, locator: &Locator) {
+    /// Takes another look in. Only stacks that are new are symbolized; the leaf of one of objects is their
+    /// class.
+    pub fn look(&mut self, mut profile: Profile, locator: &Locator, is_objects: bool) {
         let uptime = profile.process.get("uptime_ms");
         let now = uptime.and_then(|ms| ms.parse().ok()).unwrap_or(0);
         let mut sums: HashMap<String, (f64, u64)> = HashMap::new();
@@ -63,7 +64,7 @@ impl Sites {
                 Some((facts.id, sample.values.inuse_space, facts.samples))
             })
             .collect();
-        self.learn(&mut profile, locator);
+        self.learn(&mut profile, locator, is_objects);
         for (id, bytes, samples) in values {
             let name = self.names.get(&id).cloned().unwrap_or_default();
             let sum = sums.entry(name).or_default();
@@ -72,7 +73,7 @@ impl Sites {
         self.take(now, &sums);
     }
 
-    fn learn(&mut self, profile: &mut Profile, locator: &Locator) {
+    fn learn(&mut self, profile: &mut Profile, locator: &Locator, is_objects: bool) {
         let samples = std::mem::take(&mut profile.samples);
         let is_new = |id: &u64| !self.names.contains_key(id);
         let new: Vec<_> = samples
@@ -92,7 +93,7 @@ impl Sites {
             profile.samples = vec![sample];
             let part = Part { profile, sign: 1.0 };
             let named = NamedProfile::build(&[part], &Selection::default());
-            self.names.insert(id, name(&named));
+            self.names.insert(id, name(&named, is_objects));
         }
     }
 
@@ -163,12 +164,12 @@ impl Sites {
 }
 
 /// The frame to blame, its place and its caller.
-fn name(profile: &NamedProfile) -> String {
+fn name(profile: &NamedProfile, is_objects: bool) -> String {
     let Some(stack) = profile.stacks.first() else {
         return "(no frames)".to_owned();
     };
     let frames: Vec<&Frame> = stack.frames.iter().map(|id| profile.frame(*id)).collect();
-    let at = culprit::position(&frames);
+    let at = culprit::of_stack(&frames, is_objects);
     let frame = frames[at];
     let place = match (&frame.file, frame.line) {
         (Some(file), Some(line)) => format!("{file}:{line}"),

@@ -12,6 +12,7 @@ use profile_format::heap_v2::{
 use profile_format::unbias::Sampling;
 
 use super::assembly::{Assembly, too_big};
+use super::clojure;
 use super::losses::losses;
 use super::{facts, go};
 use crate::profile::model::{Language, Line, Profile, Sample, Values};
@@ -268,6 +269,11 @@ fn managed_line(frame: &ManagedFrame<'_>) -> Line {
         (false, false, _) => format!("{class}.{name}"),
     };
     Line {
+        short: clojure::function(
+            &string(frame.class),
+            &string(frame.name),
+            &string(frame.file),
+        ),
         function,
         file: Some(string(frame.file)).filter(|f| !f.is_empty()),
         line: u32::try_from(frame.line).ok().filter(|&l| l != 0),

@@ -10,6 +10,7 @@
 //! `heaptrack` and `folded`. `assembly` puts a profile together.
 
 mod assembly;
+mod clojure;
 mod contention;
 mod cpu;
 mod facts;

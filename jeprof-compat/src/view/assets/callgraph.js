@@ -1,19 +1,31 @@
 // The call graph: drawn beforehand where the selection is one of the usual, else placed here in
 // layers. Pan with the mouse, zoom with the wheel, a click focuses.
 
+// A suspect has a border of its verdict's colour, which the page inherits to the shadow.
+const SUSPECTS = ".paper { fill: none } .node.suspect rect { stroke: var(--leak); stroke-width: 3.5 } .node.suspect text { font-weight: bold }";
+
 function graphView(data, kind, selection) {
   const drawn = usual(data, kind, selection);
   const svg = drawn ? parsed(data.drawings[drawn]) : layered(data, kind, selection);
   if (!svg) return [element("p", { class: "empty" }, "Nothing.")];
-  svg.prepend(shape("style", {}, data.graph_css + ".paper { fill: none }"));
+  svg.prepend(shape("style", {}, data.graph_css + SUSPECTS));
   const host = element("div", { id: "graph", tabindex: 0, role: "img", "aria-label": "Call graph; the table has the same figures" });
   // Its rules are its own: a shadow keeps them from the page.
   host.attachShadow({ mode: "open" }).append(svg);
+  squeeze(svg);
   const move = pannable(host, svg, text => go({ focus: exactly(text), frame: named(kind, text) }));
   const button = (text, title, click) => element("button", { title, "aria-label": title, click }, text);
   const note = drawn ? "" : " Placed by the page.";
   return [element("p", { class: "line tools" }, button("+", "Larger", () => move.zoom(1 / 1.4)), button("−", "Smaller", () => move.zoom(1.4)), button("Whole", "The whole graph", move.whole),
     element("span", {}, "Drag to move, wheel to zoom; a click leaves the paths through a box, then s shows its callers and callees." + note)), host];
+}
+
+// Where another font stands in, text that came out too wide is squeezed into its box.
+function squeeze(svg) {
+  requestAnimationFrame(() => svg.querySelectorAll("text[data-room]").forEach(text => {
+    const room = +text.dataset.room;
+    if (text.getComputedTextLength() > room) { text.setAttribute("textLength", room); text.setAttribute("lengthAdjust", "spacingAndGlyphs"); }
+  }));
 }
 
 // The frame of a whole name, as the title of a box has it.
@@ -37,7 +49,7 @@ function parsed(text) {
   return svg;
 }
 
-const MOST_BOXES = 50;
+const MOST_BOXES = 30;
 
 // What is drawn: the heaviest frames, and the calls between them; dashed those past left-out ones.
 function callsOf(kind, selection) {
@@ -65,6 +77,23 @@ function callsOf(kind, selection) {
   const edges = [...calls.values()].filter(edge => Math.abs(edge.value) > whole / 1000)
     .sort((x, y) => Math.abs(y.value) - Math.abs(x.value) || x.from.frame - y.from.frame || x.to.frame - y.to.frame);
   return { boxes: [...boxes.values()], edges, whole };
+}
+
+// Runs of boxes in which each calls only the next, with all it has, are one box: analysis/graph/fold.rs.
+function folded(kind, { boxes, edges, whole }, suspects) {
+  const same = (x, y) => Math.abs(x - y) <= 0.02 * Math.abs(y);
+  for (const box of boxes) { box.folded = []; box.suspect = suspects.has(box.frame); }
+  const out = box => edges.filter(e => e.from === box && e.to !== box), into = box => edges.filter(e => e.to === box && e.from !== box);
+  const passes = box => !box.suspect && !kind.frames.mine[box.frame] && Math.abs(box.flat) <= 0.02 * Math.abs(box.value);
+  const next = box => { const [edge, more] = out(box); return edge && !more && into(edge.to).length === 1 && same(box.value, edge.value) && same(edge.to.value, edge.value) ? edge.to : null; };
+  const gone = new Set(), isInner = new Set(boxes.filter(passes).map(next));
+  for (const first of boxes) {
+    if (isInner.has(first) || !passes(first)) continue;
+    for (let box = next(first); box && passes(box) && box !== first; box = next(box)) { first.folded.push(box.frame); gone.add(box); first.last = box; }
+  }
+  const kept = edges.filter(e => !gone.has(e.to));
+  for (const box of boxes) if (box.last) for (const edge of kept) if (edge.from === box.last) edge.from = box;
+  return { boxes: boxes.filter(box => !gone.has(box)), edges: kept, whole };
 }
 
 // Ranks by the longest way from a root; a call that closes a circle is not asked.
@@ -104,23 +133,28 @@ function bends(edges) {
   return out;
 }
 
-const GAP = 24, BETWEEN = 44;
+const GAP = 24, BETWEEN = 34;
 
-// Letters follow the flat value, as in jeprof's pictures.
+// Letters follow the flat value, but none are three times as large as others, and the program's own
+// are read when the rest is not: Letters::LEVEL of view/picture/node_label.rs.
+const SMALLEST = 12, GROWS = 22, OWN = 18, SUSPECT = 21;
+
 function label(data, kind, box, whole, isObjects) {
-  const size = 8.5 + 40 * Math.sqrt(Math.min(1, Math.abs(box.flat) / whole));
+  const least = box.suspect ? SUSPECT : kind.frames.mine[box.frame] ? OWN : SMALLEST;
+  const size = Math.max(least, SMALLEST + GROWS * Math.sqrt(Math.min(1, Math.abs(box.flat) / whole)));
   box.name = kind.frames.name[box.frame];
   const figure = box.flat === box.value ? amount(box.value, isObjects) : `${amount(box.flat, isObjects)} of ${amount(box.value, isObjects)}`;
   // The package of a class stands over it.
   const own = kind.frames.own[box.frame], part = (...ends) => fit(data, box.name.slice(...ends), 290);
-  box.lines = [[part(own), size], [figure, Math.max(8, size * 0.75)]];
-  if (own) box.lines.unshift([part(0, own), Math.max(8, size * 0.6)]);
+  box.lines = [[part(own), size], [figure, Math.max(SMALLEST, size * 0.75)]];
+  if (own) box.lines.unshift([part(0, own), Math.max(SMALLEST, size * 0.6)]);
+  if (box.folded.length) box.lines.splice(-1, 0, [`⋮ and ${box.folded.length} more, the last`, SMALLEST], [fit(data, kind.frames.name[box.folded.at(-1)], 290), size]);
   box.width = Math.max(...box.lines.map(([text, size]) => textWidth(data, text) / data.font * size)) + 14;
   box.height = box.lines.reduce((sum, [, size]) => sum + size * 1.25, 8);
 }
 
 function layered(data, kind, selection) {
-  const { boxes, edges, whole } = callsOf(kind, selection), layers = [];
+  const { boxes, edges, whole } = folded(kind, callsOf(kind, selection), suspectsOf(data, kind)), layers = [];
   if (!boxes.length) return null;
   rank(boxes, edges);
   for (const box of boxes) label(data, kind, box, whole, selection.isObjects);
@@ -164,11 +198,12 @@ function spread(layer) {
 
 function boxOf(kind, box, whole, selection) {
   const noise = isNoise(selection, box.value, box.variance, box.samples), band = state.value === "bytes" && box.variance > 0 ? " ± " + amount(1.96 * Math.sqrt(box.variance)) : "";
-  const text = [kind.frames.full[box.frame] || box.name, placeOf(kind, box.frame), box.lines.at(-1)[0] + band, box.samples ? `${box.samples} samples` : "", noise ? "n.s.: within noise" : ""].filter(Boolean).join("\n");
-  const group = shape("g", { class: "node " + heat(box.value, whole), opacity: noise ? 0.5 : 1 }, shape("title", {}, text),
+  let text = [kind.frames.full[box.frame] || box.name, placeOf(kind, box.frame), box.lines.at(-1)[0] + band, box.samples ? `${box.samples} samples` : "", noise ? "n.s.: within noise" : ""].filter(Boolean).join("\n");
+  for (const frame of box.folded) text += "\n→ " + (kind.frames.full[frame] || kind.frames.name[frame]);
+  const group = shape("g", { class: "node " + heat(box.value, whole) + (box.suspect ? " suspect" : ""), opacity: noise ? 0.5 : 1 }, shape("title", {}, text),
     shape("rect", { x: box.x - box.width / 2, y: box.y, width: box.width, height: box.height }));
   let y = box.y + 4;
-  for (const [line, size] of box.lines) { y += size * 1.25; group.append(shape("text", { x: box.x, y: y - size * 0.3, "font-size": size, "text-anchor": "middle" }, line)); }
+  for (const [line, size] of box.lines) { y += size * 1.25; group.append(shape("text", { x: box.x, y: y - size * 0.3, "font-size": size, "text-anchor": "middle", "data-room": box.width - 4 }, line)); }
   return group;
 }
 
@@ -203,7 +238,7 @@ function heat(value, whole) {
 }
 
 // Smallest scale at which letters can be read, and the one that is taken where the whole is smaller.
-const READABLE = 0.6, LOOK = 0.85;
+const READABLE = 0.45, LOOK = 0.75;
 
 function pannable(host, svg, choose) {
   const box = svg.viewBox.baseVal, whole = [box.x, box.y, box.width, box.height];

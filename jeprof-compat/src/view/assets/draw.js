@@ -1,10 +1,33 @@
 // Draws a tree as SVG: the icicle downwards, or upwards for callers. The look is that of
 // view/picture/flame.rs; hues come from there.
 
+// Widths of letters in the font that is there, whatever stands in for the one that was asked for; each is
+// asked for once.
+const letters = new Map();
+let ruler;
+
 function textWidth(data, text) {
+  if (ruler === undefined) {
+    ruler = document.createElement("canvas").getContext("2d");
+    if (ruler) ruler.font = `${data.font}px ${data.family}`;
+  }
   let sum = 0;
-  for (const c of text) sum += data.widths[c.codePointAt(0) - 32] ?? 1000;
-  return sum / 1000 * data.font;
+  for (const c of text) {
+    let width = letters.get(c);
+    if (width === undefined) letters.set(c, width = ruler ? ruler.measureText(c).width : (data.widths[c.codePointAt(0) - 32] ?? 1000) / 1000 * data.font);
+    sum += width;
+  }
+  return sum;
+}
+
+// Frames under suspicion, by their number, with the verdict and the rank of the first card.
+function suspectsOf(data, kind) {
+  const out = new Map();
+  data.suspects.forEach((suspect, at) => {
+    const frame = suspect.kind === kind.name && ["leak", "growing"].includes(suspect.verdict) ? kind.frames.name.indexOf(suspect.culprit) : -1;
+    if (frame >= 0 && !out.has(frame)) out.set(frame, { verdict: suspect.verdict, rank: at + 1 });
+  });
+  return out;
 }
 
 // As much of a name as has room: its end says more than its beginning.
@@ -17,12 +40,8 @@ function fit(data, name, room) {
   return letters.length - start < 2 ? "" : "…" + letters.slice(start).join("");
 }
 
-// Where another font stands in, a name may come out a fifth wider: one that would then leave its
-// frame is told how wide to be.
-function held(data, label, room) {
-  const width = textWidth(data, label);
-  return width * 1.25 <= room ? {} : { textLength: width.toFixed(1), lengthAdjust: "spacingAndGlyphs" };
-}
+// Kerning may still make a label wider than its letters: then it is told how wide to be.
+const held = (data, label, room) => textWidth(data, label) > room - 6 ? { textLength: Math.min(room, textWidth(data, label)).toFixed(1), lengthAdjust: "spacingAndGlyphs" } : {};
 
 const NARROWEST = 1.5, ROW_WORTH = 20;
 
@@ -62,17 +81,22 @@ function drawTree(data, kind, selection, options) {
   const height = rows * data.row;
   const svg = shape("svg", { class: "flame", viewBox: `0 0 ${width} ${height}`, role: "tree", "aria-label": options.title, "font-family": data.family, "font-size": data.font });
   svg.append(hatch());
+  const suspects = suspectsOf(data, kind);
   for (const [node, x, size, row, isAbove] of placed) {
     const frame = tree.frame[node], name = frame < 0 ? options.title : kind.frames.name[frame];
     const noise = isNoise(selection, tree.value[node], tree.variance[node], tree.samples[node]);
     const look = direction && frame >= 0 ? direction : "m" + (frame < 0 ? 7 : kind.frames.hue[frame]);
     const classes = ["frame", look, isAbove && "above", noise && "noise", frame >= 0 && options.found[frame] && "found"];
+    const suspect = suspects.get(frame);
+    if (suspect) classes.push("suspect", suspect.verdict);
     const y = (options.upwards ? rows - 1 - row : row) * data.row;
     const group = shape("g", { class: classes.filter(Boolean).join(" "), role: "treeitem", tabindex: node === root ? 0 : -1, "aria-level": row + 1,
-      "aria-label": `${name}, ${amount(tree.value[node], selection.isObjects)}` });
+      "aria-label": `${name}, ${amount(tree.value[node], selection.isObjects)}${suspect ? ", suspect " + suspect.rank : ""}` });
     group.append(shape("rect", { x: x.toFixed(1), y, width: Math.max(0.4, size - 0.6).toFixed(1), height: data.row - 1 }));
-    const label = fit(data, name, size - 8);
-    if (label) { const text = shape("text", { x: (x + 4).toFixed(1), y: (y + data.row * 0.68).toFixed(1), ...held(data, label, size - 5) }); text.textContent = label; group.append(text); }
+    const flag = suspect && size > 60 ? `${suspect.verdict === "leak" ? "LEAK" : "GROWS"} ${suspect.rank}` : "", room = size - (flag ? textWidth(data, flag) + 16 : 0);
+    if (flag) group.append(shape("text", { class: "flag", x: (x + size - 6).toFixed(1), y: (y + data.row * 0.68).toFixed(1), "text-anchor": "end" }, flag));
+    const label = fit(data, name, room - 8);
+    if (label) { const text = shape("text", { x: (x + 4).toFixed(1), y: (y + data.row * 0.68).toFixed(1), ...held(data, label, room - 5) }); text.textContent = label; group.append(text); }
     group.tip = () => describe(kind, selection, tree, node, name, direction);
     group.frame = frame; group.node = node;
     svg.append(group);

@@ -39,6 +39,7 @@ function buildBar(data) {
   const button = (text, title, click) => element("button", { title, click }, text);
   const modules = new Set(data.kinds.flatMap(kind => kind.frames.module.map(m => kind.strings[m])));
   const threads = new Set(data.kinds.flatMap(kind => kind.threads.length ? kind.thread_names : []));
+  const pools = [...new Set(data.kinds.flatMap(kind => kind.pools))].filter(Boolean).sort().map(pool => [pool, "all of " + pool]);
   const options = set => [...set].filter(Boolean).sort().map(text => [text, text]);
   const bounds = data.kinds[0].age_bounds.map(bound => [String(bound), "older than " + clock(bound)]);
   const values = [["bytes", "bytes live"], ["objects", "blocks live"], ["allocated", "bytes allocated"]].filter(v => v[0] === "bytes" || data.kinds.some(kind => kind["has_" + v[0]]));
@@ -57,7 +58,7 @@ function buildBar(data) {
       button("?", "Keys", help))),
     element("details", { class: "filters", open: !isNarrow() }, element("summary", {}, "Search and filters"), line(field("q", "Search", { placeholder: "regexp  /" }), field("focus", "Focus", { placeholder: "only paths with" }), field("ignore", "Ignore", { placeholder: "no paths with" }), field("hide", "Hide", { placeholder: "frames" }),
       modules.size > 2 && choice("module", "Module", [["", "any module"], ...options(modules)]),
-      threads.size > 1 && choice("thread", "Thread", [["", "any thread"], ...options(threads)]),
+      threads.size > 1 && choice("thread", "Thread", [["", "any thread"], ...pools, ...options(threads)]),
       choice("size", "Block", Object.entries(SIZES)),
       bounds.length > 0 && choice("age", "Age", [["", "any age"], ...bounds]),
       choice("turn", "From", [["", "the root"], ["leaf", "the allocation"]]),

@@ -38,10 +38,15 @@ function olderThan(kind, dump, stack, seconds) {
   return sum;
 }
 
-// Share of every stack's bytes that a thread holds.
+// Share of every stack's bytes that a thread holds, or a pool of threads.
 function ofThread(kind, dump, name) {
-  const shares = new Float32Array(kind.leaf.length), thread = kind.thread_names.indexOf(name);
-  for (const list of kind.threads.slice(0, dump + 1)) eachPart(list, (stack, part, share) => { if (part === thread) shares[stack] = share; });
+  const shares = new Float32Array(kind.leaf.length);
+  kind.thread_names.forEach((title, thread) => {
+    if (title !== name && kind.pools[thread] !== name) return;
+    const own = new Float32Array(kind.leaf.length);
+    for (const list of kind.threads.slice(0, dump + 1)) eachPart(list, (stack, part, share) => { if (part === thread) own[stack] = share; });
+    own.forEach((share, stack) => shares[stack] += share);
+  });
   return shares;
 }
 

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 
+use crate::profile::threads;
 use crate::report::{Cell, Kind, Report, ReportFrame};
 use crate::view::picture::{flame, hue, names, svg, text_width};
 
@@ -65,6 +66,7 @@ fn kind(kind: &Kind) -> Value {
         "full": frames.iter().map(|f| f.full.as_deref().unwrap_or("")).collect::<Vec<_>>(),
         "module": all.clone().map(|at| strings.id(module(at))).collect::<Vec<_>>(),
         "file": frames.iter().map(|f| strings.id(f.file.as_deref())).collect::<Vec<_>>(),
+        "mine": frames.iter().map(|f| u8::from(f.is_own)).collect::<Vec<_>>(),
         "own": frames.iter().map(own_part).collect::<Vec<_>>(),
         "line": frames.iter().map(|f| f.line.unwrap_or(0)).collect::<Vec<_>>(),
         "hue": all.map(|at| hue(at).unwrap_or(hue::rest())).collect::<Vec<_>>(),
@@ -85,7 +87,8 @@ fn kind(kind: &Kind) -> Value {
         "age_bounds": kind.age_bounds,
         "ages": ages(kind),
         "thread_names": kind.threads,
-        "threads": threads(kind),
+        "pools": pools(kind),
+        "threads": thread_shares(kind),
     })
 }
 
@@ -150,13 +153,27 @@ fn ages(kind: &Kind) -> Vec<Vec<u64>> {
 }
 
 /// Live bytes by thread; nothing where there is no other.
-fn threads(kind: &Kind) -> Vec<Vec<u64>> {
+fn thread_shares(kind: &Kind) -> Vec<Vec<u64>> {
     if kind.threads.len() < 2 {
         return Vec::new();
     }
     shares(kind, |cell| cell.threads.clone())
         .map(flat)
         .collect()
+}
+
+/// The pool of each thread, empty where it is in none.
+fn pools(kind: &Kind) -> Vec<String> {
+    let name = |title: &String| {
+        title
+            .split_once(' ')
+            .map_or("", |(_, name)| name)
+            .to_owned()
+    };
+    let names: Vec<String> = kind.threads.iter().map(name).collect();
+    let pools = threads::pools(names.iter().map(String::as_str));
+    let pool = |name: &String| pools.get(name).cloned().unwrap_or_default();
+    names.iter().map(pool).collect()
 }
 
 /// For each dump `(stack, part, thousandths)`: those that are others than at the dump before.
@@ -277,7 +294,7 @@ mod tests {
             stacks: vec![stack(first), stack(second)],
             ..Kind::default()
         };
-        let found = threads(&kind);
+        let found = thread_shares(&kind);
         let wanted: [&[u64]; 4] = [
             &[0, 0, 750, 0, 1, 250],
             &[1, 1, 1000],

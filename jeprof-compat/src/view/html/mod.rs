@@ -9,24 +9,20 @@
 //! `xml::escape`, in the script they only ever become text nodes, and the page's policy forbids
 //! every connection.
 
+mod account;
+mod cards;
 mod data;
+mod drawings;
 mod neighbours;
 mod summary;
 mod timeline;
 
 use crate::view::picture::flame::{self, Path};
 use crate::view::picture::hue;
-use crate::view::picture::svg;
-use crate::view::picture::svg::Caption;
 use crate::view::picture::xml;
 
-use crate::analysis::graph::{Graph, Trim};
 use crate::figures::units::Unit;
-use crate::report::{Kind, Report, ReportFrame, Stack};
-use crate::stacks::naming::{Frame, FrameKind};
-use crate::stacks::{FrameId, NamedProfile, NamedStack};
-use crate::view::picture::layout::Layered;
-use data::Drawing;
+use crate::report::{Kind, Report};
 
 const CSS: [&str; 2] = [
     include_str!("../assets/page.css"),
@@ -70,17 +66,25 @@ pub fn render(report: &Report) -> String {
             "processes" => out += &neighbours::section(report),
             "facts" => out += &summary::facts(report),
             "timeline" => out += &timeline::section(report),
-            "account" => out += &summary::account(report),
-            "suspects" => out += &summary::suspects(report),
+            "evidence" => out += &evidence(report),
             "flame" => out += &static_flame(report),
             "notes" => out += &summary::notes(report),
-            "data" => out += &data::pack(report, &drawings(report)),
+            "data" => out += &data::pack(report, &drawings::all(report)),
             "script" => out += &SCRIPTS.concat(),
             _ => {}
         }
         rest = after;
     }
     out + rest
+}
+
+/// Where something grows, who does it; where nothing does, first where the memory is.
+fn evidence(report: &Report) -> String {
+    let (cards, account) = (cards::section(report), account::section(report));
+    match report.conclusion.verdict.is_growth() {
+        true => cards + &account,
+        false => account + &cards,
+    }
 }
 
 /// What the first kind held at the last dump.
@@ -116,86 +120,4 @@ fn frames_up(kind: &Kind, leaf: u32) -> impl Iterator<Item = u32> {
         at = node.parent;
         Some(node.frame)
     })
-}
-
-/// Suspects whose call graphs are drawn beforehand.
-const DRAWN_SUSPECTS: usize = 3;
-
-/// The call graphs of the selections that most readers start from: all of a kind, and the paths of
-/// the first suspects.
-fn drawings(report: &Report) -> Vec<Drawing> {
-    let mut out = Vec::new();
-    for kind in &report.kinds {
-        let suspects = report.suspects.iter().take(DRAWN_SUSPECTS);
-        let culprits = suspects.filter(|s| s.kind == kind.name);
-        let focuses = std::iter::once(None).chain(culprits.map(|s| Some(s.culprit.as_str())));
-        for focus in focuses {
-            draw(report, kind, focus, &mut out);
-        }
-    }
-    out
-}
-
-fn draw(report: &Report, kind: &Kind, focus: Option<&str>, out: &mut Vec<Drawing>) {
-    let has = |stack: &Stack, name: &str| {
-        frames_up(kind, stack.node).any(|f| kind.frames[f as usize].name == name)
-    };
-    let is_in = |stack: &Stack| focus.is_none_or(|name| has(stack, name));
-    let last = |stack: &Stack| stack.cells.last().map_or(0.0, |c| c.bytes);
-    let first = |stack: &Stack| stack.cells.first().map_or(0.0, |c| c.bytes);
-    let mut wanted = vec![("live", profile(kind, is_in, last))];
-    if report.timeline.dumps.len() > 1 {
-        let growth = profile(kind, is_in, |stack| last(stack) - first(stack));
-        wanted.push(("growth", growth));
-    }
-    for (name, profile) in wanted.into_iter().filter(|w| !w.1.stacks.is_empty()) {
-        let graph = Graph::build(&profile, &Trim::default());
-        let caption = Caption {
-            program: &report.header.program,
-            unit: Unit::Megabytes,
-            kind: None,
-        };
-        let focus = focus.map_or_else(String::new, |focus| format!("/{focus}"));
-        out.push(Drawing {
-            key: format!("{}/{name}{focus}", kind.name),
-            svg: svg::drawing(&graph, &caption, &Layered),
-        });
-    }
-}
-
-/// A kind as the call graph wants it.
-fn profile(
-    kind: &Kind,
-    is_in: impl Fn(&Stack) -> bool,
-    value: impl Fn(&Stack) -> f64,
-) -> NamedProfile {
-    let frame = |frame: &ReportFrame| Frame {
-        name: frame.name.clone(),
-        full: frame.full.clone().unwrap_or_else(|| frame.name.clone()),
-        system: false,
-        module: frame.module.clone(),
-        file: frame.file.clone(),
-        line: frame.line,
-        is_class: frame.kind == "class",
-        kind: match frame.kind {
-            "unresolved" => FrameKind::Unresolved,
-            "managed" | "class" => FrameKind::Managed,
-            _ => FrameKind::Native,
-        },
-        ..Frame::default()
-    };
-    let stack = |stack: &Stack| NamedStack {
-        frames: frames_up(kind, stack.node).map(FrameId).collect(),
-        value: value(stack),
-        samples: stack.cells.last().map(|c| c.samples.min(u32::MAX.into())),
-    };
-    let stacks = kind.stacks.iter().filter(|s| is_in(s));
-    let stacks: Vec<NamedStack> = stacks.map(stack).collect();
-    NamedProfile {
-        frames: kind.frames.iter().map(frame).collect(),
-        total: stacks.iter().map(|s| s.value).sum(),
-        stacks: stacks.into_iter().filter(|s| s.value != 0.0).collect(),
-        value: crate::profile::model::ValueKind::InuseSpace,
-        ..NamedProfile::default()
-    }
 }

@@ -7,7 +7,7 @@ use crate::analysis::graph::{Edge, Graph, Node};
 use crate::figures::units::percent;
 use crate::stacks::naming::{Frame, FrameKind};
 use crate::view::picture::names;
-use crate::view::picture::node_label::font_size;
+use crate::view::picture::node_label::Letters;
 use crate::view::picture::svg::Caption;
 
 /// The whole file.
@@ -71,7 +71,7 @@ impl Dot<'_> {
             name(&node.frame),
             self.value(node.flat),
             share(node.flat),
-            font_size(node.flat, self.graph.shown),
+            Letters::default().size(node, self.graph.shown),
         )
     }
 
@@ -167,6 +167,7 @@ mod tests {
             program: "prog",
             unit: Unit::Megabytes,
             kind: None,
+            ..Caption::default()
         };
         assert_eq!(
             render(&graph, &caption),

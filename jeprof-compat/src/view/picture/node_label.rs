@@ -1,6 +1,6 @@
 //! What is written into a box of the call graph, line by line, and how big the box gets by it. Pure.
 
-use crate::analysis::graph::{Graph, Node};
+use crate::analysis::graph::{Graph, Node, Role};
 use crate::figures::amount::{amount, percent};
 use crate::figures::units::Unit;
 use crate::stacks::naming::{Frame, FrameKind};
@@ -24,27 +24,66 @@ pub(super) struct Line {
     pub(super) baseline: f64,
 }
 
-const SMALLEST: f64 = 8.0;
+/// How letters follow the flat value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Letters {
+    /// Of a box in which nothing is asked for.
+    smallest: f64,
+    /// What is added for the whole.
+    grows: f64,
+    /// The least of the program's own boxes, and of those under suspicion.
+    own: f64,
+    suspect: f64,
+}
+
+impl Default for Letters {
+    /// jeprof's famous look: the area of the letters follows the flat value.
+    fn default() -> Self {
+        Letters {
+            smallest: 8.0,
+            grows: 50.0,
+            own: 8.0,
+            suspect: 8.0,
+        }
+    }
+}
+
+impl Letters {
+    /// Of a picture that is read as a whole: no letters are three times as large as others, and the program's
+    /// own names are read when the rest is not.
+    pub const LEVEL: Letters = Letters {
+        smallest: 12.0,
+        grows: 22.0,
+        own: 18.0,
+        suspect: 21.0,
+    };
+
+    /// Of the name of a box.
+    pub(super) fn size(&self, node: &Node, shown: f64) -> f64 {
+        let share = if shown == 0.0 {
+            0.0
+        } else {
+            (node.flat / shown).abs().min(1.0)
+        };
+        let least = match node.role {
+            Role::Other => self.smallest,
+            Role::Own => self.own,
+            Role::Suspect => self.suspect,
+        };
+        (self.smallest + self.grows * share.sqrt()).max(least)
+    }
+}
+
 /// Names wrap at this many characters up to [`WIDE_FONT`], earlier above.
 const COLUMNS: f64 = 40.0;
 const WIDE_FONT: f64 = 18.0;
 const LINE_HEIGHT: f64 = 1.18;
 const DESCENT: f64 = 0.3;
 
-/// jeprof's famous look: the area of the letters follows the flat value.
-pub(super) fn font_size(flat: f64, shown: f64) -> f64 {
-    let share = if shown == 0.0 {
-        0.0
-    } else {
-        (flat / shown).abs().min(1.0)
-    };
-    SMALLEST + 50.0 * share.sqrt()
-}
-
 /// Name, source of a managed frame, flat value, cumulative value.
-pub(super) fn label(graph: &Graph, node: &Node, unit: Unit) -> Label {
-    let main = font_size(node.flat, graph.shown);
-    let side = (main * 0.6).max(SMALLEST);
+pub(super) fn label(graph: &Graph, node: &Node, unit: Unit, letters: &Letters) -> Label {
+    let main = letters.size(node, graph.shown);
+    let side = (main * 0.6).max(letters.smallest);
     let columns = (COLUMNS * WIDE_FONT / main).clamp(16.0, COLUMNS) as usize;
     let name = names::wrap(
         &node.frame.name,
@@ -52,7 +91,15 @@ pub(super) fn label(graph: &Graph, node: &Node, unit: Unit) -> Label {
         columns,
         (COLUMNS * WIDE_FONT / side).clamp(16.0, COLUMNS) as usize,
     );
-    let mut builder = Builder::default();
+    let mut builder = Builder {
+        // The style sheet has them in bold.
+        wider: if node.role == Role::Suspect {
+            1.13
+        } else {
+            1.0
+        },
+        ..Builder::default()
+    };
     for text in name.place {
         builder.push(vec![Span { text, dim: true }], side);
     }
@@ -62,7 +109,14 @@ pub(super) fn label(graph: &Graph, node: &Node, unit: Unit) -> Label {
     if let Some(text) = source(&node.frame) {
         builder.push(vec![Span { text, dim: true }], side);
     }
-    let figure = (main * 0.75).max(SMALLEST);
+    if let Some(last) = node.folded.last() {
+        let text = format!("⋮ and {} more, the last", node.folded.len());
+        builder.push(vec![Span { text, dim: true }], side);
+        for spans in names::wrap(&last.name, last.is_class, columns, columns).own {
+            builder.push(spans, main);
+        }
+    }
+    let figure = (main * 0.75).max(letters.smallest);
     let value = |v: f64| format!("{} ({})", amount(v, unit), percent(v, graph.shown));
     for text in figures(node, value) {
         builder.push(vec![Span { text, dim: false }], figure);
@@ -75,7 +129,10 @@ pub(super) fn label(graph: &Graph, node: &Node, unit: Unit) -> Label {
 fn source(frame: &Frame) -> Option<String> {
     const MOST: usize = 60;
     let file = frame.file.as_deref()?;
-    if frame.kind != FrameKind::Managed || frame.name != frame.full {
+    // The name of a line has its place in it, and that of a file is it.
+    let has_place = frame.name == file
+        || frame.name.len() > frame.full.len() && frame.name.starts_with(&frame.full);
+    if frame.kind != FrameKind::Managed || has_place {
         return None;
     }
     let name = file.rsplit('/').next().unwrap_or(file);
@@ -104,6 +161,8 @@ struct Builder {
     lines: Vec<Line>,
     width: f64,
     height: f64,
+    /// Than letters of plain weight.
+    wider: f64,
 }
 
 impl Builder {
@@ -112,7 +171,7 @@ impl Builder {
             .iter()
             .map(|s| text_width::width(&s.text, font_size))
             .sum();
-        self.width = self.width.max(width);
+        self.width = self.width.max(width * self.wider);
         self.height += font_size * LINE_HEIGHT;
         self.lines.push(Line {
             spans,
@@ -139,14 +198,59 @@ impl Builder {
 
 #[cfg(test)]
 mod tests {
-    use super::font_size;
+    use super::*;
+
+    fn node(flat: f64, role: Role) -> Node {
+        Node {
+            frame: Frame::default(),
+            flat,
+            cumulative: 100.0,
+            samples: None,
+            role,
+            folded: Vec::new(),
+        }
+    }
 
     #[test]
     fn the_font_follows_the_flat_value_as_in_jeprof() {
-        assert_eq!(font_size(0.0, 100.0), 8.0);
-        assert_eq!(font_size(25.0, 100.0), 33.0);
-        assert_eq!(font_size(100.0, 100.0), 58.0);
-        assert_eq!(font_size(-100.0, 100.0), 58.0);
-        assert_eq!(font_size(1.0, 0.0), 8.0);
+        let size =
+            |flat: f64, shown: f64| Letters::default().size(&node(flat, Role::Suspect), shown);
+        assert_eq!(size(0.0, 100.0), 8.0);
+        assert_eq!(size(25.0, 100.0), 33.0);
+        assert_eq!(size(100.0, 100.0), 58.0);
+        assert_eq!(size(-100.0, 100.0), 58.0);
+        assert_eq!(size(1.0, 0.0), 8.0);
+    }
+
+    #[test]
+    fn level_letters_are_within_a_factor_of_three() {
+        let size = |flat: f64, role| Letters::LEVEL.size(&node(flat, role), 100.0);
+        assert!(size(100.0, Role::Other) < 3.0 * size(0.0, Role::Other));
+        assert!(size(0.0, Role::Own) > 1.4 * size(0.0, Role::Other));
+        assert!(size(0.0, Role::Suspect) > size(0.0, Role::Own));
+    }
+
+    #[test]
+    fn a_box_that_stands_for_others_says_so() {
+        let mut node = node(0.0, Role::Other);
+        node.frame.name = "start".to_owned();
+        let named = |name: &str| Frame {
+            name: name.to_owned(),
+            ..Frame::default()
+        };
+        node.folded = vec![named("init"), named("main")];
+        let graph = Graph {
+            shown: 100.0,
+            ..Graph::default()
+        };
+        let label = label(&graph, &node, Unit::Megabytes, &Letters::LEVEL);
+        let text = |line: &Line| {
+            line.spans
+                .iter()
+                .map(|s| s.text.as_str())
+                .collect::<String>()
+        };
+        let lines: Vec<String> = label.lines.iter().map(text).collect();
+        assert_eq!(lines[..3], ["start", "⋮ and 2 more, the last", "main"]);
     }
 }

@@ -12,11 +12,12 @@ use std::path::Path;
 use crate::view::picture::arrow;
 use crate::view::picture::colour;
 use crate::view::picture::legend::Legend;
+pub use crate::view::picture::node_label::Letters;
 use crate::view::picture::node_label::{self, Label};
 use crate::view::picture::text_width::{self, FONT_FAMILY};
 use crate::view::picture::xml;
 
-use crate::analysis::graph::{Edge, Graph, Node};
+use crate::analysis::graph::{Edge, Graph, Node, Role};
 use crate::figures::amount::{amount, percent};
 use crate::figures::units::Unit;
 use crate::figures::words;
@@ -39,6 +40,8 @@ pub struct Caption<'a> {
     pub unit: Unit,
     /// What is counted, where it is not malloc.
     pub kind: Option<&'a KindTitle>,
+    /// How large names are.
+    pub letters: Letters,
 }
 
 /// The whole file.
@@ -67,7 +70,7 @@ fn written(
     let labels: Vec<Label> = graph
         .nodes
         .iter()
-        .map(|node| node_label::label(graph, node, caption.unit))
+        .map(|node| node_label::label(graph, node, caption.unit, &caption.letters))
         .collect();
     let picture = Picture {
         graph,
@@ -188,6 +191,14 @@ impl Picture<'_> {
             lines.push(format!("Focusing on: {} ({share})", amount(shown, unit)));
         }
         lines.extend(self.dropped());
+        if self
+            .graph
+            .nodes
+            .iter()
+            .any(|node| node.role == Role::Suspect)
+        {
+            lines.push("Thick border: under suspicion".to_owned());
+        }
         if self.graph.edges.iter().any(|edge| edge.residual) {
             lines.push("Dashed: by way of dropped boxes".to_owned());
         }
@@ -226,7 +237,12 @@ impl Picture<'_> {
     fn node(&self, out: &mut String, node: &Node, label: &Label, middle: Point) -> fmt::Result {
         let Size { width, height } = label.size;
         let (left, top) = (middle.x - width / 2.0, middle.y - height / 2.0);
-        let class = colour::class(node.cumulative, self.graph.shown);
+        let heat = colour::class(node.cumulative, self.graph.shown);
+        let class = match node.role {
+            Role::Suspect => format!("{heat} suspect"),
+            Role::Own => format!("{heat} own"),
+            Role::Other => heat,
+        };
         writeln!(
             out,
             "<g class=\"node {class}\"><title>{}</title>\
@@ -274,6 +290,9 @@ impl Picture<'_> {
         );
         if let Some(samples) = node.samples {
             text += &format!("\nfrom {}", words::count(samples, "sample"));
+        }
+        for frame in &node.folded {
+            text += &format!("\n→ {}", frame.full);
         }
         text
     }

@@ -1,16 +1,19 @@
 //! A suspect as a person reads of it: where it is, what it does, and what to do about it. Pure.
 
 use super::conclusion::advice;
-use super::place::{class, file, place};
+use super::place::{Keeper, class, file, place};
 use super::reason::reason;
 use crate::analysis::suspects::{self, Case, Judged, Paths, Survivors, Verdict};
 use crate::figures::{Estimate, words};
 use crate::profile::model::MALLOC;
-use crate::report::{StackFrame, Suspect};
-use crate::stacks::culprit;
+use crate::report::{Lifetime, StackFrame, Suspect};
 use crate::stacks::naming::Frame;
+use crate::stacks::{culprit, retaining};
 
 const HOUR: f64 = 3600.0;
+
+/// How many threads or pools of a suspect are named.
+const THREADS: usize = 4;
 
 /// The card of a group.
 pub fn suspect(case: &Case<'_>, judged: &Judged) -> Suspect {
@@ -45,6 +48,8 @@ pub fn suspect(case: &Case<'_>, judged: &Judged) -> Suspect {
         survival: survivors.map(|s| s.now as f64 / s.then as f64),
         ages: judged.evidence.births.iter().map(|b| b.bytes).collect(),
         history: suspects::live(paths, &group.members),
+        lifetimes: lifetimes(judged),
+        threads: threads(case, judged),
         stack: stack(paths, heaviest),
         keywords: keywords(culprit),
         advice: tips(case, judged, survivors),
@@ -65,6 +70,25 @@ fn sentence(case: &Case<'_>, judged: &Judged) -> String {
     }
 }
 
+fn lifetimes(judged: &Judged) -> Vec<Lifetime> {
+    let octaves = judged.evidence.lifetimes().into_iter();
+    octaves
+        .map(|(from_ms, bytes)| Lifetime { from_ms, bytes })
+        .collect()
+}
+
+/// Threads that a reader knows by name; of a program with one thread nothing is to be said.
+fn threads(case: &Case<'_>, judged: &Judged) -> Vec<(String, f64)> {
+    let profile = case.paths.process.last();
+    let has_names = profile.threads.iter().any(|(_, name)| !name.is_empty());
+    if profile.threads.len() < 2 || !has_names {
+        return Vec::new();
+    }
+    let mut shares = profile.thread_shares(&case.paths.samples(&judged.group.members));
+    shares.truncate(THREADS);
+    shares
+}
+
 fn tips(case: &Case<'_>, judged: &Judged, survivors: Option<Survivors>) -> Vec<String> {
     let mut tips = Vec::new();
     if let Some(origin) = case.origin(judged) {
@@ -74,6 +98,12 @@ fn tips(case: &Case<'_>, judged: &Judged, survivors: Option<Survivors>) -> Vec<S
     }
     if let Some(class) = class(case, judged) {
         tips.push(format!("Most of it is {class}."));
+    }
+    if let Some(keeper) = Keeper::of(case, judged) {
+        tips.push(format!(
+            "Made {}: that keeps what it is given.",
+            keeper.words()
+        ));
     }
     if let Some(s) = survivors {
         tips.push(format!(
@@ -114,6 +144,7 @@ fn stack(paths: &Paths<'_>, path: usize) -> Vec<StackFrame> {
             build_id: mapping.and_then(|m| m.build_id.clone()).unwrap_or_default(),
             module,
             glue: culprit::is_glue(frame),
+            keeps: retaining::keeps(frame),
         }
     });
     frames.collect()

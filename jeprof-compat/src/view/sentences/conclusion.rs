@@ -7,13 +7,16 @@ use crate::analysis::suspects::{
     Case, Climb, Judged, Paths, Reason, Resident, Verdict, most_grown, time_to_limit,
 };
 use crate::figures::words;
-use crate::profile::account::Part;
+use crate::profile::account::{Account, Part};
 use crate::profile::runtimes::Runtime;
 use crate::report::Conclusion;
 use crate::stacks::naming::FrameKind;
 
 /// Sentences behind the headline.
 const MOST: usize = 4;
+
+/// Resident bytes without an explanation that are worth a doubt.
+const UNEXPLAINED: f64 = 32.0 * 1_048_576.0;
 
 /// The answer.
 pub fn conclusion(case: &Case<'_>) -> Conclusion {
@@ -50,6 +53,7 @@ pub fn conclusion(case: &Case<'_>) -> Conclusion {
         }
         None => (verdict, headline),
     };
+    let caution = is_doubtful(case, resident.as_ref());
     sentences.extend(resident.and_then(|resident| rss(case, resident, !leaks.is_empty())));
     sentences.extend(exit(case));
     sentences.truncate(MOST);
@@ -57,7 +61,22 @@ pub fn conclusion(case: &Case<'_>) -> Conclusion {
         verdict,
         headline,
         sentences,
+        caution,
     }
+}
+
+/// Whether something is not well that is no growth of a place: resident memory that no live block, no runtime
+/// and no file explains, or evidence that destructors had freed.
+fn is_doubtful(case: &Case<'_>, resident: Option<&Resident>) -> bool {
+    let unexplained = match resident {
+        Some(Resident::Grows { .. }) => resident.is_some_and(Resident::grows_elsewhere),
+        Some(Resident::Exceeds { live, .. }) => {
+            let account = Account::of(case.paths.process.last());
+            account.is_some_and(|account| account.get(Part::Rest) > live.max(UNEXPLAINED))
+        }
+        None => false,
+    };
+    unexplained || matches!(case.paths.process.exit, Exit::Alone) && case.paths.kind.is_none()
 }
 
 /// What stands in a file of which the end is missing is not all that was live.
@@ -106,18 +125,21 @@ fn leak(case: &Case<'_>, leaks: &[&Judged]) -> (Verdict, String, Vec<String>) {
     let run = case.paths.clock.run();
     let sum = case.leak_rate();
     let headline = format!(
-        "Yes, it leaks {} ({} to {})",
+        "Yes, it leaks {} ({})",
         words::rate(sum.value, run),
-        words::rate(sum.low, run),
-        words::rate(sum.high, run)
+        words::band(sum.low, sum.high, run)
     );
-    let places = match leaks.len() {
-        1 => "one place".to_owned(),
-        n => format!("{n} places"),
+    let share = |groups: &[&Judged]| case.share(groups).unwrap_or(1.0) * 100.0;
+    let all = share(leaks);
+    let from = match leaks.len() {
+        1 => format!("{all:.0} % of all growth comes from one place:"),
+        n => format!(
+            "{all:.0} % of all growth comes from {n} places, {:.0} % from",
+            share(&leaks[..1])
+        ),
     };
-    let share = case.share(leaks).unwrap_or(1.0) * 100.0;
     let mut sentences = vec![format!(
-        "{share:.0} % of all growth comes from {places}, first of all {}{}.",
+        "{from} {}{}.",
         who(case, leaks[0]),
         script(case, leaks).unwrap_or_default()
     )];
@@ -201,14 +223,14 @@ fn calm(case: &Case<'_>) -> (Verdict, String, Vec<String>) {
             Verdict::TooFew,
             "No samples: nothing of this kind was live when one was taken".to_owned(),
             vec![
-                "A program that holds little needs more samples: a lower lg_prof_sample."
+                "A program that holds little needs more samples: --rate 8k, or lg_prof_sample:13."
                     .to_owned(),
             ],
         ),
         _ => (
             Verdict::TooFew,
             "Too few samples for a verdict".to_owned(),
-            vec!["Run longer, or take more samples with a lower lg_prof_sample.".to_owned()],
+            vec!["Run longer, or take more samples: a lower --rate (lg_prof_sample).".to_owned()],
         ),
     }
 }
@@ -241,14 +263,16 @@ fn closer(case: &Case<'_>) -> Option<String> {
     ))
 }
 
-/// `lower lg_prof_sample to 16, or run for 15 h, for a verdict on 1.0 MB/h`.
+/// `take a sample each 64 KB (--rate 64k) for a verdict on 1.0 MB/h in 2 h, or run for 15 h`.
 pub fn advice(case: &Case<'_>, rate: f64) -> Option<String> {
     let needed = case.needed(rate)?;
     let watched = case.paths.clock.run();
     let (run, rate) = (words::duration(needed.seconds), words::rate(rate, watched));
     Some(match needed.lg_period {
         Some(lg) => format!(
-            "lower lg_prof_sample to {lg} for a verdict on {rate} in {}, or run for {run}",
+            "take a sample each {} (--rate {}) for a verdict on {rate} in {}, or run for {run}",
+            words::period(1 << lg),
+            words::option(1 << lg),
             words::duration(watched)
         ),
         None => format!("run for {run} for a verdict on {rate}"),
@@ -271,17 +295,13 @@ fn rss(case: &Case<'_>, resident: Resident, leaks: bool) -> Option<String> {
     let other = resident.grows_elsewhere();
     match resident {
         Resident::Grows { rss, heap, .. } => {
-            let (rss_words, heap_words) = (words::rate(rss, run), words::rate(heap, run));
-            Some(match (other, leaks) {
-                (true, false) => format!(
-                    "RSS grows {rss_words} while the live heap grows {heap_words}: {}",
+            let (rss, heap) = (words::rate(rss, run), words::growth(heap, run));
+            Some(match other {
+                true => format!(
+                    "RSS grows {rss} while the live heap {heap}: {}",
                     elsewhere(paths)
                 ),
-                (true, true) => format!(
-                    "RSS grows {rss_words}, more than the live heap's {heap_words}: {}",
-                    elsewhere(paths)
-                ),
-                (false, _) => format!("RSS grows {rss_words}, and the live heap {heap_words}."),
+                false => format!("RSS grows {rss}, and the live heap {heap}."),
             })
         }
         Resident::Exceeds { anonymous, live } => (!leaks).then(|| {

@@ -2,9 +2,10 @@
 //!
 //! `conclusion` answers whether a process leaks, `card` tells of one suspect, `place` where it is,
 //! `reason` why its verdict is what it is, `diff` what changed between two dumps
-//! and `pair` what these are, `service` what the workers of one program do together, and `survey` what is
-//! said of all processes.
+//! and `pair` what these are, `service` what the workers of one program do together, `survey` what is
+//! said of all processes, and `beside` what others change on the page of one.
 
+mod beside;
 mod card;
 mod conclusion;
 pub mod diff;

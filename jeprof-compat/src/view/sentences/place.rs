@@ -4,18 +4,63 @@ use crate::analysis::suspects::{Case, Judged};
 use crate::profile::model::is_of_objects;
 use crate::stacks::naming::{Frame, FrameKind};
 use crate::stacks::origin::{Origin, Side};
+use crate::stacks::{culprit, retaining};
 
 /// The culprit, and of which class its objects are, if they are objects; and the library that asked
 /// for the memory on behalf of a script.
 pub fn who(case: &Case<'_>, judged: &Judged) -> String {
     let called = called(&case.paths.frames[judged.group.culprit]);
     match (class(case, judged), case.origin(judged)) {
-        (Some(class), _) => format!("{called}, by {class}"),
+        (Some(class), _) => {
+            let kept = Keeper::of(case, judged).filter(|keeper| keeper.called);
+            let kept = kept.map_or_else(String::new, |keeper| format!(", {}", keeper.words()));
+            format!("{called}, by {class}{kept}")
+        }
         (None, Some(origin)) => format!(
             "{called}{}",
             beside(&case.paths.frames[judged.group.culprit], &origin)
         ),
         (None, None) => called,
+    }
+}
+
+/// What keeps the blocks of a group, in the words of a stack.
+pub struct Keeper {
+    name: String,
+    /// The code behind it, outwards.
+    caller: Option<String>,
+    /// It called the culprit, and not the culprit it.
+    pub called: bool,
+}
+
+impl Keeper {
+    /// Of the heaviest path of a group; nothing where no frame is known to keep anything.
+    pub fn of(case: &Case<'_>, judged: &Judged) -> Option<Keeper> {
+        let paths = &case.paths;
+        let path = paths.paths.get(paths.heaviest(&judged.group.members))?;
+        let frames: Vec<&Frame> = path.frames.iter().map(|at| &paths.frames[*at]).collect();
+        let culprit = path
+            .frames
+            .iter()
+            .position(|at| *at == judged.group.culprit)?;
+        let at = retaining::keeper(&frames, culprit)?;
+        let mut outwards = frames[at + 1..].iter();
+        let caller = outwards.find(|frame| !culprit::is_glue(frame));
+        Some(Keeper {
+            name: frames[at].name.trim_end_matches("/fn").to_owned(),
+            caller: caller.map(|frame| called(frame)),
+            called: at > culprit,
+        })
+    }
+
+    /// `inside of clojure.core/memoize, called from user/handle (app.clj:12)`.
+    pub fn words(&self) -> String {
+        let caller = self.caller.as_ref();
+        let caller = caller.map_or_else(String::new, |caller| format!(", called from {caller}"));
+        match self.called {
+            true => format!("inside of {}{caller}", self.name),
+            false => format!("for {}{caller}", self.name),
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use super::beside;
 use super::findings;
 use crate::analysis::fleet::{self, Service};
 use crate::analysis::series::{Process, Series};
 use crate::analysis::suspects::{self, Resident, Verdict};
+use crate::figures::words;
 use crate::profile::model::{MALLOC, ValueKind};
 use crate::report::{Findings, Neighbour, Report, State};
 
@@ -21,10 +23,13 @@ pub type Found = Vec<(Option<String>, Findings)>;
 fn found(process: &Process, asked: f64) -> Found {
     let kinds = process.kinds().into_iter();
     let mut is_elsewhere = false;
+    let mut beside = None;
     let mut found: Found = kinds
         .map(|kind| {
             let case = suspects::find(process, kind.as_deref(), asked);
-            is_elsewhere |= Resident::of(&case.paths).is_some_and(|r| r.grows_elsewhere());
+            let resident = Resident::of(&case.paths);
+            is_elsewhere |= resident.is_some_and(|r| r.grows_elsewhere());
+            beside = beside.take().or_else(|| rss_beside(&case, resident));
             let findings = findings(&case);
             drop(case);
             (kind, findings)
@@ -38,7 +43,25 @@ fn found(process: &Process, asked: f64) -> Found {
         let by_leak = b.1.leak_lower.total_cmp(&a.1.leak_lower);
         by_leak.then(grows(b).cmp(&grows(a)))
     });
+    if let Some((Some(_), first)) = found.first_mut()
+        && first.conclusion.verdict.is_growth()
+    {
+        first.conclusion.sentences.extend(beside);
+    }
     found
+}
+
+/// How RSS goes, for a verdict on another kind of samples than malloc's, of which the case is.
+fn rss_beside(case: &suspects::Case<'_>, resident: Option<Resident>) -> Option<String> {
+    let Resident::Grows { rss, heap, .. } = resident? else {
+        return None;
+    };
+    let run = case.paths.clock.run();
+    Some(format!(
+        "RSS grows {}, and what malloc holds {}.",
+        words::rate(rss, run),
+        words::growth(heap, run)
+    ))
 }
 
 /// Whether enough was seen to tell whether it leaks, in any kind of samples.
@@ -175,6 +198,7 @@ impl Survey {
             let suspects = together.findings.suspects.iter().cloned();
             report.suspects = suspects.chain(report.suspects).collect();
         }
+        beside::mark(&mut report, &series.processes, at);
         let others = (0..self.found.len()).filter(|other| *other != at);
         report.neighbours = others
             .take(MOST_NEIGHBOURS)
@@ -183,6 +207,7 @@ impl Survey {
                 self.neighbour(&series.processes[other], other, page)
             })
             .collect();
+        beside::mind(&mut report);
         report
     }
 

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use crate::figures::{Estimate, words};
-use crate::report::{Findings, StackFrame, Suspect};
+use crate::report::{Findings, Lifetime, StackFrame, Suspect};
 
 /// How many frames of a stack are shown.
 const FRAMES: usize = 8;
@@ -44,7 +44,32 @@ fn card(number: usize, suspect: &Suspect, run: f64, out: &mut dyn Write) -> io::
             sparkline(&suspect.ages)
         )?;
     }
+    if suspect.lifetimes.len() > 1 {
+        writeln!(out, "   {}", lifetimes(&suspect.lifetimes))?;
+    }
+    if !suspect.threads.is_empty() {
+        let threads = suspect.threads.iter();
+        let threads: Vec<String> = threads
+            .map(|(name, share)| format!("{name} {:.0} %", share * 100.0))
+            .collect();
+        writeln!(out, "   by thread: {}", printable(&threads.join(", ")))?;
+    }
     stack(&suspect.stack, out)
+}
+
+/// `freed after less than 1 ms to 16 s: |█▂ ▁|`: octaves of time.
+fn lifetimes(lifetimes: &[Lifetime]) -> String {
+    let bytes: Vec<f64> = lifetimes.iter().map(|l| l.bytes).collect();
+    let at = |lifetime: Option<&Lifetime>| match lifetime.map_or(0.0, |l| l.from_ms) {
+        0.0 => "less than 1 ms".to_owned(),
+        ms => words::duration(ms / 1000.0),
+    };
+    format!(
+        "freed after {} to {}: |{}|",
+        at(lifetimes.first()),
+        at(lifetimes.last()),
+        sparkline(&bytes)
+    )
 }
 
 /// `9.6 MB/h (6.3 to 14.1), 98 % of growth, 19.5 MB live, 39 samples, survival 100 %`.
@@ -65,10 +90,12 @@ fn figures(suspect: &Suspect, run: f64) -> String {
 }
 
 fn with_band(rate: Estimate, run: f64) -> String {
-    let (unit, seconds) = words::per(run);
-    let figure = |hourly: f64| words::bytes(hourly * seconds / 3600.0);
-    let (value, low, high) = (figure(rate.value), figure(rate.low), figure(rate.high));
-    format!("{value}/{unit} ({low} to {high})")
+    let [value, low, high] = [rate.value, rate.low, rate.high].map(|hourly| hourly / 3600.0);
+    format!(
+        "{} ({})",
+        words::rate(value, run),
+        words::band(low, high, run)
+    )
 }
 
 /// A bar a column, the highest as high as the line.
@@ -82,10 +109,23 @@ fn sparkline(values: &[f64]) -> String {
     values.iter().map(bar).collect()
 }
 
-/// The stack, glue left out.
+/// The stack. Glue is left out, with a mark where it stood between two others; what keeps is no glue here.
 fn stack(frames: &[StackFrame], out: &mut dyn Write) -> io::Result<()> {
-    let own: Vec<&StackFrame> = frames.iter().filter(|f| !f.glue).collect();
-    for frame in own.iter().take(FRAMES) {
+    let own: Vec<(usize, &StackFrame)> = frames
+        .iter()
+        .enumerate()
+        .filter(|(_, f)| !f.glue || f.keeps)
+        .collect();
+    let mut next = own.first().map_or(0, |(at, _)| *at);
+    for (at, frame) in own.iter().take(FRAMES) {
+        match at - next {
+            0 => {}
+            between => {
+                let between = words::count(between as u64, "frame");
+                writeln!(out, "       ⋮ {between} of libraries")?;
+            }
+        }
+        next = at + 1;
         let place = match (frame.place.as_str(), frame.module.as_str()) {
             ("", "") => String::new(),
             ("", module) => format!(" ({module})"),
@@ -93,7 +133,7 @@ fn stack(frames: &[StackFrame], out: &mut dyn Write) -> io::Result<()> {
         };
         writeln!(out, "     {}", printable(&format!("{}{place}", frame.name)))?;
     }
-    match frames.len() - own.len().min(FRAMES) {
+    match frames.len() - next {
         0 => Ok(()),
         more => writeln!(out, "     and {} more", words::count(more as u64, "frame")),
     }
@@ -136,7 +176,14 @@ mod tests {
                 share: Some(0.5),
                 samples: 39,
                 ages: vec![0.0, 1.0, 8.0],
-                stack: vec![frame("xmalloc", true), frame("session", false)],
+                stack: vec![
+                    frame("xmalloc", true),
+                    frame("session", false),
+                    frame("apply", true),
+                    frame("call", true),
+                    frame("main", false),
+                    frame("start", true),
+                ],
                 ..Suspect::default()
             }],
             leak_lower: 0.0,
@@ -149,10 +196,10 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "pid 1\nYes, it leaks 1.0 MB/h (0.5 MB/h to 1.5 MB/h).\n\n\
              1. LEAK: session\u{fffd}[2J (leak.c:45)\n   \
-             1.0 MB/h (512 KB to 1.5 MB), 50 % of growth, 0 B live, 39 samples\n   \
+             1.0 MB/h (512 KB/h to 1.5 MB/h), 50 % of growth, 0 B live, 39 samples\n   \
              because none died\n   \
              live by birth, oldest first: | ▁█|\n     \
-             session (leak.c:45)\n     and 1 frame more\n"
+             session (leak.c:45)\n       ⋮ 2 frames of libraries\n     main (leak.c:45)\n     and 1 frame more\n"
         );
     }
 }

@@ -18,6 +18,8 @@ pub struct Options {
     pub unit: Unit,
     /// Sort by the cumulative value instead of the flat one.
     pub by_cumulative: bool,
+    /// Say what the shares are of, where that is not the total; jeprof does not.
+    pub says_shown: bool,
 }
 
 /// Writes the total and one row for each frame that has any value.
@@ -34,6 +36,16 @@ pub fn write(profile: &NamedProfile, options: Options, out: &mut impl Write) -> 
         writeln!(out, "Total: {} {}", unit.format(profile.total), unit.name())?;
     }
     let shown = profile.shown();
+    let rest = profile.total - shown;
+    if options.says_shown && rest.abs() > 0.001 * profile.total.abs() {
+        writeln!(
+            out,
+            "Shown: {} {}, {} of it; the shares below are of what is shown",
+            unit.format(shown),
+            unit.name(),
+            percent(shown, profile.total)
+        )?;
+    }
     let mut running = 0.0;
     for row in rows(profile, options.by_cumulative) {
         running += row.flat;

@@ -1,6 +1,6 @@
 java gzip.heap, 1 dump in 0 ms
 Too few samples for a verdict.
-Run longer, or take more samples with a lower lg_prof_sample.
+Run longer, or take more samples: a lower --rate (lg_prof_sample).
 
 1. TOO FEW SAMPLES: com.example.logging.ExceptionLogger.log (ExceptionLogger.java:42)
    4.0 MB live, 5 samples
@@ -9,7 +9,6 @@ Run longer, or take more samples with a lower lg_prof_sample.
    live by birth, oldest first: | █  |
      com.example.logging.ExceptionLogger.log (ExceptionLogger.java:42)
      com.example.shop.Main.main (Main.java:12)
-     and 3 frames more
 
 2. TOO FEW SAMPLES: com.example.shop.Main$Worker.lambda$run$0 (Main.java:77)
    1.6 MB live, 2 samples
@@ -17,7 +16,7 @@ Run longer, or take more samples with a lower lg_prof_sample.
    Allocated by libz.so.1.2.13, called from Main.java:77 (com.example.shop.Main$Worker.lambda$run$0).
    live by birth, oldest first: | █  |
      com.example.shop.Main$Worker.lambda$run$0 (Main.java:77)
-     and 3 frames more
+     and 1 frame more
 
 3. TOO FEW SAMPLES: <b>&"quoted"��[31m.a -- b(c)�d (x�.java:3)
    810 KB live, 1 sample
@@ -36,7 +35,7 @@ Run longer, or take more samples with a lower lg_prof_sample.
 
 java gzip.heap, 1 dump in 0 ms, java_heap
 Too few samples for a verdict.
-Run longer, or take more samples with a lower lg_prof_sample.
+Run longer, or take more samples: a lower --rate (lg_prof_sample).
 
 1. TOO FEW SAMPLES: com.example.logging.ExceptionLogger.log (ExceptionLogger.java:42)
    6.0 MB live, 12 samples

@@ -20,21 +20,35 @@ pub struct Layered;
 
 type Dagre = Graph<NodeLabel, EdgeLabel>;
 
+/// The same with little room between the layers, for pictures that are read as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Compact;
+
 impl Engine for Layered {
     fn place(&self, request: &Request) -> Placement {
-        let parts = parts::split(request).into_iter();
-        let placed = parts.map(|part| {
-            let placement = layers(&part.request);
-            (part, placement)
-        });
-        parts::arrange(request, placed.collect())
+        place(request, 40.0)
     }
 }
 
-/// Lays out boxes that links join.
-fn layers(request: &Request) -> Placement {
+impl Engine for Compact {
+    fn place(&self, request: &Request) -> Placement {
+        place(request, 10.0)
+    }
+}
+
+fn place(request: &Request, between: f64) -> Placement {
+    let parts = parts::split(request).into_iter();
+    let placed = parts.map(|part| {
+        let placement = layers(&part.request, between);
+        (part, placement)
+    });
+    parts::arrange(request, placed.collect())
+}
+
+/// Lays out boxes that links join, with so much room between two layers.
+fn layers(request: &Request, between: f64) -> Placement {
     let turned = acyclic::turned(request.boxes.len(), &request.links);
-    let ordered = order(request, &turned);
+    let ordered = order(request, &turned, between);
     let mut bands = bands(request, &turned, &ordered);
     uncross::uncross(&mut bands);
     settle::settle(&mut bands);
@@ -42,7 +56,7 @@ fn layers(request: &Request) -> Placement {
 }
 
 /// Runs dagre. Its boxes carry the room for links to themselves, and those links stay out.
-fn order(request: &Request, turned: &[bool]) -> Dagre {
+fn order(request: &Request, turned: &[bool], between: f64) -> Dagre {
     let mut graph: Dagre = Graph::with_options(GraphOptions {
         directed: true,
         multigraph: true,
@@ -80,7 +94,7 @@ fn order(request: &Request, turned: &[bool]) -> Dagre {
     let options = LayoutOptions {
         nodesep: 16.0,
         edgesep: 8.0,
-        ranksep: 40.0,
+        ranksep: between,
         ..LayoutOptions::default()
     };
     dagre::layout(&mut graph, Some(options));
@@ -264,7 +278,7 @@ mod tests {
     use super::*;
     use crate::view::picture::layout::Size;
 
-    fn place(boxes: usize, links: &[(usize, usize, f64)]) -> Placement {
+    fn placed(boxes: usize, links: &[(usize, usize, f64)]) -> Placement {
         let link = |&(from, to, weight)| Link {
             from,
             to,
@@ -286,7 +300,7 @@ mod tests {
 
     #[test]
     fn the_hot_path_is_straight() {
-        let placement = place(
+        let placement = placed(
             6,
             &[
                 (0, 1, 99.0),
@@ -305,7 +319,7 @@ mod tests {
 
     #[test]
     fn callers_stand_above_their_callees() {
-        let placement = place(4, &[(0, 1, 1.0), (1, 2, 1.0), (2, 1, 0.5), (0, 3, 1.0)]);
+        let placement = placed(4, &[(0, 1, 1.0), (1, 2, 1.0), (2, 1, 0.5), (0, 3, 1.0)]);
         let y = |index: usize| placement.boxes[index].y;
         assert!(y(0) < y(1) && y(1) < y(2) && y(0) < y(3));
         let back = &placement.routes[2].points;
@@ -318,14 +332,14 @@ mod tests {
     #[test]
     fn light_links_cross_rather_than_heavy_ones() {
         // Two columns that want to change sides: one crossing is needed.
-        let placement = place(4, &[(0, 2, 50.0), (1, 3, 50.0), (0, 3, 1.0), (1, 2, 1.0)]);
+        let placement = placed(4, &[(0, 2, 50.0), (1, 3, 50.0), (0, 3, 1.0), (1, 2, 1.0)]);
         let x = |index: usize| placement.boxes[index].x;
         assert_eq!(x(0) < x(1), x(2) < x(3), "the heavy links do not cross");
     }
 
     #[test]
     fn nothing_asked_is_nothing_placed() {
-        assert_eq!(place(0, &[]), Placement::default());
-        assert_eq!(place(1, &[(0, 0, 1.0)]).boxes.len(), 1);
+        assert_eq!(placed(0, &[]), Placement::default());
+        assert_eq!(placed(1, &[(0, 0, 1.0)]).boxes.len(), 1);
     }
 }

@@ -18,7 +18,7 @@ mod route;
 mod settle;
 mod uncross;
 
-pub use layered::Layered;
+pub use layered::{Compact, Layered};
 
 /// Room on the right of a box for a link to itself.
 const LOOP_WIDTH: f64 = 18.0;

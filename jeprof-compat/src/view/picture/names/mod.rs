@@ -109,6 +109,11 @@ mod tests {
             shown("java.util.zip.Deflater.<init>", 40),
             ["java.util.zip.", "|", "Deflater.<init>"]
         );
+        assert_eq!(
+            shown("clojure.core/memoize/fn", 40),
+            ["clojure.", "|", "core/memoize/fn"]
+        );
+        assert_eq!(shown("user/load-session", 40), ["|", "user/load-session"]);
         assert_eq!(shown("Caches.<clinit>", 40), ["|", "Caches.<clinit>"]);
         assert_eq!(shown("os::malloc", 40), ["|", "os::malloc"]);
         assert_eq!(shown("deflateInit2_", 40), ["|", "deflateInit2_"]);

@@ -28,6 +28,13 @@ pub(super) fn split(name: &[char], is_class: bool) -> usize {
     let depths = depths(name);
     let end = (0..name.len()).find(|&at| name[at] == ' ' && depths[at] == 0);
     let name = &name[..end.unwrap_or(name.len())];
+    // `clojure.core/memoize/fn`: behind the slash is the function.
+    if let Some(slash) = name.iter().position(|c| *c == '/').filter(|at| *at > 0) {
+        let place = separators(&name[..slash], ".");
+        if is_dotted_path(&name[..slash], &place) {
+            return place.last().copied().unwrap_or(0);
+        }
+    }
     let dots = separators(name, ".");
     if dots.len() >= 2 && is_dotted_path(name, &dots) {
         return own_start(name, &dots);

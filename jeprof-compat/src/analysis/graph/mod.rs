@@ -6,11 +6,17 @@
 //! through dropped ones, a *residual* edge joins them, so that the picture never falls apart;
 //! and an edge counts once a stack however often the stack recurses through it, as boxes do, so
 //! that no arrow carries more than the total.
+//!
+//! `calls` finds and keeps edges; `fold` makes one box of a run of boxes that says no more than its ends.
 
-use std::collections::{HashMap, HashSet};
+mod calls;
+mod fold;
 
+use std::collections::HashSet;
+
+use crate::stacks::NamedProfile;
 use crate::stacks::naming::Frame;
-use crate::stacks::{NamedProfile, NamedStack};
+use calls::Calls;
 
 /// How much to drop; the defaults are `jeprof`'s.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +53,22 @@ pub struct Node {
     pub cumulative: f64,
     /// Real samples behind `cumulative`, when every dump that took part said so.
     pub samples: Option<u64>,
+    /// What it is to a reader.
+    pub role: Role,
+    /// Frames that it stands for beside its own, from the caller to the callee.
+    pub folded: Vec<Frame>,
+}
+
+/// What a box is to a reader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// One of many.
+    #[default]
+    Other,
+    /// The program's own code: to be read before all else.
+    Own,
+    /// A place under suspicion.
+    Suspect,
 }
 
 /// A call.
@@ -126,6 +148,8 @@ fn keep_nodes(profile: &NamedProfile, count: usize, limit: f64) -> (Vec<Node>, V
                 flat,
                 cumulative,
                 samples: samples[id],
+                role: Role::Other,
+                folded: Vec::new(),
             };
             (id, node)
         })
@@ -156,117 +180,10 @@ fn samples(profile: &NamedProfile) -> Vec<Option<u64>> {
     sums
 }
 
-/// All calls between kept boxes, and the boxes that stacks begin with.
-struct Calls {
-    edges: Vec<Edge>,
-    roots: HashSet<usize>,
-}
-
-impl Calls {
-    fn find(profile: &NamedProfile, place: &[Option<usize>]) -> Calls {
-        let mut sums: HashMap<(usize, usize), Edge> = HashMap::new();
-        let mut roots = HashSet::new();
-        for stack in &profile.stacks {
-            let (root, calls) = calls_of(stack, place);
-            roots.extend(root);
-            for ((from, to), residual) in calls {
-                let edge = sums.entry((from, to)).or_insert(Edge {
-                    from,
-                    to,
-                    value: 0.0,
-                    residual: true,
-                });
-                edge.value += stack.value;
-                edge.residual &= residual;
-            }
-        }
-        let edges = sums.into_values().collect();
-        Calls { edges, roots }
-    }
-
-    /// Heavy edges first; see [`Trim`] for the rules.
-    fn keep(mut self, nodes: &[Node], limit: f64, max_degree: usize) -> Vec<Edge> {
-        self.edges.sort_by(|a, b| {
-            let by_value = b.value.abs().total_cmp(&a.value.abs());
-            by_value.then_with(|| (a.from, a.to).cmp(&(b.from, b.to)))
-        });
-        let mut into = vec![0; nodes.len()];
-        let mut out_of = vec![0; nodes.len()];
-        let (mut kept, mut rest) = (Vec::new(), Vec::new());
-        for edge in self.edges {
-            let room = out_of[edge.from] < max_degree && into[edge.to] < max_degree;
-            let heavy = edge.value.abs() > limit && room;
-            // A call of itself leads nowhere and is no reason to drop the call that does.
-            let own = edge.from == edge.to;
-            if heavy || (!own && into[edge.to] == 0) {
-                out_of[edge.from] += usize::from(!own);
-                into[edge.to] += usize::from(!own);
-                kept.push(edge);
-            } else {
-                rest.push(edge);
-            }
-        }
-        reconnect(nodes.len(), &self.roots, &mut kept, rest);
-        kept
-    }
-}
-
-/// The kept box nearest to the root, and every call once: with `true` when only a way through
-/// dropped boxes joins the two.
-fn calls_of(
-    stack: &NamedStack,
-    place: &[Option<usize>],
-) -> (Option<usize>, HashMap<(usize, usize), bool>) {
-    let mut calls = HashMap::new();
-    let mut root = None;
-    let mut caller: Option<usize> = None;
-    let mut gap = false;
-    for frame in stack.frames.iter().rev() {
-        let Some(at) = place[frame.0 as usize] else {
-            gap = true;
-            continue;
-        };
-        root = root.or(Some(at));
-        if let Some(caller) = caller
-            && !(gap && caller == at)
-        {
-            let residual = calls.entry((caller, at)).or_insert(true);
-            *residual &= gap;
-        }
-        caller = Some(at);
-        gap = false;
-    }
-    (root, calls)
-}
-
-/// Moves edges from `rest` back to `kept` until every box can be reached from a root. Cycles are
-/// the reason: each of their boxes has an edge into it, and still nothing leads there.
-fn reconnect(nodes: usize, roots: &HashSet<usize>, kept: &mut Vec<Edge>, mut rest: Vec<Edge>) {
-    let mut reached = vec![false; nodes];
-    let mut open: Vec<usize> = roots.iter().copied().collect();
-    loop {
-        while let Some(at) = open.pop() {
-            if !std::mem::replace(&mut reached[at], true) {
-                open.extend(kept.iter().filter(|e| e.from == at).map(|e| e.to));
-            }
-        }
-        let Some(index) = rest.iter().position(|e| reached[e.from] && !reached[e.to]) else {
-            break;
-        };
-        let edge = rest.remove(index);
-        open.push(edge.to);
-        kept.push(edge);
-    }
-    kept.sort_by(|a, b| {
-        let by_value = b.value.abs().total_cmp(&a.value.abs());
-        by_value.then_with(|| (a.from, a.to).cmp(&(b.from, b.to)))
-    });
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::stacks::FrameId;
+    use crate::stacks::{FrameId, NamedStack};
 
     /// A profile of stacks written root first: `"main;f;g 12"`.
     pub(crate) fn profile(lines: &[&str]) -> NamedProfile {

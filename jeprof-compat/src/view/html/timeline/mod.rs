@@ -1,13 +1,19 @@
-//! The timeline as SVG: RSS, live heap with its band, the limit, and a tick for each dump. Drawn twice,
-//! wide and narrow, and the style sheet picks one, so that letters never shrink. The script only lays
-//! its brush over it. Pure.
+//! The timeline as SVG: RSS, live heap with its band, the limit, marks of what happened, a tick for each dump,
+//! and below it how busy the program was. Drawn twice, wide and narrow, and the style sheet picks one, so that
+//! letters never shrink. The script only lays its brush over it. Pure.
+
+mod axes;
+mod events;
 
 use std::fmt::Write;
 
 use super::summary::bytes;
-use crate::figures::words::clock;
-use crate::report::{Point, Report};
+use crate::figures::words::{self, clock};
+use crate::report::{Account, Point, Report};
 use crate::view::picture::xml::escape;
+
+/// Share of RSS that live memory beside it must be to be seen in the picture.
+const NOT_RESIDENT: f64 = 0.05;
 
 /// Extent and margins of a drawing.
 struct Frame {
@@ -15,15 +21,19 @@ struct Frame {
     height: f64,
     ticks: usize,
     class: &'static str,
-    /// Seconds and bytes at the far ends.
+    /// Seconds, bytes and busy processors at the far ends.
     seconds: f64,
     bytes: f64,
+    load: f64,
 }
 
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 22.0;
+/// Below the picture: the ticks of the dumps and the labels of the time.
 const BOTTOM: f64 = 40.0;
+/// Below that, where it is known: how busy the program was.
+const LOAD: f64 = 30.0;
 
 /// The section with both drawings.
 pub fn section(report: &Report) -> String {
@@ -45,10 +55,40 @@ pub fn section(report: &Report) -> String {
                 .map(|p| p.seconds)
                 .fold(1.0, f64::max),
             bytes: ceiling(report),
+            load: timeline
+                .points
+                .iter()
+                .filter_map(|p| p.load)
+                .fold(0.0, f64::max),
         };
         frame.draw(&mut out, report);
     }
+    out += &not_resident(report);
     out + "</section>\n"
+}
+
+/// Why the live heap may lie above RSS, where that is seen.
+fn not_resident(report: &Report) -> String {
+    let is_seen = |a: &&Account| a.not_resident > NOT_RESIDENT * a.rss;
+    let seen = report.accounts.iter().filter(is_seen);
+    let most = seen.map(|a| a.not_resident).fold(0.0, f64::max);
+    let Some(last) = report.accounts.last().filter(|_| most > 0.0) else {
+        return String::new();
+    };
+    let what = match last.not_resident > 0.0 {
+        true => format!(
+            "{} of the live heap are not resident",
+            words::bytes(last.not_resident)
+        ),
+        false => format!(
+            "Up to {} of the live heap were not resident",
+            words::bytes(most)
+        ),
+    };
+    format!(
+        "<p class=\"why\">{what}: the program asked for the memory and never wrote to it, or it is swapped out. \
+         RSS does not count it, so the live heap may lie above RSS.</p>\n"
+    )
 }
 
 /// The limit belongs into the picture when it is near: else it would press all curves flat.
@@ -80,14 +120,14 @@ fn key(report: &Report) -> String {
         out += "<span class=\"mapped\"><i></i>mapped by the allocator</span> ";
     }
     if has(|p| p.live.is_some()) {
-        let kind = timeline.kind.as_deref().unwrap_or("live heap");
-        out += &format!(
-            "<span class=\"live\"><i></i>{}, 95 % band</span> ",
-            escape(&live_of(kind))
-        );
+        let kind = match &timeline.kind {
+            Some(kind) => format!("{}, live", escape(kind)),
+            None => "live heap".to_owned(),
+        };
+        out += &format!("<span class=\"live\"><i></i>{kind}, 95 % band</span> ");
     }
     if has(|p| p.malloc.is_some()) {
-        out += "<span class=\"malloc\"><i></i>live in the native heap</span> ";
+        out += "<span class=\"malloc\"><i></i>native heap, live</span> ";
     }
     if let Some(limit) = &timeline.limit {
         out += &format!(
@@ -96,15 +136,10 @@ fn key(report: &Report) -> String {
             bytes(limit.bytes)
         );
     }
-    out + "<span class=\"dump\"><i></i>dump</span></p>\n"
-}
-
-/// `Java heap` -> `live in the Java heap`.
-fn live_of(kind: &str) -> String {
-    match kind {
-        "live heap" => kind.to_owned(),
-        kind => format!("live in the {kind}"),
+    if has(|p| p.load.is_some()) {
+        out += "<span class=\"load\"><i></i>processors busy</span> ";
     }
+    out + "<span class=\"dump\"><i></i>dump</span></p>\n"
 }
 
 impl Frame {
@@ -124,7 +159,7 @@ impl Frame {
              data-left=\"{LEFT}\" data-right=\"{}\" data-top=\"{TOP}\" data-bottom=\"{}\" data-seconds=\"{}\">",
             self.class,
             self.width,
-            self.height,
+            self.height + if self.load > 0.0 { LOAD } else { 0.0 },
             clock(self.seconds),
             self.width - RIGHT,
             self.height - BOTTOM,
@@ -140,47 +175,10 @@ impl Frame {
             let (y, right) = (self.y(limit.bytes), self.width - RIGHT);
             let _ = writeln!(out, "<path class=\"limit\" d=\"M{LEFT} {y:.1}H{right}\"/>");
         }
-        for mark in &timeline.marks {
-            let x = self.x(mark.seconds);
-            let text = escape(&mark.text);
-            let _ = writeln!(
-                out,
-                "<path class=\"mark\" d=\"M{x:.1} {TOP}V{}\"><title>{text}</title></path>",
-                self.height - BOTTOM
-            );
-        }
+        self.marks(out, &timeline.marks);
+        self.load(out, &timeline.points);
         self.dumps(out, report);
         out.push_str("</svg>\n");
-    }
-
-    fn axes(&self, out: &mut String) {
-        let bottom = self.height - BOTTOM;
-        let step = round_step(self.bytes / 4.0, 1024.0);
-        let mut value = 0.0;
-        while value <= self.bytes {
-            let y = self.y(value);
-            let _ = writeln!(
-                out,
-                "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{}\"/><text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                self.width - RIGHT,
-                LEFT - 7.0,
-                y + 4.0,
-                bytes(value)
-            );
-            value += step;
-        }
-        let step = time_step(self.seconds / self.ticks as f64);
-        let mut at = 0.0;
-        while at <= self.seconds {
-            let _ = writeln!(
-                out,
-                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-                self.x(at),
-                bottom + 30.0,
-                clock(at)
-            );
-            at += step;
-        }
     }
 
     fn band(&self, out: &mut String, points: &[Point]) {
@@ -229,43 +227,5 @@ impl Frame {
                 escape(&title)
             );
         }
-    }
-}
-
-/// 1, 2 or 5 times a power of ten of the unit that the axis is labelled in.
-fn round_step(wish: f64, base: f64) -> f64 {
-    let mut unit = 1.0;
-    while wish / unit >= base {
-        unit *= base;
-    }
-    let power = 10f64.powf((wish / unit).max(1.0).log10().floor());
-    let digits = [1.0, 2.0, 5.0, 10.0].map(|d| d * power * unit);
-    digits.into_iter().find(|d| *d >= wish).unwrap_or(wish)
-}
-
-fn time_step(wish: f64) -> f64 {
-    const STEPS: [f64; 19] = [
-        1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0,
-        10800.0, 21600.0, 43200.0, 86400.0, 604800.0,
-    ];
-    STEPS
-        .into_iter()
-        .find(|s| *s >= wish)
-        .unwrap_or((wish / 604800.0).ceil() * 604800.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_are_round() {
-        assert_eq!(
-            round_step(3.0 * 1024.0 * 1024.0, 1024.0),
-            5.0 * 1024.0 * 1024.0
-        );
-        assert_eq!(round_step(700.0 * 1024.0, 1024.0), 1000.0 * 1024.0);
-        assert_eq!(time_step(400.0), 600.0);
-        assert_eq!(time_step(1e6), 1_209_600.0);
     }
 }
