@@ -1,10 +1,15 @@
-//! `malloscope`: the command a person types. Parses, runs, and turns the result into an exit code.
+//! `malloscope`: the command a person types. Parses, runs, and turns the result into an exit code. Under the
+//! name of jeprof it is `jeprof-compat`.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use jeprof_compat::command::console::MALLOSCOPE;
-use jeprof_compat::command::{control, diff, doctor, env, export, report, run, suspects, top};
+use jeprof_compat::command::{
+    control, diff, doctor, env, export, jeprof, merge, metrics, push, report, run, suspects, top,
+    unpack,
+};
 
 /// Finds what a running program allocates and does not give back.
 #[derive(Parser)]
@@ -26,6 +31,9 @@ enum Command {
     Flame(export::FlameArgs),
     Graph(export::GraphArgs),
     Convert(export::ConvertArgs),
+    Merge(merge::Args),
+    Metrics(metrics::Args),
+    Push(push::Args),
     Dump(control::DumpArgs),
     /// Switch sampling on in a program that runs
     Start(control::Process),
@@ -36,11 +44,27 @@ enum Command {
     Rate(control::RateArgs),
     Status(control::StatusArgs),
     Top(top::Args),
+    /// The options and the text of jemalloc's jeprof, as jeprof-compat has them
+    #[command(disable_help_flag = true)]
+    Jeprof {
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "ARGUMENTS"
+        )]
+        arguments: Vec<OsString>,
+    },
+    Unpack(unpack::Args),
 }
 
 fn main() -> ExitCode {
     use control::{Request, control};
+    if jeprof::is_called() {
+        return jeprof::main(std::env::args_os().skip(1));
+    }
     match Cli::parse().command {
+        Command::Jeprof { arguments } => jeprof::main(arguments.into_iter()),
+        Command::Unpack(args) => MALLOSCOPE.finish(unpack::unpack(&args)),
         Command::Run(args) => ExitCode::from(run::run(&args)),
         Command::Doctor(args) => ExitCode::from(doctor::doctor(&args)),
         Command::Env(args) => ExitCode::from(env::env(&args)),
@@ -51,6 +75,9 @@ fn main() -> ExitCode {
         Command::Flame(args) => MALLOSCOPE.finish(export::flame(&args)),
         Command::Graph(args) => MALLOSCOPE.finish(export::graph(&args)),
         Command::Convert(args) => MALLOSCOPE.finish(export::convert(&args)),
+        Command::Merge(args) => MALLOSCOPE.finish(merge::merge(&args)),
+        Command::Metrics(args) => MALLOSCOPE.finish(metrics::metrics(&args)),
+        Command::Push(args) => MALLOSCOPE.finish(push::push(&args)),
         Command::Dump(args) => ExitCode::from(control(&Request::Dump(args))),
         Command::Start(process) => ExitCode::from(control(&Request::Start(process))),
         Command::Stop(process) => ExitCode::from(control(&Request::Stop(process))),

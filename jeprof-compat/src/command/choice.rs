@@ -92,6 +92,11 @@ impl Narrowing {
 }
 
 impl Choice {
+    /// As it was given.
+    pub(super) fn path(&self) -> &Path {
+        &self.file
+    }
+
     /// The dump itself: the last whole one of a directory.
     pub(super) fn dump(&self) -> Result<PathBuf> {
         if !self.file.is_dir() {

@@ -24,6 +24,13 @@ pub fn date(unix: i64) -> String {
     format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
+/// `2026-11-21T09:30:05.123Z`, of milliseconds since 1970.
+pub fn rfc3339(unix_ms: u64) -> String {
+    let (year, month, day, hour, minute, second) = civil((unix_ms / 1000) as i64);
+    let ms = unix_ms % 1000;
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
 /// `20261121-093005`, for names of files.
 pub fn stamp(unix: i64) -> String {
     let (year, month, day, hour, minute, second) = civil(unix);
@@ -36,6 +43,7 @@ mod tests {
 
     #[test]
     fn dates_are_civil() {
+        assert_eq!(rfc3339(1_709_210_096_007), "2024-02-29T12:34:56.007Z");
         assert_eq!(date(0), "1970-01-01 00:00:00 UTC");
         assert_eq!(date(1_709_210_096), "2024-02-29 12:34:56 UTC");
     }

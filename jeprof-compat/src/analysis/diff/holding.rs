@@ -114,6 +114,7 @@ impl Holding {
 }
 
 impl Flow {
+    /// Adds others.
     pub fn add(&mut self, more: &Flow) {
         self.samples += more.samples;
         self.bytes += more.bytes;

@@ -9,7 +9,7 @@
 
 mod across;
 mod change;
-mod holding;
+pub mod holding;
 mod paths;
 mod rows;
 

@@ -4,6 +4,7 @@
 
 mod convert;
 mod picture;
+mod rows;
 
 use std::fs;
 use std::io::{self, Write};

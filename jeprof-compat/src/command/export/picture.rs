@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use super::deliver;
+use super::{deliver, rows};
 use crate::analysis::graph::{Graph, Trim};
 use crate::command::choice::{Choice, Shown};
 use crate::command::console::MALLOSCOPE;
+use crate::command::labels::Labels;
 use crate::command::machine;
 use crate::figures::amount::amount;
 use crate::figures::units::Unit;
@@ -34,6 +35,11 @@ pub struct TableArgs {
     /// Machine-readable output, in bytes or blocks
     #[arg(long)]
     json: bool,
+    /// A line of JSON for each stack, of all dumps of a directory: for DuckDB, ClickHouse, Spark
+    #[arg(long, conflicts_with_all = ["json", "cum", "show_bytes", "base", "temporary"])]
+    json_lines: bool,
+    #[command(flatten)]
+    labels: Labels,
     /// Where to write instead of the standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -68,6 +74,10 @@ pub struct GraphArgs {
 
 /// Prints; the answer is the exit code.
 pub fn table(args: &TableArgs) -> Result<u8> {
+    if args.json_lines {
+        let lines = rows::rows(&args.choice, &args.labels)?;
+        return deliver(args.output.as_deref(), &lines).map(|()| 0);
+    }
     let (named, loaded) = args.shown.loaded(&args.choice)?;
     if args.json {
         let table = text::table(&named, args.cum);

@@ -4,8 +4,11 @@
 mod argv;
 pub mod options;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
@@ -20,10 +23,32 @@ use crate::view::picture::layout::Layered;
 use crate::view::picture::svg::Caption;
 use crate::view::picture::{dot, svg};
 use crate::view::terminal::text;
-use options::{Cli, Output};
+use options::{Cli, Output, Stop};
+
+/// Is this program called by jeprof's name, or by ours for it?
+pub fn is_called() -> bool {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&called).file_name().unwrap_or_default();
+    name == "jeprof" || name == "jeprof-compat"
+}
+
+/// Parses, runs, and turns the result into an exit code.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    match options::parse(arguments) {
+        Ok(cli) => JEPROF.finish(run(&cli).map(|()| 0)),
+        Err(Stop::Answer(answer)) => {
+            let written = writeln!(io::stdout(), "{}", answer.trim_end());
+            JEPROF.finish(written.map(|()| 0).map_err(Into::into))
+        }
+        Err(Stop::Error(error)) => {
+            say(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Writes what was asked for to the standard output.
-pub fn run(cli: &Cli) -> Result<()> {
+fn run(cli: &Cli) -> Result<()> {
     if let Some(program) = &cli.program {
         fs::metadata(program).with_context(|| program.display().to_string())?;
     }

@@ -1,11 +1,13 @@
 //! Where `libmalloscope.so` is: named by `MALLOSCOPE_LIB`, else beside our own executable, else in
-//! `../lib` from there.
+//! `../lib` from there, else in this program itself, from where it is unpacked.
 
 use std::env;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+
+use crate::command::launch::unpack;
 
 const NAME: &str = "libmalloscope.so";
 const VARIABLE: &str = "MALLOSCOPE_LIB";
@@ -33,16 +35,23 @@ fn named(path: &Path) -> Result<PathBuf> {
 }
 
 fn search() -> Result<PathBuf> {
-    let own = env::current_exe().context("cannot tell where this program is")?;
-    // A symbolic link in ~/bin does not stand beside the library.
-    let own = own.canonicalize().unwrap_or(own);
-    let candidates = candidates(&own);
+    let own = env::current_exe().context("cannot tell where this program is");
+    let candidates = match (own, unpack::carried()) {
+        // A symbolic link in ~/bin does not stand beside the library.
+        (Ok(own), _) => candidates(&own.canonicalize().unwrap_or(own)),
+        // Without /proc.
+        (Err(_), Some(_)) => Vec::new(),
+        (Err(error), None) => return Err(error),
+    };
     for candidate in &candidates {
         if let Ok(library) = candidate.canonicalize()
             && File::open(&library).is_ok()
         {
             return Ok(library);
         }
+    }
+    if let Some(library) = unpack::carried() {
+        return unpack::somewhere(library).context("the library cannot be unpacked");
     }
     let tried: Vec<String> = candidates
         .iter()

@@ -3,3 +3,4 @@
 pub(crate) mod environment;
 pub(crate) mod library;
 pub(crate) mod program;
+pub(crate) mod unpack;

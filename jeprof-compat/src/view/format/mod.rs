@@ -2,6 +2,9 @@
 
 pub mod callgrind;
 pub mod folded;
+pub mod heap_v2;
+pub mod metrics;
 pub mod pprof;
 pub mod raw;
+pub mod rows;
 pub mod speedscope;

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# What leaves a machine, taken by the real engines: DuckDB (from PyPI), Prometheus, its node exporter and
+# VictoriaMetrics (from Debian). Doubles of Pyroscope and Parca: `cargo test -p jeprof-compat --test fleet`.
+#
+#   tests/fleet.sh [WHAT ...]      all of it: duckdb prometheus victoria
+#
+# duckdb      the statement of docs/fleet.md over 1,000 pods, 100 of which leak
+# prometheus  promtool, then the node exporter's textfile directory, scraped by Prometheus and queried
+# victoria    an import and a query
+#
+# Takes MALLOSCOPE (the companion) and MALLOSCOPE_LIB (the library), else those of the release build.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$here/target}
+malloscope=${MALLOSCOPE:-$target/release/malloscope}
+library=${MALLOSCOPE_LIB:-$target/release/libmalloscope.so}
+work=$(mktemp -d)
+servers=()
+trap 'for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+[ -f "$library" ] || fail "$library is missing: cargo build --release -p preload"
+[ -x "$malloscope" ] || fail "$malloscope is missing: cargo build --release -p jeprof-compat"
+
+# A port that is free now.
+port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# Waits until a command succeeds, a minute at most.
+until_true() {
+    local _
+    for _ in $(seq 120); do "$@" >/dev/null 2>&1 && return; sleep 0.5; done
+    fail "in vain: $*"
+}
+serve() { "$@" >>"$work/servers.log" 2>&1 & servers+=($!); }
+
+# Dumps of a program that leaks 1.95 MB/s, and of one that does not.
+cc -O2 -g -o "$work/shapes" "$here/examples/verdicts/shapes.c"
+for shape in leak lru; do
+    mkdir "$work/$shape"
+    MALLOSCOPE_CONF=prof:true,lg_prof_sample:13,prof_timer:1,prof_prefix:$work/$shape/m LD_PRELOAD=$library \
+        "$work/shapes" $shape 10 >/dev/null &
+done
+wait
+"$malloscope" metrics "$work/leak" --service shop >"$work/shop.prom"
+
+duckdb() {
+    python3 -m venv "$work/venv"
+    "$work/venv/bin/pip" install --quiet duckdb
+    for shape in leak lru; do "$malloscope" table "$work/$shape" --json-lines --service shop >"$work/$shape.ndjson"; done
+    "$work/venv/bin/python" - "$here/docs/fleet.md" "$work" <<'PYTHON'
+import gzip, json, os, re, sys, time
+import duckdb
+page, work = sys.argv[1:]
+statement = re.search(r"```sql\n(.*?)```", open(page).read(), re.S).group(1)
+os.mkdir(f"{work}/pods")
+os.chdir(f"{work}/pods")
+for pod in range(1000):
+    shape = "leak" if pod < 100 else "lru"
+    with open(f"{work}/{shape}.ndjson") as lines, gzip.open(f"web-{pod}.ndjson.gz", "wt", 1) as out:
+        for line in map(json.loads, lines):
+            # A cache grows while it fills.
+            if shape == "leak" or line["uptime_seconds"] > 6:
+                out.write(json.dumps(line | {"pod": f"web-{pod}"}) + "\n")
+start = time.time()
+rows = duckdb.sql(statement).fetchall()
+size = sum(os.path.getsize(name) for name in os.listdir("."))
+print(f"duckdb: 1,000 pods, {size / 1e6:.1f} MB, {time.time() - start:.1f} s:")
+for row in rows[:3]:
+    print("  ", row)
+service, culprit, module, grew, pods, rate, error = rows[0]
+assert (service, culprit, module) == ("shop", "log_error", "shapes"), rows[0]
+assert (grew, pods) == (100, 100), rows[0]
+# 2,000 blocks of 1,024 bytes a second and pod, less what the program does not get to.
+assert abs(rate - 100 * 3600 * 2.0) < 0.15 * 100 * 3600 * 2.0, rate
+assert 0 < error < 0.05 * rate, error
+PYTHON
+}
+
+prometheus() {
+    promtool check metrics <"$work/shop.prom"
+    mkdir "$work/textfile" "$work/data"
+    cp "$work/shop.prom" "$work/textfile/"
+    local exporter server
+    exporter=$(port)
+    serve prometheus-node-exporter --web.listen-address="127.0.0.1:$exporter" --collector.disable-defaults \
+        --collector.textfile --collector.textfile.directory="$work/textfile"
+    printf 'global: {scrape_interval: 1s}\nscrape_configs: [{job_name: n, static_configs: [{targets: ["127.0.0.1:%s"]}]}]\n' \
+        "$exporter" >"$work/prometheus.yml"
+    server=$(port)
+    serve command prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
+        --web.listen-address="127.0.0.1:$server"
+    asked "http://127.0.0.1:$server/api/v1/query" prometheus
+}
+
+victoria() {
+    local server
+    server=$(port)
+    mkdir "$work/victoria"
+    serve victoria-metrics -storageDataPath="$work/victoria" -httpListenAddr="127.0.0.1:$server" \
+        -search.latencyOffset=0s
+    until_true curl -sf "http://127.0.0.1:$server/health"
+    curl -sf --data-binary @"$work/shop.prom" "http://127.0.0.1:$server/api/v1/import/prometheus?extra_label=pod=web-1"
+    asked "http://127.0.0.1:$server/api/v1/query" victoria
+}
+
+# The engine at URL answers which place leaks for certain.
+asked() {
+    local query='topk(1, malloscope_leak_bytes_per_second_low{service="shop"} > 0)'
+    # shellcheck disable=SC2329 # called by until_true
+    answered() { curl -sf --get --data-urlencode "query=$query" "$1" | grep -q '"culprit":"log_error"'; }
+    until_true answered "$1"
+    echo "$2: $query"
+    curl -sf --get --data-urlencode "query=$query" "$1" | head -c 400
+    echo
+}
+
+for what in "${@:-duckdb prometheus victoria}"; do
+    for one in $what; do "$one"; done
+done
+echo "the engines agree"
