@@ -24,13 +24,16 @@ pub struct Place {
     pub module: String,
 }
 
+/// Bytes and their variance.
+type Sum = (f64, f64);
+
 /// What all processes of a service hold together.
 #[derive(Clone, Debug, Default)]
 pub struct Service {
     /// Its name.
     pub name: String,
-    /// Bytes and their variance.
-    pub live: BTreeMap<Place, (f64, f64)>,
+    /// What each place holds.
+    pub live: BTreeMap<Place, Sum>,
     /// Bytes a second, of what is a leak for certain.
     pub leaks: BTreeMap<Place, Estimate>,
     /// By kind, as in `suspects --json`; the worst of its processes.
@@ -153,8 +156,8 @@ fn gauge(out: &mut String, name: &str, help: &str, values: impl Iterator<Item = 
 }
 
 /// The biggest of each kind, and `other`.
-fn named(live: &BTreeMap<Place, (f64, f64)>) -> Vec<(Place, Estimate)> {
-    let mut by_kind: BTreeMap<&str, Vec<(&Place, (f64, f64))>> = BTreeMap::new();
+fn named(live: &BTreeMap<Place, Sum>) -> Vec<(Place, Estimate)> {
+    let mut by_kind: BTreeMap<&str, Vec<(&Place, Sum)>> = BTreeMap::new();
     for (place, held) in live {
         by_kind.entry(&place.kind).or_default().push((place, *held));
     }
