@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # What leaves a machine, taken by the real engines: DuckDB (from PyPI), Prometheus, its node exporter and
-# VictoriaMetrics (from Debian). Doubles of Pyroscope and Parca: `cargo test -p jeprof-compat --test fleet`.
+# VictoriaMetrics (from Debian), and an agent's client. Doubles of Pyroscope and Parca: `cargo test -p jeprof-compat --test fleet`.
 #
-#   tests/fleet.sh [WHAT ...]      all of it: duckdb prometheus victoria
+#   tests/fleet.sh [WHAT ...]      all of it: duckdb prometheus victoria mcp
 #
 # duckdb      the statement of docs/fleet.md over 1,000 pods, 100 of which leak
 # prometheus  promtool, then the node exporter's textfile directory, scraped by Prometheus and queried
 # victoria    an import and a query
+# mcp         the official client of the Model Context Protocol (from PyPI) asks for suspects and stacks
 #
 # Takes MALLOSCOPE (the companion) and MALLOSCOPE_LIB (the library), else those of the release build.
 set -euo pipefail
@@ -42,9 +43,13 @@ done
 wait
 "$malloscope" metrics "$work/leak" --service shop >"$work/shop.prom"
 
+installed() {
+    [ -d "$work/venv" ] || python3 -m venv "$work/venv"
+    "$work/venv/bin/pip" install --quiet "$1"
+}
+
 duckdb() {
-    python3 -m venv "$work/venv"
-    "$work/venv/bin/pip" install --quiet duckdb
+    installed duckdb
     for shape in leak lru; do "$malloscope" table "$work/$shape" --json-lines --service shop >"$work/$shape.ndjson"; done
     "$work/venv/bin/python" - "$here/docs/fleet.md" "$work" <<'PYTHON'
 import gzip, json, os, re, sys, time
@@ -72,6 +77,33 @@ assert (grew, pods) == (100, 100), rows[0]
 # 2,000 blocks of 1,024 bytes a second and pod, less what the program does not get to.
 assert abs(rate - 100 * 3600 * 2.0) < 0.15 * 100 * 3600 * 2.0, rate
 assert 0 < error < 0.05 * rate, error
+PYTHON
+}
+
+mcp() {
+    installed mcp
+    "$work/venv/bin/python" - "$malloscope" "$work/leak" <<'PYTHON'
+import asyncio, sys
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+async def ask(program, dumps):
+    async with stdio_client(StdioServerParameters(command=program, args=["mcp"])) as (read, write):
+        async with ClientSession(read, write) as session:
+            hello = await session.initialize()
+            tools = [tool.name for tool in (await session.list_tools()).tools]
+            assert tools == ["suspects", "diff", "table", "stack", "doctor", "dump"], tools
+            found = str(await session.call_tool("suspects", {"path": dumps}))
+            assert '"verdict": "leak"' in found and "log_error" in found, found[:2000]
+            stacks = str(await session.call_tool("stack", {"path": dumps, "function": "log_error"}))
+            assert "main;leak" in stacks, stacks
+            doctor = str(await session.call_tool("doctor", {"program": "true"}))
+            assert '"verdict": "ok"' in doctor, doctor
+            missing = str(await session.call_tool("table", {"path": "/nowhere"}))
+            assert "is_error=True" in missing or "isError=True" in missing, missing
+            print("mcp:", hello, tools)
+
+asyncio.run(ask(*sys.argv[1:]))
 PYTHON
 }
 
@@ -113,7 +145,7 @@ asked() {
     echo
 }
 
-for what in "${@:-duckdb prometheus victoria}"; do
+for what in "${@:-duckdb prometheus victoria mcp}"; do
     for one in $what; do "$one"; done
 done
 echo "the engines agree"

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use jeprof_compat::command::console::MALLOSCOPE;
 use jeprof_compat::command::{
-    control, diff, doctor, env, export, jeprof, merge, metrics, push, report, run, suspects, top,
-    unpack,
+    control, diff, doctor, env, export, jeprof, mcp, merge, metrics, push, report, run, suspects,
+    top, unpack,
 };
 
 /// Finds what a running program allocates and does not give back.
@@ -31,6 +31,7 @@ enum Command {
     Flame(export::FlameArgs),
     Graph(export::GraphArgs),
     Convert(export::ConvertArgs),
+    Mcp(mcp::Args),
     Merge(merge::Args),
     Metrics(metrics::Args),
     Push(push::Args),
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         Command::Flame(args) => MALLOSCOPE.finish(export::flame(&args)),
         Command::Graph(args) => MALLOSCOPE.finish(export::graph(&args)),
         Command::Convert(args) => MALLOSCOPE.finish(export::convert(&args)),
+        Command::Mcp(args) => MALLOSCOPE.finish(mcp::mcp(&args)),
         Command::Merge(args) => MALLOSCOPE.finish(merge::merge(&args)),
         Command::Metrics(args) => MALLOSCOPE.finish(metrics::metrics(&args)),
         Command::Push(args) => MALLOSCOPE.finish(push::push(&args)),

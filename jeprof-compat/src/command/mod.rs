@@ -18,6 +18,7 @@ mod labels;
 mod launch;
 pub mod load;
 mod machine;
+pub mod mcp;
 pub mod merge;
 pub mod metrics;
 pub mod push;

@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_line_says_who_where_how_much_and_how_sure() {
         let row = row(&profile(1), &Origin::default());
-        assert_eq!(row["time"], "2026-10-22T08:00:00.123Z");
+        assert_eq!(row["time"], "2026-10-22T12:00:00.123Z");
         assert_eq!(row["service"], "shop");
         assert_eq!(
             (&row["culprit"], &row["line"]),
