@@ -99,9 +99,15 @@
 //! should know, in words to be shown as they are. The first frame is one that a reader leaves out, as
 //! malloc's is, or the pseudo-address of what was allocated: a `# frame` with a CLASS and no NAME.
 //!
+//! **Modules that are gone.** The lines of the mappings that the kernel gave are followed by those of
+//! libraries that were closed before, if a stack refers to them; ` (unloaded)` stands behind their paths.
+//! Their addresses, also in stacks and `# build_id`, have 0x4000 and more in bits 48 to 63, another number
+//! for each. Without `/proc` all mappings are those of the loader, of modules that stacks lead through.
+//!
 //! **Managed frames** stand in a stack as pseudo-addresses from [`heap_v2::PSEUDO_FRAMES`] on, 16
 //! apart; each is named by one `# frame` line. `CLASS`, `FILE` and `LINE` may be empty. `KIND` is the
-//! frame's language: `java`, `ruby`, `python`, `js`, or `jit` for generated code of any other. A `NAME`
+//! frame's language: `java`, `ruby`, `python`, `js`, or `jit` for generated code of any other; `cut`
+//! is no frame, but says in its name why frames are missing there. A `NAME`
 //! in brackets marks a frame that the runtime could not tell: `[java]`, `[jit]`. Native frames stand before
 //! the managed ones that called them, so the first native frame's module says who allocated.
 #![no_std]

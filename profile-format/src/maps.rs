@@ -1,7 +1,8 @@
 //! One line of `/proc/<pid>/maps`, as proc_pid_maps(5) describes it, and the shorter form that old
 //! gperftools wrote (`40000000-40015000: /lib/ld-2.3.2.so`).
 
-use crate::number::Cursor;
+use crate::number::{Cursor, Hex};
+use crate::sink::Sink;
 
 /// One mapped area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,13 @@ pub struct Mapping<'a> {
     pub path: &'a [u8],
     /// The file was unlinked or replaced since it was mapped.
     pub deleted: bool,
+    /// The file was mapped once, and was closed before the dump was written: a line of ours.
+    pub unloaded: bool,
 }
+
+/// Behind the path of a file that was unlinked, and of one that was closed.
+const DELETED: &[u8] = b" (deleted)";
+const UNLOADED: &[u8] = b" (unloaded)";
 
 /// Reads one line, without its newline.
 pub fn parse(line: &[u8]) -> Option<Mapping<'_>> {
@@ -48,7 +55,9 @@ pub fn parse(line: &[u8]) -> Option<Mapping<'_>> {
     cursor.eat(b" ")?;
     let inode = cursor.decimal()?;
     cursor.skip_blanks();
-    let deleted = cursor.0.strip_suffix(b" (deleted)");
+    let unloaded = cursor.0.strip_suffix(UNLOADED);
+    let path = unloaded.unwrap_or(cursor.0);
+    let deleted = path.strip_suffix(DELETED);
     Some(Mapping {
         start,
         end,
@@ -57,9 +66,36 @@ pub fn parse(line: &[u8]) -> Option<Mapping<'_>> {
         execute: execute == b'x',
         offset,
         inode,
-        path: deleted.unwrap_or(cursor.0),
+        path: deleted.unwrap_or(path),
         deleted: deleted.is_some(),
+        unloaded: unloaded.is_some(),
     })
+}
+
+/// Writes a line as [`parse`] reads it: of what the loader knows and the kernel does not tell.
+pub fn write<S: Sink>(sink: &mut S, mapping: &Mapping<'_>) -> Result<(), S::Error> {
+    let flag = |is_set: bool, letter: u8| if is_set { letter } else { b'-' };
+    sink.write(Hex::new(mapping.start).as_bytes())?;
+    sink.write(b"-")?;
+    sink.write(Hex::new(mapping.end).as_bytes())?;
+    sink.write(&[
+        b' ',
+        flag(mapping.read, b'r'),
+        flag(mapping.write, b'w'),
+        flag(mapping.execute, b'x'),
+        b'p',
+        b' ',
+    ])?;
+    sink.write(Hex::new(mapping.offset).as_bytes())?;
+    sink.write(b" 00:00 0 ")?;
+    for (at, piece) in mapping.path.split(|byte| *byte == b'\n').enumerate() {
+        let newline: &[u8] = if at == 0 { b"" } else { b"\\012" };
+        sink.write(newline)?;
+        sink.write(piece)?;
+    }
+    let mark = if mapping.unloaded { UNLOADED } else { b"" };
+    sink.write(mark)?;
+    sink.write(b"\n")
 }
 
 fn short(start: u64, end: u64, path: &[u8]) -> Mapping<'_> {
@@ -74,6 +110,7 @@ fn short(start: u64, end: u64, path: &[u8]) -> Mapping<'_> {
         inode: 0,
         path,
         deleted: false,
+        unloaded: false,
     }
 }
 
@@ -110,6 +147,28 @@ mod tests {
             parse(b"7f12-7f34 rw-p 00000000 00:00 0 ").unwrap().path,
             b""
         );
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let written = Mapping {
+            start: 0x4000_7f12_0000_0000,
+            end: 0x4000_7f12_0000_2000,
+            read: true,
+            write: false,
+            execute: true,
+            offset: 0x1000,
+            inode: 0,
+            path: b"/tmp/libplug in.so",
+            deleted: false,
+            unloaded: true,
+        };
+        let mut line = Vec::new();
+        write(&mut line, &written).unwrap();
+        assert_eq!(parse(line.strip_suffix(b"\n").unwrap()), Some(written));
+        let (mut line, path) = (Vec::new(), &b"/a\nb"[..]);
+        write(&mut line, &Mapping { path, ..written }).unwrap();
+        assert!(line.ends_with(b"/a\\012b (unloaded)\n"));
     }
 
     #[test]

@@ -195,7 +195,8 @@ options! {
         /// Listen for `malloscope dump`, `start`, `stop`, `reset`, `rate`, `status` and `top` from the
         /// same user or root.
         prof_control: bool = false, Flag;
-        /// Frames kept of each stack, counted from the leaf.
+        /// Frames kept of each stack. Of a deeper one half are counted from the leaf and half from the root,
+        /// and `[truncated]` stands between; where a language runtime is in it, all are counted from the leaf.
         prof_bt_max: u32 = 128, Clip(1, 1024);
         /// Write the names of the threads into the dumps.
         prof_sys_thread_name: bool = false, Flag;

@@ -8,6 +8,7 @@ use profile_format::heap_v2::{self, Counts, Estimate, StackFacts};
 use profile_format::{epochs, maps, unbias};
 
 use super::Request;
+use super::gone::{self, Gone};
 use super::late::Late;
 use super::managed::Referred;
 use super::snapshot::{self, Snapshot, Sums};
@@ -25,6 +26,10 @@ use crate::{
 };
 
 const MAPS: &CStr = c"/proc/self/maps";
+
+/// Said where the kernel does not tell what is mapped.
+const NO_MAPS: &str = "there is no /proc here: the dump has the modules that the loader knows and stacks \
+    lead through, and no figures of the resident memory";
 
 /// Writes the whole dump. `line` is room for what is read from `/proc`.
 pub fn write(
@@ -44,6 +49,11 @@ pub fn write(
         accumulate: request.config.prof_accum,
     };
     let mut late = Late::begin(request.uptime_ms);
+    let mut gone = Gone::begin();
+    let is_told = process::read(MAPS, line).is_some_and(|text| !text.is_empty());
+    if !is_told {
+        remark::note(&[NO_MAPS]);
+    }
     let mut out = heap_v2::Writer::new(file, counting.period)?;
     facts(request, line, &mut out)?;
     if snapshot.missed() != 0 {
@@ -57,6 +67,7 @@ pub fn write(
         let own = snapshot::take_stack(&mut rest, id);
         let mut frames = Frames {
             late: &mut late,
+            gone: &mut gone,
             managed: &mut managed,
         };
         stack(request, id, own, &counting, &mut frames, &mut out)?;
@@ -64,6 +75,7 @@ pub fn write(
     for kind in request.kinds.iter().flatten() {
         let mut frames = Frames {
             late: &mut late,
+            gone: &mut gone,
             managed: &mut managed,
         };
         kind.write(request.uptime_ms, &mut frames, &mut out)?;
@@ -76,22 +88,33 @@ pub fn write(
             out.live(sample.addr as u64, sample.size as u64, stack)?;
         }
     }
-    build_ids(line, &mut out)?;
-    out.begin_maps()?;
-    copy_maps(line, &mut out)?;
+    if is_told {
+        build_ids(line, &mut out)?;
+        gone::build_ids(&mut out)?;
+        out.begin_maps()?;
+        copy_maps(line, &mut out)?;
+    } else {
+        let program = process::program(line);
+        gone::known_build_ids(program, &mut out)?;
+        gone::build_ids(&mut out)?;
+        out.begin_maps()?;
+        gone::known_maps(program, &mut out)?;
+    }
+    gone::maps(&mut out)?;
     out.finish().map(|_| ())
 }
 
 /// What every stack passes on its way into the dump.
 pub(super) struct Frames<'a> {
     late: &'a mut Late,
+    gone: &'a mut Gone,
     managed: &'a mut Referred,
 }
 
 impl Frames<'_> {
     /// The frames as they are written.
     pub(super) fn note<'b>(&'b mut self, frames: &'b [u64]) -> &'b [u64] {
-        let frames = self.late.named(frames);
+        let frames = self.gone.moved(self.late.named(frames));
         self.managed.note(frames);
         frames
     }

@@ -11,6 +11,7 @@
 mod body;
 mod errno;
 mod file;
+mod gone;
 mod keep;
 mod kind;
 mod late;

@@ -14,8 +14,10 @@
 //!
 //! Code of a JIT has no unwind information (if it was registered with `__register_frame`, only
 //! libgcc knows it). The walk steps over it by frame pointer, as long as the frame pointer leads up
-//! the stack to something that may be a return address. The one stub that keeps no frame pointer and
-//! is met in the middle of stacks, CPython's perf trampoline, is known by its bytes.
+//! the stack to something that may be a return address. Where the call is followed by the end of its
+//! function, as in CPython's perf trampoline, the instructions there say how the frame is left. Go calls
+//! C on another stack; the place where it does so is known by its bytes, and the walk goes on in the
+//! goroutine.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -24,6 +26,7 @@ mod arch;
 pub mod eh_frame;
 pub mod expression;
 pub mod foreign;
+pub mod history;
 pub mod managed;
 pub mod modules;
 pub mod row;
@@ -92,6 +95,7 @@ pub fn bump_generation() {
 
 /// A library is about to be closed: for the hook of `dlclose`.
 pub fn before_close() {
+    history::before_close();
     modules::before_close();
     bump_generation();
 }
@@ -99,6 +103,7 @@ pub fn before_close() {
 /// A library was closed.
 pub fn after_close() {
     modules::after_close();
+    history::after_close();
     bump_generation();
 }
 
@@ -109,7 +114,10 @@ pub fn after_close() {
 pub unsafe fn after_fork() {
     rule_cache::after_fork();
     // SAFETY: the same contract.
-    unsafe { modules::after_fork() };
+    unsafe {
+        modules::after_fork();
+        history::after_fork();
+    }
 }
 
 /// Forgets what lay in the arena: for a child of a fork that ran no handlers.
@@ -120,6 +128,7 @@ pub unsafe fn abandon() {
     // SAFETY: the same contract, which says that there is only one thread.
     unsafe {
         rule_cache::abandon();
+        history::abandon();
         modules::after_fork();
     }
 }
@@ -142,6 +151,42 @@ pub fn unwind(state: &mut ThreadUnwinder, registers: Registers, out: &mut [u64])
     };
     let end = walk.run();
     (walk.length, end)
+}
+
+/// Frames of a deep stack that are passed over, at most.
+const DEEPEST: usize = 1 << 14;
+
+/// Walks a stack that is deeper than `out` to its other end. The first half of `out` gets the leaves,
+/// the second half the outermost frames. False where that end is not found: then the second half has
+/// nothing to say.
+#[cold]
+pub fn both_ends(state: &mut ThreadUnwinder, registers: Registers, out: &mut [u64]) -> bool {
+    let Some(rules) = rule_cache::get() else {
+        return false;
+    };
+    let half = out.len() / 2;
+    let mut walk = Walk {
+        memory: state.stack.memory(registers.sp as usize, 0),
+        state,
+        rules,
+        registers,
+        out,
+        length: 0,
+    };
+    let mut left = DEEPEST;
+    while walk.run() == End::Truncated {
+        walk.length = half;
+        match left.checked_sub(walk.out.len() - half) {
+            Some(less) if less < left => left = less,
+            _ => return false,
+        }
+    }
+    let last = walk.length - half.min(walk.length);
+    if let Some(outer) = walk.out.get_mut(half..) {
+        // What the last round wrote belongs behind what is left of the round before it.
+        outer.rotate_left(last.min(outer.len()));
+    }
+    true
 }
 
 /// A walk in progress.
@@ -224,6 +269,11 @@ impl Walk<'_> {
             left = match left {
                 Left::Return => return Ok(()),
                 Left::Guess => return self.check_guess(),
+                Left::Switched => {
+                    let sp = self.registers.sp as usize;
+                    self.memory = self.state.stack.memory(sp, 0);
+                    return Ok(());
+                }
                 Left::Interrupted(context) => {
                     let sp = self.registers.sp as usize;
                     self.memory = self.state.stack.memory(sp, arch::RED_ZONE);
@@ -248,6 +298,8 @@ impl Walk<'_> {
         };
         if is_known || is_address && is_plausible() {
             Ok(())
+        } else if is_address && arch::is_goroutine_end(pc) {
+            Err(End::Complete)
         } else {
             Err(End::NoInfo)
         }
@@ -284,7 +336,9 @@ impl Walk<'_> {
             .and_then(|module| module.tables())
             .and_then(|tables| eh_frame::find_rule(&tables, lookup))
             .unwrap_or_else(|| without_information(pc, module.is_some() && !is_interrupted));
-        self.rules.insert(place, rule);
+        if module.is_none() || history::meet(lookup) {
+            self.rules.insert(place, rule);
+        }
         Ok(rule)
     }
 }
@@ -295,7 +349,7 @@ impl Walk<'_> {
 fn without_information(pc: u64, is_return_into_module: bool) -> Rule {
     Rule::pack(if arch::is_signal_return(pc) {
         Step::Signal
-    } else if let Some(step) = arch::trampoline(pc) {
+    } else if let Some(step) = arch::epilogue(pc).or_else(|| arch::go_call(pc)) {
         step
     } else if is_return_into_module && !arch::follows_call(pc) {
         Step::End

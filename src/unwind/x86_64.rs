@@ -38,6 +38,8 @@ pub enum Left {
     Return,
     /// By a return address that a frame pointer led to: it may be anything.
     Guess,
+    /// To code that runs on another stack.
+    Switched,
     /// To the code that a signal interrupted; its registers are at this address.
     Interrupted(u64),
 }
@@ -180,6 +182,9 @@ pub fn step(
             leave(registers, cfa, (bp, bx), memory)
         }
         Step::FramePointer => follow_frame_pointer(registers, memory),
+        Step::Goroutine { goroutine, depth } => {
+            enter_goroutine(registers, (goroutine, depth), memory)
+        }
         Step::Signal => interrupted(registers, memory),
         Step::End => Err(End::Complete),
         Step::Unknown => Err(End::NoInfo),
@@ -281,14 +286,40 @@ fn interrupted(registers: &mut Registers, memory: &mut StackMemory) -> Result<Le
     Ok(Left::Interrupted(context))
 }
 
-/// A word of the signal frame. It may lie on another stack than the interrupted code, so
-/// `StackMemory` cannot read it.
+/// The frame that called C from a goroutine: the distance of its return address from the top of the
+/// goroutine's stack was kept, because that stack may be moved (runtime/asm_amd64.s of Go).
+fn enter_goroutine(
+    registers: &mut Registers,
+    (goroutine, depth): (i64, i64),
+    memory: &mut StackMemory,
+) -> Result<Left, End> {
+    /// `g.stack.hi`.
+    const TOP: u64 = 8;
+    let mut word = |offset: i64| {
+        let at = registers.sp.wrapping_add_signed(offset);
+        memory.read(at as usize).ok_or(End::BadMemory)
+    };
+    let (goroutine, depth) = (word(goroutine)?, word(depth)?);
+    let top = read_elsewhere(goroutine.wrapping_add(TOP)).ok_or(End::BadMemory)?;
+    let at = top.wrapping_sub(depth);
+    registers.pc = read_elsewhere(at).ok_or(End::BadMemory)?;
+    registers.sp = at.wrapping_add(WORD);
+    Ok(Left::Switched)
+}
+
 fn read_context(context: u64, place: u64) -> Option<u64> {
-    let at = context.wrapping_add(place) as usize;
+    read_elsewhere(context.wrapping_add(place))
+}
+
+/// A word that need not lie on the stack of the walk: `StackMemory` cannot read it. Of a signal frame or
+/// of a goroutine.
+fn read_elsewhere(at: u64) -> Option<u64> {
+    let at = at as usize;
     if !at.is_multiple_of(8) || !sys::readable(at) {
         return None;
     }
-    // SAFETY: aligned, and just found readable; the frame is in use as long as its handler has not returned.
+    // SAFETY: aligned, and just found readable. A signal frame is in use as long as its handler has not
+    // returned, a goroutine while it waits for this very call.
     Some(unsafe { read_volatile(at as *const u64) })
 }
 
@@ -317,18 +348,68 @@ pub fn is_signal_return(pc: u64) -> bool {
     code(pc).is_some_and(|bytes| bytes & ((1 << (SIGRETURN_BYTES * 8)) - 1) == SIGRETURN)
 }
 
-/// How a frame of CPython's perf trampoline is left: `sub $8, %rsp; call *%rcx; add $8, %rsp; ret` is all
-/// of its code, and there is a copy of it for each function (Python/asm_trampoline.S, 3.12 to 3.14).
-pub fn trampoline(pc: u64) -> Option<Step> {
-    /// `add $8, %rsp; ret`, to which the call returns.
-    const REST: u128 = 0xc3_08_c4_83_48;
-    const REST_BYTES: u32 = 5;
-    let rest = code(pc)? & ((1 << (REST_BYTES * 8)) - 1);
-    (rest == REST).then_some(Step::Frame {
-        cfa: Cfa::Plus(Base::Sp, 2 * WORD as i64),
-        bp: Saved::Same,
-        bx: Saved::Same,
+/// How a frame is left whose function ends right behind the call: some of `add $n, %rsp`, `pop`, `leave`,
+/// then `ret`. Such is all of CPython's perf trampoline, of which there is a copy for each function
+/// (Python/asm_trampoline.S, 3.12 to 3.14), and what Go calls C by since 1.22.
+pub fn epilogue(pc: u64) -> Option<Step> {
+    let bytes = code(pc)?.to_le_bytes();
+    let mut rest = bytes.as_slice();
+    let (mut size, mut saved) = (0, [None; 2]);
+    loop {
+        rest = match rest {
+            [0xc3, ..] => break,
+            [0x48, 0x83, 0xc4, bytes @ 0..=0x7f, rest @ ..] if bytes % 8 == 0 => {
+                size += i64::from(*bytes);
+                rest
+            }
+            [0x41, 0x58..=0x5f, rest @ ..] => {
+                size += WORD as i64;
+                rest
+            }
+            [pop @ (0x58..=0x5b | 0x5d..=0x5f), rest @ ..] => {
+                let [bp, bx] = &mut saved;
+                match pop {
+                    0x5d => *bp = Some(size),
+                    0x5b => *bx = Some(size),
+                    _ => {}
+                }
+                size += WORD as i64;
+                rest
+            }
+            _ => return None,
+        };
+    }
+    let cfa = size + WORD as i64;
+    let [bp, bx] = saved.map(|at| at.map_or(Saved::Same, |at| Saved::AtCfa(at - cfa)));
+    let cfa = Cfa::Plus(Base::Sp, cfa);
+    Some(Step::Frame { cfa, bp, bx })
+}
+
+/// Go's `asmcgocall`, which calls C on the thread's stack and finds back to the goroutine's:
+/// `mov g(%rsp), %rdi; mov 8(%rdi), %rsi; sub depth(%rsp), %rsi`.
+pub fn go_call(pc: u64) -> Option<Step> {
+    let bytes = code(pc)?.to_le_bytes();
+    let (goroutine, rest) = match bytes.as_slice() {
+        [0x48, 0x8b, 0x7c, 0x24, offset @ 0..=0x7f, rest @ ..] => (*offset, rest),
+        _ => return None,
+    };
+    let depth = match rest.strip_prefix(&[0x48, 0x8b, 0x77, 0x08])? {
+        [0x48, 0x2b, 0x74, 0x24, offset @ 0..=0x7f, ..] => *offset,
+        [0x48, 0x2b, 0x34, 0x24, ..] => 0,
+        _ => return None,
+    };
+    Some(Step::Goroutine {
+        goroutine: i64::from(goroutine),
+        depth: i64::from(depth),
     })
+}
+
+/// Whether a goroutine ends when its function returns to `pc`: Go puts the second instruction of `goexit`
+/// there, `nop; call`.
+pub fn is_goroutine_end(pc: u64) -> bool {
+    /// `nop`, and the first byte of the call.
+    const NOP_CALL: u128 = 0xe8_90;
+    code(pc.wrapping_sub(1)).is_some_and(|bytes| bytes & 0xffff == NOP_CALL)
 }
 
 /// Whether a call instruction ends at `pc`, so that it may be a return address.

@@ -202,6 +202,11 @@ impl Preload {
         self
     }
 
+    /// More arguments.
+    pub fn args(self, arguments: &[String]) -> Preload {
+        arguments.iter().fold(self, Preload::arg)
+    }
+
     /// One more variable.
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Preload {
         self.environment

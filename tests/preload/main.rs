@@ -7,6 +7,7 @@
 mod allocators;
 mod api;
 mod children;
+mod closed;
 mod company;
 mod config;
 mod control;

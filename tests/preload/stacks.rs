@@ -88,3 +88,32 @@ fn a_stack_is_cut_at_the_leaf_end_of_prof_bt_max() {
         "a stack that is cut still counts"
     );
 }
+
+#[test]
+fn both_ends_of_a_deep_recursion_are_kept() {
+    let conf = "prof:true,prof_final:true,prof_bt_max:20";
+    let run = Preload::new("stacks.c").conf(conf).run().succeeded();
+    let dump = run.final_dump();
+    let of_size = |number: u64| {
+        let mut stacks = dump.stacks.iter();
+        let found = stacks.find(|stack| stack.live.2 == BLOCK + number);
+        found.unwrap_or_else(|| panic!("no stack {number}"))
+    };
+    let (whole, cut) = (of_size(1), of_size(5));
+    assert_eq!(dump.names(whole), [""; 0]);
+    assert_eq!(dump.names(cut), ["[truncated: prof_bt_max] :"]);
+    assert_eq!(cut.frames.len(), 21, "ours, and twenty");
+    let root = |frames: &[u64]| frames[frames.len() - 3..].to_vec();
+    assert_eq!(root(&whole.frames), root(&cut.frames), "the same beginning");
+    let recursion = cut.frames[3];
+    assert_eq!(cut.frames[4], recursion);
+    let mark = cut
+        .frames
+        .iter()
+        .position(|pc| dump.managed.contains_key(pc));
+    let mark = mark.expect("a mark");
+    assert_eq!(
+        (cut.frames[mark - 1], cut.frames[mark + 1]),
+        (recursion, recursion)
+    );
+}

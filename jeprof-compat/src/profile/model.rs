@@ -207,6 +207,8 @@ pub struct Line {
     pub inlined: bool,
     /// The name is a class's: what was allocated, not the allocating function.
     pub is_class: bool,
+    /// Not a frame: it stands where frames are missing, and its name is the reason.
+    pub is_cut: bool,
     /// The language of a managed frame.
     pub language: Option<Language>,
 }
@@ -235,6 +237,9 @@ pub struct Mapping {
     pub path: String,
     /// The file was unlinked or replaced while it was mapped.
     pub deleted: bool,
+    /// The file was closed before the dump was written; its addresses are numbered apart from what lies
+    /// there now.
+    pub unloaded: bool,
     /// Build id in lower-case hex, when the dump recorded it or the file was found.
     pub build_id: Option<String>,
 }

@@ -5,6 +5,7 @@
 use super::VERSION;
 use super::record::{Counts, Estimate, ManagedFrame, StackFacts, Weighed};
 use crate::escape;
+use crate::maps::{self, Mapping};
 use crate::number::{Decimal, Hex};
 use crate::sink::Sink;
 
@@ -287,6 +288,11 @@ impl<S: Sink> Writer<S> {
     /// Begins the trailer: the lines of `/proc/<pid>/maps` follow, as they are, by [`Writer::raw`].
     pub fn begin_maps(&mut self) -> Result<(), S::Error> {
         self.sink.write(b"\nMAPPED_LIBRARIES:\n")
+    }
+
+    /// A mapping, in the words of the kernel.
+    pub fn mapping(&mut self, mapping: &Mapping<'_>) -> Result<(), S::Error> {
+        maps::write(&mut self.sink, mapping)
     }
 
     /// Bytes as they are.

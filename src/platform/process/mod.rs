@@ -73,6 +73,35 @@ pub fn command(buffer: &mut [u8]) -> &[u8] {
     read(c"/proc/self/cmdline", buffer).unwrap_or_default()
 }
 
+/// The path by which this program was started, from the root where the working directory tells: for
+/// where there is no `/proc`.
+pub fn program(buffer: &mut [u8]) -> &[u8] {
+    // SAFETY: getauxval has no precondition. GLIBC_2.16. The kernel put the text on the first stack.
+    #[allow(unsafe_code)]
+    let path = unsafe {
+        let at = libc::getauxval(libc::AT_EXECFN) as *const core::ffi::c_char;
+        if at.is_null() {
+            return &[];
+        }
+        core::ffi::CStr::from_ptr(at).to_bytes()
+    };
+    let relative = path.strip_prefix(b"./").unwrap_or(path);
+    // The kernel's length counts the terminator.
+    let directory = usize::try_from(sys::getcwd(buffer)).unwrap_or(0);
+    let end = directory + relative.len();
+    match buffer.get_mut(..end) {
+        Some(whole) if directory > 1 && !path.starts_with(b"/") => {
+            let (before, behind) = whole.split_at_mut(directory);
+            if let Some(separator) = before.last_mut() {
+                *separator = b'/';
+            }
+            behind.copy_from_slice(relative);
+            whole
+        }
+        _ => path,
+    }
+}
+
 /// The number of this process's pid namespace.
 pub fn pid_namespace() -> Option<u64> {
     let mut buffer = [0; 64];
@@ -83,6 +112,18 @@ pub fn pid_namespace() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_program_is_the_one_that_runs() {
+        let mut buffer = [0; 4096];
+        let program = String::from_utf8(program(&mut buffer).to_vec()).expect("UTF-8");
+        let own = std::env::current_exe().expect("a path");
+        assert_eq!(std::fs::canonicalize(program).expect("a file"), own);
+        assert!(
+            !super::program(&mut []).is_empty(),
+            "no room: as it was started"
+        );
+    }
 
     #[test]
     fn memory_is_what_status_says() {

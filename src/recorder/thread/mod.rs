@@ -7,6 +7,7 @@
 //! same thread fill.
 #![allow(unsafe_code)]
 
+mod cut;
 mod pending;
 mod registry;
 
@@ -16,12 +17,11 @@ use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
 use super::thread_name;
-use crate::diag::{self, Counter};
 use crate::platform::{sys, tls};
 use crate::runtime;
 use crate::sampler::Sampler;
 use crate::table::{arena, stack_table::MAX_FRAMES};
-use crate::unwind::{End, Registers, ThreadUnwinder};
+use crate::unwind::{End, Registers, ThreadUnwinder, history};
 pub use registry::{abandon, find_or_make, has_thread, is_any};
 
 /// Frees by signal handlers that are kept until their thread leaves our tables; further ones are
@@ -218,12 +218,11 @@ impl Thread {
         let room = most.min(rest.len());
         let rest = rest.get_mut(..room)?;
         let (depth, end) = runtime::stack(&mut self.unwinder, registers, rest, now_ms);
-        match end {
-            End::Complete | End::Managed(..) => {}
-            End::Truncated => diag::count(Counter::UnwindTruncated),
-            End::NoInfo => diag::count(Counter::UnwindNoInfo),
-            End::BadMemory => diag::count(Counter::UnwindBadMemory),
-        }
+        let is_whole = matches!(end, End::Complete | End::Managed(..));
+        let depth = match is_whole && !history::is_layered() {
+            true => depth,
+            false => cut::finish(&mut self.unwinder, registers, frames, (depth, end)),
+        };
         frames.get(..=depth)
     }
 }

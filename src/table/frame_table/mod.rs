@@ -42,6 +42,8 @@ pub enum Kind {
     JavaScript,
     /// Generated code of some other language, of which only a map of names is known.
     Jit,
+    /// Not a frame: what stands where frames are missing, with the reason as its name.
+    Cut,
 }
 
 impl Kind {
@@ -53,6 +55,7 @@ impl Kind {
             Kind::Python => "python",
             Kind::JavaScript => "js",
             Kind::Jit => "jit",
+            Kind::Cut => "cut",
         }
     }
 }

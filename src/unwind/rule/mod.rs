@@ -35,6 +35,7 @@ const FRAME_POINTER: u64 = 10;
 const SIGNAL: u64 = 11;
 const END: u64 = 12;
 const UNKNOWN: u64 = 13;
+const GOROUTINE: u64 = 14;
 
 const SAME: u64 = 0;
 const AT_CFA: u64 = 1;
@@ -70,6 +71,7 @@ impl Rule {
         let packed = match step {
             Step::Frame { cfa, bp, bx } => pack_frame(cfa, bp, bx),
             Step::FramePointer => Some(FRAME_POINTER),
+            Step::Goroutine { goroutine, depth } => pack_goroutine(goroutine, depth),
             Step::Signal => Some(SIGNAL),
             Step::End => Some(END),
             Step::Unknown => None,
@@ -137,6 +139,12 @@ impl Rule {
             }
             OTHER => Cfa::Other((self.0 >> 40 & 15) as u8, (self.0 as i64 >> 44) << 3),
             FRAME_POINTER => return Step::FramePointer,
+            GOROUTINE => {
+                return Step::Goroutine {
+                    goroutine: self.bp_offset(),
+                    depth: self.bx_offset(),
+                };
+            }
             SIGNAL => return Step::Signal,
             END => return Step::End,
             _ => return Step::Unknown,
@@ -236,6 +244,11 @@ fn pack_plain(cfa: Cfa, bp: Saved, bx: Saved) -> Option<u64> {
     let bp = saved(bp, PLAIN_BX - PLAIN_BP)? << PLAIN_BP;
     let bx = saved(bx, PLAIN_OFFSET - PLAIN_BX)? << PLAIN_BX;
     is_whole.then_some(PLAIN | base as u64 | bp | bx | u64::from(offset) << PLAIN_OFFSET)
+}
+
+/// Both offsets are where other rules have those of bp and bx.
+fn pack_goroutine(goroutine: i64, depth: i64) -> Option<u64> {
+    Some(GOROUTINE | words(goroutine, 16)? << 8 | words(depth, 16)? << 24)
 }
 
 fn pack_saved(saved: Saved) -> Option<(u64, u64)> {

@@ -49,6 +49,14 @@ pub enum Step {
     },
     /// Code without unwind information: only the frame pointer can help.
     FramePointer,
+    /// Code that called C on another stack, as Go does. Offsets in bytes from the stack pointer: of the
+    /// goroutine, and of how far below the top of its stack the return address is.
+    Goroutine {
+        /// Where the address of the goroutine is.
+        goroutine: i64,
+        /// Where the distance is.
+        depth: i64,
+    },
     /// The trampoline that a signal handler returns to; the interrupted registers are on the stack.
     Signal,
     /// The outermost frame.

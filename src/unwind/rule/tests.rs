@@ -33,6 +33,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (any_cfa(), any_saved(), any_saved())
             .prop_map(|(cfa, bp, bx)| Step::Frame { cfa, bp, bx }),
+        1 => (multiple(16), multiple(16))
+            .prop_map(|(goroutine, depth)| Step::Goroutine { goroutine, depth }),
         1 => prop_oneof![
             Just(Step::FramePointer),
             Just(Step::Signal),
