@@ -92,6 +92,46 @@ fn counts_become_estimates_and_returns_become_calls() {
     assert_eq!(profile.threads, [(0, "main thread".to_owned())]);
 }
 
+const COPIED: &str = "heap_v2/4096
+# malloscope 2
+@ 0x500010 0x40007f0000001234
+  t*: 1: 4096 [0: 0]
+# build_id 0x40007f0000000000 00ff /opt/gone.so
+MAPPED_LIBRARIES:
+00400000-00500000 r-xp 00000000 fe:00 12 /opt/program
+00500000-00700000 r-xp 00000000 00:00 0 
+00700000-00800000 r-xp 00300000 fe:00 12 /opt/program
+00800000-00900000 r-xp 00000000 00:00 0 
+00900000-00a00000 r-xp 00100000 fe:00 13 /opt/other
+40007f0000000000-40007f0000001000 r--p 0 00:00 0 /opt/gone.so (unloaded)
+40007f0000001000-40007f0000002000 r-xp 1000 00:00 0 /opt/gone.so (unloaded)
+# end
+";
+
+#[test]
+fn code_that_was_copied_or_closed_is_its_files() {
+    let (profile, warnings) = parse(COPIED);
+    assert_eq!(warnings, [""; 0]);
+    let copy = &profile.mappings[1];
+    assert_eq!(
+        (&*copy.path, copy.offset, copy.base),
+        ("/opt/program", 0x100000, 0x400000)
+    );
+    assert_eq!(
+        profile.mappings[3].path, "",
+        "between two files it is nobody's"
+    );
+    let frames = &profile.samples[0].stack;
+    let closed = profile.location(frames[1]).mapping.expect("a mapping");
+    let closed = &profile.mappings[closed];
+    assert_eq!(
+        (&*closed.path, closed.build_id.as_deref()),
+        ("/opt/gone.so", Some("00ff"))
+    );
+    assert!(closed.unloaded && !copy.unloaded);
+    assert_eq!(profile.location(frames[0]).mapping, Some(1));
+}
+
 #[test]
 fn mappings_keep_their_odd_paths() {
     let (profile, _) = parse(THREADED);

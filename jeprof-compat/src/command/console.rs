@@ -1,12 +1,23 @@
 //! Talk to the person who typed a command: on stderr, as data goes to stdout. Names of files are hostile
 //! input, and a terminal obeys control characters: none of them gets there.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use parking_lot::Mutex;
 
 use crate::view::terminal::printable;
+
+/// The gist of each warning that was printed.
+static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// What a warning says, without the figures and without the file's place: the names of a process's dumps differ
+/// in numbers.
+fn gist(warning: &str) -> String {
+    warning.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
 
 /// `malloscope`.
 pub const MALLOSCOPE: Console = Console("malloscope");
@@ -18,10 +29,18 @@ pub const JEPROF: Console = Console("jeprof-compat");
 pub struct Console(&'static str);
 
 impl Console {
-    /// A line for each warning.
+    /// A line for each warning. Of those that differ only in their figures, as the dumps of one process give
+    /// them, the last one speaks for all; what was said already is not said again.
     pub(crate) fn warn(self, warnings: &[String]) {
-        for warning in warnings {
-            say(&format!("{}: {}", self.0, printable(warning)));
+        let mut said = SAID.lock();
+        for (at, warning) in warnings.iter().enumerate() {
+            let gist = gist(warning);
+            let is_last = warnings[at + 1..]
+                .iter()
+                .all(|later| self::gist(later) != gist);
+            if is_last && said.insert(gist) {
+                say(&format!("{}: {}", self.0, printable(warning)));
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Two equal names stay equal: the page finds a suspect's frame by its name.
 
+use crate::figures::hidden::is_hidden;
+
 /// Letters of a name; of a longer one the middle goes, for beginning and end tell names apart.
 const LONGEST: usize = 660;
 
@@ -27,12 +29,6 @@ pub fn shorten_to(text: &str, most: usize) -> String {
     let start: String = text.chars().take(half).map(clean).collect();
     let end: String = text.chars().skip(letters - half).map(clean).collect();
     format!("{start}… {left_out} letters left out …{end}")
-}
-
-/// Control characters, and marks that turn the direction of reading.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -193,10 +193,16 @@ pub fn is_glue(frame: &Frame) -> bool {
     if frame.kind == FrameKind::Managed {
         return frame.name.starts_with('[') || library::is_of_runtime(frame);
     }
-    in_modules(frame, &GLUE_MODULES)
+    is_cut(frame)
+        || in_modules(frame, &GLUE_MODULES)
         || starts_with_any(&frame.name, &WRAPPERS)
         || OWN_WRAPPERS.contains(&frame.name.as_str())
         || frame.name.ends_with("alloc")
+}
+
+/// Not a frame: frames are missing there.
+fn is_cut(frame: &Frame) -> bool {
+    frame.kind == FrameKind::Native && frame.module.is_none() && frame.name.starts_with('[')
 }
 
 /// The C library and what belongs to it: never asks for itself.

@@ -72,7 +72,10 @@ pub fn outside_allocator<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<
                     .line
                     .is_some_and(|line| line.language == Some(language))
         }),
-        Seen::Native => sites.retain(|site| !site.location.managed),
+        Seen::Native => sites.retain(|site| {
+            let is_cut = site.line.is_some_and(|line| line.is_cut);
+            is_cut || !site.location.managed
+        }),
     }
     sites
 }

@@ -164,7 +164,7 @@ impl Namesakes {
             inlined: line.inlined,
             is_class: line.is_class,
             language: line.language,
-            kind: if managed {
+            kind: if managed && !line.is_cut {
                 FrameKind::Managed
             } else {
                 FrameKind::Native
@@ -217,9 +217,13 @@ fn unresolved(site: &Site<'_>, granularity: Granularity) -> Frame {
 fn bare(site: &Site<'_>, address: u64) -> String {
     match site.mapping {
         Some(m) if m.path.starts_with('/') || m.path == "[vdso]" => {
-            let deleted = if m.deleted { " (deleted)" } else { "" };
+            let fate = match (m.unloaded, m.deleted) {
+                (true, _) => " (unloaded)",
+                (false, true) => " (deleted)",
+                (false, false) => "",
+            };
             format!(
-                "{}{deleted}+{:#x}",
+                "{}{fate}+{:#x}",
                 m.file_name(),
                 address.wrapping_sub(m.base)
             )

@@ -144,7 +144,8 @@ fn is_script(site: &Site<'_>) -> bool {
     let of_collector = |mark: &&str| name.starts_with(*mark);
     let is_runtimes_own =
         name.ends_with(" thread]") || ["[gc", "[garbage"].iter().any(of_collector);
-    site.location.managed && !is_runtimes_own
+    let is_cut = site.line.is_some_and(|line| line.is_cut);
+    site.location.managed && !is_runtimes_own && !is_cut
 }
 
 fn module<'a>(site: &Site<'a>) -> Option<&'a str> {

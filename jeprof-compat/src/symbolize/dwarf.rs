@@ -74,6 +74,7 @@ pub fn merge(mut frames: Vec<RawFrame>, symbol: Option<Symbol>) -> Vec<Line> {
             line: frame.line,
             inlined: depth < outermost,
             is_class: false,
+            is_cut: false,
             language: None,
         });
     }

@@ -4,6 +4,7 @@
 //!
 //! Source: the GitHub Flavored Markdown Spec, tables and code spans.
 
+use crate::figures::hidden::is_hidden;
 use crate::figures::words;
 use crate::report::{Conclusion, StackFrame, Suspect};
 
@@ -90,7 +91,7 @@ fn code(name: &str) -> String {
     let shown = short.chars().map(|c| match c {
         '`' => '\'',
         '|' => '¦',
-        c if c.is_control() => '\u{fffd}',
+        c if is_hidden(c) => '\u{fffd}',
         c => c,
     });
     format!("`{}`", shown.collect::<String>())
@@ -101,7 +102,7 @@ fn text(sentence: &str) -> String {
     let mut out = String::new();
     for c in sentence.chars() {
         match c {
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if is_hidden(c) => out.push('\u{fffd}'),
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '&' | '@' => {
                 out.push('\\');
                 out.push(c);

@@ -9,6 +9,7 @@ use crate::command::doctor::check::dumps::{self, Limits, Place};
 use crate::command::doctor::check::format;
 use crate::command::doctor::check::linked;
 use crate::command::doctor::check::own_library;
+use crate::command::doctor::check::past;
 use crate::command::doctor::check::privilege::{self, Rights};
 use crate::command::doctor::check::remarks;
 use crate::command::doctor::check::runtime;
@@ -77,6 +78,7 @@ fn of_loaded(program: &Object, ours: Option<&Object>, by_hand: bool) -> Vec<Find
         findings.extend(allocator::findings(program, only_on_request));
     }
     findings.extend(linked::findings(&libraries, only_on_request));
+    findings.extend(past::findings(program, &libraries));
     findings.extend(sandbox::finding(program, &libraries));
     let variable = |name: &str| std::env::var(name).ok();
     findings.extend(runtime.map(|runtime| runtime::finding(runtime, variable)));

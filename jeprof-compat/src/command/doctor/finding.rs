@@ -85,11 +85,7 @@ impl Finding {
     }
 }
 
-/// File names are foreign input, and a terminal obeys control characters.
-pub(crate) fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(shown).collect()
-}
+pub(crate) use crate::figures::hidden::printable;
 
 /// The worst of them.
 pub(crate) fn worst(findings: &[Finding]) -> Severity {

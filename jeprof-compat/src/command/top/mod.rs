@@ -14,6 +14,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use crate::command::console;
 use crate::command::control::socket;
 use crate::command::load;
+use crate::figures::hidden::is_hidden;
 use crate::profile::model::{MALLOC, Seen, is_of_objects};
 use crate::profile::read;
 use crate::symbolize::Locator;
@@ -119,7 +120,7 @@ impl Top {
         for site in self.sites.ordered(self.order).into_iter().take(30) {
             let live = screen::megabytes(site.live());
             let growth = screen::signed(self.sites.growth(site));
-            let name: String = site.name.chars().filter(|c| !c.is_control()).collect();
+            let name: String = site.name.chars().filter(|c| !is_hidden(*c)).collect();
             lines.push(format!("{live:>10} {growth:>11}  {name}"));
         }
         console::print(&lines.join("\n"));

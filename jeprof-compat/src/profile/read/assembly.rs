@@ -147,6 +147,7 @@ impl Assembly {
         if !is_sorted {
             profile.mappings.sort_by_key(|m| m.start);
         }
+        name_copied_text(&mut profile.mappings);
         set_bases(&mut profile.mappings);
         set_build_ids(&mut profile.mappings, &self.build_ids);
         for location in &mut profile.locations {
@@ -187,6 +188,7 @@ fn mapping(line: &maps::Mapping<'_>) -> Mapping {
         offset: line.offset,
         executable: line.execute,
         deleted: line.deleted,
+        unloaded: line.unloaded,
         ..mapping_named(&String::from_utf8_lossy(line.path))
     }
 }
@@ -196,6 +198,29 @@ pub fn mapping_named(path: &str) -> Mapping {
     Mapping {
         path: path.to_owned(),
         ..Mapping::default()
+    }
+}
+
+/// Programs copy their own code to anonymous huge pages at the same addresses (Node with
+/// `--use-largepages`, ClickHouse, MySQL). Such a mapping lies between two of one file, whose offsets go on
+/// behind it as if it were the file's: then it is that file's.
+fn name_copied_text(mappings: &mut [Mapping]) {
+    for at in 1..mappings.len().saturating_sub(1) {
+        let [before, copy, behind] = &mappings[at - 1..=at + 1] else {
+            continue;
+        };
+        let is_copy =
+            copy.executable && (copy.path.is_empty() || copy.path.starts_with("/anon_hugepage"));
+        let is_between = before.end == copy.start && copy.end == behind.start;
+        let is_one_file = before.path.starts_with('/') && before.path == behind.path;
+        let distance = before.start.wrapping_sub(before.offset);
+        let goes_on = behind.start.wrapping_sub(behind.offset) == distance;
+        if is_copy && is_between && is_one_file && goes_on {
+            let (path, deleted) = (before.path.clone(), before.deleted);
+            let copy = &mut mappings[at];
+            copy.offset = copy.start.wrapping_sub(distance);
+            (copy.path, copy.deleted) = (path, deleted);
+        }
     }
 }
 
@@ -214,11 +239,15 @@ fn set_bases(mappings: &mut [Mapping]) {
 /// A build id belongs to the pieces of the file that begins where it says; an old and a new
 /// version of a file can be mapped under one path.
 fn set_build_ids(mappings: &mut [Mapping], build_ids: &[(u64, String, String)]) {
+    let (mut by_base, mut by_path) = (HashMap::new(), HashMap::new());
+    for (start, hex, path) in build_ids {
+        by_base.entry(*start).or_insert(hex);
+        by_path.entry(path).or_insert(hex);
+    }
     for mapping in mappings {
-        let by_base = build_ids.iter().find(|(start, ..)| *start == mapping.base);
-        let by_path = || build_ids.iter().find(|(.., path)| *path == mapping.path);
-        let found = by_base.or_else(by_path);
-        mapping.build_id = found.map(|(_, hex, _)| hex.clone());
+        let found = by_base.get(&mapping.base);
+        let found = found.or_else(|| by_path.get(&mapping.path));
+        mapping.build_id = found.map(|hex| hex.to_string());
     }
 }
 

@@ -14,7 +14,7 @@ use profile_format::unbias::Sampling;
 use super::assembly::{Assembly, too_big};
 use super::clojure;
 use super::losses::losses;
-use super::{facts, go};
+use super::{facts, go, missing};
 use crate::profile::model::{Language, Line, Profile, Sample, Values};
 
 /// Reads a whole file that errors and warnings call `name`; `before` lines stand before these bytes in it.
@@ -229,6 +229,8 @@ impl HeapText {
             self.warnings.push(spoiled(&self.troubles));
         }
         self.warnings.extend(losses(&profile.process));
+        self.warnings.extend(missing::stacks(&profile));
+        self.warnings.extend(missing::memory(&profile));
         let warnings = self.warnings.into_iter().map(|w| format!("{name}: {w}"));
         Ok((profile, warnings.collect()))
     }
@@ -278,6 +280,7 @@ fn managed_line(frame: &ManagedFrame<'_>) -> Line {
         file: Some(string(frame.file)).filter(|f| !f.is_empty()),
         line: u32::try_from(frame.line).ok().filter(|&l| l != 0),
         is_class,
+        is_cut: kind == "cut",
         language: Language::from_key(&kind),
         ..Line::default()
     }

@@ -20,6 +20,7 @@ mod heap_v2;
 mod heaptrack;
 mod java;
 pub mod losses;
+mod missing;
 mod pprof;
 mod sniff;
 mod symbolized;

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use crate::figures::hidden::printable;
 use crate::stacks::NamedProfile;
 use crate::stacks::naming::Frame;
 
@@ -113,7 +114,7 @@ fn line(frame: &Frame) -> u32 {
 
 /// On one line; a name that begins with a parenthesis would be a number for a name.
 fn word(text: &str) -> String {
-    let text = text.replace(char::is_control, "\u{fffd}");
+    let text = printable(text);
     match text.strip_prefix('(') {
         Some(rest) => format!("[{rest}"),
         None => text,

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::figures::hidden::printable;
 use crate::stacks::naming::Frame;
 use crate::stacks::{NamedProfile, NamedStack};
 
@@ -34,5 +35,5 @@ fn path(profile: &NamedProfile, stack: &NamedStack) -> String {
 fn name(frame: &Frame) -> String {
     let mark = if frame.inlined { "[inline]" } else { "" };
     let name = frame.full.replace(';', ":");
-    format!("{}{mark}", name.replace(char::is_control, "\u{fffd}"))
+    format!("{}{mark}", printable(&name))
 }

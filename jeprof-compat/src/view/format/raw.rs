@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::figures::hidden::is_hidden;
 use crate::profile::model::{LocationId, Profile};
 use crate::stacks::filter::{self, Site};
 use crate::stacks::naming::{Granularity, Namesakes};
@@ -89,7 +90,7 @@ fn printable(text: &str) -> String {
     let shown = |c: char| match c {
         '"' => '\'',
         '\\' => '/',
-        c if c.is_control() => '\u{fffd}',
+        c if is_hidden(c) => '\u{fffd}',
         c => c,
     };
     text.chars().map(shown).collect()

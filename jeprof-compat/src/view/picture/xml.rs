@@ -1,5 +1,7 @@
 //! Text that is safe inside XML, whatever a symbol is called. Pure.
 
+use crate::figures::hidden::is_hidden;
+
 /// `text` for element content and for attribute values in double quotes. Characters that XML 1.0
 /// cannot carry at all become U+FFFD.
 pub fn escape(text: &str) -> String {
@@ -19,14 +21,9 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// Outside `Char` of XML 1.0, or a control character that only confuses.
+/// Outside `Char` of XML 1.0, or what only confuses.
 fn forbidden(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') || is_bidi(c)
-}
-
-/// Marks that make a reader see another name than the one that is there.
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{fffe}' | '\u{ffff}') || is_hidden(c)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::figures::hidden::{self, is_hidden};
 use crate::figures::units::{Unit, percent};
 use crate::figures::words;
 use crate::profile::model::Language;
@@ -127,8 +128,8 @@ pub fn table(profile: &NamedProfile, by_cumulative: bool) -> Table<'_> {
 
 /// A row stays one, and a symbol does not talk to the terminal.
 fn printable(name: &str) -> Cow<'_, str> {
-    if name.chars().any(char::is_control) {
-        name.replace(char::is_control, "\u{fffd}").into()
+    if name.chars().any(is_hidden) {
+        hidden::printable(name).into()
     } else {
         name.into()
     }

@@ -5,6 +5,7 @@ pub(crate) mod dumps;
 pub(crate) mod format;
 pub(crate) mod linked;
 pub(crate) mod own_library;
+pub(crate) mod past;
 pub(crate) mod privilege;
 pub(crate) mod remarks;
 pub(crate) mod runtime;

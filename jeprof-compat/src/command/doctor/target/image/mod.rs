@@ -64,6 +64,8 @@ pub(crate) struct Image {
     /// Allocators known by the messages they print: these survive `strip`.
     pub(crate) texts: Vec<&'static Brand>,
     pub(crate) is_go: bool,
+    /// It calls dlmopen.
+    pub(crate) opens_namespaces: bool,
 }
 
 impl Image {
@@ -221,6 +223,10 @@ fn read_symbols<'data, Elf, R>(
         let Ok(symbols) = sections.symbols(endian, data, table) else {
             continue;
         };
+        image.opens_namespaces |= symbols.iter().any(|symbol| {
+            let name = symbol.name(endian, symbols.strings());
+            symbol.is_undefined(endian) && name.is_ok_and(|name| name == b"dlmopen")
+        });
         let found = symbols.iter().filter_map(|symbol| {
             let name = definition(endian, symbol, symbols.strings())?;
             Some(Symbol { name, exported })
