@@ -143,7 +143,7 @@ impl Record {
 
     /// The kernel's path of it.
     pub(super) fn set_path(&self, path: &[u8]) {
-        if let Some(place) = keep(path).and_then(|kept| place_of(kept)) {
+        if let Some(place) = keep(path).and_then(place_of) {
             self.path.store(place.as_ptr(), Release);
         }
     }
