@@ -73,8 +73,8 @@ fn frames_with_a_frame_pointer_are_followed() {
 
 /// Calls the hook with rbp holding `garbage`.
 fn with_garbage(garbage: u64) -> crate::harness::Stack {
-    // push rbp; mov rbp, rsi; call rdi; pop rbp; ret
-    let code = executable(b"\x55\x48\x89\xf5\xff\xd7\x5d\xc3");
+    // push rbp; mov rbp, rsi; call rdi; nop; pop rbp; ret
+    let code = executable(b"\x55\x48\x89\xf5\xff\xd7\x90\x5d\xc3");
     // SAFETY: the code above.
     let call: extern "C" fn(extern "C" fn(), u64) = unsafe { std::mem::transmute(code) };
     call(hook, garbage);
@@ -85,6 +85,30 @@ fn with_garbage(garbage: u64) -> crate::harness::Stack {
         "nothing is believed behind the garbage {garbage:#x}"
     );
     stack
+}
+
+#[test]
+fn where_the_function_ends_behind_the_call_no_frame_pointer_is_asked() {
+    let ends: [&[u8]; 3] = [
+        // push rbp; push rbx; sub rsp, 24; mov rbp, rsi; call rdi; add rsp, 24; pop rbx; pop rbp; ret
+        b"\x55\x53\x48\x83\xec\x18\x48\x89\xf5\xff\xd7\x48\x83\xc4\x18\x5b\x5d\xc3",
+        // push rbp; push r12; push r13; mov rbp, rsi; call rdi; pop r13; pop r12; pop rbp; ret
+        b"\x55\x41\x54\x41\x55\x48\x89\xf5\xff\xd7\x41\x5d\x41\x5c\x5d\xc3",
+        // push rbp; mov rbp, rsi; call rdi; pop rbp; ret
+        b"\x55\x48\x89\xf5\xff\xd7\x5d\xc3",
+    ];
+    for end in ends {
+        let code = executable(end);
+        // SAFETY: the code above.
+        let call: extern "C" fn(extern "C" fn(), u64) = unsafe { std::mem::transmute(code) };
+        call(hook, 0x1234);
+        let stack = seen();
+        let inside = |pc: &u64| (code as u64..code as u64 + 4096).contains(pc);
+        let at = stack.frames.iter().position(inside).expect("its frame");
+        let own = ours(Registers::here());
+        assert_eq!(stack.frames[at + 2..], own.frames[1..]);
+        assert_eq!(stack.end, End::Complete);
+    }
 }
 
 #[test]
