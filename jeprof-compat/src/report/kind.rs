@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::text;
 use crate::figures::Estimate;
-use crate::stacks::culprit;
+use crate::stacks::glue;
 use crate::stacks::naming::{Frame, FrameKind};
 
 /// One kind of samples over all dumps.
@@ -121,7 +121,7 @@ impl ReportFrame {
                 FrameKind::Managed => "managed",
                 FrameKind::Unresolved => "unresolved",
             },
-            is_own: culprit::is_of_program(frame),
+            is_own: glue::is_of_program(frame),
         }
     }
 }

@@ -34,6 +34,9 @@ use serde::Serialize;
 /// The mark of an end by the program's own will.
 pub(crate) const EXIT: &str = "exit";
 
+/// The mark of another process of the program that took the place of one that ended.
+pub(crate) const AGAIN: &str = "started again";
+
 /// How a process ended that did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct End {

@@ -6,7 +6,7 @@
 //! ```
 //! `filter` says which frames and stacks take part, `naming` what a frame is called, `interner` is the
 //! one builder behind all named stacks, and `named` has the sums of them that views draw. `culprit` says
-//! which frame of a stack is to blame, `library` whose code a line of a script is, `origin` whether an
+//! which frame of a stack is to blame, `glue` which asks for others, `library` whose code a line of a script is, `origin` whether an
 //! extension, the script or the runtime asked, `retaining` which frames keep what they are given, and
 //! `call_sites` which of these places hold the most.
 
@@ -15,6 +15,7 @@ pub mod call_sites;
 pub mod culprit;
 pub mod filter;
 mod forwarding;
+pub mod glue;
 mod interner;
 mod library;
 mod named;

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::profile::model::{Language, Profile, Sample, ValueKind};
-use crate::stacks::culprit;
 use crate::stacks::filter::{self, Site, place};
+use crate::stacks::glue;
 use crate::stacks::naming::{Frame, FrameKind};
 
 /// On whose side it is.
@@ -48,9 +48,9 @@ impl Origin {
         let code = sites.get(usize::from(sites.first().is_some_and(is_class))..)?;
         let script = code.iter().position(is_script);
         let native = &code[..script.unwrap_or(code.len())];
-        let own = |site: &&Site<'_>| module(site).is_some_and(|m| !culprit::is_glue_module(m));
+        let own = |site: &&Site<'_>| module(site).is_some_and(|m| !glue::is_glue_module(m));
         let asked = native.iter().find(own).and_then(module);
-        let is_runtime = asked.is_none_or(culprit::is_runtime_module);
+        let is_runtime = asked.is_none_or(glue::is_runtime_module);
         let side = match (script, is_runtime, asked) {
             (Some(_), false, _) => Side::Extension,
             (Some(_), true, _) => Side::Script,
@@ -169,7 +169,7 @@ fn caller<'a, 'b>(sites: &'b [Site<'a>]) -> &'b Site<'a> {
             kind: FrameKind::Managed,
             ..Frame::default()
         };
-        site.location.managed && !frame.name.is_empty() && !culprit::is_glue(&frame)
+        site.location.managed && !frame.name.is_empty() && !glue::is_glue(&frame)
     };
     sites.iter().find(is_own).unwrap_or(&sites[0])
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use super::evidence::LEAST;
 use super::paths::Paths;
 use crate::profile::model::Weighed;
-use crate::stacks::culprit;
+use crate::stacks::glue;
 use crate::stacks::naming::Frame;
 
 /// Paths and the frame to blame for them.
@@ -96,9 +96,7 @@ fn sum(paths: &Paths<'_>, mut members: Vec<usize>, depth: usize) -> Group {
     members.sort_unstable();
     let frames = &paths.paths[members[0]].frames;
     let shared = &frames[frames.len() - depth..];
-    let own = shared
-        .iter()
-        .find(|&&f| !culprit::is_glue(&paths.frames[f]));
+    let own = shared.iter().find(|&&f| !glue::is_glue(&paths.frames[f]));
     Group {
         culprit: *own.unwrap_or(&shared[0]),
         members,

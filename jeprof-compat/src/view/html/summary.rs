@@ -3,7 +3,7 @@
 use crate::analysis::suspects::Verdict;
 use crate::figures::amount::amount;
 use crate::figures::units::Unit;
-use crate::report::{Conclusion, Report};
+use crate::report::{AGAIN, Conclusion, EXIT, Report};
 use crate::view::picture::xml::escape;
 
 /// The answer, in the words of the report, and above it whose it is.
@@ -15,12 +15,27 @@ pub fn verdict(report: &Report) -> String {
         .collect();
     format!(
         "<div class=\"verdict {}\" role=\"status\">\n<p class=\"whose\">{}</p>\n\
-         <span class=\"word\">{}</span>\n<h1>{}</h1>\n{sentences}</div>\n",
+         {}\n<h1>{}</h1>\n{sentences}</div>\n",
         tone(conclusion),
         whose(report),
-        conclusion.verdict.word(),
+        badges(report),
         escape(&conclusion.headline)
     )
+}
+
+/// The word of the verdict, and how the process ended. Where it ran out of memory and no place grew, no word says
+/// that one did.
+fn badges(report: &Report) -> String {
+    let marks = report.timeline.marks.iter();
+    let ends = marks.filter(|mark| mark.label != EXIT && mark.label != AGAIN);
+    let ends: Vec<String> = ends
+        .map(|mark| format!("<span class=\"word end\">{}</span>", escape(&mark.label)))
+        .collect();
+    let verdict = report.conclusion.verdict;
+    let is_of_place = report.suspects.iter().any(|s| s.verdict.is_growth());
+    let says_nothing = verdict == Verdict::Growing && !is_of_place && !ends.is_empty();
+    let word = (!says_nothing).then(|| format!("<span class=\"word\">{}</span>", verdict.word()));
+    word.into_iter().chain(ends).collect::<Vec<_>>().join(" ")
 }
 
 /// The class of the whole truth: a calm verdict is no green page while something else is not well.

@@ -3,7 +3,7 @@
 
 use crate::analysis::series::{Exit, Process};
 use crate::figures::words;
-use crate::report::{EXIT, Report};
+use crate::report::{AGAIN, EXIT, Report};
 
 /// A calm verdict on one process is not the whole truth where another one grows.
 pub(super) fn mind(report: &mut Report) {
@@ -44,6 +44,6 @@ pub(super) fn mark(report: &mut Report, processes: &[Process], at: usize) {
             "Another process of this program began {} later.",
             words::duration(after)
         );
-        report.mark_end("started again", &text);
+        report.mark_end(AGAIN, &text);
     }
 }

@@ -8,7 +8,7 @@ use crate::figures::{Estimate, words};
 use crate::profile::model::MALLOC;
 use crate::report::{Lifetime, StackFrame, Suspect};
 use crate::stacks::naming::Frame;
-use crate::stacks::{culprit, retaining};
+use crate::stacks::{glue, retaining};
 
 const HOUR: f64 = 3600.0;
 
@@ -143,7 +143,7 @@ fn stack(paths: &Paths<'_>, path: usize) -> Vec<StackFrame> {
             place: file(frame).unwrap_or_default(),
             build_id: mapping.and_then(|m| m.build_id.clone()).unwrap_or_default(),
             module,
-            glue: culprit::is_glue(frame),
+            glue: glue::is_glue(frame),
             keeps: retaining::keeps(frame),
         }
     });

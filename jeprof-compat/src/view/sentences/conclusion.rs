@@ -69,7 +69,9 @@ pub fn conclusion(case: &Case<'_>) -> Conclusion {
 /// and no file explains, or evidence that destructors had freed.
 fn is_doubtful(case: &Case<'_>, resident: Option<&Resident>) -> bool {
     let unexplained = match resident {
-        Some(Resident::Grows { .. }) => resident.is_some_and(Resident::grows_elsewhere),
+        Some(Resident::Grows { goes_on, .. }) => {
+            *goes_on && resident.is_some_and(Resident::grows_elsewhere)
+        }
         Some(Resident::Exceeds { live, .. }) => {
             let account = Account::of(case.paths.process.last());
             account.is_some_and(|account| account.get(Part::Rest) > live.max(UNEXPLAINED))

@@ -4,7 +4,7 @@ use crate::analysis::suspects::{Case, Judged};
 use crate::profile::model::is_of_objects;
 use crate::stacks::naming::{Frame, FrameKind};
 use crate::stacks::origin::{Origin, Side};
-use crate::stacks::{culprit, retaining};
+use crate::stacks::{glue, retaining};
 
 /// The culprit, and of which class its objects are, if they are objects; and the library that asked
 /// for the memory on behalf of a script.
@@ -45,7 +45,7 @@ impl Keeper {
             .position(|at| *at == judged.group.culprit)?;
         let at = retaining::keeper(&frames, culprit)?;
         let mut outwards = frames[at + 1..].iter();
-        let caller = outwards.find(|frame| !culprit::is_glue(frame));
+        let caller = outwards.find(|frame| !glue::is_glue(frame));
         Some(Keeper {
             name: frames[at].name.trim_end_matches("/fn").to_owned(),
             caller: caller.map(|frame| called(frame)),

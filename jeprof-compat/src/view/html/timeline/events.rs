@@ -61,10 +61,32 @@ impl Frame {
             out,
             "<g class=\"busy\"><title>Processors that the program kept busy, at most {most:.2}</title>\
              <path class=\"grid\" d=\"M{LEFT} {bottom}H{right}\"/><path class=\"load\" d=\"{path}\"/>\
-             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{most:.1} CPU</text></g>",
+             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text></g>",
             LEFT - 7.0,
             bottom - room + 9.0,
+            processors(self.load),
             most = self.load
+        );
+    }
+}
+
+/// `12 % CPU`, and from one processor on `1.4 CPU`.
+fn processors(busy: f64) -> String {
+    match busy {
+        busy if busy < 0.995 => format!("{:.0} % CPU", busy * 100.0),
+        busy => format!("{busy:.1} CPU"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::processors;
+
+    #[test]
+    fn a_part_of_a_processor_is_a_share() {
+        assert_eq!(
+            [0.023, 0.4, 1.0, 7.25].map(processors),
+            ["2 % CPU", "40 % CPU", "1.0 CPU", "7.2 CPU"]
         );
     }
 }

@@ -9,11 +9,8 @@ use std::fmt::Write;
 
 use super::summary::bytes;
 use crate::figures::words::{self, clock};
-use crate::report::{Account, Point, Report};
+use crate::report::{Point, Report};
 use crate::view::picture::xml::escape;
-
-/// Share of RSS that live memory beside it must be to be seen in the picture.
-const NOT_RESIDENT: f64 = 0.05;
 
 /// Extent and margins of a drawing.
 struct Frame {
@@ -69,10 +66,14 @@ pub fn section(report: &Report) -> String {
 
 /// Why the live heap may lie above RSS, where that is seen.
 fn not_resident(report: &Report) -> String {
-    let is_seen = |a: &&Account| a.not_resident > NOT_RESIDENT * a.rss;
-    let seen = report.accounts.iter().filter(is_seen);
-    let most = seen.map(|a| a.not_resident).fold(0.0, f64::max);
-    let Some(last) = report.accounts.last().filter(|_| most > 0.0) else {
+    let is_above = |p: &Point| {
+        p.live
+            .is_some_and(|live| p.rss.is_some_and(|rss| live.value > rss))
+    };
+    let is_seen = report.timeline.kind.is_none() && report.timeline.points.iter().any(is_above);
+    let most = report.accounts.iter().map(|a| a.not_resident);
+    let most = most.fold(0.0, f64::max);
+    let Some(last) = report.accounts.last().filter(|_| is_seen && most > 0.0) else {
         return String::new();
     };
     let what = match last.not_resident > 0.0 {
@@ -87,7 +88,7 @@ fn not_resident(report: &Report) -> String {
     };
     format!(
         "<p class=\"why\">{what}: the program asked for the memory and never wrote to it, or it is swapped out. \
-         RSS does not count it, so the live heap may lie above RSS.</p>\n"
+         RSS does not count it, so the live heap lies above RSS.</p>\n"
     )
 }
 

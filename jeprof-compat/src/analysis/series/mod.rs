@@ -6,6 +6,8 @@
 //! a spoiled dump gives what can be read unless whole ones are beside it, jemalloc's dumps lack ages
 //! and give less.
 
+mod exit;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,23 +16,13 @@ use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use regex::Regex;
 
-use crate::figures::{date, words};
+use crate::figures::date;
 use crate::profile::identity::Identity;
 use crate::profile::model::{JAVA_HEAP, JS_HEAP, Profile, Sample, Seen, ValueKind};
 use crate::profile::read;
 use crate::symbolize::{Locator, symbolize};
 
-/// A dump at exit that shows less than this share of the one before it is one of a heap that is being taken
-/// down: more than what chance and a moment's churn do.
-const HELD_AT_EXIT: f64 = 0.9;
-
-/// What a dump that is older at the exit than this share of the run, and than so many seconds, held may have
-/// been freed since, as anything is.
-const RECENT: f64 = 0.2;
-const MOMENT: f64 = 2.0;
-
-/// Seconds that exit handlers take, about.
-const EXIT: f64 = 0.5;
+pub use exit::Exit;
 
 /// One state of a process.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,21 +44,6 @@ pub struct Process {
     pub dumps: Vec<Dump>,
     /// What its end did to the evidence.
     pub exit: Exit,
-}
-
-/// What the dump at exit says of what was live before.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Exit {
-    /// Nothing else: it shows as much, or there is none.
-    #[default]
-    Whole,
-    /// Exit handlers and destructors had freed what was live before them. That dump was left out.
-    TornDown {
-        /// Bytes that were live before.
-        held: f64,
-    },
-    /// There is no other dump, and nobody knows what was freed before it.
-    Alone,
 }
 
 /// What a directory holds.
@@ -287,50 +264,6 @@ impl Process {
         cut_off.map(note).collect()
     }
 
-    /// Leaves out a dump at exit that shows less than the one before it: an interpreter frees its objects
-    /// at its end, and destructors their containers. What lived until then is what the program held, and
-    /// what was freed only then is no sign of health. A dump by the clock while they are at it is none either.
-    /// Returns a note.
-    pub fn leave_torn_down(&mut self) -> Option<String> {
-        let is_at_exit = self.last().process.get("trigger") == Some("final");
-        let [.., last] = &self.dumps[..] else {
-            return None;
-        };
-        if self.dumps.len() == 1 {
-            self.exit = match is_at_exit {
-                true => Exit::Alone,
-                false => Exit::Whole,
-            };
-            return None;
-        }
-        let left = live(&last.profile);
-        let is_near = |dump: &&Dump| last.at - dump.at <= EXIT.max(0.02 * last.at);
-        let near = self.dumps.iter().rev().skip(1).take_while(is_near).count();
-        let first = self.dumps.len().saturating_sub(2 + near);
-        let before = self.dumps[first..].iter().enumerate();
-        let by_live = |a: &(usize, &Dump), b: &(usize, &Dump)| {
-            live(&a.1.profile).total_cmp(&live(&b.1.profile))
-        };
-        let (most, held) = before
-            .max_by(by_live)
-            .map(|(at, dump)| (first + at, live(&dump.profile)))?;
-        let age = last.at - self.dumps[most].at;
-        let is_recent = age <= MOMENT.max(RECENT * last.at);
-        if !is_at_exit || !is_recent || left >= held * HELD_AT_EXIT {
-            return None;
-        }
-        let note = format!(
-            "{}: left out, {} of {} were live when the exit handlers had run, and what is freed at the end \
-             says nothing of a leak",
-            last.path.display(),
-            words::bytes(left),
-            words::bytes(held)
-        );
-        self.exit = Exit::TornDown { held };
-        self.dumps.truncate(most + 1);
-        Some(note)
-    }
-
     /// The profile of its last dump.
     pub fn last(&self) -> &Profile {
         let Some(last) = self.dumps.last() else {
@@ -367,61 +300,5 @@ impl Process {
     pub fn kinds(&self) -> Vec<Option<String>> {
         let others = self.last().other_kinds.keys().cloned().map(Some);
         std::iter::once(None).chain(others).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::profile::model::Values;
-
-    fn dump(at: f64, trigger: &str, bytes: f64) -> Dump {
-        let mut profile = Profile::default();
-        let fact = ("trigger".to_owned(), trigger.to_owned());
-        profile.process.entries.push(fact);
-        profile.samples.push(Sample {
-            values: Values {
-                inuse_space: bytes,
-                ..Values::default()
-            },
-            ..Sample::default()
-        });
-        Dump {
-            path: format!("{at}.heap").into(),
-            at,
-            profile,
-        }
-    }
-
-    /// The times of the dumps that stay, and the notes.
-    fn kept(dumps: Vec<Dump>) -> (Vec<f64>, Option<String>) {
-        let mut process = Process {
-            name: "pid 1".to_owned(),
-            dumps,
-            exit: Exit::Whole,
-        };
-        let note = process.leave_torn_down();
-        (process.dumps.iter().map(|dump| dump.at).collect(), note)
-    }
-
-    #[test]
-    fn a_heap_that_is_taken_down_at_exit_is_judged_by_what_it_held() {
-        let grown = || [dump(1.0, "timer", 5e6), dump(2.0, "timer", 9e7)];
-        let (times, note) = kept([&grown()[..], &[dump(3.0, "final", 6e4)]].concat());
-        assert_eq!(times, [1.0, 2.0]);
-        let note = note.expect("a note");
-        assert!(note.contains("58.6 KB of 85.8 MB were live"), "{note}");
-        let meanwhile = [dump(2.9, "timer", 3e6), dump(3.0, "final", 6e4)];
-        let (times, _) = kept([&grown()[..], &meanwhile].concat());
-        assert_eq!(times, [1.0, 2.0], "one by the clock while they ran");
-        let (times, note) = kept([&grown()[..], &[dump(3.0, "final", 8.9e7)]].concat());
-        assert_eq!((times.len(), note), (3, None), "as much as before");
-        let (times, _) = kept([&grown()[..], &[dump(3.0, "timer", 6e4)]].concat());
-        assert_eq!(times.len(), 3, "freed while it ran");
-        assert_eq!(
-            kept(vec![dump(3.0, "final", 6e4)]).0,
-            [3.0],
-            "there is no other"
-        );
     }
 }
