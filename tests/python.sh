@@ -7,7 +7,7 @@
 # storm   so many seconds of threads, tasks, forks and children (tests/python/storm.py), with each allocator that
 #         PYTHONMALLOC knows, every call sampled and one in a KiB. What fails without us too is passed over
 # embed   a program that opens each libpython, ends it and closes it, three times, and has allocators of its own
-# own     CPython's own tests of threads, forks, collections, tracemalloc and asyncio, where they are installed: with us
+# own     CPython's own tests of threads, forks, children, collections, tracemalloc and asyncio, where they are installed: with us
 #         the same fail as without
 # cost    so many pairs of runs of tests/python/busy.py for each: ratios of processor time, as plain runs are 1
 #
@@ -110,7 +110,8 @@ embed() {
 
 # What fails in `python -m test` of these.
 own_failures() {
-    "$@" -m test --timeout 300 test_threading test_thread test_fork1 test_gc test_tracemalloc test_asyncgen test_contextlib_async \
+    "$@" -m test --timeout 300 test_threading test_thread test_fork1 test_gc test_subprocess test_tracemalloc test_asyncgen \
+        test_contextlib_async test_asyncio \
         2>/dev/null | sed -n '/tests\? failed:/,/^$/p' | grep '^ ' | tr -s ' \n' ' ' || true
 }
 

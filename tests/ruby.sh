@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # What takes too long for CI, or needs a Ruby that is not on the machine:
 #
-#   tests/ruby.sh [WHAT=AMOUNT ...]      all of it: stress=10 objects=5 cost=1
+#   tests/ruby.sh [WHAT=AMOUNT ...]      all of it: stress=10 objects=5 cost=5
 #
 # stress    so many rounds of tests/ruby/stress.rb with threads, Ractors, GC.compact, GC.stress and forks, each with
 #           lg_prof_sample 0 and 10: none may fail, and no frame may be lost
 # objects   the same with prof_ruby_objects:true
-# cost      nanoseconds of a sample with Ruby frames, by the depth of the stack
+# cost      nanoseconds of a sample with Ruby frames and of one frame, by the depth of the stack: medians of so many runs
 #
 # The Rubies are the one in the path, and those in the directories that MALLOSCOPE_RUBY_ROOTS names, parted by colons:
 # each the root of a Debian (debootstrap --include=ruby trixie DIR), entered by chroot.
@@ -27,13 +27,15 @@ ruby_in() {
     shift 2
     local inside=$root/tmp/malloscope-ruby enter=()
     [ -z "$root" ] && inside=$work/ruby || enter=(chroot "$root")
+    # Nobody but Ruby shall load the library: outside the root it is not there.
+    enter+=(env)
     rm -rf "$inside"
     mkdir -p "$inside/out"
     cp "$here"/tests/ruby/*.rb "$built" "$inside"
     local seen=${inside#"$root"}
     dumps=$inside/out
-    MALLOSCOPE_CONF=prof:true,prof_final:true,prof_accum:true,prof_prefix:$seen/out/d,$conf LD_PRELOAD=$seen/libmalloscope.so \
-        timeout 120 "${enter[@]}" ruby -W0 "$seen/$1" "${@:2}"
+    enter+=("MALLOSCOPE_CONF=prof:true,prof_final:true,prof_accum:true,prof_prefix:$seen/out/d,$conf")
+    timeout 120 "${enter[@]}" LD_PRELOAD="$seen/libmalloscope.so" ruby -W0 "$seen/$1" "${@:2}"
 }
 
 rounds() {
@@ -46,7 +48,8 @@ rounds() {
                     # shellcheck disable=SC2086 # words
                     if ! ruby_in "$root" "lg_prof_sample:$lg,prof_final_all:true$more" stress.rb 1 $kinds >"$work/said" 2>&1; then
                         failures=$((failures + 1))
-                        echo "failed: ${root:-here} $kinds $lg: $(head -c 300 "$work/said")"
+                        cp "$work/said" "${TMPDIR:-/tmp}/malloscope-ruby-failed.$failures"
+                        echo "failed: ${root:-here} $kinds $lg (${TMPDIR:-/tmp}/malloscope-ruby-failed.$failures): $(head -c 300 "$work/said")"
                     elif grep -qh "^# counter_ruby_lost [^0]" "$dumps"/*.heap; then
                         failures=$((failures + 1))
                         echo "lost frames: ${root:-here} $kinds $lg"
@@ -59,27 +62,34 @@ rounds() {
     [ "$failures" = 0 ] || fail stress
 }
 
-# Nanoseconds of the program's time for each sample: the difference between a run with names and one without, at a period
-# at which nearly every call is one.
+# The median of so many runs of deep.rb: nanoseconds of the program's time for each call. At this period nearly every
+# call is a sample.
+median() {
+    local rounds=$1 root=$2 depth=$3 more=$4 round
+    for ((round = 0; round < rounds; round++)); do
+        ruby_in "$root" "lg_prof_sample:8,prof_bt_max:1024$more" deep.rb "$depth"
+    done | sort -n | sed -n "$((rounds / 2 + 1))p"
+}
+
+# What names cost: the difference between runs with them and runs without, by frame of Ruby's.
 cost() {
-    local root depth with without samples
+    local rounds=$1 root depth with without
     for root in "" "${roots[@]}"; do
         for depth in 10 50 100; do
-            with=$(ruby_in "$root" "lg_prof_sample:9,prof_bt_max:1024" deep.rb "$depth")
-            samples=$(sed -n 's/^# samples_taken //p' "$dumps"/*.heap | tail -1)
-            without=$(ruby_in "$root" "lg_prof_sample:9,prof_bt_max:1024,prof_ruby:false" deep.rb "$depth")
-            echo "${root:-here}: $depth frames: with names $with, without $without ns a call ${samples:+($samples samples)}"
+            with=$(median "$rounds" "$root" "$depth" "")
+            without=$(median "$rounds" "$root" "$depth" ",prof_ruby:false")
+            echo "${root:-here}: $depth frames: with names $with, without $without ns a sample: $(((with - without) / depth)) ns a frame"
         done
     done
 }
 
-[ $# -gt 0 ] || set -- stress=10 objects=5 cost=1
+[ $# -gt 0 ] || set -- stress=10 objects=5 cost=5
 for what; do
     amount=${what#*=}
     case $what in
         stress=*) rounds "$amount" "" ;;
         objects=*) rounds "$amount" ",prof_ruby_objects:true" ;;
-        cost=*) cost ;;
+        cost=*) cost "$amount" ;;
         *) fail "$what?" ;;
     esac
 done

@@ -227,6 +227,33 @@ fn bursts_that_stay_grow_with_the_traffic() {
     );
 }
 
+/// A heap that a collector cleans late comes and goes: what it holds is named where RSS grows.
+#[test]
+fn where_rss_grows_and_no_kind_does_the_largest_place_is_named() {
+    let mut process = process(&[&[Source::Churn(400.0, 20.0 * MINUTE)]], &RUNS[2], RATE, 3);
+    for (at, dump) in process.dumps.iter_mut().enumerate() {
+        let heap = OtherKind {
+            samples: std::mem::take(&mut dump.profile.samples),
+            ..OtherKind::default()
+        };
+        dump.profile.other_kinds.insert(JS_HEAP.to_owned(), heap);
+        let rss = ("rss_bytes".to_owned(), ((at + 1) * 10_000_000).to_string());
+        dump.profile.process.entries.push(rss);
+    }
+    let series = Series {
+        processes: vec![process],
+        notes: Vec::new(),
+    };
+    let survey = Survey::of(&series, 0.0);
+    let conclusion = &survey.found(0)[0].1.conclusion;
+    assert!(
+        conclusion.headline.starts_with("RSS grows "),
+        "{conclusion:?}"
+    );
+    let first = &conclusion.sentences[0];
+    assert!(first.starts_with("Of js_heap most is held by "), "{first}");
+}
+
 /// A worker of two that leaks so many MB an hour.
 fn worker(pid: u64, rate: f64, seed: u64) -> Process {
     let mut process = process(&[&[Source::Leak(rate)]], &RUNS[2], RATE, seed);

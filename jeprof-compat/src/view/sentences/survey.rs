@@ -10,7 +10,7 @@ use crate::analysis::series::{Process, Series};
 use crate::analysis::suspects::{self, Resident, Verdict};
 use crate::figures::words;
 use crate::profile::model::{MALLOC, ValueKind};
-use crate::report::{Findings, Neighbour, Report, State};
+use crate::report::{Findings, Neighbour, Report, State, Suspect};
 
 /// Other processes that a page names.
 pub const MOST_NEIGHBOURS: usize = 100;
@@ -48,6 +48,9 @@ fn found(process: &Process, asked: f64) -> Found {
     {
         first.conclusion.sentences.extend(beside);
     }
+    if is_elsewhere {
+        name_holder(&mut found);
+    }
     found
 }
 
@@ -62,6 +65,34 @@ fn rss_beside(case: &suspects::Case<'_>, resident: Option<Resident>) -> Option<S
         words::rate(rss, run),
         words::growth(heap, run)
     ))
+}
+
+/// RSS grows beside malloc, and no kind of samples by itself: what the largest of the other kinds holds is named,
+/// with its place.
+fn name_holder(found: &mut Found) {
+    let grows = |findings: &Findings| findings.suspects.iter().any(|s| s.verdict.is_growth());
+    if found.iter().any(|(_, findings)| grows(findings)) {
+        return;
+    }
+    let others = found.iter().filter_map(|(kind, findings)| {
+        let by_size = |a: &&Suspect, b: &&Suspect| a.live.value.total_cmp(&b.live.value);
+        Some((kind.as_ref()?, findings.suspects.iter().max_by(by_size)?))
+    });
+    let most = others.max_by(|a, b| a.1.live.value.total_cmp(&b.1.live.value));
+    let sentence = most.map(|(kind, most)| {
+        format!(
+            "Of {kind} most is held by {} ({}): {} live, {}.",
+            most.culprit,
+            most.place,
+            words::bytes(most.live.value),
+            most.reason
+        )
+    });
+    let malloc = found.iter_mut().find(|(kind, _)| kind.is_none());
+    let said = malloc.filter(|(_, findings)| findings.conclusion.verdict.is_growth());
+    if let (Some(sentence), Some((_, findings))) = (sentence, said) {
+        findings.conclusion.sentences.insert(0, sentence);
+    }
 }
 
 /// Whether enough was seen to tell whether it leaks, in any kind of samples.
