@@ -117,13 +117,18 @@ const INTERPRETERS: [&str; 6] = ["ruby", "python", "node", "perl", "php", "java"
 /// True for a function that asks for memory on behalf of others.
 pub fn is_glue(frame: &Frame) -> bool {
     if frame.kind == FrameKind::Managed {
-        return frame.name.starts_with('[') || library::is_of_runtime(frame);
+        return is_marker(frame) || library::is_of_runtime(frame);
     }
     is_cut(frame)
         || in_modules(frame, &GLUE_MODULES)
         || starts_with_any(&frame.name, &WRAPPERS)
         || OWN_WRAPPERS.contains(&frame.name.as_str())
         || frame.name.ends_with("alloc")
+}
+
+/// What stands for a thread of a runtime itself: `[jit compiler thread]`.
+pub fn is_marker(frame: &Frame) -> bool {
+    frame.kind == FrameKind::Managed && frame.name.starts_with('[')
 }
 
 /// Not a frame: frames are missing there.

@@ -2,7 +2,7 @@
 //! packages that were installed. Known by the name of the class, or by where the file lies. Pure.
 //!
 //! Sources: the load paths of RubyGems and Bundler, `site` and `sysconfig` of CPython, the module
-//! resolution of Node.
+//! resolution of Node, the group ids that Maven Central counts most users of.
 
 use crate::profile::model::Language;
 use crate::stacks::naming::Frame;
@@ -26,6 +26,43 @@ const RUNTIME_CLASSES: [&str; 17] = [
     "scala.",
     "groovy.lang.",
     "org.codehaus.groovy.",
+];
+
+/// Packages of Java that other people's programs are made of: a class says nothing of where it was installed.
+const JAVA_PACKAGES: [&str; 33] = [
+    "akka.",
+    "ch.qos.logback.",
+    "com.amazonaws.",
+    "com.fasterxml.",
+    "com.github.benmanes.caffeine.",
+    "com.google.",
+    "com.mongodb.",
+    "com.mysql.",
+    "com.zaxxer.",
+    "io.grpc.",
+    "io.lettuce.",
+    "io.micrometer.",
+    "io.netty.",
+    "io.opentelemetry.",
+    "io.undertow.",
+    "io.vertx.",
+    "jakarta.",
+    "javassist.",
+    "net.bytebuddy.",
+    "okhttp3.",
+    "okio.",
+    "org.apache.",
+    "org.eclipse.",
+    "org.glassfish.",
+    "org.hibernate.",
+    "org.jboss.",
+    "org.objectweb.asm.",
+    "org.postgresql.",
+    "org.slf4j.",
+    "org.springframework.",
+    "reactor.",
+    "redis.clients.",
+    "software.amazon.",
 ];
 
 /// Functions of JavaScript without a file, whose text the program made: the line that made it says more.
@@ -65,6 +102,7 @@ pub fn is_of_package(frame: &Frame) -> bool {
             file.contains("/site-packages/") || file.contains("/dist-packages/")
         }
         Some(Language::JavaScript) => file.contains("/node_modules/"),
+        Some(Language::Java) => JAVA_PACKAGES.iter().any(|p| frame.name.starts_with(p)),
         _ => false,
     }
 }

@@ -7,7 +7,7 @@ mod sources;
 
 use jeprof_compat::analysis::series::{Process, Series};
 use jeprof_compat::analysis::suspects::{self, Verdict};
-use jeprof_compat::profile::model::{JS_HEAP, Language, OtherKind};
+use jeprof_compat::profile::model::{JAVA_HEAP, JS_HEAP, Language, OtherKind};
 use jeprof_compat::report::{Findings, Suspect};
 use jeprof_compat::view::sentences;
 use jeprof_compat::view::sentences::survey::Survey;
@@ -84,6 +84,58 @@ fn under_v8(last: Option<f64>) -> Verdict {
     }
     let found = findings(&process, None);
     found.suspects[0].verdict
+}
+
+/// Objects of the JVM in two hours: those that stay, and garbage that was born since the last collection, so many
+/// minutes before the end; `forced` of them were asked for.
+fn under_a_jvm(sources: &[Source], last: Option<f64>, forced: u32) -> Findings {
+    let mut process = process(&[sources], &RUNS[2], RATE, 3);
+    for dump in &mut process.dumps {
+        let since = last.map(|minutes| (dump.at - (RUNS[2].length - minutes * MINUTE)).max(0.0));
+        let count = last.map_or(0, |_| (dump.at * 10.0) as u64).to_string();
+        let mut facts = vec![
+            ("collections".to_owned(), count.clone()),
+            ("collections_swept".to_owned(), count),
+            ("collections_forced".to_owned(), forced.to_string()),
+        ];
+        facts.extend(since.map(|s| {
+            (
+                "since_collection_ms".to_owned(),
+                format!("{:.0}", s * 1000.0),
+            )
+        }));
+        let heap = OtherKind {
+            facts,
+            samples: std::mem::take(&mut dump.profile.samples),
+            ..OtherKind::default()
+        };
+        dump.profile.other_kinds.insert(JAVA_HEAP.to_owned(), heap);
+    }
+    findings(&process, Some(JAVA_HEAP))
+}
+
+#[test]
+fn objects_are_known_as_of_the_last_collection() {
+    let leak = [Source::Leak(100.0)];
+    let known = under_a_jvm(&leak, Some(5.0), 9);
+    assert_eq!(known.suspects[0].verdict, Verdict::Leak);
+    let rate = known.suspects[0].rate.expect("it grows").value / MB;
+    assert!((80.0..120.0).contains(&rate), "{rate}");
+    // The ordinary collections pass over what is old.
+    let doubted = under_a_jvm(&leak, Some(5.0), 0);
+    assert_eq!(doubted.suspects[0].verdict, Verdict::Growing);
+    // Half of it is there when the collector has looked, and all that is born later.
+    let garbage = [Source::Churn(100.0, 5.0 * MINUTE)];
+    let seen = under_a_jvm(&garbage, Some(50.0), 0);
+    assert!(
+        !seen.conclusion.verdict.is_growth(),
+        "{:?}",
+        seen.conclusion
+    );
+    let never = under_a_jvm(&leak, None, 0);
+    assert_eq!(never.suspects[0].verdict, Verdict::Growing);
+    let reason = &never.suspects[0].reason;
+    assert!(reason.starts_with("it may be garbage"), "{reason}");
 }
 
 #[test]

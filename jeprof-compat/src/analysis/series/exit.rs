@@ -1,7 +1,7 @@
 //! What the end of a process did to the evidence: a dump at exit that destructors had gone before is no sign of
 //! health. Pure.
 
-use super::{Dump, Process, live};
+use super::{Dump, Process, held};
 use crate::figures::words;
 
 /// A dump at exit that shows less than this share of the one before it is one of a heap that is being taken
@@ -48,20 +48,20 @@ impl Process {
             };
             return None;
         }
-        let left = live(&last.profile);
+        let left = held(&last.profile);
         let is_near = |dump: &&Dump| last.at - dump.at <= EXIT.max(0.02 * last.at);
         let near = self.dumps.iter().rev().skip(1).take_while(is_near).count();
         let first = self.dumps.len().saturating_sub(2 + near);
         let before = self.dumps[first..].iter().enumerate();
         let by_live = |a: &(usize, &Dump), b: &(usize, &Dump)| {
-            live(&a.1.profile).total_cmp(&live(&b.1.profile))
+            held(&a.1.profile).total_cmp(&held(&b.1.profile))
         };
-        let (most, held) = before
+        let (most, most_held) = before
             .max_by(by_live)
-            .map(|(at, dump)| (first + at, live(&dump.profile)))?;
+            .map(|(at, dump)| (first + at, held(&dump.profile)))?;
         let age = last.at - self.dumps[most].at;
         let is_recent = age <= MOMENT.max(RECENT * last.at);
-        if !is_at_exit || !is_recent || left >= held * HELD_AT_EXIT {
+        if !is_at_exit || !is_recent || left >= most_held * HELD_AT_EXIT {
             return None;
         }
         let note = format!(
@@ -69,9 +69,9 @@ impl Process {
              says nothing of a leak",
             last.path.display(),
             words::bytes(left),
-            words::bytes(held)
+            words::bytes(most_held)
         );
-        self.exit = Exit::TornDown { held };
+        self.exit = Exit::TornDown { held: most_held };
         self.dumps.truncate(most + 1);
         Some(note)
     }

@@ -208,10 +208,17 @@ impl Series {
 /// Estimated live bytes of malloc's blocks and of the objects of V8 and the JVM: what is there as long as the
 /// runtime.
 fn live(profile: &Profile) -> f64 {
-    let heaps = [JS_HEAP, JAVA_HEAP].into_iter();
-    let objects = heaps.flat_map(|kind| profile.samples_of(Some(kind)));
-    let objects: f64 = objects.map(|s| s.values.get(ValueKind::InuseSpace)).sum();
-    profile.total(ValueKind::InuseSpace) + objects
+    held(profile) + bytes(profile, JAVA_HEAP)
+}
+
+/// The same without what only a collection takes away: the JVM frees no object at its end.
+fn held(profile: &Profile) -> f64 {
+    profile.total(ValueKind::InuseSpace) + bytes(profile, JS_HEAP)
+}
+
+fn bytes(profile: &Profile, kind: &str) -> f64 {
+    let samples = profile.samples_of(Some(kind)).iter();
+    samples.map(|s| s.values.get(ValueKind::InuseSpace)).sum()
 }
 
 /// A directory's dumps, or a file whatever its name.

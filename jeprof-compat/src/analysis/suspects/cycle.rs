@@ -29,7 +29,7 @@ pub fn slowest(paths: &Paths<'_>, containers: &[u64], falls: &[Vec<f64>]) -> f64
     let others = facts.filter(|facts| !containers.contains(&facts.id));
     let lives = others.filter_map(|facts| {
         let mut evidence = Evidence::default();
-        evidence.add(facts, 0.0, 1);
+        evidence.add_freed(&facts.lives);
         of_lives(&evidence.freed, run)
     });
     let between = falls.iter().flat_map(|times| {

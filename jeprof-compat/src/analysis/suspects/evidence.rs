@@ -14,7 +14,8 @@
 
 use profile_format::lifetimes;
 
-use crate::profile::model::{StackFacts, Weighed};
+use super::seen::Held;
+use crate::profile::model::Weighed;
 
 /// Mature samples without which nothing is said: 1/sqrt(9) is a third.
 pub const LEAST: f64 = 9.0;
@@ -61,21 +62,26 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Adds what the dump says of one stack with these live bytes.
-    pub fn add(&mut self, facts: &StackFacts, bytes: f64, epochs: usize) {
+    /// Adds what is known to live of one stack.
+    pub fn add(&mut self, held: &Held<'_>, epochs: usize) {
         self.births
             .resize(epochs.max(self.births.len()), Weighed::default());
-        self.samples += facts.samples;
-        self.bytes += bytes;
-        self.variance += facts.variance;
+        self.samples += held.samples;
+        self.bytes += held.bytes;
+        self.variance += held.variance;
         let last = self.births.len().saturating_sub(1);
-        for (epoch, born) in &facts.births {
+        for (epoch, born) in held.births {
             if let Some(births) = self.births.get_mut((*epoch as usize).min(last)) {
                 births.add(born);
             }
         }
+        self.add_freed(held.lives);
+    }
+
+    /// Adds what was freed of one stack, by the bucket of its lifetime.
+    pub fn add_freed(&mut self, lives: &[(u32, Weighed)]) {
         self.freed.resize(lifetimes::BUCKETS, Weighed::default());
-        for (bucket, freed) in &facts.lives {
+        for (bucket, freed) in lives {
             self.freed[(*bucket as usize).min(lifetimes::BUCKETS - 1)].add(freed);
         }
     }
@@ -132,8 +138,9 @@ fn sum(all: &[Weighed]) -> Weighed {
 /// What the tests of the estimators begin with.
 #[cfg(test)]
 pub(super) mod sample {
+    use super::super::seen::Held;
     use super::{Clock, Evidence};
-    use crate::profile::model::{StackFacts, Weighed};
+    use crate::profile::model::Weighed;
 
     /// Two hours at the default width of an epoch.
     pub const CLOCK: Clock = Clock {
@@ -149,13 +156,17 @@ pub(super) mod sample {
             let bucket = profile_format::lifetimes::bucket((age * 1000.0) as u64);
             (bucket as u32, Weighed::alike(samples, samples as f64))
         };
-        let facts = StackFacts {
-            births: births.iter().map(born).collect(),
-            lives: lives.iter().map(freed).collect(),
-            ..StackFacts::default()
+        let (births, lives): (Vec<_>, Vec<_>) = (
+            births.iter().map(born).collect(),
+            lives.iter().map(freed).collect(),
+        );
+        let held = Held {
+            births: &births,
+            lives: &lives,
+            ..Held::default()
         };
         let mut evidence = Evidence::default();
-        evidence.add(&facts, 0.0, CLOCK.count);
+        evidence.add(&held, CLOCK.count);
         evidence
     }
 }
@@ -166,16 +177,17 @@ mod tests {
 
     #[test]
     fn stacks_add_up() {
-        let facts = StackFacts {
+        let held = Held {
+            bytes: 50.0,
             samples: 3,
             variance: 2.0,
-            births: vec![(0, Weighed::alike(1, 10.0)), (2, Weighed::alike(2, 40.0))],
-            lives: vec![(13, Weighed::alike(5, 5.0)), (400, Weighed::alike(1, 1.0))],
-            ..StackFacts::default()
+            births: &[(0, Weighed::alike(1, 10.0)), (2, Weighed::alike(2, 40.0))],
+            lives: &[(13, Weighed::alike(5, 5.0)), (400, Weighed::alike(1, 1.0))],
+            ..Held::default()
         };
         let mut sum = Evidence::default();
-        sum.add(&facts, 50.0, 3);
-        sum.add(&facts, 50.0, 3);
+        sum.add(&held, 3);
+        sum.add(&held, 3);
         assert_eq!((sum.samples, sum.bytes, sum.variance), (6, 100.0, 4.0));
         let later = sum.born(1..3);
         assert_eq!(

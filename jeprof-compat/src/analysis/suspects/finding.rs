@@ -174,6 +174,11 @@ pub enum Reason {
         /// Seconds since the last collection, or the whole run.
         seconds: f64,
     },
+    /// It grows, but no collection has looked for most of the run.
+    Unseen {
+        /// For so many seconds.
+        seconds: f64,
+    },
     /// Samples are live, and whether they stay is open.
     Open {
         /// The mature ones.

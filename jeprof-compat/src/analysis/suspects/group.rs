@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use super::evidence::LEAST;
 use super::paths::Paths;
 use crate::profile::model::Weighed;
-use crate::stacks::glue;
+use crate::stacks::culprit;
 use crate::stacks::naming::Frame;
 
 /// Paths and the frame to blame for them.
@@ -91,14 +91,14 @@ fn from_root<'a>(paths: &'a Paths<'_>, path: usize, depth: usize) -> Option<&'a 
     Some(paths.frame(path, at))
 }
 
-/// Paths that part below `depth` frames: the deepest of these that is not glue is to blame.
+/// Paths that part below `depth` frames: the deepest of these that is the program's own is to blame.
 fn sum(paths: &Paths<'_>, mut members: Vec<usize>, depth: usize) -> Group {
     members.sort_unstable();
     let frames = &paths.paths[members[0]].frames;
     let shared = &frames[frames.len() - depth..];
-    let own = shared.iter().find(|&&f| !glue::is_glue(&paths.frames[f]));
+    let named: Vec<&Frame> = shared.iter().map(|&f| &paths.frames[f]).collect();
     Group {
-        culprit: *own.unwrap_or(&shared[0]),
+        culprit: shared[culprit::position(&named)],
         members,
         is_sum: true,
     }

@@ -6,9 +6,11 @@
 //! of the later. Samples that were thinned out in between have not died: those that are left stand for
 //! them, so cohorts are compared by their bytes.
 
+use std::collections::BTreeMap;
+
 use super::climb::Point;
-use super::looked_at::looked_at;
 use super::paths::Paths;
+use super::seen::{Held, width};
 use crate::profile::model::{Sample, Weighed};
 
 /// How the samples of one cohort fared from one dump to the last.
@@ -44,7 +46,13 @@ fn states<'a>(paths: &'a Paths<'_>, member: usize) -> impl Iterator<Item = (usiz
     })
 }
 
-/// Live bytes of some paths at each dump.
+/// The same, of the dumps that know something, with what they know.
+fn known<'a>(paths: &'a Paths<'_>, member: usize) -> impl Iterator<Item = (usize, Held<'a>)> {
+    states(paths, member)
+        .filter_map(|(dump, sample)| Some((dump, paths.seen.dump(dump)?.held(sample))))
+}
+
+/// Live bytes of some paths at each dump, garbage that waits for its collection among them.
 pub fn live(paths: &Paths<'_>, members: &[usize]) -> Vec<f64> {
     let mut live = vec![0.0; paths.process.dumps.len()];
     for &member in members {
@@ -55,41 +63,43 @@ pub fn live(paths: &Paths<'_>, members: &[usize]) -> Vec<f64> {
     live
 }
 
-/// What some paths hold at each dump.
+/// What some paths held when each dump knew it.
 pub fn points(paths: &Paths<'_>, members: &[usize]) -> Vec<Point> {
-    let dumps = paths.process.dumps.iter();
     let empty = |at: f64| Point {
         at,
         ..Point::default()
     };
-    let mut points: Vec<Point> = dumps.map(|dump| empty(dump.at)).collect();
+    let known = paths.seen.known();
+    let mut points: BTreeMap<usize, Point> =
+        known.map(|(dump, cut)| (dump, empty(cut.at))).collect();
     for &member in members {
-        for (dump, sample) in states(paths, member) {
-            let state = &paths.process.dumps[dump];
-            let facts = sample.facts.as_ref();
-            let seen = facts.map(|facts| looked_at(state, paths.kind, facts));
-            let (variance, share) =
-                seen.map_or((0.0, 1.0), |(facts, share)| (facts.variance, share));
-            let point = &mut points[dump];
-            point.bytes += sample.values.inuse_space * share;
-            point.blocks += sample.values.inuse_objects * share;
-            point.variance += variance;
+        for (dump, held) in self::known(paths, member) {
+            let point = points.entry(dump).or_default();
+            point.bytes += held.bytes;
+            point.blocks += held.blocks;
+            point.variance += held.variance;
         }
     }
-    points
+    points.into_values().collect()
 }
 
 /// When some paths had given back most of what they had, from one dump to the next.
 pub fn collapses(paths: &Paths<'_>, members: &[usize]) -> Vec<f64> {
-    let mut live = vec![Weighed::default(); paths.process.dumps.len()];
+    let known = paths.seen.known();
+    let mut live: BTreeMap<usize, (f64, Weighed)> = known
+        .map(|(dump, cut)| (dump, (cut.at, Weighed::default())))
+        .collect();
     for &member in members {
-        for (dump, sample) in states(paths, member) {
-            let births = sample.facts.iter().flat_map(|f| &f.births);
-            births.for_each(|(_, born)| live[dump].add(born));
+        for (dump, held) in self::known(paths, member) {
+            let sum = &mut live.entry(dump).or_default().1;
+            held.births.iter().for_each(|(_, born)| sum.add(born));
         }
     }
-    let falls = |w: &[Weighed]| {
-        let is_thinned = match (w[0].weight(), w[1].weight()) {
+    let falls = |w: &[(f64, Weighed)]| {
+        let [(_, before), (_, after)] = w else {
+            return false;
+        };
+        let is_thinned = match (before.weight(), after.weight()) {
             (Some(before), Some(after)) => after > THINNED * before,
             _ => false,
         };
@@ -97,13 +107,11 @@ pub fn collapses(paths: &Paths<'_>, members: &[usize]) -> Vec<f64> {
             true => COLLAPSE_FROM_THINNED,
             false => COLLAPSE_FROM,
         };
-        w[0].worth() >= least && w[1].bytes < COLLAPSE * w[0].bytes
+        before.worth() >= least && after.bytes < COLLAPSE * before.bytes
     };
-    let pairs = live.windows(2).zip(paths.process.dumps.iter().skip(1));
-    pairs
-        .filter(|(pair, _)| falls(pair))
-        .map(|(_, dump)| dump.at)
-        .collect()
+    let live: Vec<_> = live.into_values().collect();
+    let pairs = live.windows(2);
+    pairs.filter(|w| falls(w)).map(|w| w[1].0).collect()
 }
 
 /// How the cohort fared that was born after the warm-up and mature at a dump in the middle of the
@@ -116,39 +124,33 @@ pub fn survivors(
 ) -> Option<Survivors> {
     let clock = &paths.clock;
     let middle = (begin as f64 * clock.width + age + clock.now) / 2.0;
-    let dumps = &paths.process.dumps;
-    let earlier = dumps.iter().take(dumps.len() - 1).enumerate();
+    let last = paths.process.dumps.len() - 1;
+    let earlier = paths.seen.known().filter(|(dump, _)| *dump != last);
     let off = |at: f64| (at - middle).abs();
-    let (dump, state) = earlier.min_by(|a, b| off(a.1.at).total_cmp(&off(b.1.at)))?;
+    let (dump, cut) = earlier.min_by(|a, b| off(a.1.at).total_cmp(&off(b.1.at)))?;
     let begin = begin as f64 * clock.width;
-    let end = ((state.at - age) / clock.width).floor() * clock.width;
+    let end = ((cut.at - age) / clock.width).floor() * clock.width;
     let mut cohorts = [Weighed::default(); 2];
     for &member in members {
-        for (at, sample) in states(paths, member) {
-            let which = [dump, dumps.len() - 1].iter().position(|&d| d == at);
+        for (at, held) in known(paths, member) {
+            let which = [dump, last].iter().position(|&d| d == at);
             if let Some(which) = which {
-                let width = width(paths, at);
-                cohorts[which].add(&born_between(sample, width, begin, end));
+                let width = width(&paths.process.dumps[at].profile);
+                cohorts[which].add(&born_between(&held, width, begin, end));
             }
         }
     }
     let [then, now] = cohorts;
     let share = (now.bytes / then.bytes).min(1.0);
     (then.bytes > 0.0).then(|| Survivors {
-        at: state.at,
+        at: cut.at,
         then: then.samples,
         now: (then.samples as f64 * share).round() as u64,
     })
 }
 
-fn width(paths: &Paths<'_>, dump: usize) -> f64 {
-    let epochs = paths.process.dumps[dump].profile.process.epochs;
-    epochs.map_or(1.0, |(width, _)| width as f64 / 1000.0)
-}
-
-fn born_between(sample: &Sample, width: f64, begin: f64, end: f64) -> Weighed {
-    let births = sample.facts.iter().flat_map(|f| &f.births);
-    let inside = births.filter(|(epoch, ..)| {
+fn born_between(held: &Held<'_>, width: f64, begin: f64, end: f64) -> Weighed {
+    let inside = held.births.iter().filter(|(epoch, ..)| {
         let start = f64::from(*epoch) * width;
         start >= begin && start + width <= end
     });

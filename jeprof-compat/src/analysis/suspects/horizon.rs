@@ -7,6 +7,9 @@
 use super::climb::Climb;
 use super::cohort::{Cohort, Window};
 use super::evidence::{Clock, Evidence, LEAST};
+use super::finding::Reason;
+use super::paths::Paths;
+use super::{Judged, cycle, history};
 
 /// So many of the slowest cycles must a leak have outlived.
 pub const CYCLES: f64 = 3.0;
@@ -23,13 +26,42 @@ pub struct Horizon {
 }
 
 impl Horizon {
+    /// By the slowest cycle of all stacks but those of containers; a leak must have reached an age of `asked`, too.
+    pub fn of(paths: &Paths<'_>, judged: &[Judged], containers: &[u64], asked: f64) -> Horizon {
+        let falls: Vec<Vec<f64>> = judged
+            .iter()
+            .map(|j| history::collapses(paths, &j.group.members))
+            .collect();
+        Horizon {
+            watched: paths.clock.run(),
+            cycle: cycle::slowest(paths, containers, &falls),
+            asked,
+        }
+    }
+
+    /// Why a leak is none yet, where it has not outlived this.
+    pub fn is_near(&self, judged: &Judged, clock: &Clock) -> Option<Reason> {
+        let j = &judged.judgement;
+        let reaches = match (&j.reason, &j.climb) {
+            (Reason::Climbs { .. }, Some(climb)) => self.is_outclimbed(climb),
+            _ => self.is_outlived(&judged.evidence, &j.cohort, &j.window, clock),
+        };
+        (!reaches).then(|| Reason::Near {
+            age: j.window.age,
+            deaths: j.survival.deaths,
+            watched: self.watched,
+            cycle: self.cycle,
+            needed: self.needed(),
+        })
+    }
+
     /// The age that a leak must have reached.
     pub fn needed(&self) -> f64 {
         (CYCLES * self.cycle).max(self.asked)
     }
 
     /// Whether the mature blocks of a place have reached it, in number enough.
-    pub fn is_outlived(
+    fn is_outlived(
         &self,
         evidence: &Evidence,
         cohort: &Cohort,
@@ -46,7 +78,7 @@ impl Horizon {
     }
 
     /// Whether a place has climbed for so long.
-    pub fn is_outclimbed(&self, climb: &Climb) -> bool {
+    fn is_outclimbed(&self, climb: &Climb) -> bool {
         climb.last >= self.needed() && self.watched >= self.needed()
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! series -> paths -> group -> evidence -> cohort, shape, survival -> verdict -> discovery -> Case
-//!             |-> history -> climb ----------------------------------'   cycle -> horizon
+//!             |-> history -> climb ----------------------------------'   cycle -> horizon -> doubt
 //!             `-> history, slope -> resident                             power
 //! ```
 //! The total against time cannot tell a leak from a cache that warms up, nor find a small leak
@@ -15,16 +15,18 @@ mod cohort;
 mod collector;
 mod cycle;
 pub(crate) mod discovery;
+mod doubt;
 mod evidence;
 mod finding;
 mod group;
 mod history;
 mod horizon;
-mod looked_at;
+mod passage;
 mod paths;
 mod poisson;
 mod power;
 mod resident;
+mod seen;
 mod shape;
 mod slope;
 mod survival;
@@ -34,10 +36,11 @@ use std::collections::BTreeSet;
 
 use crate::analysis::series::Process;
 use crate::figures::Estimate;
-use crate::profile::model::JS_HEAP;
+use crate::stacks::glue;
+use crate::stacks::naming::Frame;
 use crate::stacks::origin::Origin;
 use cohort::Window;
-use collector::Collector;
+use doubt::Doubts;
 use evidence::{Clock, LEAST};
 use verdict::LEVEL;
 
@@ -88,6 +91,8 @@ pub struct Case<'a> {
     pub floor: Option<f64>,
     /// What is called live is, and no garbage that waits for its collection.
     pub is_collected: bool,
+    /// Seconds that no collection has looked at, where these are most of the run.
+    pub unseen: Option<f64>,
     /// What a sample stands for, averaged over time.
     weight: f64,
 }
@@ -130,6 +135,17 @@ impl Case<'_> {
         let path = paths.paths.get(paths.heaviest(&judged.group.members))?;
         let profile = paths.process.last();
         Origin::of(profile, profile.samples.get(path.track.last)?)
+    }
+
+    /// The deepest frame that nearly all growth passes, with its share, where no place has as much. What is too
+    /// small to have a verdict counts, too.
+    pub fn passage(&self) -> Option<(&Frame, f64)> {
+        let grows = |j: &&Judged| {
+            let verdict = j.judgement.verdict;
+            verdict.is_growth() || verdict == Verdict::TooFew
+        };
+        let growing: Vec<&Judged> = self.judged.iter().filter(grows).collect();
+        passage::of(&self.paths, &growing)
     }
 
     /// Live bytes of all groups.
@@ -210,18 +226,9 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
     correct(&mut judged);
     let containers = containers(&paths);
     let climb = weigh_climbs(&paths, &mut judged, &containers);
-    let horizon = horizon(&paths, &judged, &containers, asked);
-    for judged in &mut judged {
-        look_no_further(judged, &paths.clock, &horizon);
-    }
-    let is_collected_by_v8 = kind.is_none_or(|kind| kind == JS_HEAP);
-    if let Some(collector) = Collector::of(process).filter(|_| is_collected_by_v8) {
-        wait_for(&collector, &paths, &mut judged);
-    }
-    let is_collected = is_collected(process, kind);
-    if !is_collected {
-        doubt(&mut judged);
-    }
+    let horizon = Horizon::of(&paths, &judged, &containers, asked);
+    let doubts = Doubts::of(&paths, horizon);
+    judged.iter_mut().for_each(|j| doubts.weigh(j, &paths));
     judged.sort_by(rank);
     let all: Vec<usize> = (0..paths.paths.len()).collect();
     let everything = paths.evidence(&all);
@@ -234,6 +241,7 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
     let floor = power::floor(&paths.clock, weight, tested);
     let floor = floor.map(|least| floor_beside(&judged, &paths.clock, (weight, tested), least));
     Case {
+        unseen: paths.seen.unseen,
         paths,
         judged,
         total,
@@ -241,7 +249,7 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
         horizon,
         climb,
         floor,
-        is_collected,
+        is_collected: doubts.is_collected,
         weight,
     }
 }
@@ -287,18 +295,24 @@ fn weigh_climbs(paths: &Paths<'_>, judged: &mut [Judged], containers: &[u64]) ->
     let ids: BTreeSet<u64> = containers.iter().copied().collect();
     for j in judged.iter_mut().filter(|j| j.evidence.samples > 0) {
         let points = history::points(paths, &j.group.members);
+        let climb = Climb::of(&points, run);
+        let is_of_runtime = glue::is_marker(&paths.frames[j.group.culprit]);
         let trail = verdict::Trail {
-            climb: Climb::of(&points, run),
+            climb: climb.filter(|climb| climb.goes_on || !is_of_runtime),
             is_flat: climb::is_flat(&points, run),
             freed: freed_beside(paths, &j.group.members, &ids),
         };
         verdict::weigh(&mut j.judgement, &j.evidence, &trail);
     }
     let has_ages = judged.iter().any(|j| j.evidence.samples > 0);
-    // What has all but stopped climbs no more, and its word says so.
-    let open = judged
-        .iter()
-        .filter(|j| j.judgement.verdict != Verdict::Bounded);
+    // What has all but stopped climbs no more, and its word says so. What a compiler of a runtime needs for a
+    // while is no growth.
+    let is_open = |j: &&Judged| {
+        let is_of_runtime = glue::is_marker(&paths.frames[j.group.culprit]);
+        let climbs = j.judgement.climb.is_some() || !is_of_runtime;
+        climbs && j.judgement.verdict != Verdict::Bounded
+    };
+    let open = judged.iter().filter(is_open);
     let open: BTreeSet<usize> = open.flat_map(|j| j.group.members.iter().copied()).collect();
     let open: Vec<usize> = open.into_iter().collect();
     has_ages.then(|| Climb::of(&history::points(paths, &open), run))?
@@ -321,67 +335,6 @@ fn containers(paths: &Paths<'_>) -> Vec<u64> {
     };
     let all = (0..paths.paths.len()).filter(grows);
     all.filter_map(|m| paths.number(m)).collect()
-}
-
-/// How far the verdicts see, by the slowest cycle of all stacks but those of containers.
-fn horizon(paths: &Paths<'_>, judged: &[Judged], containers: &[u64], asked: f64) -> Horizon {
-    let falls: Vec<Vec<f64>> = judged
-        .iter()
-        .map(|j| history::collapses(paths, &j.group.members))
-        .collect();
-    Horizon {
-        watched: paths.clock.run(),
-        cycle: cycle::slowest(paths, containers, &falls),
-        asked,
-    }
-}
-
-/// What has not outlived the horizon is no leak yet.
-fn look_no_further(judged: &mut Judged, clock: &Clock, horizon: &Horizon) {
-    let j = &mut judged.judgement;
-    let reaches = match (&j.reason, &j.climb) {
-        (Reason::Climbs { .. }, Some(climb)) => horizon.is_outclimbed(climb),
-        _ => horizon.is_outlived(&judged.evidence, &j.cohort, &j.window, clock),
-    };
-    if j.verdict == Verdict::Leak && !reaches {
-        j.verdict = Verdict::Growing;
-        j.reason = Reason::Near {
-            age: j.window.age,
-            deaths: j.survival.deaths,
-            watched: horizon.watched,
-            cycle: horizon.cycle,
-            needed: horizon.needed(),
-        };
-    }
-}
-
-/// Is what the dumps call live really live? An object of a runtime that counts its collections is live until
-/// one of them finds it dead, and the ordinary ones pass over what is old: only those that were asked for
-/// before the dumps prove anything.
-fn is_collected(process: &Process, kind: Option<&str>) -> bool {
-    let kind = kind.and_then(|kind| process.last().other_kinds.get(kind));
-    let forced = kind.and_then(|kind| kind.get("collections_forced"));
-    forced.is_none_or(|number| number.parse::<u64>().is_ok_and(|number| number > 0))
-}
-
-/// What scripts hold is no leak before a collection has passed over it.
-fn wait_for(collector: &Collector, paths: &Paths<'_>, judged: &mut [Judged]) {
-    for judged in judged {
-        let is_leak = judged.judgement.verdict == Verdict::Leak;
-        if let Some(seconds) = is_leak.then(|| collector.waits(paths, judged)).flatten() {
-            judged.judgement.verdict = Verdict::Growing;
-            judged.judgement.reason = Reason::Uncollected { seconds };
-        }
-    }
-}
-
-/// What may be garbage that waits for its collection is no leak yet.
-fn doubt(judged: &mut [Judged]) {
-    for j in judged {
-        if j.judgement.verdict == Verdict::Leak {
-            j.judgement.verdict = Verdict::Growing;
-        }
-    }
 }
 
 /// Bytes that a sample stands for, averaged over the time behind the warm-up; 0 without samples.
@@ -452,43 +405,4 @@ fn rank(a: &Judged, b: &Judged) -> std::cmp::Ordering {
         .cmp(&class(b))
         .then(lower(b).total_cmp(&lower(a)))
         .then(b.evidence.bytes.total_cmp(&a.evidence.bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::analysis::series::Dump;
-    use crate::profile::model::{OtherKind, Profile};
-
-    #[test]
-    fn only_collections_that_were_asked_for_prove_life() {
-        let process = |fact: Option<&str>| {
-            let facts = fact.map(|number| ("collections_forced".to_owned(), number.to_owned()));
-            let kind = OtherKind {
-                facts: facts.into_iter().collect(),
-                ..OtherKind::default()
-            };
-            let profile = Profile {
-                other_kinds: [("java_heap".to_owned(), kind)].into(),
-                ..Profile::default()
-            };
-            Process {
-                name: "pid 1".to_owned(),
-                dumps: vec![Dump {
-                    path: "a.heap".into(),
-                    at: 1.0,
-                    profile,
-                }],
-                exit: crate::analysis::series::Exit::default(),
-            }
-        };
-        let collected = |fact, kind| is_collected(&process(fact), kind);
-        assert!(!collected(Some("0"), Some("java_heap")));
-        assert!(collected(Some("3"), Some("java_heap")));
-        assert!(
-            collected(None, Some("java_heap")),
-            "a heap that counts none"
-        );
-        assert!(collected(Some("0"), None), "malloc");
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::cohort::Window;
 use super::evidence::{Clock, Evidence};
-use super::looked_at::looked_at;
+use super::seen::{self, Held, Seen};
 use crate::analysis::series::{Process, Track};
 use crate::profile::model::{Sample, Weighed, is_of_objects};
 use crate::stacks::Interner;
@@ -34,6 +34,8 @@ pub struct Paths<'a> {
     pub frames: Vec<Frame>,
     /// Stacks with live samples.
     pub paths: Vec<Path>,
+    /// As of when each dump knows what lives.
+    pub seen: Seen,
     /// Time.
     pub clock: Clock,
     /// Bytes between two samples.
@@ -44,12 +46,14 @@ impl<'a> Paths<'a> {
     /// Names the stacks; the last dump is symbolized.
     pub fn new(process: &'a Process, kind: Option<&'a str>) -> Paths<'a> {
         let profile = process.last();
+        let seen = Seen::of(process, kind);
         let mut paths = Paths {
+            clock: clock(process, &seen),
+            seen,
             process,
             kind,
             frames: Vec::new(),
             paths: Vec::new(),
-            clock: clock(process),
             period: profile.period_of(kind).max(1.0),
         };
         let namesakes = Namesakes::collect(std::iter::once(profile));
@@ -59,14 +63,15 @@ impl<'a> Paths<'a> {
             let sample = &profile.samples_of(kind)[track.last];
             let sites = filter::outside_allocator(profile, sample);
             let frames = interner.stack(profile, &sites);
-            let is_live = sample.facts.as_ref().is_none_or(|f| f.samples > 0);
+            let held = paths.held(track.last);
+            let is_live = sample.facts.is_none() || held.samples > 0;
             if frames.is_empty() || !is_live {
                 continue;
             }
             let named: Vec<&Frame> = frames.iter().map(|&f| &interner.frames()[f]).collect();
             let culprit = culprit::of_stack(&named, is_of_objects(kind));
             let mut evidence = Evidence::default();
-            paths.add(&mut evidence, track.last);
+            evidence.add(&held, paths.clock.count);
             let mature = evidence.born(window.epochs.clone());
             paths.paths.push(Path {
                 frames,
@@ -79,23 +84,21 @@ impl<'a> Paths<'a> {
         paths
     }
 
-    /// Adds what the last dump says of a sample.
-    fn add(&self, evidence: &mut Evidence, at: usize) {
+    /// What the last dump knows of a stack.
+    fn held(&self, at: usize) -> Held<'_> {
         let sample = &self.process.last().samples_of(self.kind)[at];
-        let dump = self.process.dumps.last();
-        if let (Some(facts), Some(dump)) = (&sample.facts, dump) {
-            let (facts, share) = looked_at(dump, self.kind, facts);
-            evidence.add(&facts, sample.values.inuse_space * share, self.clock.count);
-        } else {
-            evidence.bytes += sample.values.inuse_space;
-        }
+        self.seen
+            .last()
+            .map(|cut| cut.held(sample))
+            .unwrap_or_default()
     }
 
     /// The evidence of some paths together.
     pub fn evidence(&self, members: &[usize]) -> Evidence {
         let mut evidence = Evidence::default();
         for &member in members {
-            self.add(&mut evidence, self.paths[member].track.last);
+            let held = self.held(self.paths[member].track.last);
+            evidence.add(&held, self.clock.count);
         }
         evidence
     }
@@ -116,15 +119,13 @@ impl<'a> Paths<'a> {
 
     /// Blocks of some paths that are live in the last dump.
     pub fn objects(&self, members: &[usize]) -> f64 {
-        let samples = self.process.last().samples_of(self.kind);
-        let objects = |m: &usize| samples[self.paths[*m].track.last].values.inuse_objects;
+        let objects = |m: &usize| self.held(self.paths[*m].track.last).blocks;
         members.iter().map(objects).sum()
     }
 
     /// The path among them with the most live bytes.
     pub fn heaviest(&self, members: &[usize]) -> usize {
-        let samples = self.process.last().samples_of(self.kind);
-        let bytes = |m: usize| samples[self.paths[m].track.last].values.inuse_space;
+        let bytes = |m: usize| self.held(self.paths[m].track.last).bytes;
         let most = members
             .iter()
             .copied()
@@ -138,13 +139,12 @@ impl<'a> Paths<'a> {
     }
 }
 
-fn clock(process: &Process) -> Clock {
+fn clock(process: &Process, seen: &Seen) -> Clock {
     let profile = process.last();
-    let now = process.dumps.last().map_or(0.0, |dump| dump.at);
-    let (width, count) = profile.process.epochs.unwrap_or((1000, 1));
+    let (_, count) = profile.process.epochs.unwrap_or((1000, 1));
     Clock {
-        now,
-        width: (width as f64 / 1000.0).max(0.001),
+        now: seen.last().map_or(0.0, |cut| cut.at),
+        width: seen::width(profile),
         count: count.clamp(1, 1024) as usize,
     }
 }

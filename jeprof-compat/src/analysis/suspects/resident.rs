@@ -7,6 +7,7 @@ use super::paths::Paths;
 use super::slope::slope;
 use crate::analysis::series::Dump;
 use crate::profile::account::{Account, Part};
+use crate::profile::model::JAVA_HEAP;
 
 /// RSS that grows less than this from the warm-up on is not talked of.
 const RSS_GROWTH: f64 = 8.0 * 1_048_576.0;
@@ -22,6 +23,8 @@ pub enum Resident {
         heap: f64,
         /// To the end, by all that can be told.
         goes_on: bool,
+        /// It is a collected heap of which what lives does not grow: garbage that waits for its collection.
+        is_garbage: bool,
     },
     /// It does not, but is far more than the live heap: bytes.
     Exceeds {
@@ -50,8 +53,12 @@ impl Resident {
         if let (Some(rss), Some(heap)) = (slope(&rss), slope(&heap))
             && rss * paths.clock.run() > RSS_GROWTH
         {
-            let goes_on = goes_on(&points, paths.clock.run());
-            return Some(Resident::Grows { rss, heap, goes_on });
+            return Some(Resident::Grows {
+                rss,
+                heap,
+                goes_on: goes_on(&points, paths.clock.run()),
+                is_garbage: is_garbage(paths),
+            });
         }
         let anonymous = fact(paths, paths.process.dumps.len() - 1, "rss_anonymous_bytes")?;
         let live = *live.last()?;
@@ -79,6 +86,17 @@ fn goes_on(rss: &[(f64, f64)], run: f64) -> bool {
     };
     let points: Vec<Point> = rss.iter().map(point).collect();
     Climb::of(&points, run).is_some_and(|climb| !climb.slows)
+}
+
+/// Whether what grows most is the JVM's heap, and what is known to live there does not climb.
+fn is_garbage(paths: &Paths<'_>) -> bool {
+    if !matches!(most_grown(paths), Some((Part::JavaHeap, _))) {
+        return false;
+    }
+    let objects = Paths::new(paths.process, Some(JAVA_HEAP));
+    let all: Vec<usize> = (0..objects.paths.len()).collect();
+    let points = history::points(&objects, &all);
+    points.len() > 1 && Climb::of(&points, objects.clock.run()).is_none()
 }
 
 /// The part of RSS that grew most from the first dump to the last, and by how much.

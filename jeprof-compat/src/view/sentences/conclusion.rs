@@ -1,6 +1,6 @@
 //! The conclusion on one kind of samples of a process: a headline and at most three sentences. Pure.
 
-use super::place::who;
+use super::place::{called, who};
 use super::reason::{horizon, reason, upper};
 use crate::analysis::series::Exit;
 use crate::analysis::suspects::{
@@ -69,8 +69,13 @@ pub fn conclusion(case: &Case<'_>) -> Conclusion {
 /// and no file explains, or evidence that destructors had freed.
 fn is_doubtful(case: &Case<'_>, resident: Option<&Resident>) -> bool {
     let unexplained = match resident {
-        Some(Resident::Grows { goes_on, .. }) => {
-            *goes_on && resident.is_some_and(Resident::grows_elsewhere)
+        Some(Resident::Grows {
+            goes_on,
+            is_garbage,
+            ..
+        }) => {
+            let is_told = *goes_on && !is_garbage;
+            is_told && resident.is_some_and(Resident::grows_elsewhere)
         }
         Some(Resident::Exceeds { live, .. }) => {
             let account = Account::of(case.paths.process.last());
@@ -98,7 +103,12 @@ fn cut_off(leaks: &[&Judged], growing: &[&Judged]) -> (Verdict, String, Vec<Stri
 fn grows_besides(case: &Case<'_>, resident: Option<&Resident>) -> Option<String> {
     let run = case.paths.clock.run();
     match resident? {
-        Resident::Grows { rss, heap, goes_on } if *goes_on && *rss > 2.0 * heap.max(0.0) => {
+        Resident::Grows {
+            rss,
+            goes_on: true,
+            is_garbage: false,
+            ..
+        } if resident?.grows_elsewhere() => {
             let rate = words::rate(*rss, run);
             Some(format!(
                 "RSS grows {rate}, but not by live blocks of malloc"
@@ -145,6 +155,7 @@ fn leak(case: &Case<'_>, leaks: &[&Judged]) -> (Verdict, String, Vec<String>) {
         who(case, leaks[0]),
         script(case, leaks).unwrap_or_default()
     )];
+    sentences.extend(passage(case, leaks));
     sentences.push(format!("{}.", upper(&horizon(case, leaks[0]))));
     sentences.extend(limit(&case.paths, sum.value));
     (Verdict::Leak, headline, sentences)
@@ -165,7 +176,8 @@ fn grows(case: &Case<'_>, growing: &[&Judged]) -> (Verdict, String, Vec<String>)
     let sum: f64 = growing.iter().map(|j| j.judgement.cohort.rate.value).sum();
     let first = growing[0];
     let rate = words::rate(sum, run);
-    let headline = match first.judgement.is_kept(&first.evidence, &case.paths.clock) {
+    let is_kept = first.judgement.is_kept(&first.evidence, &case.paths.clock);
+    let headline = match is_kept && case.unseen.is_none() {
         true => format!("It grows {rate}, and nothing of it was ever freed"),
         false => format!("It grows {rate}, but that is not certainly a leak"),
     };
@@ -174,6 +186,7 @@ fn grows(case: &Case<'_>, growing: &[&Judged]) -> (Verdict, String, Vec<String>)
         "Most of it comes from {who}: {}.",
         reason(&first.judgement)
     )];
+    sentences.extend(passage(case, growing));
     if !case.is_collected {
         sentences.push(
             "An object counts as live until a collection finds it dead: prof_java_heap_gc:true collects \
@@ -190,6 +203,19 @@ fn grows(case: &Case<'_>, growing: &[&Judged]) -> (Verdict, String, Vec<String>)
         ));
     }
     (Verdict::Growing, headline, sentences)
+}
+
+/// Where the paths of many places meet.
+fn passage(case: &Case<'_>, growing: &[&Judged]) -> Option<String> {
+    let (frame, share) = case.passage()?;
+    let first = &case.paths.frames[growing.first()?.group.culprit];
+    if first.name == frame.name {
+        return None;
+    }
+    let (place, share) = (called(frame), share * 100.0);
+    Some(format!(
+        "{share:.0} % of what grows was allocated below {place}."
+    ))
 }
 
 /// The heap climbs, and no place by itself.
@@ -210,6 +236,19 @@ fn grows_in_all(case: &Case<'_>, climb: &Climb) -> (Verdict, String, Vec<String>
 
 fn calm(case: &Case<'_>) -> (Verdict, String, Vec<String>) {
     let run = case.paths.clock.run();
+    if let Some(seconds) = case.unseen {
+        return (
+            Verdict::TooFew,
+            format!(
+                "Nobody knows what lives: no collection in the last {}",
+                words::duration(seconds)
+            ),
+            vec![
+                "Run for longer, or let prof_java_heap_gc:true collect before each dump."
+                    .to_owned(),
+            ],
+        );
+    }
     match case.floor {
         Some(floor) if !case.judged.is_empty() => {
             let headline = format!("No leak visible above {}", words::rate(floor, run));
@@ -296,9 +335,18 @@ fn rss(case: &Case<'_>, resident: Resident, leaks: bool) -> Option<String> {
     let run = paths.clock.run();
     let other = resident.grows_elsewhere();
     match resident {
-        Resident::Grows { rss, heap, .. } => {
+        Resident::Grows {
+            rss,
+            heap,
+            is_garbage,
+            ..
+        } => {
             let (rss, heap) = (words::rate(rss, run), words::growth(heap, run));
             Some(match other {
+                true if is_garbage => format!(
+                    "RSS grows {rss} while the live heap {heap}: by garbage of the JVM that waits for its \
+                     collection; what lives in the Java heap does not grow."
+                ),
                 true => format!(
                     "RSS grows {rss} while the live heap {heap}: {}",
                     elsewhere(paths)

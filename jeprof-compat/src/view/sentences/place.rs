@@ -82,7 +82,8 @@ fn beside(culprit: &Frame, origin: &Origin) -> String {
     }
 }
 
-fn called(frame: &Frame) -> String {
+/// `app/handle (app.clj:12)`.
+pub fn called(frame: &Frame) -> String {
     match place(frame) {
         place if place.is_empty() => frame.name.clone(),
         place => format!("{} ({place})", frame.name),

@@ -116,6 +116,10 @@ fn of(reason: &Reason) -> String {
              last {}",
             words::duration(seconds)
         ),
+        Reason::Unseen { seconds } => format!(
+            "it may be garbage: there was no collection in the last {}",
+            words::duration(seconds)
+        ),
         Reason::Open { born, deaths } => open(&born, deaths),
     }
 }

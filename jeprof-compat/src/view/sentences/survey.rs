@@ -9,7 +9,7 @@ use crate::analysis::fleet::{self, Service};
 use crate::analysis::series::{Process, Series};
 use crate::analysis::suspects::{self, Resident, Verdict};
 use crate::figures::words;
-use crate::profile::model::{MALLOC, ValueKind};
+use crate::profile::model::{JAVA_HEAP, MALLOC, ValueKind};
 use crate::report::{Findings, Neighbour, Report, State, Suspect};
 
 /// Other processes that a page names.
@@ -24,25 +24,29 @@ fn found(process: &Process, asked: f64) -> Found {
     let kinds = process.kinds().into_iter();
     let mut is_elsewhere = false;
     let mut beside = None;
-    let mut found: Found = kinds
+    let mut found: Vec<(bool, (Option<String>, Findings))> = kinds
         .map(|kind| {
             let case = suspects::find(process, kind.as_deref(), asked);
             let resident = Resident::of(&case.paths);
             is_elsewhere |= resident.is_some_and(|r| r.grows_elsewhere());
             beside = beside.take().or_else(|| rss_beside(&case, resident));
+            let is_looked_at = kind.as_deref() == Some(JAVA_HEAP) && case.unseen.is_none();
             let findings = findings(&case);
             drop(case);
-            (kind, findings)
+            (is_looked_at, (kind, findings))
         })
         .collect();
-    // While RSS stands still, a heap that fills towards its next collection is no news.
-    let grows = |(kind, findings): &(Option<String>, Findings)| {
-        is_elsewhere && kind.is_some() && findings.conclusion.verdict.is_growth()
+    // While RSS stands still, a heap that fills towards its next collection is no news; what its collector has
+    // passed over is.
+    let grows = |(is_looked_at, (kind, findings)): &(bool, (Option<String>, Findings))| {
+        let is_news = *is_looked_at || is_elsewhere && kind.is_some();
+        is_news && findings.conclusion.verdict.is_growth()
     };
     found.sort_by(|a, b| {
-        let by_leak = b.1.leak_lower.total_cmp(&a.1.leak_lower);
+        let by_leak = b.1.1.leak_lower.total_cmp(&a.1.1.leak_lower);
         by_leak.then(grows(b).cmp(&grows(a)))
     });
+    let mut found: Found = found.into_iter().map(|(_, found)| found).collect();
     if let Some((Some(_), first)) = found.first_mut()
         && first.conclusion.verdict.is_growth()
     {
