@@ -107,7 +107,6 @@ fn under_a_jvm(sources: &[Source], last: Option<f64>, forced: u32) -> Findings {
         let heap = OtherKind {
             facts,
             samples: std::mem::take(&mut dump.profile.samples),
-            ..OtherKind::default()
         };
         dump.profile.other_kinds.insert(JAVA_HEAP.to_owned(), heap);
     }
