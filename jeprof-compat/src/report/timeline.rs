@@ -208,3 +208,43 @@ impl Account {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_is_processor_time_between_two_dumps_and_the_exit_is_marked() {
+        let profile = |cpu_us: u64, trigger: &str| {
+            let mut profile = Profile::default();
+            profile.process.entries = vec![
+                ("cpu_us".to_owned(), cpu_us.to_string()),
+                ("trigger".to_owned(), trigger.to_owned()),
+            ];
+            profile
+        };
+        let profiles = [
+            profile(100_000, "timer"),
+            profile(1_100_000, "timer"),
+            profile(1_101_000, "highwater"),
+            profile(4_100_000, "final"),
+        ];
+        let state = |(profile, seconds)| State {
+            seconds,
+            file: "",
+            profile,
+            is_shown: true,
+        };
+        let times = [1.0, 3.0, 3.1, 4.0];
+        let states: Vec<State<'_>> = profiles.iter().zip(times).map(state).collect();
+        let timeline = Timeline::of(&states, &states, &states[3]);
+        let load: Vec<Option<f64>> = timeline.points.iter().map(|p| p.load).collect();
+        // Of a moment nothing is said; what was used in it counts in the next.
+        assert_eq!(load, [None, Some(0.5), None, Some(3.0)]);
+        assert_eq!(timeline.marks.len(), 1);
+        assert_eq!(
+            (timeline.marks[0].seconds, &*timeline.marks[0].label),
+            (4.0, EXIT)
+        );
+    }
+}

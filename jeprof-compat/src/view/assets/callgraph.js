@@ -143,13 +143,13 @@ function label(data, kind, box, whole, isObjects) {
   const least = box.suspect ? SUSPECT : kind.frames.mine[box.frame] ? OWN : SMALLEST;
   const size = Math.max(least, SMALLEST + GROWS * Math.sqrt(Math.min(1, Math.abs(box.flat) / whole)));
   box.name = kind.frames.name[box.frame];
-  const figure = box.flat === box.value ? amount(box.value, isObjects) : `${amount(box.flat, isObjects)} of ${amount(box.value, isObjects)}`;
+  const figure = box.flat === box.value ? amount(box.value, isObjects) : `${box.flat ? amount(box.flat, isObjects) : 0} of ${amount(box.value, isObjects)}`;
   // The package of a class stands over it.
   const own = kind.frames.own[box.frame], part = (...ends) => fit(data, box.name.slice(...ends), 290);
   box.lines = [[part(own), size], [figure, Math.max(SMALLEST, size * 0.75)]];
   if (own) box.lines.unshift([part(0, own), Math.max(SMALLEST, size * 0.6)]);
   if (box.folded.length) box.lines.splice(-1, 0, [`⋮ and ${box.folded.length} more, the last`, SMALLEST], [fit(data, kind.frames.name[box.folded.at(-1)], 290), size]);
-  box.width = Math.max(...box.lines.map(([text, size]) => textWidth(data, text) / data.font * size)) + 14;
+  box.width = Math.max(...box.lines.map(([text, size]) => textWidth(data, text) / data.font * size)) * (box.suspect ? 1.13 : 1) + 14;
   box.height = box.lines.reduce((sum, [, size]) => sum + size * 1.25, 8);
 }
 

@@ -47,3 +47,78 @@ pub(super) fn mark(report: &mut Report, processes: &[Process], at: usize) {
         report.mark_end(AGAIN, &text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::series::Dump;
+    use crate::analysis::suspects::Verdict;
+    use crate::profile::model::Profile;
+    use crate::report::Neighbour;
+
+    fn process(command: &str, start: f64, end: f64, exit: Exit) -> Process {
+        let facts = [
+            ("command", command.to_owned()),
+            ("start_unix_ms", start.to_string()),
+            ("time_unix_ms", end.to_string()),
+        ];
+        let mut profile = Profile::default();
+        profile.process.entries = facts.map(|(k, v)| (k.to_owned(), v)).into();
+        Process {
+            name: "pid 1".to_owned(),
+            dumps: vec![Dump {
+                path: "m.1.0.f.heap".into(),
+                at: 1.0,
+                profile,
+            }],
+            exit,
+        }
+    }
+
+    /// The labels of the marks on the page of the first process.
+    fn marks(processes: &[Process]) -> Vec<String> {
+        let mut report = Report::default();
+        mark(&mut report, processes, 0);
+        let marks = report.timeline.marks.into_iter();
+        marks.map(|mark| mark.label).collect()
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_process_is_marked() {
+        let first = || process("app", 0.0, 5000.0, Exit::Whole);
+        let again = |start: f64| process("app", start, start + 1000.0, Exit::Whole);
+        assert_eq!(marks(&[first(), again(7000.0)]), [AGAIN]);
+        assert!(
+            marks(&[first(), again(3000.0)]).is_empty(),
+            "a worker beside it"
+        );
+        assert!(
+            marks(&[first(), again(900_000.0)]).is_empty(),
+            "another day"
+        );
+        let other = process("other", 7000.0, 8000.0, Exit::Whole);
+        assert!(marks(&[first(), other]).is_empty());
+        let torn = process("app", 0.0, 5000.0, Exit::TornDown { held: 9.0 });
+        assert_eq!(marks(&[torn]), [EXIT]);
+    }
+
+    #[test]
+    fn a_calm_page_minds_a_process_that_grows() {
+        let page = |verdict: Verdict| {
+            let mut report = Report::default();
+            report.neighbours.push(Neighbour {
+                name: "pid 2".to_owned(),
+                verdict,
+                headline: "It grows".to_owned(),
+                ..Neighbour::default()
+            });
+            mind(&mut report);
+            (report.conclusion.caution, report.conclusion.sentences)
+        };
+        assert_eq!(
+            page(Verdict::Growing),
+            (true, vec!["Of pid 2 it is said: It grows.".to_owned()])
+        );
+        assert_eq!(page(Verdict::Bounded), (false, Vec::new()));
+    }
+}

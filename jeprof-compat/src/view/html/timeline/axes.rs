@@ -11,7 +11,7 @@ const WIDER: f64 = 1.2;
 
 impl Frame {
     pub(super) fn axes(&self, out: &mut String) {
-        let step = round_step(self.bytes / 4.0, 1024.0);
+        let step = round_step(self.bytes / 5.0, 1024.0);
         let (unit, size) = unit_of_bytes(step);
         let mut value = 0.0;
         while value <= self.bytes {
