@@ -194,7 +194,10 @@ fn what_does_not_fit_is_refused_or_told() {
     refused(&["leaky.heap", "./leaky.heap"], "both are the same dump");
     refused(&["leaky.heap"], "give another one");
     refused(&["nowhere", "leaky.heap"], "nowhere: No such file");
-    refused(&["leaky.cpp", "leaky.heap"], "no heap profile begins like this");
+    refused(
+        &["leaky.cpp", "leaky.heap"],
+        "no heap profile begins like this",
+    );
     refused(
         &["less.heap", "leaky.heap", "--kind", "ruby"],
         "no samples of the kind ruby, only of: malloc",

@@ -203,6 +203,9 @@ mod tests {
         assert_eq!(called(&[&stack[..1], &stack[3..5]].concat()), "dumps");
         let own = native("leak", "cache.so", false);
         assert_eq!(called(&[&[own], &stack[5..6]].concat()), "leak");
+        let asyncio = "_asyncio.cpython-311-x86_64-linux-gnu.so";
+        let task = native("task_step_impl", asyncio, false);
+        assert_eq!(called(&[&[task], &stack[5..6]].concat()), "handle");
     }
 
     #[test]

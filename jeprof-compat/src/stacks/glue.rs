@@ -148,10 +148,7 @@ pub fn is_runtime_module(file_name: &str) -> bool {
 
 /// Written for this program and no glue in it: what a person reads first.
 pub fn is_of_program(frame: &Frame) -> bool {
-    let module = frame.module.as_deref().unwrap_or_default();
-    // Modules of CPython's own standard library bear its mark.
-    let is_runtime = in_modules(frame, &RUNTIME_MODULES)
-        || module.starts_with('_') && module.contains(".cpython-");
+    let is_runtime = in_modules(frame, &RUNTIME_MODULES) || is_of_cpython(frame);
     !frame.is_class && !is_runtime && is_own(frame) && !is_glue(frame)
 }
 
@@ -171,7 +168,13 @@ pub(super) fn is_own(frame: &Frame) -> bool {
 /// Inside of a runtime, to a stack in which one of its frames stands: its modules, and the executables that
 /// run other people's programs.
 pub(super) fn is_in_runtime(frame: &Frame) -> bool {
-    in_modules(frame, &RUNTIME_MODULES) || in_modules(frame, &INTERPRETERS)
+    in_modules(frame, &RUNTIME_MODULES) || in_modules(frame, &INTERPRETERS) || is_of_cpython(frame)
+}
+
+/// A module of CPython's standard library, or one that a package keeps for itself: `_asyncio.cpython-311.so`.
+fn is_of_cpython(frame: &Frame) -> bool {
+    let module = frame.module.as_deref().unwrap_or_default();
+    module.starts_with('_') && module.contains(".cpython-")
 }
 
 fn in_modules(frame: &Frame, modules: &[&str]) -> bool {
