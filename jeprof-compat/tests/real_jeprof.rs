@@ -118,11 +118,11 @@ fn what_raw_writes_shows_it_the_managed_frames() {
     let dump = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/java/gzip.heap");
     let ours = env!("CARGO_BIN_EXE_jeprof-compat");
     let raw = std::env::temp_dir().join(format!("jeprof-compat-{}.raw", std::process::id()));
-    let symbolized = output(ours, &["--raw"], &[&dump, &dump]);
+    let symbolized = output(ours, &["--raw"], &[&dump]);
     std::fs::write(&raw, symbolized).unwrap();
     for flags in [&["--text"][..], &["--text", "--focus=ExceptionLogger"]] {
         let theirs = output("jeprof", flags, &[&raw]);
-        let mut expected = all_rows(&output(ours, flags, &[&dump, &dump]));
+        let mut expected = all_rows(&output(ours, flags, &[&dump]));
         for (name, _) in &mut expected {
             // As jeprof can bear them.
             let bearable = name.replace("--", "- -").replace('"', "'");
@@ -137,4 +137,29 @@ fn what_raw_writes_shows_it_the_managed_frames() {
                 java.util.zip.Deflater.[init];java.util.zip.Deflater.init;libzip.so+0x3000;";
     assert!(lines.contains(path), "{lines}");
     std::fs::remove_file(raw).unwrap();
+}
+
+#[test]
+fn side_by_side_nothing_is_refused() {
+    let dir = std::env::temp_dir().join(format!("jeprof-side-{}", std::process::id()));
+    let Some((program, dump)) = fresh_dump(&dir) else {
+        println!("skipped: needs jeprof and {JEMALLOC}");
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/side-by-side.sh");
+    let out = Command::new("bash")
+        .arg(script)
+        .args([
+            Path::new(env!("CARGO_BIN_EXE_jeprof-compat")),
+            &program,
+            &dump,
+        ])
+        .output()
+        .unwrap();
+    let table = String::from_utf8_lossy(&out.stdout).into_owned();
+    println!("{table}");
+    assert!(out.status.success(), "{table}");
+    let same = table.lines().filter(|line| line.contains(" same"));
+    assert!(same.count() >= 20, "{table}");
+    std::fs::remove_dir_all(&dir).unwrap();
 }

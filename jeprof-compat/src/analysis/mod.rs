@@ -10,6 +10,7 @@ pub mod diff;
 pub mod fleet;
 pub mod graph;
 pub mod held;
+pub mod listing;
 pub mod merged;
 pub mod series;
 pub mod suspects;

@@ -12,11 +12,12 @@ use crate::analysis::diff::By;
 use crate::analysis::series::Series;
 use crate::command::console::MALLOSCOPE;
 use crate::command::load::Loaded;
+use crate::command::places::Places;
 use crate::figures::quantity;
 use crate::profile::model::{Language, MALLOC, Seen, ValueKind};
 use crate::stacks::filter::Filter;
 use crate::stacks::naming::Granularity;
-use crate::stacks::{NamedProfile, Selection};
+use crate::stacks::{NamedProfile, Pattern, Selection};
 use crate::symbolize::Locator;
 
 /// Which stacks of which dump.
@@ -37,19 +38,18 @@ pub(super) struct Choice {
 pub(super) struct Narrowing {
     /// Only stacks with a frame that matches
     #[arg(long, value_name = "REGEXP")]
-    focus: Option<Regex>,
+    focus: Option<Pattern>,
     /// No stacks with a frame that matches
     #[arg(long, value_name = "REGEXP")]
-    ignore: Option<Regex>,
+    ignore: Option<Pattern>,
     /// Only frames of this language; stacks without one are left out
     #[arg(long, value_enum, value_name = "NAME")]
     pub(super) language: Option<Seen>,
     /// Only what threads hold of which the name matches, as in web-pool or ^t3
     #[arg(long, value_name = "REGEXP")]
     pub(super) thread: Option<Regex>,
-    /// Where the program lies now, if not where it ran
-    #[arg(long, value_name = "PROGRAM")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
 }
 
 /// What of the stacks is drawn.
@@ -75,6 +75,7 @@ impl Narrowing {
         Filter {
             focus: self.focus.clone(),
             ignore: self.ignore.clone(),
+            ..Filter::default()
         }
     }
 
@@ -84,10 +85,7 @@ impl Narrowing {
     }
 
     pub(super) fn locator(&self) -> Locator {
-        Locator {
-            program: self.program.clone(),
-            ..Locator::default()
-        }
+        self.places.locator()
     }
 }
 
@@ -154,7 +152,7 @@ impl Shown {
             freed_within_ms: self.temporary,
             granularity: self.by,
             filter: choice.narrowing.filter(),
-            marks_inlined: false,
+            ..Selection::default()
         });
         Ok((named, loaded))
     }

@@ -2,6 +2,7 @@
 //! warns about sums that mislead, and asks `symbolize` for names.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
@@ -10,11 +11,12 @@ use regex::Regex;
 use crate::analysis::series::Series;
 use crate::figures::words;
 use crate::profile::identity::DumpName;
-use crate::profile::model::{MALLOC, Profile, Seen, ValueKind};
+use crate::profile::model::{MALLOC, Measure, Profile, Seen, ValueKind};
 use crate::profile::read;
 use crate::profile::threads;
+use crate::stacks::by_address::{self, FilePlaces};
 use crate::stacks::{NamedProfile, Part, Selection};
-use crate::symbolize::{Locator, symbolize};
+use crate::symbolize::{Locator, fits_nothing, symbolize};
 use crate::view::format::raw;
 
 /// Profiles with names, ready to be selected from.
@@ -31,15 +33,36 @@ pub struct Loaded {
 impl Loaded {
     /// Reads and symbolizes `files`, and `base` to be subtracted from them.
     pub fn load(files: &[PathBuf], base: Option<&Path>, locator: &Locator) -> Result<Loaded> {
+        Loaded::load_named(files, base, locator, &|_| Ok(()))
+    }
+
+    /// The same; `name` gives each profile the names that are to be had elsewhere, before files are asked.
+    pub fn load_named(
+        files: &[PathBuf],
+        base: Option<&Path>,
+        locator: &Locator,
+        name: &dyn Fn(&mut Profile) -> Result<()>,
+    ) -> Result<Loaded> {
         let mut loaded = Loaded {
             added: files.len(),
             ..Loaded::default()
         };
+        if let Some(program) = &locator.program {
+            be_program(program)?;
+        }
         for file in files.iter().map(PathBuf::as_path).chain(base) {
-            let (profile, warnings) = read::read(file)?;
+            let (mut profile, warnings) = read::read(file)?;
+            name(&mut profile)?;
             loaded.profiles.push(profile);
             loaded.warnings.extend(warnings);
         }
+        let program = locator.program.as_deref();
+        let first = loaded.profiles.first();
+        let misfit = program.zip(first).and_then(|(program, profile)| {
+            fits_nothing(program, &profile.mappings, profile.process.program())
+        });
+        // It goes before what follows from it.
+        loaded.warnings.splice(0..0, misfit);
         loaded
             .warnings
             .extend(summed_twice(files, &loaded.profiles));
@@ -83,12 +106,36 @@ impl Loaded {
 
     /// Sums what is to be added and subtracts the base.
     pub fn select(&self, selection: &Selection) -> NamedProfile {
+        NamedProfile::build(&self.parts(), selection)
+    }
+
+    /// The same by address.
+    pub fn places(&self, selection: &Selection) -> Vec<FilePlaces> {
+        by_address::by_address(&self.parts(), selection)
+    }
+
+    fn parts(&self) -> Vec<Part<'_>> {
         let parts = self.profiles.iter().enumerate().map(|(index, profile)| {
             let sign = if index < self.added { 1.0 } else { -1.0 };
             Part { profile, sign }
         });
-        let parts: Vec<Part<'_>> = parts.collect();
-        NamedProfile::build(&parts, selection)
+        parts.collect()
+    }
+
+    /// What was measured.
+    pub fn measure(&self) -> Measure {
+        self.profiles
+            .first()
+            .map_or_else(Measure::default, |profile| profile.measure)
+    }
+
+    /// The threads that the profiles tell apart, by number.
+    pub fn thread_numbers(&self) -> BTreeSet<u64> {
+        let samples = self.profiles().iter().flat_map(|profile| &profile.samples);
+        samples
+            .flat_map(|sample| &sample.threads)
+            .map(|thread| thread.0)
+            .collect()
     }
 
     /// What holds more than malloc, one line for each kind: a reader may not know of it.
@@ -193,14 +240,31 @@ pub(super) fn no_such_kind<'a>(
     )
 }
 
+/// A program that is none is an error: its place on the command line was meant for another file.
+fn be_program(program: &Path) -> Result<()> {
+    let shown = program.display();
+    if let Err(error) = fs::metadata(program) {
+        bail!("{shown}: {error}");
+    }
+    if read::is_profile(program) == Some(true) {
+        bail!("{shown} is a profile, not a program");
+    }
+    Ok(())
+}
+
 /// A dump as it came in, with the names of its frames, and what the user should know.
-pub fn symbolized(file: &Path, locator: &Locator) -> Result<(Vec<u8>, Vec<String>)> {
+pub fn symbolized(
+    file: &Path,
+    locator: &Locator,
+    name: &dyn Fn(&mut Profile) -> Result<()>,
+) -> Result<(Vec<u8>, Vec<String>)> {
     let whole = read::read_whole(file)?;
     let Some(dump) = whole.text else {
         bail!("{}: jeprof has no format for what is in it", file.display());
     };
     let mut warnings = whole.warnings;
     let mut profiles = [whole.profile];
+    name(&mut profiles[0])?;
     warnings.extend(symbolize(&mut profiles, locator));
     let program = locator.program.as_ref().map(|p| p.display().to_string());
     let mut out = Vec::new();

@@ -12,6 +12,7 @@ use regex::Regex;
 use crate::analysis::series::{Process, Series};
 use crate::command::load::keep_threads;
 use crate::command::machine;
+use crate::command::places::Places;
 use crate::figures::quantity;
 use crate::profile::model::{Profile, Seen};
 use crate::report::{self, Report, Secrets};
@@ -46,6 +47,8 @@ pub struct Args {
     /// The data of the page instead of the page, for programs; to the standard output
     #[arg(long, conflicts_with_all = ["each", "output"])]
     json: bool,
+    #[command(flatten)]
+    places: Places,
     /// Leave out the command line
     #[arg(long)]
     no_cmdline: bool,
@@ -56,7 +59,7 @@ pub struct Args {
 
 /// Writes the page of the process that leaks most; the answer is the exit code.
 pub fn report(args: &Args) -> Result<u8> {
-    let locator = Locator::default();
+    let locator = args.places.locator();
     let mut series = Series::read(&args.dumps)?;
     series.see(args.language.unwrap_or_default());
     keep_threads(&mut series, args.thread.as_ref())?;

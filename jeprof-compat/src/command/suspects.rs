@@ -12,11 +12,11 @@ use crate::analysis::series::{Process, Series};
 use crate::command::console::MALLOSCOPE;
 use crate::command::load::keep_threads;
 use crate::command::machine;
+use crate::command::places::Places;
 use crate::command::tolerance::{LEAKS, Tolerance, UNSEEN};
 use crate::figures::words;
 use crate::profile::model::{MALLOC, Seen};
 use crate::report::{Conclusion, Findings, Suspect};
-use crate::symbolize::Locator;
 use crate::view::sentences::survey::Survey;
 use crate::view::{markdown, terminal};
 
@@ -40,6 +40,8 @@ pub struct Args {
     markdown: bool,
     #[command(flatten)]
     tolerance: Tolerance,
+    #[command(flatten)]
+    places: Places,
 }
 
 /// All that is said, in JSON.
@@ -89,7 +91,7 @@ pub fn suspects(args: &Args) -> Result<u8> {
     let mut series = Series::read(&args.dumps)?;
     series.see(args.language.unwrap_or_default());
     keep_threads(&mut series, args.thread.as_ref())?;
-    series.symbolize(&Locator::default());
+    series.symbolize(&args.places.locator());
     MALLOSCOPE.warn(&series.notes);
     let survey = Survey::of(&series, args.tolerance.horizon());
     let found = all(&series, &survey);

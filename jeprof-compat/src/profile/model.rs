@@ -197,6 +197,8 @@ pub struct Line {
     pub function: String,
     /// The same without its parameter list, when it has one: `os::malloc`.
     pub short: Option<String>,
+    /// The linker's name, where that is another one.
+    pub linker: Option<Box<str>>,
     /// Where the function starts, in the addresses of its own file; tells namesakes apart.
     pub start: Option<u64>,
     /// Source file, when known.

@@ -1,22 +1,35 @@
 //! Which frames and which stacks take part: the allocator's own frames go, `--focus` and `--ignore`
 //! choose among the stacks.
 
-use regex::Regex;
-
 use super::forwarding;
+use super::pattern::Pattern;
 pub use super::site::{Site, sites};
-use crate::profile::model::{Profile, Sample, Seen};
+use crate::profile::model::{LocationId, Profile, Sample, Seen};
 
 /// The stacks a user asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only stacks with a frame that matches.
-    pub focus: Option<Regex>,
+    pub focus: Option<Pattern>,
     /// No stack with a frame that matches.
-    pub ignore: Option<Regex>,
+    pub ignore: Option<Pattern>,
+    /// Only frames that match.
+    pub retain: Option<Pattern>,
+    /// No frame that matches.
+    pub exclude: Option<Pattern>,
 }
 
 impl Filter {
+    /// Takes out the frames that were not asked for, by name or, where there is none, by address.
+    pub fn frames(&self, sites: &mut Vec<Site<'_>>) {
+        if let Some(retain) = &self.retain {
+            sites.retain(|site| is_named(site, retain));
+        }
+        if let Some(exclude) = &self.exclude {
+            sites.retain(|site| !is_named(site, exclude));
+        }
+    }
+
     /// True when a stack takes part: as in `jeprof`, a frame matches by its name, by
     /// `file:line` or by its address in sixteen hex digits.
     pub fn keeps(&self, sites: &[Site<'_>]) -> bool {
@@ -32,7 +45,14 @@ impl Filter {
     }
 }
 
-fn matches(site: &Site<'_>, re: &Regex) -> bool {
+fn is_named(site: &Site<'_>, re: &Pattern) -> bool {
+    match site.line {
+        Some(line) => re.is_match(line.short()),
+        None => re.is_match(&format!("{:016x}", site.location.address)),
+    }
+}
+
+fn matches(site: &Site<'_>, re: &Pattern) -> bool {
     if site.depth == 0 && re.is_match(&format!("{:016x}", site.location.address)) {
         return true;
     }
@@ -82,20 +102,40 @@ pub fn outside_allocator<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<
 
 /// The same, of all languages.
 pub fn whole<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<'a>> {
-    let mut sites: Vec<Site<'a>> = Vec::with_capacity(sample.stack.len());
-    for &id in &sample.stack {
-        sites.extend(super::site::sites(profile, id));
-    }
+    let mut sites = all(profile, sample);
+    let cut = cut(profile, sample, &sites);
+    sites.drain(..cut);
+    sites.retain(|site| !in_modules(site, &["libmalloscope"]));
+    forwarding::drop(&mut sites);
+    sites
+}
+
+/// How many places of a stack, from its leaf on, are the allocator's alone.
+pub fn inside_allocator(profile: &Profile, sample: &Sample) -> usize {
+    let mut left = cut(profile, sample, &all(profile, sample));
+    let is_inside = |&&id: &&LocationId| {
+        let functions = profile.location(id).lines.len().max(1);
+        let is_inside = left >= functions;
+        left = left.saturating_sub(functions);
+        is_inside
+    };
+    sample.stack.iter().take_while(is_inside).count()
+}
+
+fn all<'a>(profile: &'a Profile, sample: &Sample) -> Vec<Site<'a>> {
+    let stack = sample.stack.iter();
+    stack.flat_map(|&id| sites(profile, id)).collect()
+}
+
+/// How many functions of a stack, from its leaf on, are the allocator's.
+fn cut(profile: &Profile, sample: &Sample, sites: &[Site<'_>]) -> usize {
     let leaf = sample.stack.first().map(|&id| profile.location(id));
     let hook = leaf.filter(|leaf| profile.leaf_is_hook && !leaf.managed);
     let by_position = hook.map_or(0, |hook| hook.lines.len().max(1));
     let behind = sites.iter().skip(by_position);
     let by_module = by_position + behind.take_while(|s| in_allocator_module(s)).count();
     let by_name = sites.iter().rposition(is_allocator).map_or(0, |at| at + 1);
-    sites.drain(..by_module.max(by_name));
-    sites.retain(|site| !in_modules(site, &["libmalloscope"]));
-    forwarding::drop(&mut sites);
-    sites
+    by_module.max(by_name)
 }
 
 /// Allocators are often stripped, or leave `malloc` by a tail call: then no frame bears the
@@ -318,15 +358,39 @@ mod tests {
         stack.locations[1].lines[0].line = Some(7);
         let sites = outside_allocator(&stack, &stack.samples[0]);
         let keeps = |focus: &str, ignore: &str| {
-            let re = |s: &str| (!s.is_empty()).then(|| Regex::new(s).unwrap());
+            let re = |s: &str| (!s.is_empty()).then(|| s.parse().unwrap());
             Filter {
                 focus: re(focus),
                 ignore: re(ignore),
+                ..Filter::default()
             }
             .keeps(&sites)
         };
         assert!(keeps("", "") && keeps("^leak$", "") && keeps("main.c:7$", ""));
         assert!(keeps("0000000000001001", ""));
         assert!(!keeps("leak|nothing", "main") && !keeps("nothing", ""));
+        assert!(keeps("^(?!main)", "") && !keeps("^(?!main|leak|/src|0000)", ""));
+    }
+
+    #[test]
+    fn retain_and_exclude_choose_among_frames() {
+        let stack = profile(&[("/app", "leak"), ("/app", "parse"), ("/app", "main")]);
+        let left = |retain: &str, exclude: &str| {
+            let re = |s: &str| (!s.is_empty()).then(|| s.parse().unwrap());
+            let filter = Filter {
+                retain: re(retain),
+                exclude: re(exclude),
+                ..Filter::default()
+            };
+            let mut sites = outside_allocator(&stack, &stack.samples[0]);
+            filter.frames(&mut sites);
+            let names = sites.iter().filter_map(|site| site.line);
+            names
+                .map(|line| line.short().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(left("a", ""), ["leak", "parse", "main"]);
+        assert_eq!(left("a", "^p"), ["leak", "main"]);
+        assert!(left("nothing", "").is_empty());
     }
 }

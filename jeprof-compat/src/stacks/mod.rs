@@ -10,6 +10,7 @@
 //! extension, the script or the runtime asked, `retaining` which frames keep what they are given, and
 //! `call_sites` which of these places hold the most.
 
+pub mod by_address;
 mod by_thread;
 pub mod call_sites;
 pub mod culprit;
@@ -21,10 +22,13 @@ mod library;
 mod named;
 pub mod naming;
 pub mod origin;
+mod pattern;
 pub mod retaining;
 mod selection;
+mod short_name;
 mod site;
 
 pub use interner::Interner;
 pub use named::{FrameId, NamedProfile, NamedStack};
-pub use selection::{KindTitle, Part, Selection};
+pub use pattern::Pattern;
+pub use selection::{KindTitle, Part, Selection, Threads};

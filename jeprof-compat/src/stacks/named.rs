@@ -103,7 +103,8 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(parts: &[Part<'_>], selection: &'a Selection) -> Self {
         let profiles = parts.iter().map(|p| p.profile);
-        let namesakes = Namesakes::collect(profiles).marking_inlined(selection.marks_inlined);
+        let namesakes = Namesakes::with_names(profiles, selection.is_short);
+        let namesakes = namesakes.marking_inlined(selection.marks_inlined);
         let by_name = |frame: &Frame| Some(frame.name.clone());
         Builder {
             selection,
@@ -129,7 +130,8 @@ impl<'a> Builder<'a> {
         for sample in part.profile.samples_of(self.selection.kind.as_deref()) {
             let value = part.sign * self.selection.value_of(sample);
             self.out.total += value;
-            let sites = filter::outside_allocator(part.profile, sample);
+            let mut sites = filter::outside_allocator(part.profile, sample);
+            self.selection.filter.frames(&mut sites);
             if value == 0.0 || sites.is_empty() || !self.selection.filter.keeps(&sites) {
                 continue;
             }
@@ -178,6 +180,11 @@ impl<'a> Builder<'a> {
         let mut gross = self.gross.into_iter();
         let stacks = &mut self.out.stacks;
         stacks.retain(|s| gross.next().is_some_and(|g| s.value.abs() > 1e-9 * g));
+        if self.selection.drops_negative {
+            let dropped = stacks.iter().map(|s| s.value.min(0.0)).sum::<f64>();
+            stacks.retain(|s| s.value > 0.0);
+            self.out.total -= dropped;
+        }
         let mut lines: Vec<_> = self.lines.into_iter().collect();
         // Of equals the smaller number stands last, and holds.
         lines.sort_by(|(a, x), (b, y)| x.total_cmp(y).then(b.cmp(a)));

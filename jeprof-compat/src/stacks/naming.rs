@@ -4,10 +4,12 @@
 //! arguments and whole Rust paths. Where two functions would share such a name they keep their
 //! parameters, and where that is not enough they get `@start`, as in `jeprof`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::profile::model::{Language, Line, Location, Mapping, Profile};
 use crate::stacks::filter::{Site, place};
+use crate::stacks::short_name::short_name;
 
 /// What makes a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +79,8 @@ struct Holders {
 #[derive(Default)]
 pub struct Namesakes {
     by_short: HashMap<String, Holders>,
+    /// Names are as short as jeprof's: template arguments are no part of them.
+    is_short: bool,
     /// Names end in ` (inline)` where `jeprof`'s do: then a function that is also called has two.
     marks_inlined: bool,
 }
@@ -84,7 +88,18 @@ pub struct Namesakes {
 impl Namesakes {
     /// Looks at every named location of every profile.
     pub fn collect<'a>(profiles: impl Iterator<Item = &'a Profile>) -> Namesakes {
-        let mut namesakes = Namesakes::default();
+        Namesakes::with_names(profiles, false)
+    }
+
+    /// The same, with the names that jeprof gives, or whole ones.
+    pub fn with_names<'a>(
+        profiles: impl Iterator<Item = &'a Profile>,
+        is_short: bool,
+    ) -> Namesakes {
+        let mut namesakes = Namesakes {
+            is_short,
+            ..Namesakes::default()
+        };
         for profile in profiles {
             for location in profile.locations.iter().filter(|l| !l.managed) {
                 for line in &location.lines {
@@ -107,9 +122,10 @@ impl Namesakes {
     }
 
     fn note(&mut self, profile: &Profile, location: &Location, line: &Line) {
-        let holders = match self.by_short.get_mut(line.short()) {
+        let name = self.short_of(line);
+        let holders = match self.by_short.get_mut(&*name) {
             Some(holders) => holders,
-            None => self.by_short.entry(line.short().to_owned()).or_default(),
+            None => self.by_short.entry(name.into_owned()).or_default(),
         };
         if !holders.fulls.contains(&line.function) {
             holders.fulls.insert(line.function.clone());
@@ -119,6 +135,13 @@ impl Namesakes {
             holders
                 .bodies
                 .insert((m.path.clone(), m.build_id.clone(), start));
+        }
+    }
+
+    fn short_of<'a>(&self, line: &'a Line) -> Cow<'a, str> {
+        match self.is_short {
+            true => short_name(&line.function).into(),
+            false => line.short().into(),
         }
     }
 
@@ -148,9 +171,9 @@ impl Namesakes {
             Granularity::Addresses => format!("{address:016x} {name} {at}"),
             Granularity::Files => match file {
                 Some(file) => file.to_owned(),
-                // A pseudo-address would say nothing to a reader.
+                // An address would say nothing to a reader.
                 None if site.location.managed => name,
-                None => bare(site, address),
+                None => module(site).unwrap_or_else(|| bare(site, address)),
             },
         };
         let managed = site.location.managed;
@@ -173,19 +196,21 @@ impl Namesakes {
     }
 
     fn function(&self, site: &Site<'_>, line: &Line) -> String {
-        let Some(holders) = self
-            .by_short
-            .get(line.short())
-            .filter(|_| !site.location.managed)
-        else {
+        if site.location.managed {
             return line.short().to_owned();
+        }
+        let short = self.short_of(line);
+        let Some(holders) = self.by_short.get(&*short) else {
+            return short.into_owned();
         };
-        if holders.fulls.len() > 1 && line.short.is_some() {
+        if !self.is_short && holders.fulls.len() > 1 && line.short.is_some() {
             return line.function.clone();
         }
+        // jeprof tells apart only what begins with its short name: all of a template are one.
+        let is_apart = !self.is_short || line.function.starts_with(&*short);
         match line.start {
-            Some(start) if is_shared(&holders.bodies) => format!("{}@{start:x}", line.short()),
-            _ => line.short().to_owned(),
+            Some(start) if is_apart && is_shared(&holders.bodies) => format!("{short}@{start:x}"),
+            _ => short.into_owned(),
         }
     }
 }
@@ -202,6 +227,7 @@ fn unresolved(site: &Site<'_>, granularity: Granularity) -> Frame {
     let function = bare(site, site.location.function_start.unwrap_or(address));
     let name = match granularity {
         Granularity::Addresses => format!("{address:016x} {}", bare(site, address)),
+        Granularity::Files => module(site).unwrap_or_else(|| function.clone()),
         _ => function.clone(),
     };
     Frame {
@@ -210,6 +236,12 @@ fn unresolved(site: &Site<'_>, granularity: Granularity) -> Frame {
         kind: FrameKind::Unresolved,
         ..Frame::default()
     }
+}
+
+/// The file of code, where it lies in one.
+fn module(site: &Site<'_>) -> Option<String> {
+    let mapping = site.mapping.filter(|m| m.has_code_file())?;
+    Some(mapping.file_name().to_owned())
 }
 
 /// `libfoo.so+0x1234` counts from where the file is loaded, so that it is the same in every run;

@@ -7,7 +7,7 @@ use profile_format::lifetimes;
 
 use super::filter::Filter;
 use super::naming::Granularity;
-use crate::profile::model::{Profile, Sample, ValueKind, Weighed};
+use crate::profile::model::{Profile, Sample, ValueKind, Values, Weighed};
 
 /// Of which kind samples are.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,23 +38,51 @@ pub struct Selection {
     pub freed_within_ms: Option<f64>,
     /// What makes a frame.
     pub granularity: Granularity,
-    /// Which stacks take part.
+    /// Which stacks take part, and which of their frames.
     pub filter: Filter,
+    /// Whose samples take part.
+    pub threads: Threads,
+    /// Stacks of which the base has more are left out, of the total, too.
+    pub drops_negative: bool,
+    /// Functions go by the name that jeprof gives them: those that share it are one.
+    pub is_short: bool,
     /// What was inlined has ` (inline)` behind its name, and a frame of its own, as in `jeprof`.
     pub marks_inlined: bool,
+}
+
+/// All threads, or one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// All of them together.
+    #[default]
+    All,
+    /// The one of this number.
+    One(u64),
 }
 
 impl Selection {
     pub(super) fn value_of(&self, sample: &Sample) -> f64 {
         match self.freed_within_ms {
-            None => sample.values.get(self.value),
+            None => self.values_of(sample).get(self.value),
             Some(limit) => brief(sample, limit).map(|freed| freed.bytes).sum(),
         }
+    }
+
+    fn values_of(&self, sample: &Sample) -> Values {
+        let Threads::One(uid) = self.threads else {
+            return sample.values;
+        };
+        let mut threads = sample.threads.iter();
+        let own = threads.find(|(thread, _)| *thread == uid);
+        own.map_or_else(Values::default, |(_, values)| *values)
     }
 
     /// Real samples behind the value, where the dump counts them.
     pub(super) fn samples_of(&self, sample: &Sample) -> Option<u64> {
         let facts = sample.facts.as_ref()?;
+        if self.threads != Threads::All {
+            return None;
+        }
         Some(match self.freed_within_ms {
             None => facts.samples,
             Some(limit) => brief(sample, limit).map(|freed| freed.samples).sum(),

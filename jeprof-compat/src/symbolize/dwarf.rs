@@ -25,12 +25,43 @@ pub struct RawFrame {
     pub line: Option<u32>,
 }
 
+/// Addresses that are of one line of source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// The first of them.
+    pub start: u64,
+    /// One past the last.
+    pub end: u64,
+    /// The source file.
+    pub file: String,
+    /// Its line.
+    pub line: u32,
+}
+
 impl Dwarf {
     /// Opens a file, with the supplementary file that `dwz` may have split off. None when the
     /// file cannot be read: names from symbol tables are better than none.
     pub fn open(file: &Path, supplement: Option<&Path>) -> Option<Dwarf> {
         let loader = Loader::new_with_sup(file, supplement).ok()?;
         Some(Dwarf { loader })
+    }
+
+    /// The source of the addresses from `start` to `end`, in their order.
+    pub fn rows(&self, start: u64, end: u64) -> Vec<Row> {
+        let Ok(found) = self.loader.find_location_range(start, end) else {
+            return Vec::new();
+        };
+        let row = |(start, length, place): (u64, u64, addr2line::Location<'_>)| {
+            Some(Row {
+                start,
+                end: start.saturating_add(length),
+                file: place.file?.to_owned(),
+                line: place.line?,
+            })
+        };
+        let mut rows: Vec<Row> = found.filter_map(row).collect();
+        rows.sort_by_key(|row| row.start);
+        rows
     }
 
     /// The functions at an address, innermost first.
@@ -65,8 +96,10 @@ pub fn merge(mut frames: Vec<RawFrame>, symbol: Option<Symbol>) -> Vec<Line> {
         let Some(name) = best_name(frame.name, symbol) else {
             continue;
         };
+        let linker = demangle::is_mangled(&name).then(|| name.as_str().into());
         let name = demangle(&name);
         lines.push(Line {
+            linker,
             function: name.full,
             short: name.short,
             start: symbol.map(|s| s.start),

@@ -1,15 +1,18 @@
 //! Which file on this machine is the one that ran, and where its symbols are. Order: PROGRAM of the
-//! command line, the recorded path, then the debug file by build id, by debuglink, and at
-//! `/usr/lib/debug<path>`.
+//! command line, the recorded path below each root that was given, the path itself, the path as the process
+//! that still runs sees it (`/proc/PID/root`), then the debug file by build id, by debuglink, at
+//! `/usr/lib/debug<path>`, and from debuginfod.
 //!
 //! A recorded build id has the last word. Without one (jemalloc's own dumps) the path is
 //! believed, unless the kernel said that the file was deleted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use object::Object;
 
+use super::debuginfod::Debuginfod;
 use super::elf::{self, Elf, Segment};
 use super::known::Known;
 use crate::profile::model::Mapping;
@@ -20,8 +23,17 @@ pub struct Locator {
     /// PROGRAM as the user gave it: stands for the mapping of the same build id or, where no
     /// build id is known, of the same file name.
     pub program: Option<PathBuf>,
+    /// Other files that may stand for a mapping, in the same way.
+    pub libraries: Vec<PathBuf>,
+    /// Where the root of the machine that ran lies on this one: an unpacked image, a container's files.
+    pub roots: Vec<PathBuf>,
     /// The directories of debug files, `/usr/lib/debug`.
     pub debug_roots: Vec<PathBuf>,
+    /// Servers of debug files.
+    pub debuginfod: Arc<Debuginfod>,
+    /// Told the path of each file before its names are looked up, and how many are done of how many; at the
+    /// end an empty path.
+    pub watch: Option<fn(&str, usize, usize)>,
     /// What was found by it already.
     pub known: Known,
 }
@@ -30,6 +42,10 @@ impl Default for Locator {
     fn default() -> Self {
         Locator {
             program: None,
+            libraries: Vec::new(),
+            roots: Vec::new(),
+            debuginfod: Arc::new(Debuginfod::of_environment()),
+            watch: None,
             debug_roots: vec![PathBuf::from("/usr/lib/debug")],
             known: Known::default(),
         }
@@ -52,6 +68,8 @@ pub struct Found {
     segments: Vec<Segment>,
 }
 
+const MISSING: &str = "is not on this machine";
+
 /// What is read of an image once.
 struct Image {
     path: PathBuf,
@@ -62,9 +80,20 @@ struct Image {
 }
 
 impl Locator {
-    /// Finds the files of a module, or says in one line why there are none.
-    pub fn locate(&self, path: &Path, module: &Mapping) -> Result<Found, String> {
-        let image = self.image(path, module);
+    /// The files that the user gave.
+    pub fn given(&self) -> impl Iterator<Item = &PathBuf> {
+        self.program.iter().chain(&self.libraries)
+    }
+
+    /// The path below each root: of a path that is absolute.
+    fn below_roots(&self, path: &Path) -> Vec<PathBuf> {
+        self.roots.iter().map(|root| under(root, path)).collect()
+    }
+
+    /// Finds the files of a module, or says in one line why there are none. `pids` are the processes whose
+    /// module it is.
+    pub fn locate(&self, path: &Path, module: &Mapping, pids: &[u64]) -> Result<Found, String> {
+        let image = self.image(path, module, pids);
         let build_id = match &image {
             Ok(image) => image.build_id.clone(),
             Err(_) => module.build_id.clone(),
@@ -94,15 +123,35 @@ impl Locator {
         })
     }
 
-    fn image(&self, path: &Path, module: &Mapping) -> Result<Image, String> {
-        let program = self.program.as_deref().filter(|p| stands_for(p, module));
+    fn image(&self, path: &Path, module: &Mapping, pids: &[u64]) -> Result<Image, String> {
+        let given = self
+            .given()
+            .filter(|file| stands_for(file, module))
+            .cloned();
+        let below = self.below_roots(path);
+        let seen = pids
+            .iter()
+            .map(|pid| under(&PathBuf::from(format!("/proc/{pid}/root")), path));
+        // Without a build id nobody knows whether it is still the same process.
+        let seen = seen.filter(|_| module.build_id.is_some());
+        let given = given.chain(below).map(|file| (file, true));
+        let recorded = [path.to_owned()]
+            .into_iter()
+            .chain(seen)
+            .map(|file| (file, false));
         let mut reason = None;
-        for candidate in program.into_iter().chain([path]) {
-            let given = program == Some(candidate);
-            match check(candidate, module, given) {
+        for (candidate, is_given) in given.chain(recorded) {
+            match check(&candidate, module, is_given) {
                 Ok(image) => return Ok(image),
+                // A root need not have every file.
+                Err(why) if why == MISSING && candidate != path => {}
                 Err(why) => reason = reason.or(Some(why)),
             }
+        }
+        let id = module.build_id.as_deref();
+        let fetched = id.and_then(|id| self.debuginfod.file(id, "executable"));
+        if let Some(Ok(image)) = fetched.map(|file| check(&file, module, true)) {
+            return Ok(image);
         }
         let reason = reason.unwrap_or_default();
         Err(format!(
@@ -119,6 +168,19 @@ impl Locator {
         by_id
             .or_else(|| self.by_link(image?))
             .or_else(|| self.by_path(image?))
+            .or_else(|| {
+                let file = self.debuginfod.file(build_id?, "debuginfo")?;
+                has_build_id(&file, build_id?).then_some(file)
+            })
+    }
+
+    /// Of this machine, and of those whose roots lie on it.
+    fn all_debug_roots(&self) -> impl Iterator<Item = PathBuf> {
+        let below = self
+            .roots
+            .iter()
+            .flat_map(|root| self.debug_roots.iter().map(|d| under(root, d)));
+        below.chain(self.debug_roots.iter().cloned())
     }
 
     fn by_build_id(&self, id: &str) -> Option<PathBuf> {
@@ -126,8 +188,8 @@ impl Locator {
             .split_at_checked(2)
             .filter(|(_, rest)| !rest.is_empty())?;
         let name = format!(".build-id/{first}/{rest}.debug");
-        let files = self.debug_roots.iter().map(|root| root.join(&name));
-        files.into_iter().find(|f| has_build_id(f, id))
+        let mut files = self.all_debug_roots().map(|root| root.join(&name));
+        files.find(|f| has_build_id(f, id))
     }
 
     fn by_link(&self, image: &Image) -> Option<PathBuf> {
@@ -135,7 +197,7 @@ impl Locator {
         let dir = fs::canonicalize(&image.path).ok()?;
         let dir = dir.parent()?;
         let beside = [dir.join(name), dir.join(".debug").join(name)];
-        let below = self.debug_roots.iter().map(|r| under(r, dir).join(name));
+        let below = self.all_debug_roots().map(|r| under(&r, dir).join(name));
         let mut files = beside.into_iter().chain(below).filter(|f| *f != image.path);
         files.find(|f| belongs(f, image, *crc))
     }
@@ -143,12 +205,12 @@ impl Locator {
     fn by_path(&self, image: &Image) -> Option<PathBuf> {
         let id = image.build_id.as_deref()?;
         let path = fs::canonicalize(&image.path).ok()?;
-        let named = self.debug_roots.iter().flat_map(|root| {
-            let plain = under(root, &path);
+        let mut named = self.all_debug_roots().flat_map(|root| {
+            let plain = under(&root, &path);
             let suffixed = PathBuf::from(format!("{}.debug", plain.display()));
             [plain, suffixed]
         });
-        named.into_iter().find(|f| has_build_id(f, id))
+        named.find(|f| has_build_id(f, id))
     }
 
     /// `dwz` moves what several debug files share into one more file.
@@ -189,6 +251,37 @@ impl Found {
     }
 }
 
+/// Why the program that the user gave stands for nothing in a profile, in one line; `None` where it does, and
+/// where the profile has no map.
+pub fn fits_nothing(program: &Path, mappings: &[Mapping], name: &str) -> Option<String> {
+    let shown = program.display();
+    let files = || mappings.iter().filter(|m| m.has_code_file());
+    let Ok(own) = elf::open(program, |elf| elf::build_id(elf)) else {
+        return Some(format!("{shown} is no program: it is not an ELF file"));
+    };
+    let is_same = |m: &Mapping| match (&own, &m.build_id) {
+        (Some(own), Some(id)) => own == id,
+        _ => stands_for(program, m),
+    };
+    if files().next().is_none() || files().any(is_same) {
+        return None;
+    }
+    let main = files()
+        .find(|m| m.file_name() == name)
+        .or_else(|| files().next())?;
+    let own = own.as_deref().unwrap_or("none");
+    Some(match &main.build_id {
+        Some(id) => format!(
+            "{shown} is another build of {}: build id {own}, the one that ran had {id}",
+            main.file_name()
+        ),
+        None => format!(
+            "{shown} is none of the files in the profile: names come from where they lay ({})",
+            main.path
+        ),
+    })
+}
+
 /// By build id, or by name: then [`check`] has the last word.
 fn stands_for(program: &Path, module: &Mapping) -> bool {
     let real = fs::canonicalize(program).unwrap_or_else(|_| program.to_owned());
@@ -218,7 +311,7 @@ fn check(path: &Path, module: &Mapping, given: bool) -> Result<Image, String> {
 
 fn root_cause(error: &anyhow::Error) -> String {
     match error.root_cause().downcast_ref::<std::io::Error>() {
-        Some(e) if e.kind() == std::io::ErrorKind::NotFound => "is not on this machine".into(),
+        Some(e) if e.kind() == std::io::ErrorKind::NotFound => MISSING.into(),
         Some(e) => format!("cannot be read: {e}"),
         None => "is not an ELF file".into(),
     }
@@ -289,7 +382,7 @@ mod tests {
     }
 
     fn locate(locator: &Locator, module: &Mapping) -> Result<Found, String> {
-        locator.locate(Path::new(&module.path), module)
+        locator.locate(Path::new(&module.path), module, &[])
     }
 
     #[test]
@@ -361,6 +454,59 @@ mod tests {
         );
         assert_eq!(image(&module(elsewhere, Some("00ff"))), None);
         assert_eq!(image(&module(Path::new("/opt/leaky/lib"), None)), None);
+    }
+
+    #[test]
+    fn the_files_of_a_container_lie_below_its_root() {
+        let root = std::env::temp_dir().join(format!("malloscope-root-{}", std::process::id()));
+        fs::create_dir_all(root.join("opt/app")).unwrap();
+        let there = root.join("opt/app/leaky");
+        fs::copy(data("leaky"), &there).unwrap();
+        let locator = Locator {
+            roots: vec![PathBuf::from("/nowhere"), root.clone()],
+            ..Locator::default()
+        };
+        let image = |id: Option<&str>| {
+            let module = module(Path::new("/opt/app/leaky"), id);
+            locate(&locator, &module).map(|found| found.image)
+        };
+        assert_eq!(image(None), Ok(Some(there.clone())));
+        assert_eq!(image(Some(&id_of("leaky"))), Ok(Some(there)));
+        assert!(
+            image(Some("00ff"))
+                .unwrap_err()
+                .contains("the one that ran had 00ff")
+        );
+        // A process that runs shows its own files, if the build id proves them.
+        let own = std::env::current_exe().unwrap();
+        let id = elf::open(&own, |elf| elf::build_id(elf)).unwrap();
+        let module = module(&own, id.as_deref());
+        let pid = u64::from(std::process::id());
+        let found = Locator::default().image(&own, &module, &[pid]);
+        assert_eq!(found.map(|image| image.path), Ok(own));
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn a_program_that_fits_nothing_is_told_from_another_build() {
+        let said = |name: &str, module: Mapping| {
+            fits_nothing(&data(name), &[module], "leaky").unwrap_or_default()
+        };
+        let path = Path::new("/opt/leaky");
+        assert_eq!(said("leaky", module(path, None)), "");
+        assert_eq!(said("leaky", module(path, Some(&id_of("leaky")))), "");
+        let other = said("leaky", module(path, Some("00ff")));
+        assert!(
+            other.contains("is another build of leaky: build id "),
+            "{other}"
+        );
+        assert!(other.ends_with("the one that ran had 00ff"));
+        assert!(said("leaky.heap", module(path, None)).ends_with("is not an ELF file"));
+        let none = said("stripped", module(path, None));
+        assert!(
+            none.contains("is none of the files in the profile"),
+            "{none}"
+        );
     }
 
     #[test]

@@ -5,28 +5,54 @@
 //! A file whose build id is not the one in the dump gives no names at all: a wrong name costs
 //! its reader a day, a missing one a minute.
 
+pub mod code;
+mod debuginfod;
 mod demangle;
 mod dwarf;
 mod elf;
 mod functions;
 mod known;
 mod locate;
+mod minidebug;
 mod symtab;
+mod unmapped;
 mod vdso;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use crate::profile::model::{Line, LocationId, Mapping, Profile};
-pub use locate::Locator;
+pub use dwarf::Row;
+pub use locate::{Locator, fits_nothing};
 
 /// Names every location that can be named and returns what the user should know, at most one
 /// line a file.
 pub fn symbolize(profiles: &mut [Profile], locator: &Locator) -> Vec<String> {
+    let given: Vec<PathBuf> = locator.given().cloned().collect();
+    for profile in profiles.iter_mut().filter(|_| !given.is_empty()) {
+        unmapped::map(profile, &given);
+    }
     let requests = requests(profiles);
-    let answers: Vec<Answer> = requests.par_iter().map(|r| answer(r, locator)).collect();
+    let done = AtomicUsize::new(0);
+    let ask = |request: &Request| {
+        if let Some(watch) = locator.watch {
+            watch(
+                &request.module.path,
+                done.load(Ordering::Relaxed),
+                requests.len(),
+            );
+        }
+        let answer = answer(request, locator);
+        done.fetch_add(1, Ordering::Relaxed);
+        answer
+    };
+    let answers: Vec<Answer> = requests.par_iter().map(ask).collect();
+    if let Some(watch) = locator.watch {
+        watch("", requests.len(), requests.len());
+    }
     let mut warnings = Vec::new();
     for (request, answer) in requests.iter().zip(answers) {
         warnings.extend(answer.warning.clone());
@@ -42,6 +68,8 @@ struct Request {
     offsets: Vec<u64>,
     /// The places that asked: profile, location, offset.
     askers: Vec<(usize, LocationId, u64)>,
+    /// The processes, where the profiles say which.
+    pids: Vec<u64>,
 }
 
 /// What is known of one address.
@@ -78,12 +106,17 @@ fn requests(profiles: &[Profile]) -> Vec<Request> {
                     module,
                     offsets: Vec::new(),
                     askers: Vec::new(),
+                    pids: Vec::new(),
                 });
                 requests.len() - 1
             });
             let offset =
                 (location.address.wrapping_sub(mapping.start)).wrapping_add(mapping.offset);
             requests[at].askers.push((index, id, offset));
+            let pid = profile.process.get("pid").and_then(|pid| pid.parse().ok());
+            if pid.is_some() && requests[at].pids.last().copied() != pid {
+                requests[at].pids.extend(pid);
+            }
         }
     }
     for request in &mut requests {
@@ -102,7 +135,7 @@ fn answer(request: &Request, locator: &Locator) -> Answer {
     let new: Vec<u64> = offsets.filter(|o| !known.contains_key(o)).collect();
     let asked = match new[..] {
         [] => Answer::default(),
-        _ => ask(&request.module, &new, locator),
+        _ => ask(request, &new, locator),
     };
     known.extend(new.into_iter().zip(asked.names));
     let name = |offset: &u64| known.get(offset).cloned().unwrap_or_default();
@@ -113,11 +146,12 @@ fn answer(request: &Request, locator: &Locator) -> Answer {
     Answer { names, ..asked }
 }
 
-fn ask(module: &Mapping, offsets: &[u64], locator: &Locator) -> Answer {
+fn ask(request: &Request, offsets: &[u64], locator: &Locator) -> Answer {
+    let module = &request.module;
     if module.path == "[vdso]" {
         return vdso::answer(module, offsets);
     }
-    let found = match locator.locate(Path::new(&module.path), module) {
+    let found = match locator.locate(Path::new(&module.path), module, &request.pids) {
         Ok(found) => found,
         Err(warning) => {
             return Answer {
@@ -152,6 +186,11 @@ fn names(found: &locate::Found, addresses: &[Option<u64>]) -> anyhow::Result<Vec
     let mut symbols = vec![None; known.len()];
     for file in found.symbol_files() {
         elf::open(file, |elf| symtab::fill(elf, &known, &mut symbols))?;
+    }
+    if symbols.iter().any(Option::is_none)
+        && let Some(image) = &found.image
+    {
+        minidebug::fill(image, &known, &mut symbols)?;
     }
     let dwarf = found
         .dwarf

@@ -75,7 +75,12 @@ fn the_table_is_that_of_jeprof() {
     ] {
         let wanted = jeprof(
             "leaky",
-            &[&["--text"], theirs, &["leaky", "leaky.heap"]].concat(),
+            &[
+                &["--text", "--full-names"],
+                theirs,
+                &["leaky", "leaky.heap"],
+            ]
+            .concat(),
         );
         // Who was inlined is no other function here.
         let wanted = wanted.replace(" (inline)", "");
@@ -148,13 +153,13 @@ fn what_is_temporary_is_shown_and_what_a_dump_lacks_is_said() {
 
 #[test]
 fn a_graph_is_not_written_under_the_name_of_another_format() {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("graph.png");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("graph.jpg");
     let output = malloscope(
         "java",
         &["graph", "gzip.heap", "-o", file.to_str().expect("UTF-8")],
     );
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("not as .png"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not as .jpg"));
     assert!(!file.exists());
 }
 

@@ -31,6 +31,18 @@ pub struct Trim {
     pub max_degree: usize,
 }
 
+impl Trim {
+    /// Nothing is dropped.
+    pub fn everything() -> Trim {
+        Trim {
+            node_count: usize::MAX,
+            node_fraction: 0.0,
+            edge_fraction: 0.0,
+            max_degree: usize::MAX,
+        }
+    }
+}
+
 impl Default for Trim {
     fn default() -> Self {
         Trim {

@@ -1,7 +1,7 @@
 //! `malloscope convert`: a dump in the format of another tool.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -14,7 +14,7 @@ use crate::command::load::{self, Loaded};
 use crate::profile::model::ValueKind;
 use crate::stacks::naming::Granularity;
 use crate::stacks::{NamedProfile, Selection};
-use crate::view::format::{callgrind, folded, pprof, speedscope};
+use crate::view::format::{callgrind, folded, json, pprof, speedscope, v8};
 
 /// Write a dump in the format of another tool
 #[derive(Clone, Debug, clap::Args)]
@@ -24,6 +24,9 @@ pub struct ConvertArgs {
     to: Format,
     #[command(flatten)]
     choice: Choice,
+    /// With `--to folded`: an earlier dump, for a differential flame graph; each line ends in two values
+    #[arg(long, value_name = "FILE")]
+    base: Option<PathBuf>,
     /// Where to write instead of the standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -39,12 +42,21 @@ enum Format {
     Speedscope,
     /// For KCachegrind and callgrind_annotate
     Callgrind,
+    /// A `.heapprofile`, for Chrome's DevTools
+    V8,
+    /// A list of stacks, for scripts
+    Json,
     /// The dump with its names, which the real jeprof reads on any machine
     Jeprof,
 }
 
 /// Writes; the answer is the exit code.
 pub fn convert(args: &ConvertArgs) -> Result<u8> {
+    if args.base.is_some() && args.to != Format::Folded {
+        bail!(
+            "--base makes a differential file, which is one of --to folded; malloscope diff compares"
+        );
+    }
     let bytes = match args.to {
         Format::Jeprof if args.choice.is_part() => {
             bail!(
@@ -53,17 +65,18 @@ pub fn convert(args: &ConvertArgs) -> Result<u8> {
         }
         Format::Jeprof => {
             let dump = args.choice.dump()?;
-            let (bytes, warnings) = load::symbolized(&dump, &args.choice.narrowing.locator())?;
+            let (bytes, warnings) =
+                load::symbolized(&dump, &args.choice.narrowing.locator(), &|_| Ok(()))?;
             MALLOSCOPE.warn(&warnings);
             bytes
         }
-        format => written(format, &args.choice)?,
+        format => written(format, &args.choice, args.base.as_deref())?,
     };
     deliver(args.output.as_deref(), &bytes)?;
     Ok(0)
 }
 
-fn written(format: Format, choice: &Choice) -> Result<Vec<u8>> {
+fn written(format: Format, choice: &Choice, base: Option<&Path>) -> Result<Vec<u8>> {
     let (loaded, kind) = choice.load(None)?;
     let select = |value: ValueKind, granularity: Granularity| {
         loaded.select(&Selection {
@@ -83,7 +96,18 @@ fn written(format: Format, choice: &Choice) -> Result<Vec<u8>> {
     match format {
         Format::Folded => {
             let named = select(ValueKind::InuseSpace, Granularity::Functions);
-            folded::write(&named, &mut out)?;
+            match base {
+                None => folded::write(&named, &mut out)?,
+                Some(base) => folded::write_pair(&before(base, choice)?, &named, &mut out)?,
+            }
+        }
+        Format::V8 => v8::write(
+            &select(ValueKind::InuseSpace, Granularity::Functions),
+            &mut out,
+        )?,
+        Format::Json => {
+            let named = select(ValueKind::InuseSpace, Granularity::Functions);
+            json::write(&named, loaded.program(), &mut out)?;
         }
         Format::Speedscope => {
             let named = both(Granularity::Functions);
@@ -96,6 +120,19 @@ fn written(format: Format, choice: &Choice) -> Result<Vec<u8>> {
         Format::Pprof | Format::Jeprof => out = packed(&loaded, kind.as_deref(), choice)?,
     }
     Ok(out)
+}
+
+/// The stacks of an earlier dump.
+fn before(base: &Path, choice: &Choice) -> Result<NamedProfile> {
+    let mut loaded = Loaded::load(&[base.to_owned()], None, &choice.narrowing.locator())?;
+    loaded.see(choice.narrowing.seen());
+    MALLOSCOPE.warn(&loaded.warnings);
+    Ok(loaded.select(&Selection {
+        kind: loaded.kind(&choice.kind)?,
+        filter: choice.narrowing.filter(),
+        marks_inlined: true,
+        ..Selection::default()
+    }))
 }
 
 /// Without time or name in the header of gzip: the same dump gives the same bytes.

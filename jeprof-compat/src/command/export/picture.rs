@@ -1,7 +1,7 @@
 //! `malloscope table`, `flame`, `graph`: a dump as a person looks at it.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -16,7 +16,7 @@ use crate::figures::units::Unit;
 use crate::stacks::origin;
 use crate::view::picture::layout::Layered;
 use crate::view::picture::svg::Caption;
-use crate::view::picture::{dot, flame_file, svg};
+use crate::view::picture::{dot, flame_file, postscript, still, svg};
 use crate::view::terminal::text;
 
 /// Print the functions that hold the most of a dump
@@ -45,7 +45,8 @@ pub struct TableArgs {
     output: Option<PathBuf>,
 }
 
-/// Draw the call paths of a dump as an icicle (a flame graph, root at the top), in SVG
+/// Draw the call paths of a dump as an icicle (a flame graph, root at the top), in SVG; as PNG, GIF, PDF or PostScript
+/// if the output ends so
 #[derive(Clone, Debug, clap::Args)]
 pub struct FlameArgs {
     #[command(flatten)]
@@ -57,7 +58,8 @@ pub struct FlameArgs {
     output: Option<PathBuf>,
 }
 
-/// Draw the call graph of a dump, in SVG; as text for Graphviz if the output ends in `.dot`
+/// Draw the call graph of a dump, in SVG; as PNG, GIF, PDF, PostScript or as text for Graphviz (`.dot`) if the output
+/// ends so
 #[derive(Clone, Debug, clap::Args)]
 pub struct GraphArgs {
     #[command(flatten)]
@@ -88,6 +90,7 @@ pub fn table(args: &TableArgs) -> Result<u8> {
         unit: Unit::new(named.measure, named.value, args.show_bytes),
         by_cumulative: args.cum,
         says_shown: true,
+        ..text::Options::default()
     };
     let mut out = Vec::new();
     text::write(&named, options, &mut out)?;
@@ -116,7 +119,8 @@ pub fn flame(args: &FlameArgs) -> Result<u8> {
             amount(-hidden, unit)
         )]);
     }
-    deliver(args.output.as_deref(), picture.as_bytes())?;
+    let output = args.output.as_deref();
+    deliver(output, &drawn(picture, output)?)?;
     Ok(0)
 }
 
@@ -138,16 +142,32 @@ pub fn graph(args: &GraphArgs) -> Result<u8> {
         ..Caption::default()
     };
     let output = args.output.as_deref();
-    let end = output
-        .and_then(|file| file.extension())
-        .and_then(OsStr::to_str);
-    let picture = match end {
-        Some("dot" | "gv") => dot::render(&graph, &caption),
-        Some(end @ ("png" | "gif" | "jpg" | "pdf" | "ps" | "html")) => {
-            bail!("the call graph is drawn as .svg, or written for Graphviz as .dot, not as .{end}")
-        }
-        _ => svg::render(&graph, &caption, &Layered),
-    };
-    deliver(output, picture.as_bytes())?;
+    if matches!(end(output), Some("dot" | "gv")) {
+        deliver(output, dot::render(&graph, &caption).as_bytes())?;
+    } else {
+        deliver(
+            output,
+            &drawn(svg::render(&graph, &caption, &Layered), output)?,
+        )?;
+    }
     Ok(0)
+}
+
+/// What the name of a file ends with.
+fn end(output: Option<&Path>) -> Option<&str> {
+    output?.extension().and_then(OsStr::to_str)
+}
+
+/// A picture in the format that the name of its file asks for.
+fn drawn(svg: String, output: Option<&Path>) -> Result<Vec<u8>> {
+    match end(output) {
+        Some("png") => still::png(&svg),
+        Some("gif") => still::gif(&svg),
+        Some("pdf") => still::pdf(&svg),
+        Some("ps" | "eps") => Ok(postscript::postscript(&svg)?.into_bytes()),
+        Some(end @ ("jpg" | "jpeg" | "html" | "webp")) => {
+            bail!("pictures are drawn as .svg, .png, .gif, .pdf and .ps, not as .{end}")
+        }
+        _ => Ok(svg.into_bytes()),
+    }
 }

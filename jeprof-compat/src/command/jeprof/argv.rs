@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use Takes::{Nothing, Value};
+
 /// Whether an option stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Takes {
@@ -15,104 +17,72 @@ enum Takes {
     Value,
 }
 
-/// One option.
-struct Known {
-    name: &'static str,
-    takes: Takes,
-    supported: bool,
-}
-
-const fn flag(name: &'static str) -> Known {
-    Known {
-        name,
-        takes: Takes::Nothing,
-        supported: true,
-    }
-}
-
-const fn value(name: &'static str) -> Known {
-    Known {
-        name,
-        takes: Takes::Value,
-        supported: true,
-    }
-}
-
-const fn later(known: Known) -> Known {
-    Known {
-        supported: false,
-        ..known
-    }
-}
-
 /// Every option that `jeprof` 5.3 knows, and ours behind them.
-const OPTIONS: &[Known] = &[
-    flag("help"),
-    flag("version"),
-    flag("cum"),
-    value("base"),
-    later(value("seconds")),
-    later(value("add_lib")),
-    later(value("lib_prefix")),
-    flag("functions"),
-    flag("lines"),
-    flag("addresses"),
-    flag("files"),
-    flag("text"),
-    later(flag("callgrind")),
-    later(value("list")),
-    later(value("disasm")),
-    later(flag("symbols")),
-    later(flag("gv")),
-    later(flag("evince")),
-    later(flag("web")),
-    flag("dot"),
-    later(flag("ps")),
-    later(flag("pdf")),
-    flag("svg"),
-    later(flag("gif")),
-    flag("raw"),
-    flag("collapsed"),
-    later(flag("interactive")),
-    value("nodecount"),
-    value("nodefraction"),
-    value("edgefraction"),
-    value("maxdegree"),
-    value("focus"),
-    later(value("thread")),
-    value("ignore"),
-    later(value("scale")),
-    later(flag("heapcheck")),
-    later(value("retain")),
-    later(value("exclude")),
-    flag("inuse_space"),
-    flag("inuse_objects"),
-    flag("alloc_space"),
-    flag("alloc_objects"),
-    flag("show_bytes"),
-    later(flag("drop_negative")),
-    later(flag("total_delay")),
-    later(flag("contentions")),
-    later(flag("mean_delay")),
-    later(value("tools")),
-    later(flag("test")),
-    later(flag("debug")),
-    later(flag("debug-syms-by-id")),
-    later(value("test_stride")),
-    value("kind"),
+const OPTIONS: &[(&str, Takes)] = &[
+    ("help", Nothing),
+    ("version", Nothing),
+    ("cum", Nothing),
+    ("base", Value),
+    ("seconds", Value),
+    ("add_lib", Value),
+    ("lib_prefix", Value),
+    ("functions", Nothing),
+    ("lines", Nothing),
+    ("addresses", Nothing),
+    ("files", Nothing),
+    ("text", Nothing),
+    ("callgrind", Nothing),
+    ("list", Value),
+    ("disasm", Value),
+    ("symbols", Nothing),
+    ("gv", Nothing),
+    ("evince", Nothing),
+    ("web", Nothing),
+    ("dot", Nothing),
+    ("ps", Nothing),
+    ("pdf", Nothing),
+    ("svg", Nothing),
+    ("gif", Nothing),
+    ("raw", Nothing),
+    ("collapsed", Nothing),
+    ("interactive", Nothing),
+    ("nodecount", Value),
+    ("nodefraction", Value),
+    ("edgefraction", Value),
+    ("maxdegree", Value),
+    ("focus", Value),
+    ("thread", Value),
+    ("ignore", Value),
+    ("scale", Value),
+    ("heapcheck", Nothing),
+    ("retain", Value),
+    ("exclude", Value),
+    ("inuse_space", Nothing),
+    ("inuse_objects", Nothing),
+    ("alloc_space", Nothing),
+    ("alloc_objects", Nothing),
+    ("show_bytes", Nothing),
+    ("drop_negative", Nothing),
+    ("total_delay", Nothing),
+    ("contentions", Nothing),
+    ("mean_delay", Nothing),
+    ("tools", Value),
+    ("test", Nothing),
+    ("debug", Nothing),
+    ("debug-syms-by-id", Nothing),
+    ("test_stride", Value),
+    ("kind", Value),
+    ("png", Nothing),
+    ("weblist", Value),
+    ("full-names", Nothing),
 ];
 
-/// Why a command line is no good.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// An option of `jeprof` that this program does not have, with its whole name.
-    Unsupported(&'static str),
-    /// Something that `jeprof` refuses too, in its words.
-    Invalid(String),
-}
+/// Options of ours that stand behind what `jeprof` has under the same beginning.
+const OURS: [&str; 4] = ["kind", "png", "weblist", "full-names"];
 
 /// Puts a command line, without the program's name, into the form `--name[=value]... -- args`.
-pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Result<Vec<OsString>, Refusal> {
+/// What is refused is refused in the words of `jeprof`.
+pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Result<Vec<OsString>, String> {
     let mut args = args.into_iter();
     let mut options: BTreeMap<&'static str, Option<OsString>> = BTreeMap::new();
     let mut rest = Vec::new();
@@ -125,25 +95,19 @@ pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Result<Vec<OsStrin
             rest.push(arg);
             continue;
         };
-        let (known, on) = find(&word)?;
-        let value =
-            match (known.takes, attached) {
-                (Takes::Nothing, None) => None,
-                (Takes::Nothing, Some(_)) => {
-                    let text = format!("Option {word} does not take an argument");
-                    return Err(Refusal::Invalid(text));
-                }
-                (Takes::Value, Some(value)) => Some(value),
-                (Takes::Value, None) => Some(args.next().ok_or_else(|| {
-                    Refusal::Invalid(format!("Option {word} requires an argument"))
-                })?),
-            };
-        if on && !known.supported {
-            return Err(Refusal::Unsupported(known.name));
-        }
-        options.remove(known.name);
+        let (name, takes, on) = find(&word)?;
+        let value = match (takes, attached) {
+            (Nothing, None) => None,
+            (Nothing, Some(_)) => return Err(format!("Option {word} does not take an argument")),
+            (Value, Some(value)) => Some(value),
+            (Value, None) => {
+                let missing = || format!("Option {word} requires an argument");
+                Some(args.next().ok_or_else(missing)?)
+            }
+        };
+        options.remove(name);
         if on {
-            options.insert(known.name, value);
+            options.insert(name, value);
         }
     }
     let mut out: Vec<OsString> = options.into_iter().map(join).collect();
@@ -182,37 +146,40 @@ fn join((name, value): (&str, Option<OsString>)) -> OsString {
 }
 
 /// The option that a word means, and whether it switches it on.
-fn find(word: &str) -> Result<(&'static Known, bool), Refusal> {
+fn find(word: &str) -> Result<(&'static str, Takes, bool), String> {
     let lower = word.to_ascii_lowercase();
-    if let Some(known) = unique(&lower, word, |_| true)? {
-        return Ok((known, true));
+    if let Some((name, takes)) = unique(&lower, word, |_| true)? {
+        return Ok((name, takes, true));
     }
     let positive = lower
         .strip_prefix("no")
         .map(|w| w.strip_prefix('-').unwrap_or(w));
     let negated = positive.filter(|p| !p.is_empty());
     if let Some(positive) = negated
-        && let Some(known) = unique(positive, word, |k| k.takes == Takes::Nothing)?
+        && let Some((name, takes)) = unique(positive, word, |takes| takes == Nothing)?
     {
-        return Ok((known, false));
+        return Ok((name, takes, false));
     }
-    Err(Refusal::Invalid(format!("Unknown option: {lower}")))
+    Err(format!("Unknown option: {lower}"))
 }
 
 fn unique(
     prefix: &str,
     word: &str,
-    eligible: impl Fn(&Known) -> bool,
-) -> Result<Option<&'static Known>, Refusal> {
-    let matching = |k: &&Known| eligible(k) && k.name.starts_with(prefix);
-    let found: Vec<&Known> = OPTIONS.iter().filter(matching).collect();
-    if let Some(exact) = found.iter().find(|k| k.name == prefix) {
-        return Ok(Some(exact));
+    eligible: impl Fn(Takes) -> bool,
+) -> Result<Option<(&'static str, Takes)>, String> {
+    let matching = |known: &&(&str, Takes)| eligible(known.1) && known.0.starts_with(prefix);
+    let mut found: Vec<(&str, Takes)> = OPTIONS.iter().filter(matching).copied().collect();
+    if let Some(exact) = found.iter().find(|known| known.0 == prefix) {
+        return Ok(Some(*exact));
+    }
+    // A prefix that is jeprof's stays what it is there.
+    if found.iter().any(|known| !OURS.contains(&known.0)) {
+        found.retain(|known| !OURS.contains(&known.0));
     }
     if found.len() > 1 {
-        let names: Vec<&str> = found.iter().map(|k| k.name).collect();
-        let text = format!("Option {word} is ambiguous ({})", names.join(", "));
-        return Err(Refusal::Invalid(text));
+        let names: Vec<&str> = found.iter().map(|known| known.0).collect();
+        return Err(format!("Option {word} is ambiguous ({})", names.join(", ")));
     }
     Ok(found.first().copied())
 }
@@ -222,16 +189,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn run(args: &[&str]) -> Result<Vec<String>, Refusal> {
+    fn run(args: &[&str]) -> Result<Vec<String>, String> {
         let out = normalise(args.iter().map(OsString::from))?;
         Ok(out.into_iter().map(|a| a.into_string().unwrap()).collect())
     }
 
     fn invalid(args: &[&str]) -> String {
-        match run(args) {
-            Err(Refusal::Invalid(text)) => text,
-            other => panic!("{args:?} gave {other:?}"),
-        }
+        run(args).unwrap_err()
     }
 
     #[test]
@@ -269,12 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn refused_options_are_named_in_full() {
-        assert_eq!(run(&["--gv"]), Err(Refusal::Unsupported("gv")));
-        assert_eq!(run(&["-lis", "x"]), Err(Refusal::Unsupported("list")));
+    fn ours_take_no_prefix_of_jeprof() {
+        assert_eq!(run(&["-p"]).unwrap_err(), "Option p is ambiguous (ps, pdf)");
+        assert_eq!(run(&["-we"]).unwrap(), ["--web", "--"]);
+        assert_eq!(run(&["-pn"]).unwrap(), ["--png", "--"]);
         assert_eq!(
-            run(&["--debug-syms-by-id"]),
-            Err(Refusal::Unsupported("debug-syms-by-id"))
+            run(&["-f", "x"]).unwrap_err(),
+            "Option f is ambiguous (functions, files, focus)"
         );
     }
 

@@ -14,6 +14,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use crate::command::console;
 use crate::command::control::socket;
 use crate::command::load;
+use crate::command::places::Places;
 use crate::figures::hidden::is_hidden;
 use crate::profile::model::{MALLOC, Seen, is_of_objects};
 use crate::profile::read;
@@ -38,6 +39,8 @@ pub struct Args {
     /// Only frames of this language; stacks without one are left out
     #[arg(long, value_enum, value_name = "NAME")]
     language: Option<Seen>,
+    #[command(flatten)]
+    places: Places,
 }
 
 /// Runs until the person ends it, or the program ends: the exit status.
@@ -80,7 +83,10 @@ impl Top {
             },
             sites: Sites::default(),
             order: Order::Growth,
-            locator: Locator::default(),
+            locator: Locator {
+                watch: None,
+                ..args.places.locator()
+            },
             seen: args.language.unwrap_or_default(),
             kind: args.kind.clone(),
         }
@@ -196,6 +202,7 @@ mod tests {
             once: false,
             language: None,
             kind: MALLOC.to_owned(),
+            places: Places::default(),
         };
         let mut top = Top::new(&args);
         let none = KeyModifiers::NONE;

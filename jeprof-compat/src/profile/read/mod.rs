@@ -27,11 +27,12 @@ mod symbolized;
 mod unpack;
 mod v8;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::profile::model::Profile;
+use crate::profile::model::{Line, Profile};
 use sniff::{Format, Refusal, Start};
 
 /// A file as it was read.
@@ -71,6 +72,15 @@ pub fn read_whole(path: &Path) -> Result<Whole> {
         warnings,
         text,
     })
+}
+
+/// Names of addresses, as a server answers: `0xADDRESS NAME` in each line.
+pub fn names(answer: &[u8]) -> HashMap<u64, Vec<Line>> {
+    let mut symbols = symbolized::Symbols::default();
+    for line in String::from_utf8_lossy(answer).lines() {
+        symbols.line(line);
+    }
+    symbols.names
 }
 
 /// Is this file a profile, rather than a program? `None` when it is neither.

@@ -9,7 +9,8 @@ use crate::profile::model::{Line, Profile};
 /// The names of a file, and where in it the profile begins.
 #[derive(Debug, Default)]
 pub struct Symbols {
-    names: HashMap<u64, Vec<Line>>,
+    /// The functions at each address.
+    pub names: HashMap<u64, Vec<Line>>,
     binary: Option<String>,
     /// Where the profile's own header begins.
     pub rest: usize,
@@ -40,14 +41,15 @@ impl Symbols {
         symbols
     }
 
-    fn line(&mut self, text: &str) {
+    /// Notes what one line says.
+    pub fn line(&mut self, text: &str) {
         if let Some(binary) = text.strip_prefix("binary=") {
             self.binary = Some(binary.trim().to_owned());
             return;
         }
         let named = text
             .strip_prefix("0x")
-            .and_then(|text| text.split_once(' '));
+            .and_then(|text| text.split_once([' ', '\t']));
         let Some((address, name)) = named else {
             return;
         };

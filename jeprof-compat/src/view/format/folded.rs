@@ -26,6 +26,28 @@ pub fn write(profile: &NamedProfile, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes the stacks of two profiles with the values of both, `STACK BEFORE AFTER`, as differential flame graphs
+/// want them.
+pub fn write_pair(
+    before: &NamedProfile,
+    after: &NamedProfile,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut lines: BTreeMap<String, [f64; 2]> = BTreeMap::new();
+    for (at, profile) in [before, after].into_iter().enumerate() {
+        for stack in &profile.stacks {
+            lines.entry(path(profile, stack)).or_default()[at] += stack.value;
+        }
+    }
+    for (line, [before, after]) in lines {
+        let (before, after) = (before as i64, after as i64);
+        if before != 0 || after != 0 {
+            writeln!(out, "{line} {before} {after}")?;
+        }
+    }
+    Ok(())
+}
+
 fn path(profile: &NamedProfile, stack: &NamedStack) -> String {
     let frames = stack.frames.iter().rev();
     let names: Vec<String> = frames.map(|&id| name(profile.frame(id))).collect();

@@ -3,8 +3,10 @@
 pub mod callgrind;
 pub mod folded;
 pub mod heap_v2;
+pub mod json;
 pub mod metrics;
 pub mod pprof;
 pub mod raw;
 pub mod rows;
 pub mod speedscope;
+pub mod v8;

@@ -217,6 +217,8 @@ impl<'a> Builder<'a> {
 
     fn line(&mut self, line: &crate::profile::model::Line) -> Line {
         let name = self.string(&line.function);
+        // pprof shortens a name that the linker's name equals; one that is demangled it leaves whole.
+        let system_name = self.string(line.linker.as_deref().unwrap_or_default());
         let filename = self.string(line.file.as_deref().unwrap_or_default());
         let next = self.out.function.len() as u64 + 1;
         let id = *self.functions.entry((name, filename)).or_insert(next);
@@ -224,7 +226,7 @@ impl<'a> Builder<'a> {
             self.out.function.push(Function {
                 id,
                 name,
-                system_name: name,
+                system_name,
                 filename,
                 start_line: 0,
             });

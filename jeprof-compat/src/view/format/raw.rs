@@ -41,12 +41,14 @@ fn names(profile: &Profile) -> BTreeMap<u64, String> {
     let namesakes = Namesakes::collect([profile].into_iter());
     let mut names = BTreeMap::new();
     for sample in &profile.samples {
+        let inside = filter::inside_allocator(profile, sample);
         for (depth, &id) in sample.stack.iter().enumerate() {
             let location = profile.location(id);
             // The reader took the one off already where it means something.
             let is_return = depth > 0 && location.managed;
             let address = location.address - u64::from(is_return);
-            let is_hook = depth == 0 && profile.leaf_is_hook && !location.managed;
+            // jeprof knows the frames of an allocator by their names alone: what we leave out bears one.
+            let is_hook = depth < inside && !location.managed;
             names
                 .entry(address)
                 .or_insert_with(|| functions(profile, &namesakes, id, is_hook));

@@ -13,6 +13,7 @@ mod account;
 mod cards;
 mod data;
 mod drawings;
+pub mod listing;
 mod neighbours;
 mod summary;
 mod timeline;

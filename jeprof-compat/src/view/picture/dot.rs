@@ -64,9 +64,14 @@ impl Dot<'_> {
             let (value, share) = (self.value(node.cumulative), share(node.cumulative));
             cumulative = format!("\\rof {value} ({share})");
         }
+        let mark = match node.flat {
+            flat if self.caption.marks_own && flat > 0.0 => ",style=filled,fillcolor=gray",
+            flat if self.caption.marks_own && flat < 0.0 => ",peripheries=3",
+            _ => "",
+        };
         writeln!(
             out,
-            "N{} [label=\"{}\\n{} ({}){cumulative}\\r\",shape=box,fontsize={:.1}];",
+            "N{} [label=\"{}\\n{} ({}){cumulative}\\r\",shape=box,fontsize={:.1}{mark}];",
             index + 1,
             name(&node.frame),
             self.value(node.flat),

@@ -13,6 +13,8 @@ pub mod layout;
 mod legend;
 pub mod names;
 mod node_label;
+pub mod postscript;
+pub mod still;
 pub mod svg;
 pub mod text_width;
 pub mod xml;

@@ -42,6 +42,8 @@ pub struct Caption<'a> {
     pub kind: Option<&'a KindTitle>,
     /// How large names are.
     pub letters: Letters,
+    /// Boxes with a value of their own are to be seen at once.
+    pub marks_own: bool,
 }
 
 /// The whole file.
@@ -239,6 +241,7 @@ impl Picture<'_> {
         let (left, top) = (middle.x - width / 2.0, middle.y - height / 2.0);
         let heat = colour::class(node.cumulative, self.graph.shown);
         let class = match node.role {
+            _ if self.caption.marks_own && node.flat > 0.0 => format!("{heat} leak"),
             Role::Suspect => format!("{heat} suspect"),
             Role::Own => format!("{heat} own"),
             Role::Other => heat,

@@ -6,11 +6,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::analysis::graph::Graph;
 use crate::figures::hidden::{self, is_hidden};
 use crate::figures::units::{Unit, percent};
 use crate::figures::words;
 use crate::profile::model::Language;
-use crate::stacks::{FrameId, NamedProfile};
+use crate::stacks::{FrameId, NamedProfile, Threads};
 
 /// How to print.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,6 +22,10 @@ pub struct Options {
     pub by_cumulative: bool,
     /// Say what the shares are of, where that is not the total; jeprof does not.
     pub says_shown: bool,
+    /// Whose samples they are.
+    pub threads: Threads,
+    /// The most rows; all without it.
+    pub rows: Option<usize>,
 }
 
 /// Writes the total and one row for each frame that has any value.
@@ -34,7 +39,12 @@ pub fn write(profile: &NamedProfile, options: Options, out: &mut impl Write) -> 
         writeln!(out, "Temporary: allocated, and freed within {limit}")?;
     }
     if profile.total != 0.0 {
-        writeln!(out, "Total: {} {}", unit.format(profile.total), unit.name())?;
+        let thread = match options.threads {
+            Threads::All => String::new(),
+            Threads::One(uid) => format!(" (t{uid})"),
+        };
+        let total = unit.format(profile.total);
+        writeln!(out, "Total{thread}: {total} {}", unit.name())?;
     }
     let shown = profile.shown();
     let rest = profile.total - shown;
@@ -48,7 +58,8 @@ pub fn write(profile: &NamedProfile, options: Options, out: &mut impl Write) -> 
         )?;
     }
     let mut running = 0.0;
-    for row in rows(profile, options.by_cumulative) {
+    let most = options.rows.unwrap_or(usize::MAX);
+    for row in rows(profile, options.by_cumulative).into_iter().take(most) {
         running += row.flat;
         if row.flat != 0.0 || row.cumulative != 0.0 {
             writeln!(
@@ -62,6 +73,51 @@ pub fn write(profile: &NamedProfile, options: Options, out: &mut impl Write) -> 
                 printable(row.name),
             )?;
         }
+    }
+    Ok(())
+}
+
+/// Each function whose name is meant, between its callers and what it calls.
+pub fn peek(
+    graph: &Graph,
+    unit: Unit,
+    is_meant: impl Fn(&str) -> bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let name = |at: usize| printable(&graph.nodes[at].frame.name);
+    let meant = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| is_meant(&node.frame.name));
+    for (at, node) in meant {
+        for edge in graph.edges.iter().filter(|edge| edge.to == at) {
+            writeln!(
+                out,
+                "{:>17} {:>8} | {}",
+                "",
+                unit.format(edge.value),
+                name(edge.from)
+            )?;
+        }
+        writeln!(
+            out,
+            "{:>8} {:>8} {:>8} {}",
+            unit.format(node.flat),
+            unit.format(node.cumulative),
+            percent(node.cumulative, graph.shown),
+            name(at)
+        )?;
+        for edge in graph.edges.iter().filter(|edge| edge.from == at) {
+            writeln!(
+                out,
+                "{:>17} {:>8} |   {}",
+                "",
+                unit.format(edge.value),
+                name(edge.to)
+            )?;
+        }
+        writeln!(out, "{:->60}", "")?;
     }
     Ok(())
 }
