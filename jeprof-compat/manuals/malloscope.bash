@@ -40,6 +40,21 @@ _malloscope() {
             malloscope,help)
                 cmd="malloscope__subcmd__help"
                 ;;
+            malloscope,jeprof)
+                cmd="malloscope__subcmd__jeprof"
+                ;;
+            malloscope,mcp)
+                cmd="malloscope__subcmd__mcp"
+                ;;
+            malloscope,merge)
+                cmd="malloscope__subcmd__merge"
+                ;;
+            malloscope,metrics)
+                cmd="malloscope__subcmd__metrics"
+                ;;
+            malloscope,push)
+                cmd="malloscope__subcmd__push"
+                ;;
             malloscope,rate)
                 cmd="malloscope__subcmd__rate"
                 ;;
@@ -73,6 +88,9 @@ _malloscope() {
             malloscope,top)
                 cmd="malloscope__subcmd__top"
                 ;;
+            malloscope,unpack)
+                cmd="malloscope__subcmd__unpack"
+                ;;
             malloscope__subcmd__help,convert)
                 cmd="malloscope__subcmd__help__subcmd__convert"
                 ;;
@@ -96,6 +114,21 @@ _malloscope() {
                 ;;
             malloscope__subcmd__help,help)
                 cmd="malloscope__subcmd__help__subcmd__help"
+                ;;
+            malloscope__subcmd__help,jeprof)
+                cmd="malloscope__subcmd__help__subcmd__jeprof"
+                ;;
+            malloscope__subcmd__help,mcp)
+                cmd="malloscope__subcmd__help__subcmd__mcp"
+                ;;
+            malloscope__subcmd__help,merge)
+                cmd="malloscope__subcmd__help__subcmd__merge"
+                ;;
+            malloscope__subcmd__help,metrics)
+                cmd="malloscope__subcmd__help__subcmd__metrics"
+                ;;
+            malloscope__subcmd__help,push)
+                cmd="malloscope__subcmd__help__subcmd__push"
                 ;;
             malloscope__subcmd__help,rate)
                 cmd="malloscope__subcmd__help__subcmd__rate"
@@ -130,6 +163,9 @@ _malloscope() {
             malloscope__subcmd__help,top)
                 cmd="malloscope__subcmd__help__subcmd__top"
                 ;;
+            malloscope__subcmd__help,unpack)
+                cmd="malloscope__subcmd__help__subcmd__unpack"
+                ;;
             *)
                 ;;
         esac
@@ -137,7 +173,7 @@ _malloscope() {
 
     case "${cmd}" in
         malloscope)
-            opts="-h -V --help --version run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help"
+            opts="-h -V --help --version run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -151,7 +187,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__convert)
-            opts="-o -h --to --kind --focus --ignore --language --program --sysroot --base --output --help"
+            opts="-o -h --to --kind --focus --ignore --language --thread --program --sysroot --base --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -175,6 +211,10 @@ _malloscope() {
                     ;;
                 --language)
                     COMPREPLY=($(compgen -W "java ruby python js jit native" -- "${cur}"))
+                    return 0
+                    ;;
+                --thread)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --program)
@@ -205,7 +245,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__diff)
-            opts="-h --kind --by --flat --cum --lines --top --match --focus --ignore --language --program --sysroot --json --redact --help"
+            opts="-h --kind --by --flat --cum --lines --top --match --focus --ignore --language --thread --program --sysroot --json --redact --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -237,6 +277,10 @@ _malloscope() {
                     ;;
                 --language)
                     COMPREPLY=($(compgen -W "java ruby python js jit native" -- "${cur}"))
+                    return 0
+                    ;;
+                --thread)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --program)
@@ -333,7 +377,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__flame)
-            opts="-o -h --kind --focus --ignore --language --program --sysroot --base --value --temporary --by --output --help"
+            opts="-o -h --kind --focus --ignore --language --thread --program --sysroot --base --value --temporary --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -353,6 +397,10 @@ _malloscope() {
                     ;;
                 --language)
                     COMPREPLY=($(compgen -W "java ruby python js jit native" -- "${cur}"))
+                    return 0
+                    ;;
+                --thread)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --program)
@@ -376,7 +424,7 @@ _malloscope() {
                     return 0
                     ;;
                 --by)
-                    COMPREPLY=($(compgen -W "function line file address" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "function line file address thread pool" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -395,7 +443,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__graph)
-            opts="-o -h --kind --focus --ignore --language --program --sysroot --base --value --temporary --by --nodes --output --help"
+            opts="-o -h --kind --focus --ignore --language --thread --program --sysroot --base --value --temporary --by --nodes --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -415,6 +463,10 @@ _malloscope() {
                     ;;
                 --language)
                     COMPREPLY=($(compgen -W "java ruby python js jit native" -- "${cur}"))
+                    return 0
+                    ;;
+                --thread)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --program)
@@ -438,7 +490,7 @@ _malloscope() {
                     return 0
                     ;;
                 --by)
-                    COMPREPLY=($(compgen -W "function line file address" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "function line file address thread pool" -- "${cur}"))
                     return 0
                     ;;
                 --nodes)
@@ -461,7 +513,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__help)
-            opts="run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help"
+            opts="run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -573,6 +625,76 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        malloscope__subcmd__help__subcmd__jeprof)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        malloscope__subcmd__help__subcmd__mcp)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        malloscope__subcmd__help__subcmd__merge)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        malloscope__subcmd__help__subcmd__metrics)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        malloscope__subcmd__help__subcmd__push)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -740,6 +862,126 @@ _malloscope() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        malloscope__subcmd__help__subcmd__unpack)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        malloscope__subcmd__jeprof)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        malloscope__subcmd__mcp)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        malloscope__subcmd__merge)
+            opts="-o -h --output --any-program --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        malloscope__subcmd__metrics)
+            opts="-h --service --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --service)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        malloscope__subcmd__push)
+            opts="-h --to --api --every --service --label --kind --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --api)
+                    COMPREPLY=($(compgen -W "pyroscope parca" -- "${cur}"))
+                    return 0
+                    ;;
+                --every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --service)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         malloscope__subcmd__rate)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -755,7 +997,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__report)
-            opts="-o -h --output --pid --each --language --horizon --json --program --sysroot --no-cmdline --redact --help"
+            opts="-o -h --output --pid --each --language --thread --horizon --json --program --sysroot --no-cmdline --redact --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -775,6 +1017,10 @@ _malloscope() {
                     ;;
                 --language)
                     COMPREPLY=($(compgen -W "java ruby python js jit native" -- "${cur}"))
+                    return 0
+                    ;;
+                --thread)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --horizon)
@@ -891,7 +1137,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__suspects)
-            opts="-h --language --json --markdown --fail-if-leak --horizon --program --sysroot --help"
+            opts="-h --language --thread --json --markdown --fail-if-leak --horizon --program --sysroot --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -899,6 +1145,10 @@ _malloscope() {
             case "${prev}" in
                 --language)
                     COMPREPLY=($(compgen -W "java ruby python js jit native" -- "${cur}"))
+                    return 0
+                    ;;
+                --thread)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --fail-if-leak)
@@ -955,7 +1205,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__table)
-            opts="-o -h --kind --focus --ignore --language --program --sysroot --base --value --temporary --by --cum --show-bytes --json --output --help"
+            opts="-o -h --kind --focus --ignore --language --thread --program --sysroot --base --value --temporary --by --cum --show-bytes --json --json-lines --service --label --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -975,6 +1225,10 @@ _malloscope() {
                     ;;
                 --language)
                     COMPREPLY=($(compgen -W "java ruby python js jit native" -- "${cur}"))
+                    return 0
+                    ;;
+                --thread)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --program)
@@ -998,7 +1252,15 @@ _malloscope() {
                     return 0
                     ;;
                 --by)
-                    COMPREPLY=($(compgen -W "function line file address" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "function line file address thread pool" -- "${cur}"))
+                    return 0
+                    ;;
+                --service)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -1017,7 +1279,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__top)
-            opts="-i -h --interval --once --language --program --sysroot --help"
+            opts="-i -h --interval --once --kind --language --program --sysroot --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1028,6 +1290,10 @@ _malloscope() {
                     return 0
                     ;;
                 -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kind)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1043,6 +1309,20 @@ _malloscope() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        malloscope__subcmd__unpack)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

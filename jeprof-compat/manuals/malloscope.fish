@@ -37,6 +37,10 @@ complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "flame" -d 'Dr
 complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "graph" -d 'Draw the call graph of a dump, in SVG; as PNG, GIF, PDF, PostScript or as text for Graphviz (`.dot`) if the output ends so'
 complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "convert" -d 'Write a dump in the format of another tool'
 complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "symbolize" -d 'Write dumps with the names of their frames in them: they can be read on any machine, by the real jeprof, too'
+complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "mcp" -d 'Answer an agent that speaks the Model Context Protocol, on stdin and stdout'
+complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "merge" -d 'Add the last dumps of many processes up, by names and build ids, into one'
+complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "metrics" -d 'Print what services hold and leak as OpenMetrics text, for Prometheus'
+complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "push" -d 'Send what a program holds to Pyroscope or Parca'
 complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "dump" -d 'Write a dump of a program that runs, now'
 complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "start" -d 'Switch sampling on in a program that runs'
 complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "stop" -d 'Switch sampling off in a program that runs; what was sampled stays'
@@ -44,6 +48,8 @@ complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "reset" -d 'Fo
 complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "rate" -d 'Change the mean distance between the samples of a program that runs'
 complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "status" -d 'Say what the profiler of a program that runs is doing'
 complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "top" -d 'Watch the growing call sites of a program that runs'
+complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "jeprof" -d 'The options and the text of jemalloc\'s jeprof, as jeprof-compat has them'
+complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "unpack" -d 'Write the library that this program carries into a directory'
 complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -s o -l output -d 'Where the dumps go; made when it is not there [default: malloscope-COMMAND-TIME]' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l every -d 'The time from one dump to the next, as in 30s or 5m; 0: only when the heap grows and at the end [default: 60s, for services 10m]' -r
@@ -66,6 +72,7 @@ python\t'Python'
 js\t'JavaScript'
 jit\t'Generated code that a perf map names'
 native\t'C, C++, Rust: code of files'"
+complete -c malloscope -n "__fish_malloscope_using_subcommand suspects" -l thread -d 'Only what threads hold of which the name matches, as in web-pool or ^t3' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand suspects" -l fail-if-leak -d 'Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when too little was seen to tell; for CI' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand suspects" -l horizon -d 'The age that must be reached without being freed before it is called a leak, as in 10m; without it three times the slowest cycle seen in the program' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand suspects" -l program -d 'Where the program lies now, if not where it ran' -r -F
@@ -81,6 +88,7 @@ python\t'Python'
 js\t'JavaScript'
 jit\t'Generated code that a perf map names'
 native\t'C, C++, Rust: code of files'"
+complete -c malloscope -n "__fish_malloscope_using_subcommand report" -l thread -d 'Only what threads hold of which the name matches, as in web-pool or ^t3' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand report" -l horizon -d 'The age that must be reached without being freed before it is called a leak, as in 10m' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand report" -l program -d 'Where the program lies now, if not where it ran' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand report" -l sysroot -d 'Where the root of the machine or container that ran lies now: an unpacked image, `/proc/PID/root`; may be given several times' -r -F
@@ -106,6 +114,7 @@ python\t'Python'
 js\t'JavaScript'
 jit\t'Generated code that a perf map names'
 native\t'C, C++, Rust: code of files'"
+complete -c malloscope -n "__fish_malloscope_using_subcommand diff" -l thread -d 'Only what threads hold of which the name matches, as in web-pool or ^t3' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand diff" -l program -d 'Where the program lies now, if not where it ran' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand diff" -l sysroot -d 'Where the root of the machine or container that ran lies now: an unpacked image, `/proc/PID/root`; may be given several times' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand diff" -l flat -d 'Rows are functions with what they asked for themselves'
@@ -123,6 +132,7 @@ python\t'Python'
 js\t'JavaScript'
 jit\t'Generated code that a perf map names'
 native\t'C, C++, Rust: code of files'"
+complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l thread -d 'Only what threads hold of which the name matches, as in web-pool or ^t3' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l program -d 'Where the program lies now, if not where it ran' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l sysroot -d 'Where the root of the machine or container that ran lies now: an unpacked image, `/proc/PID/root`; may be given several times' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l base -d 'Subtract this dump; stacks cancel out by name' -r -F
@@ -134,11 +144,16 @@ complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l temporar
 complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l by -d 'What makes a frame' -r -f -a "function\t'Functions'
 line\t'Source lines'
 file\t'Source files'
-address\t'Addresses of code'"
+address\t'Addresses of code'
+thread\t'The threads that allocated'
+pool\t'Threads whose names differ in a number, together'"
+complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l service -d 'The name of the service [default: OTEL_SERVICE_NAME, else the program\'s]' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l label -d 'What else tells whose it is, as in pod=web-1; may be given often' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand table" -s o -l output -d 'Where to write instead of the standard output' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l cum -d 'Sort by what passes a function instead of what it asked for itself'
 complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l show-bytes -d 'Plain bytes instead of MB'
 complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l json -d 'Machine-readable output, in bytes or blocks'
+complete -c malloscope -n "__fish_malloscope_using_subcommand table" -l json-lines -d 'A line of JSON for each stack, of all dumps of a directory: for DuckDB, ClickHouse, Spark'
 complete -c malloscope -n "__fish_malloscope_using_subcommand table" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c malloscope -n "__fish_malloscope_using_subcommand flame" -l kind -d 'Show samples of this kind: `java_heap`, `mmap`' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand flame" -l focus -d 'Only stacks with a frame that matches' -r
@@ -149,6 +164,7 @@ python\t'Python'
 js\t'JavaScript'
 jit\t'Generated code that a perf map names'
 native\t'C, C++, Rust: code of files'"
+complete -c malloscope -n "__fish_malloscope_using_subcommand flame" -l thread -d 'Only what threads hold of which the name matches, as in web-pool or ^t3' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand flame" -l program -d 'Where the program lies now, if not where it ran' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand flame" -l sysroot -d 'Where the root of the machine or container that ran lies now: an unpacked image, `/proc/PID/root`; may be given several times' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand flame" -l base -d 'Subtract this dump; stacks cancel out by name' -r -F
@@ -160,7 +176,9 @@ complete -c malloscope -n "__fish_malloscope_using_subcommand flame" -l temporar
 complete -c malloscope -n "__fish_malloscope_using_subcommand flame" -l by -d 'What makes a frame' -r -f -a "function\t'Functions'
 line\t'Source lines'
 file\t'Source files'
-address\t'Addresses of code'"
+address\t'Addresses of code'
+thread\t'The threads that allocated'
+pool\t'Threads whose names differ in a number, together'"
 complete -c malloscope -n "__fish_malloscope_using_subcommand flame" -s o -l output -d 'Where to write instead of the standard output' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand flame" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c malloscope -n "__fish_malloscope_using_subcommand graph" -l kind -d 'Show samples of this kind: `java_heap`, `mmap`' -r
@@ -172,6 +190,7 @@ python\t'Python'
 js\t'JavaScript'
 jit\t'Generated code that a perf map names'
 native\t'C, C++, Rust: code of files'"
+complete -c malloscope -n "__fish_malloscope_using_subcommand graph" -l thread -d 'Only what threads hold of which the name matches, as in web-pool or ^t3' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand graph" -l program -d 'Where the program lies now, if not where it ran' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand graph" -l sysroot -d 'Where the root of the machine or container that ran lies now: an unpacked image, `/proc/PID/root`; may be given several times' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand graph" -l base -d 'Subtract this dump; stacks cancel out by name' -r -F
@@ -183,7 +202,9 @@ complete -c malloscope -n "__fish_malloscope_using_subcommand graph" -l temporar
 complete -c malloscope -n "__fish_malloscope_using_subcommand graph" -l by -d 'What makes a frame' -r -f -a "function\t'Functions'
 line\t'Source lines'
 file\t'Source files'
-address\t'Addresses of code'"
+address\t'Addresses of code'
+thread\t'The threads that allocated'
+pool\t'Threads whose names differ in a number, together'"
 complete -c malloscope -n "__fish_malloscope_using_subcommand graph" -l nodes -d 'The most boxes that are drawn' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand graph" -s o -l output -d 'Where to write instead of the standard output' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand graph" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -203,6 +224,7 @@ python\t'Python'
 js\t'JavaScript'
 jit\t'Generated code that a perf map names'
 native\t'C, C++, Rust: code of files'"
+complete -c malloscope -n "__fish_malloscope_using_subcommand convert" -l thread -d 'Only what threads hold of which the name matches, as in web-pool or ^t3' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand convert" -l program -d 'Where the program lies now, if not where it ran' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand convert" -l sysroot -d 'Where the root of the machine or container that ran lies now: an unpacked image, `/proc/PID/root`; may be given several times' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand convert" -l base -d 'With `--to folded`: an earlier dump, for a differential flame graph; each line ends in two values' -r -F
@@ -212,6 +234,20 @@ complete -c malloscope -n "__fish_malloscope_using_subcommand symbolize" -s o -l
 complete -c malloscope -n "__fish_malloscope_using_subcommand symbolize" -l program -d 'Where the program lies now, if not where it ran' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand symbolize" -l sysroot -d 'Where the root of the machine or container that ran lies now: an unpacked image, `/proc/PID/root`; may be given several times' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand symbolize" -s h -l help -d 'Print help'
+complete -c malloscope -n "__fish_malloscope_using_subcommand mcp" -s h -l help -d 'Print help'
+complete -c malloscope -n "__fish_malloscope_using_subcommand merge" -s o -l output -d 'The dump of all; `table`, `flame`, `graph`, `diff` and `convert` read it' -r -F
+complete -c malloscope -n "__fish_malloscope_using_subcommand merge" -l any-program -d 'Add processes of different programs up, too'
+complete -c malloscope -n "__fish_malloscope_using_subcommand merge" -s h -l help -d 'Print help'
+complete -c malloscope -n "__fish_malloscope_using_subcommand metrics" -l service -d 'The name of the service [default: OTEL_SERVICE_NAME, else the program\'s]' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand metrics" -s h -l help -d 'Print help'
+complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l to -d 'The server, as in http://pyroscope:4040' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l api -d 'What the server speaks' -r -f -a "pyroscope\t'Pyroscope\'s push API'
+parca\t'Parca\'s write API'"
+complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l every -d 'Again and again, as in 60s: as long as the process runs, or new dumps come' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l service -d 'The name of the service [default: OTEL_SERVICE_NAME, else the program\'s]' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l label -d 'What else tells whose it is, as in pod=web-1; may be given often' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l kind -d 'Send samples of this kind: `java_heap`, `mmap`' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c malloscope -n "__fish_malloscope_using_subcommand dump" -s o -l output -d 'Take the dump through the socket and write it here' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand dump" -s h -l help -d 'Print help'
 complete -c malloscope -n "__fish_malloscope_using_subcommand start" -s h -l help -d 'Print help'
@@ -221,6 +257,7 @@ complete -c malloscope -n "__fish_malloscope_using_subcommand rate" -s h -l help
 complete -c malloscope -n "__fish_malloscope_using_subcommand status" -l json -d 'Machine-readable output'
 complete -c malloscope -n "__fish_malloscope_using_subcommand status" -s h -l help -d 'Print help'
 complete -c malloscope -n "__fish_malloscope_using_subcommand top" -s i -l interval -d 'Seconds between two looks' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand top" -l kind -d 'Watch samples of this kind: `java_heap`, `python_objects`' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand top" -l language -d 'Only frames of this language; stacks without one are left out' -r -f -a "java\t'Java, and what else a JVM runs'
 ruby\t'Ruby'
 python\t'Python'
@@ -231,22 +268,29 @@ complete -c malloscope -n "__fish_malloscope_using_subcommand top" -l program -d
 complete -c malloscope -n "__fish_malloscope_using_subcommand top" -l sysroot -d 'Where the root of the machine or container that ran lies now: an unpacked image, `/proc/PID/root`; may be given several times' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand top" -l once -d 'Look twice, print the sites, and end'
 complete -c malloscope -n "__fish_malloscope_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "run" -d 'Run a program under the profiler and name what it does not give back'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "doctor" -d 'Say whether a program\'s allocations will be seen, without starting it'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "env" -d 'Print what switches the profiler on in a Dockerfile, a systemd unit, a Kubernetes manifest'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "suspects" -d 'Say whether a program leaks, how fast, and where, from its dumps'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "report" -d 'Write a page that says whether a program leaks, how fast, and where, from its dumps'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "diff" -d 'Say what grew and what shrank between two dumps, and what of it is only noise'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "table" -d 'Print the functions that hold the most of a dump'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "flame" -d 'Draw the call paths of a dump as an icicle (a flame graph, root at the top), in SVG; as PNG, GIF, PDF or PostScript if the output ends so'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "graph" -d 'Draw the call graph of a dump, in SVG; as PNG, GIF, PDF, PostScript or as text for Graphviz (`.dot`) if the output ends so'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "convert" -d 'Write a dump in the format of another tool'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "symbolize" -d 'Write dumps with the names of their frames in them: they can be read on any machine, by the real jeprof, too'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "dump" -d 'Write a dump of a program that runs, now'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "start" -d 'Switch sampling on in a program that runs'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "stop" -d 'Switch sampling off in a program that runs; what was sampled stays'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "reset" -d 'Forget all samples of a program that runs'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "rate" -d 'Change the mean distance between the samples of a program that runs'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "status" -d 'Say what the profiler of a program that runs is doing'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "top" -d 'Watch the growing call sites of a program that runs'
-complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize dump start stop reset rate status top help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c malloscope -n "__fish_malloscope_using_subcommand unpack" -s h -l help -d 'Print help'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "run" -d 'Run a program under the profiler and name what it does not give back'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "doctor" -d 'Say whether a program\'s allocations will be seen, without starting it'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "env" -d 'Print what switches the profiler on in a Dockerfile, a systemd unit, a Kubernetes manifest'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "suspects" -d 'Say whether a program leaks, how fast, and where, from its dumps'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "report" -d 'Write a page that says whether a program leaks, how fast, and where, from its dumps'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "diff" -d 'Say what grew and what shrank between two dumps, and what of it is only noise'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "table" -d 'Print the functions that hold the most of a dump'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "flame" -d 'Draw the call paths of a dump as an icicle (a flame graph, root at the top), in SVG; as PNG, GIF, PDF or PostScript if the output ends so'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "graph" -d 'Draw the call graph of a dump, in SVG; as PNG, GIF, PDF, PostScript or as text for Graphviz (`.dot`) if the output ends so'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "convert" -d 'Write a dump in the format of another tool'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "symbolize" -d 'Write dumps with the names of their frames in them: they can be read on any machine, by the real jeprof, too'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "mcp" -d 'Answer an agent that speaks the Model Context Protocol, on stdin and stdout'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "merge" -d 'Add the last dumps of many processes up, by names and build ids, into one'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "metrics" -d 'Print what services hold and leak as OpenMetrics text, for Prometheus'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "push" -d 'Send what a program holds to Pyroscope or Parca'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "dump" -d 'Write a dump of a program that runs, now'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "start" -d 'Switch sampling on in a program that runs'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "stop" -d 'Switch sampling off in a program that runs; what was sampled stays'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "reset" -d 'Forget all samples of a program that runs'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "rate" -d 'Change the mean distance between the samples of a program that runs'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "status" -d 'Say what the profiler of a program that runs is doing'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "top" -d 'Watch the growing call sites of a program that runs'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "jeprof" -d 'The options and the text of jemalloc\'s jeprof, as jeprof-compat has them'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "unpack" -d 'Write the library that this program carries into a directory'
+complete -c malloscope -n "__fish_malloscope_using_subcommand help; and not __fish_seen_subcommand_from run doctor env suspects report diff table flame graph convert symbolize mcp merge metrics push dump start stop reset rate status top jeprof unpack help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

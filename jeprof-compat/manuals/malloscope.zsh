@@ -73,6 +73,7 @@ python\:"Python"
 js\:"JavaScript"
 jit\:"Generated code that a perf map names"
 native\:"C, C++, Rust\: code of files"))' \
+'--thread=[Only what threads hold of which the name matches, as in web-pool or ^t3]:REGEXP:_default' \
 '--fail-if-leak=[Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when too little was seen to tell; for CI]:RATE:_default' \
 '--horizon=[The age that must be reached without being freed before it is called a leak, as in 10m; without it three times the slowest cycle seen in the program]:TIME:_default' \
 '--program=[Where the program lies now, if not where it ran]:PROGRAM:_files' \
@@ -95,6 +96,7 @@ python\:"Python"
 js\:"JavaScript"
 jit\:"Generated code that a perf map names"
 native\:"C, C++, Rust\: code of files"))' \
+'--thread=[Only what threads hold of which the name matches, as in web-pool or ^t3]:REGEXP:_default' \
 '--horizon=[The age that must be reached without being freed before it is called a leak, as in 10m]:TIME:_default' \
 '--program=[Where the program lies now, if not where it ran]:PROGRAM:_files' \
 '*--sysroot=[Where the root of the machine or container that ran lies now\: an unpacked image, \`/proc/PID/root\`; may be given several times]:DIR:_files' \
@@ -126,6 +128,7 @@ python\:"Python"
 js\:"JavaScript"
 jit\:"Generated code that a perf map names"
 native\:"C, C++, Rust\: code of files"))' \
+'--thread=[Only what threads hold of which the name matches, as in web-pool or ^t3]:REGEXP:_default' \
 '--program=[Where the program lies now, if not where it ran]:PROGRAM:_files' \
 '*--sysroot=[Where the root of the machine or container that ran lies now\: an unpacked image, \`/proc/PID/root\`; may be given several times]:DIR:_files' \
 '(--cum)--flat[Rows are functions with what they asked for themselves]' \
@@ -150,6 +153,7 @@ python\:"Python"
 js\:"JavaScript"
 jit\:"Generated code that a perf map names"
 native\:"C, C++, Rust\: code of files"))' \
+'--thread=[Only what threads hold of which the name matches, as in web-pool or ^t3]:REGEXP:_default' \
 '--program=[Where the program lies now, if not where it ran]:PROGRAM:_files' \
 '*--sysroot=[Where the root of the machine or container that ran lies now\: an unpacked image, \`/proc/PID/root\`; may be given several times]:DIR:_files' \
 '--base=[Subtract this dump; stacks cancel out by name]:FILE:_files' \
@@ -161,12 +165,17 @@ allocated-blocks\:"Blocks ever allocated (prof_accum)"))' \
 '--by=[What makes a frame]:WHAT:((function\:"Functions"
 line\:"Source lines"
 file\:"Source files"
-address\:"Addresses of code"))' \
+address\:"Addresses of code"
+thread\:"The threads that allocated"
+pool\:"Threads whose names differ in a number, together"))' \
+'--service=[The name of the service \[default\: OTEL_SERVICE_NAME, else the program'\''s\]]:NAME:_default' \
+'*--label=[What else tells whose it is, as in pod=web-1; may be given often]:NAME=VALUE:_default' \
 '-o+[Where to write instead of the standard output]:FILE:_files' \
 '--output=[Where to write instead of the standard output]:FILE:_files' \
 '--cum[Sort by what passes a function instead of what it asked for itself]' \
 '--show-bytes[Plain bytes instead of MB]' \
 '--json[Machine-readable output, in bytes or blocks]' \
+'(--json --cum --show-bytes --base --temporary)--json-lines[A line of JSON for each stack, of all dumps of a directory\: for DuckDB, ClickHouse, Spark]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':file -- A dump, or a directory\: its last whole dump:_files' \
@@ -183,6 +192,7 @@ python\:"Python"
 js\:"JavaScript"
 jit\:"Generated code that a perf map names"
 native\:"C, C++, Rust\: code of files"))' \
+'--thread=[Only what threads hold of which the name matches, as in web-pool or ^t3]:REGEXP:_default' \
 '--program=[Where the program lies now, if not where it ran]:PROGRAM:_files' \
 '*--sysroot=[Where the root of the machine or container that ran lies now\: an unpacked image, \`/proc/PID/root\`; may be given several times]:DIR:_files' \
 '--base=[Subtract this dump; stacks cancel out by name]:FILE:_files' \
@@ -194,7 +204,9 @@ allocated-blocks\:"Blocks ever allocated (prof_accum)"))' \
 '--by=[What makes a frame]:WHAT:((function\:"Functions"
 line\:"Source lines"
 file\:"Source files"
-address\:"Addresses of code"))' \
+address\:"Addresses of code"
+thread\:"The threads that allocated"
+pool\:"Threads whose names differ in a number, together"))' \
 '-o+[Where to write instead of the standard output]:FILE:_files' \
 '--output=[Where to write instead of the standard output]:FILE:_files' \
 '-h[Print help (see more with '\''--help'\'')]' \
@@ -213,6 +225,7 @@ python\:"Python"
 js\:"JavaScript"
 jit\:"Generated code that a perf map names"
 native\:"C, C++, Rust\: code of files"))' \
+'--thread=[Only what threads hold of which the name matches, as in web-pool or ^t3]:REGEXP:_default' \
 '--program=[Where the program lies now, if not where it ran]:PROGRAM:_files' \
 '*--sysroot=[Where the root of the machine or container that ran lies now\: an unpacked image, \`/proc/PID/root\`; may be given several times]:DIR:_files' \
 '--base=[Subtract this dump; stacks cancel out by name]:FILE:_files' \
@@ -224,7 +237,9 @@ allocated-blocks\:"Blocks ever allocated (prof_accum)"))' \
 '--by=[What makes a frame]:WHAT:((function\:"Functions"
 line\:"Source lines"
 file\:"Source files"
-address\:"Addresses of code"))' \
+address\:"Addresses of code"
+thread\:"The threads that allocated"
+pool\:"Threads whose names differ in a number, together"))' \
 '--nodes=[The most boxes that are drawn]:N:_default' \
 '-o+[Where to write instead of the standard output]:FILE:_files' \
 '--output=[Where to write instead of the standard output]:FILE:_files' \
@@ -251,6 +266,7 @@ python\:"Python"
 js\:"JavaScript"
 jit\:"Generated code that a perf map names"
 native\:"C, C++, Rust\: code of files"))' \
+'--thread=[Only what threads hold of which the name matches, as in web-pool or ^t3]:REGEXP:_default' \
 '--program=[Where the program lies now, if not where it ran]:PROGRAM:_files' \
 '*--sysroot=[Where the root of the machine or container that ran lies now\: an unpacked image, \`/proc/PID/root\`; may be given several times]:DIR:_files' \
 '--base=[With \`--to folded\`\: an earlier dump, for a differential flame graph; each line ends in two values]:FILE:_files' \
@@ -270,6 +286,44 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 '*::dumps -- Dumps, or directories\: their dumps:_files' \
+&& ret=0
+;;
+(mcp)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(merge)
+_arguments "${_arguments_options[@]}" : \
+'-o+[The dump of all; \`table\`, \`flame\`, \`graph\`, \`diff\` and \`convert\` read it]:FILE:_files' \
+'--output=[The dump of all; \`table\`, \`flame\`, \`graph\`, \`diff\` and \`convert\` read it]:FILE:_files' \
+'--any-program[Add processes of different programs up, too]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::dumps -- Directories with dumps, or dumps\: of each process the last:_files' \
+&& ret=0
+;;
+(metrics)
+_arguments "${_arguments_options[@]}" : \
+'--service=[The name of the service \[default\: OTEL_SERVICE_NAME, else the program'\''s\]]:NAME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':source -- A directory with dumps, or a process that listens (`prof_control\:true`):_default' \
+&& ret=0
+;;
+(push)
+_arguments "${_arguments_options[@]}" : \
+'--to=[The server, as in http\://pyroscope\:4040]:URL:_default' \
+'--api=[What the server speaks]:API:((pyroscope\:"Pyroscope'\''s push API"
+parca\:"Parca'\''s write API"))' \
+'--every=[Again and again, as in 60s\: as long as the process runs, or new dumps come]:TIME:_default' \
+'--service=[The name of the service \[default\: OTEL_SERVICE_NAME, else the program'\''s\]]:NAME:_default' \
+'*--label=[What else tells whose it is, as in pod=web-1; may be given often]:NAME=VALUE:_default' \
+'--kind=[Send samples of this kind\: \`java_heap\`, \`mmap\`]:NAME:_default' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':source -- A directory with dumps, or a process that listens (`prof_control\:true`):_default' \
 && ret=0
 ;;
 (dump)
@@ -322,6 +376,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '-i+[Seconds between two looks]:INTERVAL:_default' \
 '--interval=[Seconds between two looks]:INTERVAL:_default' \
+'--kind=[Watch samples of this kind\: \`java_heap\`, \`python_objects\`]:NAME:_default' \
 '--language=[Only frames of this language; stacks without one are left out]:NAME:((java\:"Java, and what else a JVM runs"
 ruby\:"Ruby"
 python\:"Python"
@@ -334,6 +389,18 @@ native\:"C, C++, Rust\: code of files"))' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':pid -- Its process, started with `prof\:true,prof_control\:true`:_default' \
+&& ret=0
+;;
+(jeprof)
+_arguments "${_arguments_options[@]}" : \
+'*::arguments:_default' \
+&& ret=0
+;;
+(unpack)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+':directory -- Where libmalloscope.so goes; made when it is not there:_files' \
 && ret=0
 ;;
 (help)
@@ -392,6 +459,22 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(mcp)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(merge)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(metrics)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(push)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (dump)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -417,6 +500,14 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (top)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(jeprof)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(unpack)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -447,6 +538,10 @@ _malloscope_commands() {
 'graph:Draw the call graph of a dump, in SVG; as PNG, GIF, PDF, PostScript or as text for Graphviz (\`.dot\`) if the output ends so' \
 'convert:Write a dump in the format of another tool' \
 'symbolize:Write dumps with the names of their frames in them\: they can be read on any machine, by the real jeprof, too' \
+'mcp:Answer an agent that speaks the Model Context Protocol, on stdin and stdout' \
+'merge:Add the last dumps of many processes up, by names and build ids, into one' \
+'metrics:Print what services hold and leak as OpenMetrics text, for Prometheus' \
+'push:Send what a program holds to Pyroscope or Parca' \
 'dump:Write a dump of a program that runs, now' \
 'start:Switch sampling on in a program that runs' \
 'stop:Switch sampling off in a program that runs; what was sampled stays' \
@@ -454,6 +549,8 @@ _malloscope_commands() {
 'rate:Change the mean distance between the samples of a program that runs' \
 'status:Say what the profiler of a program that runs is doing' \
 'top:Watch the growing call sites of a program that runs' \
+'jeprof:The options and the text of jemalloc'\''s jeprof, as jeprof-compat has them' \
+'unpack:Write the library that this program carries into a directory' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'malloscope commands' commands "$@"
@@ -507,6 +604,10 @@ _malloscope__subcmd__help_commands() {
 'graph:Draw the call graph of a dump, in SVG; as PNG, GIF, PDF, PostScript or as text for Graphviz (\`.dot\`) if the output ends so' \
 'convert:Write a dump in the format of another tool' \
 'symbolize:Write dumps with the names of their frames in them\: they can be read on any machine, by the real jeprof, too' \
+'mcp:Answer an agent that speaks the Model Context Protocol, on stdin and stdout' \
+'merge:Add the last dumps of many processes up, by names and build ids, into one' \
+'metrics:Print what services hold and leak as OpenMetrics text, for Prometheus' \
+'push:Send what a program holds to Pyroscope or Parca' \
 'dump:Write a dump of a program that runs, now' \
 'start:Switch sampling on in a program that runs' \
 'stop:Switch sampling off in a program that runs; what was sampled stays' \
@@ -514,6 +615,8 @@ _malloscope__subcmd__help_commands() {
 'rate:Change the mean distance between the samples of a program that runs' \
 'status:Say what the profiler of a program that runs is doing' \
 'top:Watch the growing call sites of a program that runs' \
+'jeprof:The options and the text of jemalloc'\''s jeprof, as jeprof-compat has them' \
+'unpack:Write the library that this program carries into a directory' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'malloscope help commands' commands "$@"
@@ -557,6 +660,31 @@ _malloscope__subcmd__help__subcmd__graph_commands() {
 _malloscope__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'malloscope help help commands' commands "$@"
+}
+(( $+functions[_malloscope__subcmd__help__subcmd__jeprof_commands] )) ||
+_malloscope__subcmd__help__subcmd__jeprof_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope help jeprof commands' commands "$@"
+}
+(( $+functions[_malloscope__subcmd__help__subcmd__mcp_commands] )) ||
+_malloscope__subcmd__help__subcmd__mcp_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope help mcp commands' commands "$@"
+}
+(( $+functions[_malloscope__subcmd__help__subcmd__merge_commands] )) ||
+_malloscope__subcmd__help__subcmd__merge_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope help merge commands' commands "$@"
+}
+(( $+functions[_malloscope__subcmd__help__subcmd__metrics_commands] )) ||
+_malloscope__subcmd__help__subcmd__metrics_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope help metrics commands' commands "$@"
+}
+(( $+functions[_malloscope__subcmd__help__subcmd__push_commands] )) ||
+_malloscope__subcmd__help__subcmd__push_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope help push commands' commands "$@"
 }
 (( $+functions[_malloscope__subcmd__help__subcmd__rate_commands] )) ||
 _malloscope__subcmd__help__subcmd__rate_commands() {
@@ -613,6 +741,36 @@ _malloscope__subcmd__help__subcmd__top_commands() {
     local commands; commands=()
     _describe -t commands 'malloscope help top commands' commands "$@"
 }
+(( $+functions[_malloscope__subcmd__help__subcmd__unpack_commands] )) ||
+_malloscope__subcmd__help__subcmd__unpack_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope help unpack commands' commands "$@"
+}
+(( $+functions[_malloscope__subcmd__jeprof_commands] )) ||
+_malloscope__subcmd__jeprof_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope jeprof commands' commands "$@"
+}
+(( $+functions[_malloscope__subcmd__mcp_commands] )) ||
+_malloscope__subcmd__mcp_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope mcp commands' commands "$@"
+}
+(( $+functions[_malloscope__subcmd__merge_commands] )) ||
+_malloscope__subcmd__merge_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope merge commands' commands "$@"
+}
+(( $+functions[_malloscope__subcmd__metrics_commands] )) ||
+_malloscope__subcmd__metrics_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope metrics commands' commands "$@"
+}
+(( $+functions[_malloscope__subcmd__push_commands] )) ||
+_malloscope__subcmd__push_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope push commands' commands "$@"
+}
 (( $+functions[_malloscope__subcmd__rate_commands] )) ||
 _malloscope__subcmd__rate_commands() {
     local commands; commands=()
@@ -667,6 +825,11 @@ _malloscope__subcmd__table_commands() {
 _malloscope__subcmd__top_commands() {
     local commands; commands=()
     _describe -t commands 'malloscope top commands' commands "$@"
+}
+(( $+functions[_malloscope__subcmd__unpack_commands] )) ||
+_malloscope__subcmd__unpack_commands() {
+    local commands; commands=()
+    _describe -t commands 'malloscope unpack commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_malloscope" ]; then
