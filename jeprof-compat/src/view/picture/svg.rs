@@ -241,15 +241,20 @@ impl Picture<'_> {
         let (left, top) = (middle.x - width / 2.0, middle.y - height / 2.0);
         let heat = colour::class(node.cumulative, self.graph.shown);
         let class = match node.role {
-            _ if self.caption.marks_own && node.flat > 0.0 => format!("{heat} leak"),
             Role::Suspect => format!("{heat} suspect"),
             Role::Own => format!("{heat} own"),
             Role::Other => heat,
         };
+        let is_marked = self.caption.marks_own && node.flat > 0.0;
+        let mark = if is_marked {
+            " style=\"stroke-width:4\""
+        } else {
+            ""
+        };
         writeln!(
             out,
             "<g class=\"node {class}\"><title>{}</title>\
-             <rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>",
+             <rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"{mark}/>",
             xml::escape(&self.node_tooltip(node))
         )?;
         for line in &label.lines {
