@@ -93,7 +93,6 @@ text { fill: #1c1b1a; white-space: pre }
 .edge path.head { stroke: none }
 .faded { opacity: 0.18 }
 .node.found rect { stroke: #7a1fd1; stroke-width: 3 }
-.node.own rect { stroke-width: 4 }
 #finder { font: 13px Helvetica, Arial, sans-serif; color: #1c1b1a }
 #finder input { font: inherit; width: 15em; padding: 4px 8px; border: 1px solid #98948f; border-radius: 4px; color: inherit; background: #fffffff0 }
 #finder output { margin-left: 8px; padding: 2px 4px; background: #ffffffc0 }
