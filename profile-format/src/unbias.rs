@@ -20,6 +20,12 @@
 //! exceeds S/N; of its two neighbours the one whose C' is nearer to C is taken. Every sample stands
 //! for at least N bytes (s/p >= N), so n = 1 is possible wherever there is a sample.
 //!
+//! # What no rounding can do
+//! A reader finds C' from n and S alone: y depends on S/(n N) only, so C' takes one value for each n. Of a
+//! stack with one sample of 16 bytes and one of 100,000 (N = 512 KiB) C is 32,774 and S is 2.1 N, but n = 1 gives
+//! C' = 1.2 and n = 2 gives 21.7: there is nothing between or beyond. So blocks of stacks that mix sizes are wrong
+//! for such readers whatever is written in one block; the true sums stand in our own line for those who read it.
+//!
 //! # Solving for y
 //! h(y) = y - r (1 - exp(-y)) is convex with h(0) = 0 and one positive root. Since g(y) >= 1 + y/2 and
 //! g(y) >= y, both 2(r - 1) and r lie above the root, and Newton's steps from there fall to it.
