@@ -39,7 +39,7 @@ fn without_type(name: &str) -> &str {
     };
     let starts = name.char_indices().filter(|(_, c)| c.is_whitespace());
     let starts = starts.map(|(at, blank)| at + blank.len_utf8());
-    starts.filter(scoped).last().map_or(name, |at| &name[at..])
+    starts.rev().find(scoped).map_or(name, |at| &name[at..])
 }
 
 #[cfg(test)]
