@@ -18,7 +18,7 @@ use regex::Regex;
 
 use crate::figures::date;
 use crate::profile::identity::Identity;
-use crate::profile::model::{JAVA_HEAP, JS_HEAP, Profile, Sample, Seen, ValueKind};
+use crate::profile::model::{JAVA_HEAP, JS_HEAP, Location, Profile, Sample, Seen, ValueKind};
 use crate::profile::read;
 use crate::symbolize::{Locator, symbolize};
 
@@ -211,10 +211,22 @@ fn live(profile: &Profile) -> f64 {
     held(profile) + bytes(profile, JAVA_HEAP)
 }
 
-/// The same without what only a collection takes away: the JVM frees no object at its end.
+/// The same without what comes and goes whatever the program does at its end: the JVM frees no object then, but its
+/// compilers have stopped.
 fn held(profile: &Profile) -> f64 {
-    profile.total(ValueKind::InuseSpace) + bytes(profile, JS_HEAP)
+    let is_compiler = |location: &Location| {
+        let line = location.lines.first().filter(|_| location.managed);
+        line.is_some_and(|line| line.function == COMPILER)
+    };
+    let compilers: Vec<bool> = profile.locations.iter().map(is_compiler).collect();
+    let is_of_compiler = |sample: &&Sample| sample.stack.iter().any(|id| compilers[id.0 as usize]);
+    let of_compilers = profile.samples.iter().filter(is_of_compiler);
+    let of_compilers: f64 = of_compilers.map(|s| s.values.inuse_space).sum();
+    profile.total(ValueKind::InuseSpace) - of_compilers + bytes(profile, JS_HEAP)
 }
+
+/// What stands for a thread of the JVM that compiles.
+const COMPILER: &str = "[jit compiler thread]";
 
 fn bytes(profile: &Profile, kind: &str) -> f64 {
     let samples = profile.samples_of(Some(kind)).iter();

@@ -20,7 +20,7 @@ use super::evidence::{Clock, Evidence};
 use super::poisson;
 
 /// Share of the run that counts as warm-up.
-const WARM_UP: f64 = 0.2;
+pub const WARM_UP: f64 = 0.2;
 
 /// Share of the run that a sample must have lived to be mature, at least.
 const MATURE: f64 = 0.1;

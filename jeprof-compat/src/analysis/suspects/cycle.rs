@@ -20,24 +20,55 @@ use crate::profile::model::Weighed;
 /// Share of the run that brief lives have.
 const BRIEF: f64 = 0.025;
 
-/// Seconds of the slowest cycle of all stacks whose number is not in `containers`, 0 without any; `falls` are
-/// the times at which places gave back most of what they had, in order for each.
-pub fn slowest(paths: &Paths<'_>, containers: &[u64], falls: &[Vec<f64>]) -> f64 {
+/// A cycle, and where it was seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cycle {
+    /// What it takes.
+    pub seconds: f64,
+    /// Who has it.
+    pub place: Place,
+}
+
+/// Where a cycle was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At a stack of the last dump, of which nothing needs to be live: the index of its sample.
+    Stack(usize),
+    /// At a group: the frame that is to blame.
+    Frame(usize),
+}
+
+/// The slowest cycle of all stacks whose number is not in `containers`; `falls` are the times at which places
+/// gave back most of what they had, in order, with the frame to blame.
+pub fn slowest(
+    paths: &Paths<'_>,
+    containers: &[u64],
+    falls: &[(usize, Vec<f64>)],
+) -> Option<Cycle> {
     let run = paths.clock.run();
     let samples = paths.process.last().samples_of(paths.kind).iter();
-    let facts = samples.filter_map(|sample| sample.facts.as_ref());
-    let others = facts.filter(|facts| !containers.contains(&facts.id));
-    let lives = others.filter_map(|facts| {
+    let lives = samples.enumerate().filter_map(|(at, sample)| {
+        let facts = sample.facts.as_ref()?;
+        if containers.contains(&facts.id) {
+            return None;
+        }
         let mut evidence = Evidence::default();
         evidence.add_freed(&facts.lives);
-        of_lives(&evidence.freed, run)
+        Some(Cycle {
+            seconds: of_lives(&evidence.freed, run)?,
+            place: Place::Stack(at),
+        })
     });
-    let between = falls.iter().flat_map(|times| {
+    let between = falls.iter().flat_map(|(frame, times)| {
         let first = times.first().copied();
         let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
-        gaps.chain(first)
+        gaps.chain(first).map(|seconds| Cycle {
+            seconds,
+            place: Place::Frame(*frame),
+        })
     });
-    lives.chain(between).fold(0.0, f64::max)
+    let by_length = |a: &Cycle, b: &Cycle| a.seconds.total_cmp(&b.seconds);
+    lives.chain(between).max_by(by_length)
 }
 
 /// The life that half of what was held went to; `None` where too few lives were more than brief.

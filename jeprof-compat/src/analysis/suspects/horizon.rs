@@ -5,7 +5,7 @@
 //! whatever else was asked for; what has not is GROWING, and the reason says how long it was watched.
 
 use super::climb::Climb;
-use super::cohort::{Cohort, Window};
+use super::cohort::{Cohort, WARM_UP, Window};
 use super::evidence::{Clock, Evidence, LEAST};
 use super::finding::Reason;
 use super::paths::Paths;
@@ -21,6 +21,8 @@ pub struct Horizon {
     pub watched: f64,
     /// The slowest cycle that was seen, 0 without any.
     pub cycle: f64,
+    /// Where.
+    pub place: Option<cycle::Place>,
     /// What was asked for, 0 without.
     pub asked: f64,
 }
@@ -28,13 +30,16 @@ pub struct Horizon {
 impl Horizon {
     /// By the slowest cycle of all stacks but those of containers; a leak must have reached an age of `asked`, too.
     pub fn of(paths: &Paths<'_>, judged: &[Judged], containers: &[u64], asked: f64) -> Horizon {
-        let falls: Vec<Vec<f64>> = judged
-            .iter()
-            .map(|j| history::collapses(paths, &j.group.members))
-            .collect();
+        let fall = |j: &Judged| {
+            let times = history::collapses(paths, &j.group.members);
+            (j.group.culprit, times)
+        };
+        let falls: Vec<(usize, Vec<f64>)> = judged.iter().map(fall).collect();
+        let slowest = cycle::slowest(paths, containers, &falls);
         Horizon {
             watched: paths.clock.run(),
-            cycle: cycle::slowest(paths, containers, &falls),
+            cycle: slowest.map_or(0.0, |cycle| cycle.seconds),
+            place: slowest.map(|cycle| cycle.place),
             asked,
         }
     }
@@ -53,6 +58,13 @@ impl Horizon {
             cycle: self.cycle,
             needed: self.needed(),
         })
+    }
+
+    /// Seconds in all after which a place that grows at this rate, by samples of this weight, may have outlived it:
+    /// as many samples as a verdict needs are then older than that, and were born behind the warm-up.
+    pub fn run_needed(&self, rate: f64, weight: f64) -> Option<f64> {
+        let births = LEAST * weight / rate;
+        (rate > 0.0).then(|| (self.needed() + births) / (1.0 - WARM_UP))
     }
 
     /// The age that a leak must have reached.

@@ -198,6 +198,20 @@ impl Case<'_> {
         }
     }
 
+    /// Who has the slowest cycle.
+    pub fn slowest(&self) -> Option<Frame> {
+        match self.horizon.place? {
+            cycle::Place::Frame(at) => self.paths.frames.get(at).cloned(),
+            cycle::Place::Stack(at) => self.paths.culprit_of(at),
+        }
+    }
+
+    /// Seconds in all after which a leak of this group may be one for certain.
+    pub fn run_needed(&self, judged: &Judged) -> Option<f64> {
+        let rate = judged.judgement.cohort.rate.value;
+        self.horizon.run_needed(rate, self.weight)
+    }
+
     /// What a verdict on this rate, in bytes a second, needs.
     pub fn needed(&self, rate: f64) -> Option<Needed> {
         let (clock, weight) = (&self.paths.clock, self.weight);

@@ -110,6 +110,19 @@ impl<'a> Paths<'a> {
         members.iter().filter_map(sample).collect()
     }
 
+    /// The frame to blame for a stack of the last dump, be anything of it live or not.
+    pub fn culprit_of(&self, sample: usize) -> Option<Frame> {
+        let profile = self.process.last();
+        let sample = profile.samples_of(self.kind).get(sample)?;
+        let sites = filter::outside_allocator(profile, sample);
+        let namesakes = Namesakes::collect(std::iter::once(profile));
+        let mut interner = Interner::by_place(namesakes);
+        let frames = interner.stack(profile, &sites);
+        let named: Vec<&Frame> = frames.iter().map(|at| &interner.frames()[*at]).collect();
+        let at = culprit::of_stack(&named, is_of_objects(self.kind));
+        named.get(at).map(|frame| (*frame).clone())
+    }
+
     /// The number of the stack of a path, where the dump has one.
     pub fn number(&self, member: usize) -> Option<u64> {
         let samples = self.process.last().samples_of(self.kind);

@@ -193,16 +193,28 @@ fn grows(case: &Case<'_>, growing: &[&Judged]) -> (Verdict, String, Vec<String>)
              before each dump, and tells a leak from garbage."
                 .to_owned(),
         );
-    } else if !matches!(
-        first.judgement.reason,
-        Reason::Near { .. } | Reason::Climbs { .. }
-    ) {
-        sentences.push(format!(
+    }
+    match first.judgement.reason {
+        Reason::Near { .. } => sentences.extend(slowest(case, first)),
+        _ if !case.is_collected => {}
+        Reason::Climbs { .. } => {}
+        _ => sentences.push(format!(
             "{}; a longer run will tell.",
             upper(&horizon(case, first))
-        ));
+        )),
     }
     (Verdict::Growing, headline, sentences)
+}
+
+/// Whose cycle is the slowest, and how long a run outlives it.
+fn slowest(case: &Case<'_>, growing: &Judged) -> Option<String> {
+    let place = case.slowest().map(|frame| called(&frame));
+    let run = case.run_needed(growing)?.max(case.horizon.watched);
+    let place = place.map_or_else(String::new, |place| {
+        format!("The slowest cycle is that of {place}; ")
+    });
+    let sentence = format!("{place}run for {} at least.", words::duration(run));
+    Some(upper(&sentence))
 }
 
 /// Where the paths of many places meet.
@@ -254,8 +266,9 @@ fn calm(case: &Case<'_>) -> (Verdict, String, Vec<String>) {
             let headline = format!("No leak visible above {}", words::rate(floor, run));
             let mut sentences = vec![format!(
                 "A steady leak above that rate at one place would have been seen in these {} with \
-                 95 % probability.",
-                words::duration(run)
+                 95 % probability; in {} one of a tenth of it would be.",
+                words::duration(run),
+                words::duration(10.0 * run)
             )];
             sentences.extend(holder(case).or_else(|| closer(case)));
             (Verdict::NoLeak, headline, sentences)
