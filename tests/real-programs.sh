@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Programs as Debian packages them, plain and preloaded with all options on that print nothing, and a table: the result of each, the dumps and
-# whether they can be read, how much longer it took, how much more memory its largest process had.
+# whether they can be read, how much longer it took and how much more processor time, how much more memory its largest process had.
 #
 #   tests/real-programs.sh [NAME ...]    all of them without a name
 #
@@ -386,7 +386,7 @@ git() {
     command git repack -adq && command git verify-pack .git/objects/pack/*.idx && echo verified
 }
 
-# One run of program $1: $2 is "plain" or "with". Prints the wall time in seconds and the largest resident set in KB.
+# One run of program $1: $2 is "plain" or "with". Prints the wall time and the processor time in seconds, and the largest resident set in KB.
 one() {
     local directory=$work/$1.$2
     rm -rf "$directory"
@@ -409,7 +409,8 @@ with open(out, 'w') as file:
     except KeyboardInterrupt:
         code = 130
     file.write(f'exit {code}\n')
-print(f'{time.monotonic() - begin:.2f} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}')
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(f'{time.monotonic() - begin:.2f} {used.ru_utime + used.ru_stime:.2f} {used.ru_maxrss}')
 PYTHON
     )
 }
@@ -428,18 +429,19 @@ dumps() {
 }
 
 failed=0
-printf '%-12s %-8s %-10s %12s %8s %8s\n' program plain preloaded 'dumps read' wall RSS
+ratio() { awk "BEGIN { printf \"x%.2f\", $1 / $2 }"; }
+printf '%-12s %-8s %-10s %12s %8s %8s %8s\n' program plain preloaded 'dumps read' wall CPU RSS
 # shellcheck disable=SC2086 # a list of names
 for program in ${*:-$all}; do
-    read -r plain_wall plain_rss <<<"$(one "$program" plain)"
-    read -r wall rss <<<"$(one "$program" with)"
+    read -r plain_wall plain_cpu plain_rss <<<"$(one "$program" plain)"
+    read -r wall cpu rss <<<"$(one "$program" with)"
     read -r count good <<<"$(dumps "$program")"
     plain=passed with=same
     [ "$(tail -n 1 "$work/$program.plain.out")" = 'exit 0' ] || plain=failed
     cmp -s "$work/$program.plain.out" "$work/$program.with.out" || with=DIFFERENT
     { [ $with = same ] && [ "$count" = "$good" ] && [ "$count" -gt 0 ]; } || failed=1
-    printf '%-12s %-8s %-10s %12s %8s %8s\n' "$program" $plain $with "$good of $count" \
-        "x$(awk "BEGIN { printf \"%.2f\", $wall / $plain_wall }")" "x$(awk "BEGIN { printf \"%.2f\", $rss / $plain_rss }")"
+    printf '%-12s %-8s %-10s %12s %8s %8s %8s\n' "$program" $plain $with "$good of $count" \
+        "$(ratio "$wall" "$plain_wall")" "$(ratio "$cpu" "$plain_cpu")" "$(ratio "$rss" "$plain_rss")"
 done
 echo "left in $work"
 exit $failed

@@ -487,6 +487,22 @@ fn a_jvm_that_does_not_tell_enough_is_asked_for_its_traces() {
     }
 }
 
+/// Before that, the signal would end the process as it ends any.
+fn until_it_handles_sigterm(pid: u32) {
+    let handles = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught.and_then(|caught| u64::from_str_radix(caught.trim(), 16).ok());
+        caught.is_some_and(|caught| caught >> (libc::SIGTERM - 1) & 1 != 0)
+    };
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !handles() && std::time::Instant::now() < end {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // The crash below wants a JVM that has threads of its own.
+    std::thread::sleep(std::time::Duration::from_millis(900));
+}
+
 #[test]
 fn jvms_end_as_without_us() {
     for jdk in able(STORM) {
@@ -504,7 +520,7 @@ fn jvms_end_as_without_us() {
             let server = Preload::command(words)
                 .conf("prof:true,lg_prof_sample:12,prof_final:true")
                 .start();
-            std::thread::sleep(std::time::Duration::from_millis(900));
+            until_it_handles_sigterm(server.pid());
             server
         };
         let ended = server(&[]).stop();
