@@ -320,7 +320,7 @@ public class Server {
     }
 }
 JAVA
-    java Server.java
+    java -Dsun.net.httpserver.nodelay=true Server.java
     echo "ended $?"
 }
 

@@ -43,7 +43,7 @@ public class Soak {
     }
 }
 JAVA
-    exec java -Xmx256m Soak.java "$1"
+    exec java -Xmx256m -Dsun.net.httpserver.nodelay=true Soak.java "$1"
 }
 
 puma() {
