@@ -20,7 +20,7 @@
 //! | | rooms | allocate | lock | syscall | panic |
 //! |---|---|---|---|---|---|
 //! | hot | `hooks`, `python_objects`, `next`, `platform::tls`, `sampler` | never | never | never | impossible |
-//! | warm | `recorder`, `java_heap`, `js_heap`, `ruby_objects`, `unwind`, `runtime`, `table` | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe, the processor clock at a look of `recorder::rate` | impossible |
+//! | warm | `recorder`, `java_heap`, `js_heap`, `ruby_objects`, `unwind`, `runtime`, `table` | arena only | `sync` only, one at a time, none while unwinding | arena growth, the readability probe, the file of a module without `.eh_frame`, once, the processor clock at a look of `recorder::rate` | impossible |
 //! | cold | `config`, `dump`, `dumper`, `trigger`, `watcher`, `platform::process`, `boot` | arena only | table locks only inside a snapshot | yes | no |
 //!
 //! Everywhere: errno is what it was, failure means "as if not sampled" and a counter in `diag`,

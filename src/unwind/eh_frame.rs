@@ -20,7 +20,7 @@ use crate::unwind::modules::Tables;
 use crate::unwind::row::{self, Column, Row};
 use crate::unwind::rule::{Base, Cfa, Rule, Saved, Step};
 
-type Bytes<'a> = EndianSlice<'a, LittleEndian>;
+pub(super) type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
 /// The rule for the code at `pc` by the tables of its module; `None` if they do not cover it.
 pub fn find_rule(tables: &Tables<'_>, pc: u64) -> Option<Rule> {
@@ -36,16 +36,21 @@ pub fn find_rule(tables: &Tables<'_>, pc: u64) -> Option<Rule> {
     if fde.is_signal_trampoline() {
         return Some(Rule::pack(Step::Signal));
     }
-    let translation = Translation {
-        section: &section,
-        fde,
-        pc,
-    };
-    // An entry that cannot be executed is an answer as well: a guess by the frame pointer would be
-    // worse.
-    let row = Row::at(pc, fde, &section, &bases);
+    Some(rule_of(&section, &bases, fde, pc))
+}
+
+/// What an entry says of `pc`. One that cannot be executed is an answer as well: a guess by the frame
+/// pointer would be worse.
+pub(super) fn rule_of<'a, S: UnwindSection<Bytes<'a>>>(
+    section: &S,
+    bases: &BaseAddresses,
+    fde: &FrameDescriptionEntry<Bytes<'a>>,
+    pc: u64,
+) -> Rule {
+    let translation = Translation { section, fde, pc };
+    let row = Row::at(pc, fde, section, bases);
     let step = row.and_then(|row| translation.step(&row));
-    Some(Rule::pack(step.unwrap_or(Step::Unknown)))
+    Rule::pack(step.unwrap_or(Step::Unknown))
 }
 
 /// The entry at `offset`. Not inlined, so that what gimli needs is off the stack when the
@@ -76,13 +81,13 @@ fn search(tables: &Tables<'_>, pc: u64) -> Option<u64> {
 }
 
 /// One row of unwind information while it is translated into a step.
-struct Translation<'a> {
-    section: &'a EhFrame<Bytes<'a>>,
-    fde: &'a FrameDescriptionEntry<Bytes<'a>>,
+struct Translation<'t, 'a, S> {
+    section: &'t S,
+    fde: &'t FrameDescriptionEntry<Bytes<'a>>,
     pc: u64,
 }
 
-impl Translation<'_> {
+impl<'a, S: UnwindSection<Bytes<'a>>> Translation<'_, 'a, S> {
     #[inline(never)]
     fn step(&self, row: &Row) -> Option<Step> {
         match row.pc {

@@ -2,8 +2,8 @@
 //!
 //! [`unwind`] runs once per sample, on the thread whose stack it is. [`init`] runs in the
 //! constructor, and [`bump_generation`] in the hook of `dlclose`, before and after. On the path of
-//! a sample there is no lock, no call into libc but `_dl_find_object`, no allocation (except the
-//! table of rules, once), no panic, and at most 2 KiB of the caller's stack. Memory is read only
+//! a sample there is no lock that is waited for, no call into libc but `_dl_find_object`, no allocation
+//! (except in the arena: the table of rules, and what is new of modules), no panic, and at most 2 KiB of the caller's stack. Memory is read only
 //! where `stack_memory` found it readable. So neither wrong unwind information nor garbage in a
 //! frame pointer can fault. The worst result is a stack that ends early ([`End`]) or, behind code
 //! without unwind information, has a wrong frame.
@@ -23,6 +23,7 @@
 #[cfg(target_arch = "x86_64")]
 #[path = "x86_64.rs"]
 mod arch;
+mod debug_frame;
 pub mod eh_frame;
 pub mod expression;
 pub mod foreign;
@@ -117,6 +118,7 @@ pub unsafe fn after_fork() {
     unsafe {
         modules::after_fork();
         history::after_fork();
+        debug_frame::after_fork();
     }
 }
 
@@ -129,6 +131,7 @@ pub unsafe fn abandon() {
     unsafe {
         rule_cache::abandon();
         history::abandon();
+        debug_frame::abandon();
         modules::after_fork();
     }
 }
@@ -332,11 +335,13 @@ impl Walk<'_> {
         if module.is_none() {
             foreign::note(pc);
         }
+        let is_met = module.is_none() || history::meet(lookup);
         let rule = module
             .and_then(|module| module.tables())
             .and_then(|tables| eh_frame::find_rule(&tables, lookup))
+            .or_else(|| debug_frame::find_rule(&module?, lookup))
             .unwrap_or_else(|| without_information(pc, module.is_some() && !is_interrupted));
-        if module.is_none() || history::meet(lookup) {
+        if is_met {
             self.rules.insert(place, rule);
         }
         Ok(rule)

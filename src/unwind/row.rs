@@ -10,8 +10,8 @@
 //! restores the CFA as well.
 
 use gimli::{
-    BaseAddresses, CallFrameInstruction, CallFrameInstructionIter, EhFrame, EndianSlice,
-    FrameDescriptionEntry, LittleEndian, Register, UnwindExpression,
+    BaseAddresses, CallFrameInstruction, CallFrameInstructionIter, EndianSlice,
+    FrameDescriptionEntry, LittleEndian, Register, UnwindExpression, UnwindSection,
 };
 
 use crate::unwind::arch;
@@ -75,10 +75,10 @@ struct Machine {
 impl Row {
     /// The row of `fde` that holds at `pc`.
     #[inline(never)]
-    pub fn at(
+    pub fn at<'a>(
         pc: u64,
-        fde: &FrameDescriptionEntry<Bytes<'_>>,
-        section: &EhFrame<Bytes<'_>>,
+        fde: &FrameDescriptionEntry<Bytes<'a>>,
+        section: &impl UnwindSection<Bytes<'a>>,
         bases: &BaseAddresses,
     ) -> Option<Row> {
         let nothing = Row {

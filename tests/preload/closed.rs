@@ -132,8 +132,8 @@ fn without_proc_the_loader_knows_the_modules() {
     );
 }
 
-#[test]
-fn a_stack_that_ends_at_code_without_information_says_so() {
+/// A plugin without `.eh_frame`.
+fn blind(more: &[&str]) -> Dump {
     let flags = [
         "-shared",
         "-fPIC",
@@ -143,22 +143,40 @@ fn a_stack_that_ends_at_code_without_information_says_so() {
         "-O2",
         "-DNAME=blind",
     ];
-    let plugin = format!("{}:1000", compile("plugin_run.c", &flags).display());
+    let plugin = compile("plugin_run.c", &[&flags, more].concat());
     let run = Preload::new("plugins.c")
-        .args(&[plugin])
+        .args(&[format!("{}:1000", plugin.display())])
         .conf(EXACT)
         .run()
         .succeeded();
-    let dump = run.final_dump();
+    run.final_dump()
+}
+
+#[test]
+fn a_stack_that_ends_at_code_without_information_says_so() {
+    for flags in [&["-s"][..], &["-gz"]] {
+        let dump = blind(flags);
+        let stack = of_size(&dump, 1000);
+        assert_eq!(
+            dump.names(stack),
+            ["[no unwind information in plugin_run] :"],
+            "{flags:?}"
+        );
+        assert!(
+            dump.managed
+                .contains_key(stack.frames.last().expect("a root"))
+        );
+    }
+}
+
+#[test]
+fn where_the_information_is_only_in_the_file_the_file_is_read() {
+    let dump = blind(&[]);
     let stack = of_size(&dump, 1000);
-    assert_eq!(
-        dump.names(stack),
-        ["[no unwind information in plugin_run] :"]
-    );
-    assert!(
-        dump.managed
-            .contains_key(stack.frames.last().expect("a root"))
-    );
+    assert!(dump.names(stack).is_empty(), "{:x?}", stack.frames);
+    let whole = dump.stacks.iter().filter(|other| other.id != stack.id);
+    let roots: Vec<_> = whole.filter_map(|other| other.frames.last()).collect();
+    assert!(roots.contains(&stack.frames.last().expect("a root")));
 }
 
 #[test]

@@ -13,10 +13,12 @@ pub mod lineage;
 pub mod pressure;
 pub mod program;
 pub mod resident;
+mod section;
 mod threads;
 
 pub use file::{copy, lines, read};
 pub use image::{BUILD_ID, SelfMemory};
+pub use section::Sections;
 pub use threads::{Standing, deserted_with, sleeps_for_vfork, standing, threads};
 
 use file::number;

@@ -68,6 +68,11 @@ impl Record {
         self.extent.contains(&(address as usize))
     }
 
+    /// Is this the beginning of the file that was loaded?
+    pub fn is_file(&self, base: usize, page: &[u8]) -> bool {
+        page.len() >= FIRST_PAGE && self.print == print_of(base, page)
+    }
+
     /// All of its addresses.
     pub fn extent(&self) -> &Range<usize> {
         &self.extent
@@ -81,7 +86,7 @@ impl Record {
         self.extent == *extent && self.print == print
     }
 
-    pub(super) fn number(&self) -> u32 {
+    pub(in crate::unwind) fn number(&self) -> u32 {
         self.number
     }
 
@@ -188,12 +193,16 @@ pub(super) fn extent(object: &elf::Object) -> Option<Range<usize>> {
 /// FNV-1a over the first page of its file.
 pub(super) fn fingerprint(object: &elf::Object) -> u64 {
     let first = loaded(object).find(|(_, segment)| segment.p_offset == 0);
-    let bytes = first.map_or(&[][..], |(start, segment)| {
-        let length = (segment.p_filesz as usize).min(FIRST_PAGE);
-        // SAFETY: a part of a module whose code is on the stack of this thread.
-        unsafe { core::slice::from_raw_parts(start as *const u8, length) }
+    let bytes = first.map_or(&[][..], |(start, _)| {
+        // SAFETY: a page of a module whose code is on the stack of this thread; files are mapped by pages.
+        unsafe { core::slice::from_raw_parts((start & !0xfff) as *const u8, FIRST_PAGE) }
     });
-    let start = 0xcbf2_9ce4_8422_2325 ^ object.base() as u64;
+    print_of(object.base(), bytes)
+}
+
+fn print_of(base: usize, bytes: &[u8]) -> u64 {
+    let start = 0xcbf2_9ce4_8422_2325 ^ base as u64;
+    let bytes = bytes.get(..FIRST_PAGE).unwrap_or(bytes);
     let (words, _) = bytes.as_chunks::<8>();
     words.iter().fold(start, |hash: u64, word| {
         (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -83,6 +83,11 @@ impl Module {
         }
     }
 
+    /// What must be added to the addresses stated in the file.
+    pub fn base(&self) -> usize {
+        self.base
+    }
+
     /// Where it is loaded.
     pub fn addresses(&self) -> Range<usize> {
         self.start..self.end
