@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::symbolize::Row;
+use crate::profile::code::Row;
 
 /// Flat and cumulative.
 pub type Pair = (f64, f64);

@@ -2,6 +2,7 @@
 //! for. `read` makes it of a file, whatever the format; all else here is pure.
 
 pub mod account;
+pub mod code;
 pub mod identity;
 pub mod language;
 pub mod model;

@@ -9,40 +9,15 @@ use iced_x86::{
 use object::{Architecture, Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 use super::demangle::demangle;
-use super::dwarf::{Dwarf, Row};
+use super::dwarf::Dwarf;
 use super::elf::{self, Elf};
 use super::locate::Locator;
 use super::symtab;
+use crate::profile::code::{Instruction, Routine};
 use crate::profile::model::Mapping;
 
 /// Longer functions are none: a symbol with a wrong size.
 const LONGEST: u64 = 16 << 20;
-
-/// A function and what is known of it.
-#[derive(Clone, Debug, Default)]
-pub struct Routine {
-    /// Its whole name.
-    pub name: String,
-    /// Its first address.
-    pub start: u64,
-    /// One past its last.
-    pub end: u64,
-    /// Its source, in the order of addresses.
-    pub rows: Vec<Row>,
-    /// Its instructions; none where nobody knows how to read them.
-    pub instructions: Vec<Instruction>,
-    /// The addresses that were asked for, by the offset in the mapped file.
-    pub asked: Vec<(u64, u64)>,
-}
-
-/// One instruction.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Instruction {
-    /// Where it begins.
-    pub address: u64,
-    /// In the words of the assembler.
-    pub text: String,
-}
 
 /// The functions of a file in which these offsets of it lie, by address.
 pub fn routines(

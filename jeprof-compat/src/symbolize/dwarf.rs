@@ -7,6 +7,7 @@ use addr2line::Loader;
 
 use super::demangle::{self, demangle};
 use super::symtab::Symbol;
+use crate::profile::code::Row;
 use crate::profile::model::Line;
 
 /// The DWARF of one file.
@@ -23,19 +24,6 @@ pub struct RawFrame {
     pub file: Option<String>,
     /// Its source line.
     pub line: Option<u32>,
-}
-
-/// Addresses that are of one line of source.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
-    /// The first of them.
-    pub start: u64,
-    /// One past the last.
-    pub end: u64,
-    /// The source file.
-    pub file: String,
-    /// Its line.
-    pub line: u32,
 }
 
 impl Dwarf {

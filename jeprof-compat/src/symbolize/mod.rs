@@ -25,7 +25,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use crate::profile::model::{Line, LocationId, Mapping, Profile};
-pub use dwarf::Row;
 pub use locate::{Locator, fits_nothing};
 
 /// Names every location that can be named and returns what the user should know, at most one

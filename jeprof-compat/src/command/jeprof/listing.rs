@@ -8,15 +8,32 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::print::Printer;
 use crate::analysis::listing::{self, Listing, Pair};
 use crate::command::console::say;
+use crate::command::load::Loaded;
 use crate::command::viewer::{self, BROWSERS};
+use crate::figures::units::Unit;
+use crate::profile::code::Routine;
 use crate::stacks::by_address::FilePlaces;
 use crate::stacks::{Pattern, Selection};
-use crate::symbolize::code::{self, Routine};
+use crate::symbolize::{Locator, code};
 use crate::view::html::listing::{Section, page};
 use crate::view::terminal;
+
+/// What is listed, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The profiles.
+    pub loaded: &'a Loaded,
+    /// Where the code of functions is found.
+    pub locator: &'a Locator,
+    /// Whose profile it is.
+    pub program: &'a str,
+    /// What the numbers count.
+    pub unit: Unit,
+    /// The whole, before any stack is chosen.
+    pub total: f64,
+}
 
 /// A function that matches, with the values of its addresses.
 struct Match {
@@ -26,14 +43,14 @@ struct Match {
 
 /// The source of each function that matches.
 pub fn list(
-    printer: &Printer<'_>,
+    shown: &Shown<'_>,
     selection: &Selection,
     pattern: &Pattern,
     out: &mut dyn Write,
 ) -> Result<()> {
     let mut sources = Sources::default();
-    let unit = printer.unit(selection);
-    for found in matches(printer, selection, pattern)? {
+    let unit = shown.unit;
+    for found in matches(shown, selection, pattern)? {
         let Some((listing, text)) = sources.listing(&found) else {
             continue;
         };
@@ -44,10 +61,10 @@ pub fn list(
 }
 
 /// The same as a page, in a browser.
-pub fn weblist(printer: &Printer<'_>, selection: &Selection, pattern: &Pattern) -> Result<()> {
+pub fn weblist(shown: &Shown<'_>, selection: &Selection, pattern: &Pattern) -> Result<()> {
     let mut sources = Sources::default();
-    let unit = printer.unit(selection);
-    let found = matches(printer, selection, pattern)?;
+    let unit = shown.unit;
+    let found = matches(shown, selection, pattern)?;
     let mut listed = Vec::new();
     for found in &found {
         if let Some((listing, text)) = sources.listing(found) {
@@ -71,22 +88,22 @@ pub fn weblist(printer: &Printer<'_>, selection: &Selection, pattern: &Pattern) 
             values: &found.values,
         })
         .collect();
-    let total = printer.total(selection);
-    let page = page(printer.program, total, &sections, unit);
+    let total = shown.total;
+    let page = page(shown.program, total, &sections, unit);
     viewer::show(page.as_bytes(), "html", &BROWSERS)
 }
 
 /// The instructions of each function that matches.
 pub fn disasm(
-    printer: &Printer<'_>,
+    shown: &Shown<'_>,
     selection: &Selection,
     pattern: &Pattern,
     out: &mut dyn Write,
 ) -> Result<()> {
     let mut sources = Sources::default();
-    let unit = printer.unit(selection);
-    let total = printer.total(selection);
-    for found in matches(printer, selection, pattern)? {
+    let unit = shown.unit;
+    let total = shown.total;
+    for found in matches(shown, selection, pattern)? {
         if found.routine.instructions.is_empty() {
             say(&format!(
                 "{}: its instructions cannot be read",
@@ -110,9 +127,9 @@ pub fn disasm(
     Ok(())
 }
 
-fn matches(printer: &Printer<'_>, selection: &Selection, pattern: &Pattern) -> Result<Vec<Match>> {
+fn matches(shown: &Shown<'_>, selection: &Selection, pattern: &Pattern) -> Result<Vec<Match>> {
     let mut found = Vec::new();
-    for mut file in printer.loaded.places(selection) {
+    for mut file in shown.loaded.places(selection) {
         let is_meant = |place: &crate::stacks::by_address::Place| {
             pattern.is_match(place.function.short()) || pattern.is_match(&place.function.function)
         };
@@ -120,7 +137,7 @@ fn matches(printer: &Printer<'_>, selection: &Selection, pattern: &Pattern) -> R
         if file.places.is_empty() {
             continue;
         }
-        match routines(&file, printer) {
+        match routines(&file, shown) {
             Ok(routines) => found.extend(routines),
             Err(warning) => say(&warning),
         }
@@ -131,9 +148,9 @@ fn matches(printer: &Printer<'_>, selection: &Selection, pattern: &Pattern) -> R
     Ok(found)
 }
 
-fn routines(file: &FilePlaces, printer: &Printer<'_>) -> Result<Vec<Match>, String> {
+fn routines(file: &FilePlaces, shown: &Shown<'_>) -> Result<Vec<Match>, String> {
     let offsets: Vec<u64> = file.places.keys().copied().collect();
-    let routines = code::routines(&file.module, &offsets, printer.locator)?;
+    let routines = code::routines(&file.module, &offsets, shown.locator)?;
     let with_values = |routine: Routine| {
         let asked = routine.asked.iter();
         let values = asked.filter_map(|(offset, address)| {

@@ -51,9 +51,14 @@ impl Printer<'_> {
         )
     }
 
-    /// The whole, before any stack is chosen.
-    pub fn total(&self, selection: &Selection) -> f64 {
-        self.loaded.select(selection).total
+    fn listed(&self, selection: &Selection) -> listing::Shown<'_> {
+        listing::Shown {
+            loaded: self.loaded,
+            locator: self.locator,
+            program: self.program,
+            unit: self.unit(selection),
+            total: self.loaded.select(selection).total,
+        }
     }
 
     /// Writes to `out`, or shows a file.
@@ -65,9 +70,15 @@ impl Printer<'_> {
                 &self.loaded.select(selection),
                 &mut &mut *out,
             )?),
-            Output::List(pattern) => listing::list(self, selection, pattern, out),
-            Output::Weblist(pattern) => listing::weblist(self, selection, pattern),
-            Output::Disasm(pattern) => listing::disasm(self, selection, pattern, out),
+            Output::List(pattern) => {
+                listing::list(&self.listed(selection), selection, pattern, out)
+            }
+            Output::Weblist(pattern) => {
+                listing::weblist(&self.listed(selection), selection, pattern)
+            }
+            Output::Disasm(pattern) => {
+                listing::disasm(&self.listed(selection), selection, pattern, out)
+            }
             Output::Gv => viewer::show(&self.picture(&Output::Ps, selection)?, "ps", &GV),
             Output::Evince => viewer::show(&self.picture(&Output::Pdf, selection)?, "pdf", &EVINCE),
             Output::Web => viewer::show(&self.picture(&Output::Svg, selection)?, "svg", &BROWSERS),

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use crate::analysis::listing::{Listing, Pair};
 use crate::figures::units::Unit;
-use crate::symbolize::code::Routine;
+use crate::profile::code::Routine;
 use crate::view::picture::xml::escape;
 use crate::view::terminal::listing;
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use crate::analysis::listing::{Listing, Pair};
 use crate::figures::units::Unit;
-use crate::symbolize::code::Routine;
+use crate::profile::code::Routine;
 use crate::view::terminal::printable;
 
 /// Lines around a function that are shown, too.
