@@ -17,7 +17,7 @@ use crate::platform::tls::OBJECTS;
 use crate::recorder::OBJECT_PAGES;
 use crate::table::live_table::pages::{LG_PAGE, PageFilter};
 
-/// Larger blocks are malloc's (`SMALL_REQUEST_THRESHOLD`, 3.3 to 3.14).
+/// Larger blocks are malloc's (`SMALL_REQUEST_THRESHOLD`, 3.3 to 3.15).
 pub const LARGEST: usize = 512;
 
 /// The entries of the events. The named register is the one after the function's own arguments.

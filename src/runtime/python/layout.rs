@@ -4,7 +4,7 @@
 //! releases. From 3.13 on the interpreter states them (`_Py_DebugOffsets`, at the head of
 //! `_PyRuntime`), and they are used only if they make sense.
 //!
-//! Sources: CPython 3.8 to 3.14: `pystate.h`, `frameobject.h`, `pycore_frame.h`, `code.h`,
+//! Sources: CPython 3.8 to 3.15: `pystate.h`, `frameobject.h`, `pycore_frame.h`, `code.h`,
 //! `unicodeobject.h`, `pycore_runtime.h`, `pycore_debug_offsets.h`.
 
 use crate::runtime::memory::Memory;
@@ -200,6 +200,24 @@ const STATED_3_14: Stated = Stated {
     text: 624,
 };
 
+/// 3.15 has seven fields more for threads, what an exception is, two fields for types, and heap types.
+const STATED_3_15: Stated = Stated {
+    current: 208,
+    thread_id: 240,
+    previous: 320,
+    code: 328,
+    at: 336,
+    owner: 352,
+    file: 384,
+    qualname: 400,
+    table: 408,
+    first_line: 416,
+    adaptive: 448,
+    kind: 472,
+    bytes: 696,
+    text: 720,
+};
+
 /// What `_Py_DebugOffsets` begins with.
 const COOKIE: u64 = u64::from_le_bytes(*b"xdebugpy");
 
@@ -215,6 +233,7 @@ pub fn stated(memory: &mut Memory, runtime: u64, minor: u8) -> Option<Layout> {
     let places = match minor {
         13 => STATED_3_13,
         14 => STATED_3_14,
+        15 => STATED_3_15,
         _ => return None,
     };
     let [cookie, version] = [0, 8].map(|at| memory.word(runtime.wrapping_add(at)));
