@@ -2,11 +2,12 @@
 # What leaves a machine, taken by the real engines: DuckDB (from PyPI), Prometheus, its node exporter and
 # VictoriaMetrics (from Debian), and an agent's client. Doubles of Pyroscope and Parca: `cargo test -p jeprof-compat --test fleet`.
 #
-#   tests/fleet.sh [WHAT ...]      all of it: duckdb prometheus victoria mcp
+#   tests/fleet.sh [WHAT ...]      all of it: duckdb prometheus victoria mcp env
 #
 # duckdb      the statement of docs/fleet.md over 1,000 pods, 100 of which leak
 # prometheus  promtool, then the node exporter's textfile directory, scraped by Prometheus and queried
 # victoria    an import and a query
+# env         what `malloscope env` prints: systemd-analyze verify, and a schema of Kubernetes (from PyPI)
 # mcp         the official client of the Model Context Protocol (from PyPI) asks for suspects and stacks
 #
 # Takes MALLOSCOPE (the companion) and MALLOSCOPE_LIB (the library), else those of the release build.
@@ -107,6 +108,51 @@ asyncio.run(ask(*sys.argv[1:]))
 PYTHON
 }
 
+env_forms() {
+    mkdir -p "$work/units/shop.service.d"
+    printf '[Service]\nExecStart=/bin/true\n' >"$work/units/shop.service"
+    "$malloscope" env systemd --only 'java|worker' -- /usr/bin/env 'a%b' >"$work/units/shop.service.d/malloscope.conf"
+    local said
+    # It complains of the machine's own units, too.
+    said=$(systemd-analyze verify --man=no "$work/units/shop.service" 2>&1 | grep -E 'shop|malloscope' || true)
+    [ -z "$said" ] || fail "systemd-analyze: $said"
+    echo "systemd: verified"
+    "$malloscope" env k8s --only java -- java -jar app.jar >"$work/patch.yaml"
+    installed 'kubernetes-validate'
+    "$work/venv/bin/python" - "$work/patch.yaml" <<'PYTHON'
+import sys, yaml, kubernetes_validate
+
+base = yaml.safe_load("""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec: {containers: [{name: NAME, image: "shop:1"}]}
+""")
+
+def merged(old, new):
+    """A strategic merge, as kubectl makes it: lists of named things by their names."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old | {key: merged(old[key], value) if key in old else value for key, value in new.items()}
+    if isinstance(old, list) and isinstance(new, list) and all("name" in item for item in old + new):
+        names = [item["name"] for item in old + new]
+        both = {item["name"]: item for item in old}
+        for item in new:
+            both[item["name"]] = merged(both.get(item["name"], {}), item)
+        return [both[name] for name in dict.fromkeys(names)]
+    return new
+
+deployment = merged(base, yaml.safe_load(open(sys.argv[1])))
+kubernetes_validate.validate(deployment, "1.28", strict=True)
+container = deployment["spec"]["template"]["spec"]["containers"][0]
+assert container["image"] == "shop:1" and container["env"][0]["name"] == "MALLOSCOPE_POD", container
+print("kubernetes: the patched deployment is valid")
+PYTHON
+}
+
 prometheus() {
     promtool check metrics <"$work/shop.prom"
     mkdir "$work/textfile" "$work/data"
@@ -145,7 +191,10 @@ asked() {
     echo
 }
 
-for what in "${@:-duckdb prometheus victoria mcp}"; do
-    for one in $what; do "$one"; done
+for what in "${@:-duckdb prometheus victoria mcp env}"; do
+    for one in $what; do
+        # env is a program.
+        case $one in env) env_forms ;; *) "$one" ;; esac
+    done
 done
 echo "the engines agree"

@@ -1,5 +1,11 @@
 //! The text of each form, with values quoted as its language wants it. Pure.
 
+/// What is preloaded already goes behind ours: the first that defines malloc is the one that is called.
+const INHERITED: &str = "${LD_PRELOAD:+:$LD_PRELOAD}";
+
+/// Bytes of dumps that a process keeps in a pod: a volume that outgrows its limit costs the pod its place.
+const KEPT: u64 = 128 << 20;
+
 /// What is to be started.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Start {
@@ -16,11 +22,13 @@ pub(super) fn shell(start: &Start) -> String {
     let head = format!("mkdir -p {}\n", quoted(&start.directory));
     if start.command.is_empty() {
         return head
-            + &format!("export LD_PRELOAD={library}\nexport MALLOSCOPE_CONF={configuration}\n");
+            + &format!(
+                "export LD_PRELOAD={library}{INHERITED}\nexport MALLOSCOPE_CONF={configuration}\n"
+            );
     }
     let command: Vec<String> = start.command.iter().map(|word| quoted(word)).collect();
     head + &format!(
-        "LD_PRELOAD={library} \\\nMALLOSCOPE_CONF={configuration} \\\nexec {}\n",
+        "LD_PRELOAD={library}{INHERITED} \\\nMALLOSCOPE_CONF={configuration} \\\nexec {}\n",
         command.join(" ")
     )
 }
@@ -34,13 +42,12 @@ pub(super) fn docker(start: &Start) -> String {
     let value = |text: &str| double_quoted(text).replace('$', "\\$");
     let made = quoted(directory);
     let mut out = format!(
-        "# At the end of the Dockerfile, behind the last RUN; libmalloscope.so is beside it.\n\
+        "# At the end of the Dockerfile, behind the last RUN; `malloscope unpack .` puts libmalloscope.so beside it.\n\
          COPY libmalloscope.so {library}\n\
          RUN mkdir -p {made} && chmod 1777 {made}\n\
          VOLUME {}\n\
-         ENV LD_PRELOAD={} MALLOSCOPE_CONF={}\n",
+         ENV LD_PRELOAD={library}{INHERITED} MALLOSCOPE_CONF={}\n",
         json(&[directory]),
-        value(library),
         value(&start.configuration),
     );
     if !start.command.is_empty() {
@@ -76,37 +83,47 @@ pub(super) fn systemd(start: &Start) -> String {
     out
 }
 
-/// A patch for a deployment.
+/// A patch for a deployment. An init container brings the library, so no image is built anew.
 pub(super) fn kubernetes(start: &Start) -> String {
-    let (library_directory, file) = start
-        .library
-        .rsplit_once('/')
-        .unwrap_or(("", &start.library));
-    let mount = format!("{library_directory}/malloscope");
-    let mut out = format!(
-        "# strip libmalloscope.so; kubectl create configmap malloscope --from-file={file}\n\
-         # kubectl patch deployment NAME --patch-file THIS; the container has the name that it has there.\n\
-         spec:\n  template:\n    spec:\n      containers:\n      - name: NAME\n"
+    let version = env!("CARGO_PKG_VERSION");
+    let directory = &start.directory;
+    let command = match start.command.is_empty() {
+        true => String::new(),
+        false => format!("        command: {}\n", json(&start.command)),
+    };
+    // Each pod has a name of its own, and a restarted container goes on counting in its directory.
+    let configuration = start.configuration.replace(
+        &format!("prof_prefix:{directory}/malloscope"),
+        &format!("prof_keep_bytes:{KEPT},prof_prefix:{directory}/$(MALLOSCOPE_POD)"),
     );
-    if !start.command.is_empty() {
-        out += &format!("        command: {}\n", json(&start.command));
-    }
-    out += &format!(
-        "        env:\n        \
-         - name: LD_PRELOAD\n          value: {}\n        \
+    format!(
+        "# kubectl patch deployment NAME --patch-file THIS, or in a kustomization.yaml:\n\
+         #   patches: [{{path: THIS, target: {{kind: Deployment, name: NAME}}}}]\n\
+         # The second NAME is the container's. Where it sets LD_PRELOAD already, that goes behind ours, with a colon.\n\
+         apiVersion: apps/v1\n\
+         kind: Deployment\n\
+         metadata:\n  name: NAME\n\
+         spec:\n  template:\n    spec:\n      \
+         initContainers:\n      \
+         - name: malloscope\n        \
+         image: malloscope:{version}\n        \
+         args: [\"unpack\", \"/malloscope\"]\n        \
+         volumeMounts:\n        \
+         - name: malloscope-library\n          mountPath: /malloscope\n      \
+         containers:\n      - name: NAME\n{command}        \
+         env:\n        \
+         - name: MALLOSCOPE_POD\n          valueFrom:\n            fieldRef:\n              fieldPath: metadata.name\n        \
+         - name: LD_PRELOAD\n          value: /malloscope/libmalloscope.so\n        \
          - name: MALLOSCOPE_CONF\n          value: {}\n        \
          volumeMounts:\n        \
-         - name: malloscope-library\n          mountPath: {}\n          readOnly: true\n        \
+         - name: malloscope-library\n          mountPath: /malloscope\n          readOnly: true\n        \
          - name: malloscope-dumps\n          mountPath: {}\n      \
          volumes:\n      \
-         - name: malloscope-library\n        configMap:\n          name: malloscope\n      \
-         - name: malloscope-dumps\n        emptyDir: {{}}\n",
-        string(&format!("{mount}/{file}")),
-        string(&start.configuration),
-        string(&mount),
-        string(&start.directory),
-    );
-    out
+         - name: malloscope-library\n        emptyDir:\n          sizeLimit: 16Mi\n      \
+         - name: malloscope-dumps\n        emptyDir:\n          sizeLimit: 1Gi\n",
+        string(&configuration),
+        string(directory),
+    )
 }
 
 /// For a POSIX shell.
@@ -149,7 +166,8 @@ mod tests {
     fn a_shell_gets_words_as_they_are() {
         let text = shell(&start(&["java", "it's", ""]));
         assert!(text.ends_with("MALLOSCOPE_CONF=prof:true \\\nexec java 'it'\\''s' ''\n"));
-        assert!(shell(&start(&[])).contains("export LD_PRELOAD=/l/lib.so\n"));
+        let exported = "export LD_PRELOAD=/l/lib.so${LD_PRELOAD:+:$LD_PRELOAD}\n";
+        assert!(shell(&start(&[])).contains(exported));
     }
 
     #[test]
@@ -157,7 +175,7 @@ mod tests {
         let text = docker(&start(&["java", "a \"b\" $c"]));
         assert!(text.ends_with(
             "VOLUME [\"/var/lib/malloscope\"]\n\
-             ENV LD_PRELOAD=\"/l/lib.so\" MALLOSCOPE_CONF=\"prof:true\"\n\
+             ENV LD_PRELOAD=/l/lib.so${LD_PRELOAD:+:$LD_PRELOAD} MALLOSCOPE_CONF=\"prof:true\"\n\
              CMD [\"java\", \"a \\\"b\\\" $c\"]\n"
         ));
     }
@@ -181,15 +199,26 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_names_the_library_where_it_is_mounted() {
-        let text = kubernetes(&start(&["java", "-jar"]));
+    fn a_pod_gets_the_library_from_an_init_container_and_a_bounded_volume() {
+        let configured = Start {
+            configuration: "prof:true,prof_prefix:/var/lib/malloscope/malloscope".into(),
+            ..start(&["java", "-jar"])
+        };
+        let text = kubernetes(&configured);
         for line in [
             "        command: [\"java\", \"-jar\"]\n",
-            "          value: \"/l/malloscope/lib.so\"\n",
-            "          mountPath: \"/l/malloscope\"\n",
+            "        args: [\"unpack\", \"/malloscope\"]\n",
+            "          value: /malloscope/libmalloscope.so\n",
             "          mountPath: \"/var/lib/malloscope\"\n",
+            "prof_keep_bytes:134217728,prof_prefix:/var/lib/malloscope/$(MALLOSCOPE_POD)\"\n",
+            "          sizeLimit: 1Gi\n",
         ] {
             assert!(text.contains(line), "{text}");
         }
+        let pod = text.find("name: MALLOSCOPE_POD").expect("the pod's name");
+        assert!(
+            pod < text.find("$(MALLOSCOPE_POD)").expect("its use"),
+            "set before it is used"
+        );
     }
 }

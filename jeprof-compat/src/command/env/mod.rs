@@ -30,6 +30,9 @@ pub struct Args {
     output: PathBuf,
     #[command(flatten)]
     wishes: Wishes,
+    /// Profile only processes of these names, as in "java|worker": shells, probes and sidecars sleep
+    #[arg(long, value_name = "NAMES")]
+    only: Option<String>,
     /// The program and its arguments
     #[arg(value_name = "COMMAND", last = true)]
     command: Vec<String>,
@@ -62,8 +65,17 @@ pub fn env(args: &Args) -> u8 {
 fn text(args: &Args) -> Result<String, String> {
     let library = plain(&args.library, &[' ', ':'])?;
     let directory = plain(&args.output, &[','])?;
+    let mut configuration = args.wishes.service(&directory);
+    if let Some(names) = &args.only {
+        if names.contains([',', '/']) || names.is_empty() {
+            return Err(format!(
+                "{names:?}: names without directories, with | between them"
+            ));
+        }
+        configuration += &format!(",prof_program:{names}");
+    }
     let start = Start {
-        configuration: args.wishes.service(&directory),
+        configuration,
         library,
         directory,
         command: args.command.clone(),
@@ -118,7 +130,7 @@ mod tests {
         assert_eq!(
             shell.unwrap(),
             "mkdir -p /d\n\
-             LD_PRELOAD=/l.so \\\n\
+             LD_PRELOAD=/l.so${LD_PRELOAD:+:$LD_PRELOAD} \\\n\
              MALLOSCOPE_CONF=prof:true,prof_final:true,lg_prof_sample:auto,prof_gdump:true,prof_keep:64,\
              prof_timer:600,prof_memory_limit:90,prof_control:true,prof_sys_thread_name:true,prof_prefix:/d/malloscope,\
              prof_timer:30 \\\n\
@@ -132,5 +144,14 @@ mod tests {
         assert!(printed(&["-o", "/a,b"]).is_err());
         assert!(printed(&["-o", "a"]).unwrap_err().contains("absolute"));
         assert!(printed(&["-o", "/a\nb"]).is_err());
+        assert!(printed(&["--only", "/usr/bin/java"]).is_err());
+    }
+
+    #[test]
+    fn only_processes_of_a_name_are_profiled_on_request() {
+        for form in ["shell", "docker", "systemd", "k8s"] {
+            let text = printed(&[form, "--only=java|worker"]).expect("a text");
+            assert!(text.contains(",prof_program:java|worker"), "{text}");
+        }
     }
 }
