@@ -12,7 +12,8 @@ out=$(cd "$out" && pwd)
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$here/../Cargo.toml" | head -1)
 unset MALLOSCOPE MALLOSCOPE_LIB MALLOSCOPE_CONF LD_PRELOAD
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+mounted=
+trap '[ -z "$mounted" ] || umount "$mounted"; rm -rf "$work"' EXIT
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
@@ -81,8 +82,12 @@ deb() {
     cp "$out/malloscope_${version}_amd64.deb" "$root/tmp/"
     cp "$here/../examples/verdicts/shapes.c" "$root/tmp/"
     clean deb chroot "$root" apt-get install --yes "/tmp/malloscope_${version}_amd64.deb"
-    clean deb chroot "$root" sh -c 'mount -t proc proc /proc; cd /tmp; cc -g -O2 -o shapes shapes.c &&
-        malloscope run -o d --every 1s --rate 8k -- ./shapes leak 5; code=$?; umount /proc; exit $code'
+    mount -t proc proc "$root/proc"
+    mounted=$root/proc
+    clean deb chroot "$root" sh -c 'cd /tmp; cc -g -O2 -o shapes shapes.c &&
+        malloscope run -o d --every 1s --rate 8k -- ./shapes leak 5'
+    umount "$mounted"
+    mounted=
     cp -r "$root/tmp/d" .
     left 'log_error'
     clean deb chroot "$root" jeprof-compat --version
