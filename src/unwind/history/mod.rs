@@ -11,7 +11,7 @@
 //! In a dump an address of a module that is gone carries the module's number ([`written`]), and a
 //! line among the mappings says what lay there. It never stands for what lies there now.
 //!
-//! [`meet`] runs where a rule is worked out: once an address and generation. Nothing waits here.
+//! `meet` runs where a rule is worked out: once an address and generation. Nothing waits here.
 #![allow(unsafe_code)]
 
 mod record;
