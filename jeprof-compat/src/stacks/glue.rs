@@ -117,7 +117,7 @@ const INTERPRETERS: [&str; 6] = ["ruby", "python", "node", "perl", "php", "java"
 /// True for a function that asks for memory on behalf of others.
 pub fn is_glue(frame: &Frame) -> bool {
     if frame.kind == FrameKind::Managed {
-        return is_marker(frame) || library::is_of_runtime(frame);
+        return frame.name.starts_with('[') || library::is_of_runtime(frame);
     }
     is_cut(frame)
         || in_modules(frame, &GLUE_MODULES)
@@ -126,9 +126,9 @@ pub fn is_glue(frame: &Frame) -> bool {
         || frame.name.ends_with("alloc")
 }
 
-/// What stands for a thread of a runtime itself: `[jit compiler thread]`.
-pub fn is_marker(frame: &Frame) -> bool {
-    frame.kind == FrameKind::Managed && frame.name.starts_with('[')
+/// A thread of the JVM that compiles stands there.
+pub fn is_compiler(frame: &Frame) -> bool {
+    frame.kind == FrameKind::Managed && frame.name == "[jit compiler thread]"
 }
 
 /// Not a frame: frames are missing there.

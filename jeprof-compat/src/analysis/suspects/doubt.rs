@@ -1,5 +1,7 @@
 //! What holds a verdict back: a leak is none yet while what grows may still be freed. Pure.
 //!
+//! Sources: `ReservedCodeCacheSize` of HotSpot, 240 MB.
+//!
 //! Three things can be in doubt. Nobody has watched for long enough (`horizon`). A script holds the blocks, and its
 //! collector has not looked since they were born (`collector`). Objects count as live until a collection finds them
 //! dead: the ordinary collections pass over what is old, so only those that were asked for before the dumps
@@ -12,6 +14,8 @@ use super::horizon::Horizon;
 use super::paths::Paths;
 use crate::analysis::series::Process;
 use crate::profile::model::JS_HEAP;
+use crate::stacks::glue;
+use crate::stacks::naming::Frame;
 
 /// All that may hold back the verdicts of one kind of samples.
 #[derive(Clone, Debug)]
@@ -61,6 +65,19 @@ impl Doubts {
     }
 }
 
+/// What the compilers of a JVM hold while a program warms up, at most: half of the code that they may make.
+const WARM_UP: f64 = 128.0 * 1_048_576.0;
+
+/// What compilers of a runtime hold grows as long as code is run for the first time, and ends with that.
+pub fn excuse(judged: &mut Judged, culprit: &Frame) {
+    let is_little = judged.evidence.bytes < WARM_UP;
+    if glue::is_compiler(culprit) && is_little && judged.judgement.verdict.is_growth() {
+        judged.judgement.verdict = Verdict::Bounded;
+        judged.judgement.reason = Reason::WarmsUp;
+        judged.judgement.climb = None;
+    }
+}
+
 /// Is what the dumps call live really live?
 fn is_collected(process: &Process, kind: Option<&str>) -> bool {
     let kind = kind.and_then(|kind| process.last().other_kinds.get(kind));
@@ -70,9 +87,13 @@ fn is_collected(process: &Process, kind: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::evidence::sample::{CLOCK, evidence};
+    use super::super::group::Group;
+    use super::super::verdict;
     use super::*;
     use crate::analysis::series::Dump;
     use crate::profile::model::{OtherKind, Profile};
+    use crate::stacks::naming::FrameKind;
 
     #[test]
     fn only_collections_that_were_asked_for_prove_life() {
@@ -104,5 +125,35 @@ mod tests {
             "a heap that counts none"
         );
         assert!(collected(Some("0"), None), "malloc");
+    }
+
+    #[test]
+    fn compilers_that_hold_little_only_warm_up() {
+        let births: Vec<(u32, u64, u64)> = (0..29).map(|epoch| (epoch, 40, 40 << 19)).collect();
+        let judge = |name: &str, bytes: f64| {
+            let mut evidence = evidence(&births, &[]);
+            evidence.bytes = bytes;
+            let mut judged = Judged {
+                group: Group {
+                    members: Vec::new(),
+                    culprit: 0,
+                    is_sum: false,
+                },
+                judgement: verdict::judge(&evidence, &CLOCK, 0),
+                evidence,
+            };
+            assert!(judged.judgement.verdict.is_growth());
+            let frame = Frame {
+                name: name.to_owned(),
+                kind: FrameKind::Managed,
+                ..Frame::default()
+            };
+            excuse(&mut judged, &frame);
+            judged.judgement.verdict
+        };
+        let mb = 1_048_576.0;
+        assert_eq!(judge("[jit compiler thread]", 20.0 * mb), Verdict::Bounded);
+        assert_eq!(judge("[jit compiler thread]", 500.0 * mb), Verdict::Leak);
+        assert_eq!(judge("app.Cache.fill", 20.0 * mb), Verdict::Leak);
     }
 }

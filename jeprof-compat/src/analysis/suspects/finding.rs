@@ -174,6 +174,8 @@ pub enum Reason {
         /// Seconds since the last collection, or the whole run.
         seconds: f64,
     },
+    /// Compilers of a runtime hold it while a program warms up.
+    WarmsUp,
     /// It grows, but no collection has looked for most of the run.
     Unseen {
         /// For so many seconds.

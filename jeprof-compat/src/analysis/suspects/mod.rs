@@ -36,7 +36,6 @@ use std::collections::BTreeSet;
 
 use crate::analysis::series::Process;
 use crate::figures::Estimate;
-use crate::stacks::glue;
 use crate::stacks::naming::Frame;
 use crate::stacks::origin::Origin;
 use cohort::Window;
@@ -309,24 +308,19 @@ fn weigh_climbs(paths: &Paths<'_>, judged: &mut [Judged], containers: &[u64]) ->
     let ids: BTreeSet<u64> = containers.iter().copied().collect();
     for j in judged.iter_mut().filter(|j| j.evidence.samples > 0) {
         let points = history::points(paths, &j.group.members);
-        let climb = Climb::of(&points, run);
-        let is_of_runtime = glue::is_marker(&paths.frames[j.group.culprit]);
         let trail = verdict::Trail {
-            climb: climb.filter(|climb| climb.goes_on || !is_of_runtime),
+            climb: Climb::of(&points, run),
             is_flat: climb::is_flat(&points, run),
             freed: freed_beside(paths, &j.group.members, &ids),
         };
         verdict::weigh(&mut j.judgement, &j.evidence, &trail);
+        doubt::excuse(j, &paths.frames[j.group.culprit]);
     }
     let has_ages = judged.iter().any(|j| j.evidence.samples > 0);
-    // What has all but stopped climbs no more, and its word says so. What a compiler of a runtime needs for a
-    // while is no growth.
-    let is_open = |j: &&Judged| {
-        let is_of_runtime = glue::is_marker(&paths.frames[j.group.culprit]);
-        let climbs = j.judgement.climb.is_some() || !is_of_runtime;
-        climbs && j.judgement.verdict != Verdict::Bounded
-    };
-    let open = judged.iter().filter(is_open);
+    // What has all but stopped climbs no more, and its word says so.
+    let open = judged
+        .iter()
+        .filter(|j| j.judgement.verdict != Verdict::Bounded);
     let open: BTreeSet<usize> = open.flat_map(|j| j.group.members.iter().copied()).collect();
     let open: Vec<usize> = open.into_iter().collect();
     has_ages.then(|| Climb::of(&history::points(paths, &open), run))?

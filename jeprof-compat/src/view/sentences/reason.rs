@@ -116,6 +116,10 @@ fn of(reason: &Reason) -> String {
              last {}",
             words::duration(seconds)
         ),
+        Reason::WarmsUp => {
+            "the JVM compiles what runs often, and what its compilers hold ends with that"
+                .to_owned()
+        }
         Reason::Unseen { seconds } => format!(
             "it may be garbage: there was no collection in the last {}",
             words::duration(seconds)
