@@ -17,12 +17,20 @@ out=$(cd "$out" && pwd)
 program=$out/bin/malloscope
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-0}
 
-# A directory with the program under both names, and the licences.
+# A directory with the program under both names, its manuals and completions, and the licences.
 tree() {
     mkdir -p "$1/bin" "$1/share/doc/malloscope"
     install -m 755 "$program" "$1/bin/malloscope"
     ln -s malloscope "$1/bin/jeprof-compat"
     cp "$here"/../LICENSE-* "$here/../README.md" "$1/share/doc/malloscope/"
+    local manuals=$here/../jeprof-compat/manuals name
+    mkdir -p "$1"/share/{man/man1,bash-completion/completions,zsh/site-functions,fish/vendor_completions.d}
+    for name in "$manuals"/*.1; do gzip -9nc "$name" >"$1/share/man/man1/${name##*/}.gz"; done
+    for name in malloscope jeprof-compat; do
+        cp "$manuals/$name.bash" "$1/share/bash-completion/completions/$name"
+        cp "$manuals/$name.zsh" "$1/share/zsh/site-functions/_$name"
+        cp "$manuals/$name.fish" "$1/share/fish/vendor_completions.d/"
+    done
 }
 
 wheel() { python3 "$here/wheel.py" "$program" "$version" "$out"; }
