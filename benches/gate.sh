@@ -6,8 +6,9 @@
 #   benches/gate.sh --bless   measure, and record the result as the new baseline
 #
 # A figure is the difference of two runs with different numbers of pairs, so start-up and exit
-# cancel. Fails above a limit, or more than 2 % above the baseline. The sampled pair has two values
-# some 70 instructions apart, by where the loader put things: the baseline is the higher one.
+# cancel. Fails above a limit, or more than 2 % above the baseline. The sampled pair differs by where the
+# loader put things and by the machine: one library gave 3,484 and 3,495 on one, 3,515 and 3,520 on another.
+# Its limit allows for that.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -61,13 +62,14 @@ samples() {
 
 plain=$(pair plain 0 100)
 dormant=$(awk "BEGIN { print $(pair '' 0 100) - $plain }")
-sampling=$(awk "BEGIN { print $(pair prof:true,lg_prof_sample:19 0 100) - $plain }")
+# Enough pairs for the number of samples in them, which is left to chance, to count for little.
+sampling=$(awk "BEGIN { print $(pair prof:true,lg_prof_sample:19 0 100 100000 6100000) - $plain }")
 whole=$(sampled)
 
 cat >"$work/result" <<RESULT
 pair_dormant $dormant 7.5
 pair_512k $sampling 11.5
-sampled_depth_36 $whole 3500
+sampled_depth_36 $whole 3550
 RESULT
 
 if [ "${1:-}" = --bless ]; then
