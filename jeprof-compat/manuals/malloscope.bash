@@ -343,7 +343,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__env)
-            opts="-o -h --library --output --every --rate --help docker systemd k8s shell"
+            opts="-o -h --library --output --every --rate --only --help docker systemd k8s shell"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -366,6 +366,10 @@ _malloscope() {
                     return 0
                     ;;
                 --rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

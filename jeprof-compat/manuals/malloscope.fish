@@ -65,6 +65,7 @@ complete -c malloscope -n "__fish_malloscope_using_subcommand env" -l library -d
 complete -c malloscope -n "__fish_malloscope_using_subcommand env" -s o -l output -d 'Where the dumps go' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand env" -l every -d 'The time from one dump to the next, as in 30s or 5m; 0: only when the heap grows and at the end [default: 60s, for services 10m]' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand env" -l rate -d 'Bytes from one sample to the next on average, as in 512k; the power of two next to it is taken. auto: as dense as 1 % of the processor time allows, between 8k and 512k [default: auto]' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand env" -l only -d 'Profile only processes of these names, as in "java|worker": shells, probes and sidecars sleep' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand env" -s h -l help -d 'Print help'
 complete -c malloscope -n "__fish_malloscope_using_subcommand suspects" -l language -d 'Only frames of this language; stacks without one are left out' -r -f -a "java\t'Java, and what else a JVM runs'
 ruby\t'Ruby'

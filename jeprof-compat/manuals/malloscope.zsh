@@ -59,6 +59,7 @@ _arguments "${_arguments_options[@]}" : \
 '--output=[Where the dumps go]:DIR:_files' \
 '--every=[The time from one dump to the next, as in 30s or 5m; 0\: only when the heap grows and at the end \[default\: 60s, for services 10m\]]:TIME:_default' \
 '--rate=[Bytes from one sample to the next on average, as in 512k; the power of two next to it is taken. auto\: as dense as 1 % of the processor time allows, between 8k and 512k \[default\: auto\]]:BYTES:_default' \
+'--only=[Profile only processes of these names, as in "java|worker"\: shells, probes and sidecars sleep]:NAMES:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
 '::form -- What it is for:(docker systemd k8s shell)' \
