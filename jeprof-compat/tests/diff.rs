@@ -142,6 +142,7 @@ fn the_figures_are_those_of_jeprof_with_a_base() {
             .args([
                 "--text",
                 "--show_bytes",
+                "--full-names",
                 "--base=less.heap",
                 "leaky",
                 "leaky.heap",

@@ -124,8 +124,8 @@ impl Heap {
                 else {
                     panic!("{line}");
                 };
-                // Code of the JVM's own that nobody names.
-                assert!(kind == "java" || name == "[jit]", "{line}");
+                // Code of the JVM's own that nobody names, and where a deep stack is cut.
+                assert!(kind == "java" || kind == "cut" || name == "[jit]", "{line}");
                 let dot = if class.is_empty() { "" } else { "." };
                 let place = if file.is_empty() {
                     String::new()
