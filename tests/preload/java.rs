@@ -348,7 +348,8 @@ fn a_jvm_is_found_by_samples_alone() {
             .final_dump();
         let mut names = dump.managed.values();
         assert!(
-            names.all(|name| name.starts_with("[jit]") || name.starts_with("[truncated")),
+            // Code without a name, and where a stack is cut.
+            names.all(|name| name.starts_with('[')),
             "{jdk:?}: not asked for"
         );
     }
