@@ -15,6 +15,9 @@ use crate::stacks::naming::FrameKind;
 /// Sentences behind the headline.
 const MOST: usize = 4;
 
+/// How the sentence on the floor begins.
+const STEADY: &str = "A steady leak";
+
 /// Resident bytes without an explanation that are worth a doubt.
 const UNEXPLAINED: f64 = 32.0 * 1_048_576.0;
 
@@ -48,7 +51,9 @@ pub fn conclusion(case: &Case<'_>) -> Conclusion {
         .flatten();
     let (verdict, headline) = match besides {
         Some(besides) => {
-            sentences.insert(0, format!("{headline}."));
+            // What would have been seen of a steady leak is beside the point.
+            sentences.retain(|sentence| !sentence.starts_with(STEADY));
+            sentences.insert(0, format!("{headline} in malloc."));
             (Verdict::Growing, besides)
         }
         None => (verdict, headline),
@@ -265,7 +270,7 @@ fn calm(case: &Case<'_>) -> (Verdict, String, Vec<String>) {
         Some(floor) if !case.judged.is_empty() => {
             let headline = format!("No leak visible above {}", words::rate(floor, run));
             let mut sentences = vec![format!(
-                "A steady leak above that rate at one place would have been seen in these {} with \
+                "{STEADY} above that rate at one place would have been seen in these {} with \
                  95 % probability; in {} one of a tenth of it would be.",
                 words::duration(run),
                 words::duration(10.0 * run)
