@@ -69,6 +69,7 @@ pub unsafe fn start<const N: usize>(
     if config.prof_mmap {
         mapping::record();
     }
+    next::jemalloc::resolve();
     unveil::bind(hashes, extensions);
     trigger::start(config, pid);
     register_handlers(config);
@@ -88,12 +89,15 @@ pub unsafe fn start<const N: usize>(
     if config.prof_python && config.prof_python_objects != Switch::Off {
         python_objects::start();
     }
+    // A program of jemalloc may say which of its threads are sampled.
+    let is_steered = next::jemalloc::is_here();
+    recorder::silence::set_new_sampled(config.prof_thread_active_init);
     recorder::start(&Settings {
         lg_period: config.lg_prof_sample.lg_first(),
         most_frames: config.prof_bt_max,
         thread_names: config.prof_sys_thread_name,
-        active: config.prof_active && config.prof_thread_active_init,
-        controlled: config.prof_control,
+        active: config.prof_active && (config.prof_thread_active_init || is_steered),
+        steered: config.prof_control || is_steered,
         budget: (config.lg_prof_sample == Rate::Auto).then_some(config.prof_budget),
         hooks,
         pid,
@@ -153,7 +157,7 @@ unsafe fn configure(environment: *const *const c_char) -> Option<(&'static Confi
     config.anchor_prefix();
     let config: &'static Config = config;
     config::set_current(config);
-    if own.is_none() && config.prof && next::has_own_profiler() {
+    if own.is_none() && config.prof && next::jemalloc::has_profiler() {
         remark::note(&[
             "MALLOC_CONF configures the jemalloc of this program; MALLOSCOPE_CONF would configure us",
         ]);

@@ -70,7 +70,7 @@ pub fn parse(
     report: &mut dyn FnMut(Message<'_>),
 ) {
     if source == Source::MallocConf && config.is_default_prefix() {
-        config.prof_prefix = Text::new("jeprof");
+        config.prof_prefix = Text::new("jeprof\0");
     }
     if source == Source::MallocConf {
         config.lg_prof_sample = Rate::Fixed(19);

@@ -58,7 +58,7 @@ macro_rules! values {
 /// The default of a field, as a value.
 macro_rules! initial {
     (Path $default:literal) => {
-        Text::new($default)
+        Text::new(concat!($default, "\0"))
     };
     (Mode $default:literal) => {
         FileMode::OWNER

@@ -4,6 +4,7 @@
 //! nothing may follow them. Source: `CONF_HANDLE_*` and `malloc_strtoumax` of jemalloc 5.3.0.
 
 use core::alloc::Layout;
+use core::ffi::c_char;
 
 use crate::table::arena;
 
@@ -314,12 +315,12 @@ pub enum CommandLine {
 }
 
 /// Text of an option: a literal, or a copy in the arena, because the program may overwrite its
-/// environment.
+/// environment. A NUL is its last byte, so that C can read it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text(&'static [u8]);
 
 impl Text {
-    /// A literal, which must be shorter than the longest path.
+    /// A literal that ends with NUL and is not longer than the longest path.
     pub(crate) const fn new(text: &'static str) -> Self {
         Self(text.as_bytes())
     }
@@ -331,15 +332,15 @@ impl Text {
 
     /// Puts `directory` and a slash in front, if all of it fits.
     pub(crate) fn put_below(&mut self, directory: &[u8]) {
-        if directory.len() + 1 + self.0.len() < MOST
-            && let Some(text) = Self::joined(&[directory, b"/", self.0])
+        if directory.len() + 1 + self.0.len() <= MOST
+            && let Some(text) = Self::joined(&[directory, b"/", self.as_bytes()])
         {
             *self = text;
         }
     }
 
     fn joined(parts: &[&[u8]]) -> Option<Self> {
-        let length = parts.iter().map(|part| part.len()).sum();
+        let length = parts.iter().map(|part| part.len()).sum::<usize>() + 1;
         let place = arena::alloc(Layout::array::<u8>(length).ok()?)?;
         // SAFETY: a fresh zeroed piece of that length, which belongs to nothing else and is never
         // freed.
@@ -352,8 +353,13 @@ impl Text {
     }
 
     /// The text; it need not be UTF-8.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0
+    pub fn as_bytes(&self) -> &'static [u8] {
+        self.0.strip_suffix(b"\0").unwrap_or_default()
+    }
+
+    /// The text as C reads it.
+    pub fn as_ptr(&self) -> *const c_char {
+        self.0.as_ptr().cast()
     }
 }
 
@@ -411,7 +417,7 @@ mod tests {
 
     #[test]
     fn text_is_cut_like_a_path() {
-        assert_eq!(Text::new("abc").as_bytes(), b"abc");
+        assert_eq!(Text::new("abc\0").as_bytes(), b"abc");
         let long = Text::cut(&[b'x'; 5000]).expect("memory");
         assert_eq!(long.as_bytes(), [b'x'; MOST - 1]);
         assert_eq!(

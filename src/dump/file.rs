@@ -46,7 +46,7 @@ pub struct Manner {
 }
 
 /// Writes the bytes of a dump. It may be called twice.
-type Body<'a> = dyn FnMut(&mut Writer<'_>) -> Result<(), Errno> + 'a;
+pub type Body<'a> = dyn FnMut(&mut Writer<'_>) -> Result<(), Errno> + 'a;
 
 /// Writes a file by `body` and gives it `name`, or the next free number of `seq`. On failure `path`
 /// holds the name that could not be written.
@@ -161,11 +161,16 @@ fn settle(
 }
 
 /// Writes the whole body; returns how many bytes that were.
-fn fill(fd: i32, manner: Manner, buffer: &mut [u8], body: &mut Body<'_>) -> Result<u64, Errno> {
+pub fn pour(fd: i32, buffer: &mut [u8], body: &mut Body<'_>) -> Result<u64, Errno> {
     let mut writer = Writer::to_file(fd, buffer);
     body(&mut writer)?;
     writer.flush()?;
-    let bytes = writer.flushed();
+    Ok(writer.flushed())
+}
+
+/// As [`pour`], with the manner of a file that is ours.
+fn fill(fd: i32, manner: Manner, buffer: &mut [u8], body: &mut Body<'_>) -> Result<u64, Errno> {
+    let bytes = pour(fd, buffer, body)?;
     // open(2) made the file for the owner at most; a file system without modes leaves it like that.
     sys::fchmod(fd, manner.mode.0);
     if !manner.synced {

@@ -21,6 +21,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
 use super::name::{Name, Path};
 use crate::config::Config;
+use crate::platform::elf::gnu_hash;
 use crate::platform::{process, sys};
 
 /// Dumps that can be remembered. A greater `prof_keep` means all; `prof_keep_bytes` alone keeps no
@@ -40,6 +41,8 @@ struct Entry {
     namespace: AtomicU64,
     pid: AtomicU32,
     letter: AtomicU32,
+    /// A hash of its prefix: the program may have changed it meanwhile.
+    prefix: AtomicU32,
 }
 
 /// What a family has written, as a ring.
@@ -134,6 +137,7 @@ impl Entry {
         self.number.store(name.number.unwrap_or(u64::MAX), Relaxed);
         self.bytes.store(bytes, Relaxed);
         self.namespace.store(namespace, Relaxed);
+        self.prefix.store(gnu_hash(name.prefix), Relaxed);
         self.pid.store(name.pid, Relaxed);
         // Release: pairs with the acquire in `remove`.
         self.ticket.store(at + 1, Release);
@@ -152,14 +156,17 @@ impl Entry {
             ..like
         };
         let bytes = self.bytes.load(Relaxed);
+        let is_of_prefix = self.prefix.load(Relaxed) == gnu_hash(like.prefix);
         // Only the process that took the ticket out comes past here, and what it read belongs to
         // one dump.
         let taken = self.ticket.compare_exchange(ticket, 0, AcqRel, Relaxed);
         if ticket == 0 || taken.is_err() || !name.letter.is_ascii_lowercase() {
             return None;
         }
-        // The user may have moved the file away; that is no error.
-        name.remove(path).ok();
+        // The user may have moved the file away; that is no error. What has another prefix is forgotten.
+        if is_of_prefix {
+            name.remove(path).ok();
+        }
         Some(bytes)
     }
 

@@ -17,11 +17,14 @@ mod kind;
 mod late;
 mod managed;
 mod name;
+mod named;
 mod peer;
+pub mod prefix;
 mod rate;
 mod snapshot;
 mod writer;
 
+use core::ffi::CStr;
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64};
 
@@ -106,10 +109,24 @@ impl Reason {
     }
 }
 
+/// Where a dump goes.
+#[derive(Clone, Copy, Default)]
+pub struct Goal<'a> {
+    /// The beginning of its name, with the directory. Empty: nowhere.
+    pub prefix: &'a [u8],
+    /// Its whole name, which goes before the prefix.
+    pub file: Option<&'a CStr>,
+    /// Does the program itself ask for it? Then it gets a dump also where nothing was sampled, and it alone
+    /// is told what went wrong.
+    pub is_asked: bool,
+}
+
 /// What a dump is made from.
 pub struct Request<'a> {
     /// Why.
     pub reason: Reason,
+    /// Where to.
+    pub goal: Goal<'a>,
     /// The configuration in force.
     pub config: &'a Config,
     /// The stacks.
@@ -161,11 +178,12 @@ pub enum Outcome {
     Failed,
 }
 
-/// Writes a dump; `done` gets its path. A process without a single sample, or without a prefix,
-/// writes nothing.
+/// Writes a dump; `done` gets its path. A process without a single sample writes nothing, unless the
+/// program asks for it. Nor does one without a prefix, unless it has a name.
 pub fn write(request: &Request<'_>, done: &mut dyn FnMut(&[u8])) -> Outcome {
+    let goal = &request.goal;
     let is_empty = request.stacks.is_empty() && request.kinds.iter().flatten().all(Kind::is_empty);
-    if request.config.prof_prefix.as_bytes().is_empty() || is_empty {
+    if goal.prefix.is_empty() && goal.file.is_none() || is_empty && !goal.is_asked {
         return Outcome::Nothing;
     }
     let (Some(mut scratch), Some(snapshot)) = (Scratch::map(SCRATCH), snapshot(request)) else {
@@ -185,21 +203,24 @@ pub fn write(request: &Request<'_>, done: &mut dyn FnMut(&[u8])) -> Outcome {
     let (line, buffer) = rest.split_at_mut_checked(LINE).unwrap_or_default();
     let mut path = Path::new(path);
     let mut temporary = Path::new(temporary);
-    let name = next_name(request);
     let manner = file::Manner {
         mode: request.config.prof_mode,
         // The kernel keeps written data when only the process ends. Short of memory, the machine
         // may end next.
         synced: request.reason == Reason::MemoryLimit,
     };
-    let written = file::write(
-        name,
-        manner,
-        &mut path,
-        &mut temporary,
-        buffer,
-        &mut |file| body::write(request, &mut snapshot, line, file),
-    );
+    let body: &mut file::Body<'_> = &mut |file| body::write(request, &mut snapshot, line, file);
+    if let Some(named) = goal.file {
+        return match named::write(named, manner, buffer, body) {
+            Ok(()) => Outcome::Whole,
+            Err(errno) => {
+                fail(request, named.to_bytes(), errno);
+                Outcome::Failed
+            }
+        };
+    }
+    let name = next_name(request);
+    let written = file::write(name, manner, &mut path, &mut temporary, buffer, body);
     match written {
         Ok(Written { seq, bytes }) => {
             SEQ.fetch_max(seq + 1, Relaxed);
@@ -253,7 +274,7 @@ fn next_name<'a>(request: &Request<'a>) -> Name<'a> {
         .filter(|_| request.reason != Reason::Final)
         .map(|number| number.fetch_add(1, Relaxed));
     Name {
-        prefix: request.config.prof_prefix.as_bytes(),
+        prefix: request.goal.prefix,
         pid: crate::platform::sys::getpid().unsigned_abs(),
         pid_namespace: request.config.prof_pid_namespace,
         seq: SEQ.fetch_add(1, Relaxed),
@@ -265,7 +286,7 @@ fn next_name<'a>(request: &Request<'a>) -> Name<'a> {
 fn fail(request: &Request<'_>, path: &[u8], errno: Errno) {
     diag::count(Counter::DumpFailed);
     // A program that goes into a sandbox has usually given up its rights, and its root, before.
-    if request.reason == Reason::Sandbox {
+    if request.reason == Reason::Sandbox || request.goal.is_asked {
         return;
     }
     let reason = errno::describe(errno).as_bytes();
@@ -276,7 +297,7 @@ fn fail(request: &Request<'_>, path: &[u8], errno: Errno) {
         if is_misplaced && !lineage::is_child() {
             diag::message_bytes(&[b"cannot write heap profile \"", path, b"\": ", reason]);
         } else {
-            let prefix = request.config.prof_prefix.as_bytes();
+            let prefix = request.goal.prefix;
             remark::note_bytes(&[b"cannot write heap profile: ", reason, b": ", prefix]);
         }
     }

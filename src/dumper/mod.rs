@@ -6,6 +6,7 @@
 //!
 //! `own_thread` says what kind of thread ours is, and why.
 
+pub mod asked;
 mod due_signal;
 pub mod final_signal;
 pub mod own_thread;
@@ -18,7 +19,7 @@ use core::sync::atomic::{AtomicU8, AtomicU32};
 use crate::config::{self, Config};
 use crate::diag::{self, Counter};
 pub use crate::dump::Outcome;
-use crate::dump::{self, Peer, Reason};
+use crate::dump::{self, Goal, Peer, Reason};
 use crate::recorder::rate;
 use crate::runtime::jvm;
 use crate::{
@@ -75,6 +76,7 @@ pub fn is_ours() -> bool {
             // Another thread is resetting the state now.
             return false;
         }
+        asked::abandon();
         WRITER.word.store(FREE, Relaxed);
         PID.store(pid, Release);
     }
@@ -198,7 +200,7 @@ pub fn write_here(reason: Reason, done: &mut dyn FnMut(&[u8])) -> Outcome {
         return Outcome::Busy;
     }
     refresh(reason);
-    let written = with_request(reason, |request| dump::write(request, done));
+    let written = with_request(reason, prefixed, |request| dump::write(request, done));
     finish();
     written.unwrap_or(Outcome::Nothing)
 }
@@ -207,7 +209,8 @@ pub fn write_here(reason: Reason, done: &mut dyn FnMut(&[u8])) -> Outcome {
 /// mark, so its reader notices.
 pub fn send(peer: &Peer) -> bool {
     refresh(Reason::Demand);
-    with_request(Reason::Demand, |request| dump::send(request, peer)).unwrap_or(false)
+    let nowhere = |_| Goal::default();
+    with_request(Reason::Demand, nowhere, |request| dump::send(request, peer)).unwrap_or(false)
 }
 
 /// Asks the JVM which objects live, unless the dump is urgent. Runs on a thread of ours, which may
@@ -219,12 +222,33 @@ fn refresh(reason: Reason) {
     }
 }
 
+/// Writes the dump for which the caller holds [`WRITER`].
 fn write(reason: Reason) {
-    with_request(reason, |request| dump::write(request, &mut |_| ()));
+    let wish = asked::take();
+    let goal = |config| match wish {
+        Some(wish) => wish.goal(asked::prefix(config)),
+        None => prefixed(config),
+    };
+    let written = with_request(reason, goal, |request| dump::write(request, &mut |_| ()));
+    if let Some(wish) = wish {
+        wish.settle(written.unwrap_or(Outcome::Nothing));
+    }
+}
+
+/// A dump that a trigger makes. The caller holds [`WRITER`].
+fn prefixed(config: &'static Config) -> Goal<'static> {
+    Goal {
+        prefix: asked::prefix(config),
+        ..Goal::default()
+    }
 }
 
 /// Runs `work` with everything from which a dump is made.
-fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -> Option<T> {
+fn with_request<'a, T>(
+    reason: Reason,
+    goal: impl FnOnce(&'static Config) -> Goal<'a>,
+    work: impl FnOnce(&dump::Request<'_>) -> T,
+) -> Option<T> {
     let config = config::current()?;
     let mappings = config.prof_mmap.then(|| dump::Kind {
         name: "mmap",
@@ -273,6 +297,7 @@ fn with_request<T>(reason: Reason, work: impl FnOnce(&dump::Request<'_>) -> T) -
     let rate = rate();
     Some(work(&dump::Request {
         reason,
+        goal: goal(config),
         config,
         stacks: &recorder::STACKS,
         live: &recorder::LIVE,

@@ -80,6 +80,9 @@ macro_rules! export_hooks {
             sallocx "sallodW" => hook malloc_usable_size;
             dallocx "dallodW" => jemalloc dallocx;
             sdallocx "sdallodW" => jemalloc sdallocx;
+            mallctl "mallcuK" => mallctl mallctl;
+            mallctlnametomib "mallctlnametomjA" => mallctl mallctlnametomib;
+            mallctlbymib "mallctlbymjA" => mallctl mallctlbymib;
             tc_malloc "tc_mallpB" => hook malloc;
             tc_malloc_skip_new_handler "tc_malloc_skip_new_handlfQ" => tcmalloc entries::tc_malloc_skip_new_handler;
             tc_calloc "tc_callpB" => hook calloc;

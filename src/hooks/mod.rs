@@ -11,6 +11,7 @@ pub mod entry;
 mod export;
 pub mod forward;
 pub mod jemalloc;
+pub mod mallctl;
 pub mod malloc;
 pub mod mapping;
 pub mod mimalloc;

@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 mod calls;
+pub mod jemalloc;
 mod names;
 
 use core::ffi::c_void;
@@ -257,23 +258,6 @@ pub fn is_counted(entry: &Entry) -> bool {
 /// Does the program use another definition of `malloc`, which comes before ours?
 pub fn is_shadowed() -> bool {
     SHADOWED.load(Relaxed)
-}
-
-/// Is the next allocator a jemalloc with its own profiler?
-pub fn has_own_profiler() -> bool {
-    let mut profiles = false;
-    let mut length = size_of::<bool>();
-    // SAFETY: mallctl(3) writes at most `length` bytes, the size of the bool that `config.prof` is.
-    let answer = unsafe {
-        allocator().mallctl(
-            c"config.prof".as_ptr(),
-            (&raw mut profiles).cast(),
-            &raw mut length,
-            core::ptr::null_mut(),
-            0,
-        )
-    };
-    answer == Some(0) && profiles
 }
 
 /// The functions of the next allocator, which are resolved now if necessary.

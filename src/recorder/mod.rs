@@ -16,6 +16,7 @@
 //! time.
 #![allow(unsafe_code)]
 
+pub mod calling_thread;
 mod drawn;
 mod fork;
 mod free;
@@ -51,7 +52,7 @@ pub use free::{Refused, attach, detach, forget, free_later, has_pending, next_pe
 pub use free::{set_watch, watch_frees};
 pub use hook::{Hook, HookAddresses, hooks};
 pub use sampling::{Sampling, enter_event, enter_resize};
-pub use thread::{Thread, has_thread, reseed};
+pub use thread::{Thread, has_thread, reseed, silence};
 pub use thread_name::name_of;
 
 /// The stacks seen. Lives as long as the process.
@@ -117,7 +118,7 @@ pub struct Settings {
     /// Sample from the start?
     pub active: bool,
     /// May it be switched on and off?
-    pub controlled: bool,
+    pub steered: bool,
     /// Processor time that sampling may take, in per mille, and the period follows; `None`: it is fixed.
     pub budget: Option<u32>,
     /// This process.
@@ -129,7 +130,7 @@ pub struct Settings {
 /// Stores the settings, then switches sampling on. Runs once, before the program's first thread.
 pub fn start(settings: &Settings) {
     LG_PERIOD.store(settings.lg_period, Relaxed);
-    if settings.controlled {
+    if settings.steered {
         DORMANT.store(LIGHT_SLEEP, Relaxed);
     }
     MOST_FRAMES.store(settings.most_frames, Relaxed);

@@ -66,6 +66,9 @@ fn draw(tls: &'static Tls, guard: Guard, size: usize, before: u64) -> Option<(Ob
     let lg_period = lg_period();
     let period = u64::from(lg_period) + 1;
     let is_drawn = before != 0 && tls.objects_period.load(Relaxed) == period;
+    if !thread.is_sampled() {
+        return None;
+    }
     let gap = thread.other_gap(lg_period);
     let size = size as u64;
     if !is_drawn && size < gap {

@@ -21,7 +21,7 @@ static INTERVAL: AtomicU64 = AtomicU64::new(0);
 /// Bytes allocated since the last interval dump. Every sampling thread adds to it.
 static ALLOCATED: AtomicU64 = AtomicU64::new(0);
 
-/// Dump on a new maximum? Written by [`start`].
+/// Dump on a new maximum? Written by [`start`], and by the program.
 static HIGH_WATER: AtomicBool = AtomicBool::new(false);
 
 /// The maximum that was last dumped, in bytes. The thread that raises it makes the dump.
@@ -38,6 +38,16 @@ static FORGOTTEN: AtomicU32 = AtomicU32::new(0);
 pub fn start(config: &Config) {
     INTERVAL.store(config.interval_bytes().unwrap_or(0), Relaxed);
     HIGH_WATER.store(config.prof_gdump, Relaxed);
+}
+
+/// Are new maxima dumped?
+pub fn dumps_peaks() -> bool {
+    HIGH_WATER.load(Relaxed)
+}
+
+/// Shall they be? Returns what was so before.
+pub fn dump_peaks(wanted: bool) -> bool {
+    HIGH_WATER.swap(wanted, Relaxed)
 }
 
 /// A sample was recorded, `bytes` after the thread's last one.

@@ -5,7 +5,7 @@
 //! configuration asks for it.
 
 pub mod exit;
-mod growth;
+pub mod growth;
 pub mod sandbox;
 mod user_signal;
 

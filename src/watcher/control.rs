@@ -130,6 +130,9 @@ fn obey(line: &[u8], peer: &Peer, answer: &mut Answer) {
             }
         }
         b"start" | b"stop" => {
+            if line == b"start" {
+                recorder::silence::end();
+            }
             recorder::switch(line == b"start");
             java_heap::follow();
             answer.push(b"ok\n");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use malloscope::config::{self, Config};
-use malloscope::dump::{self, Reason, Request};
+use malloscope::dump::{self, Goal, Reason, Request};
 use malloscope::sampler::weight;
 use malloscope::table::live_table::{Drawn, LiveTable, Sample};
 use malloscope::table::stack_table::{StackId, StackTable};
@@ -96,6 +96,10 @@ impl Case {
         dump::write(
             &Request {
                 reason,
+                goal: Goal {
+                    prefix: config.prof_prefix.as_bytes(),
+                    ..Goal::default()
+                },
                 config: &config,
                 stacks: &self.stacks,
                 live: &self.live,

@@ -65,6 +65,7 @@ const HOOKS: &[&str] = &[
 
 /// What only some allocators have: exported under a veil, another name of the same length and hash.
 const EXTENDED: &str = "\
+    mallctl mallctlnametomib mallctlbymib \
     mallocx rallocx xallocx sallocx dallocx sdallocx tc_malloc tc_malloc_skip_new_handler \
     tc_calloc tc_realloc tc_free tc_free_sized tc_cfree tc_memalign tc_posix_memalign tc_valloc \
     tc_pvalloc tc_malloc_size tc_new tc_new_nothrow tc_new_aligned tc_new_aligned_nothrow \

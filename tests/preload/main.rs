@@ -35,6 +35,7 @@ mod jumps;
 mod limits;
 mod load;
 mod loader;
+mod mallctl;
 mod mappings;
 mod node;
 mod operators;

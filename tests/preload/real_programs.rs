@@ -261,6 +261,46 @@ fn redis() {
     assert!(!run.dumps().is_empty());
 }
 
+/// What redis asks of jemalloc by mallctl: its statistics, a purge, a thread in the background, and whether it
+/// may be defragmented.
+#[test]
+fn redis_steers_jemalloc_as_without_us() {
+    let answers = |profiled: bool| {
+        let port = free_port();
+        let preload = Preload::command([program("redis-server")]);
+        let preload = match profiled {
+            true => preload.conf(CONF),
+            false => preload.libraries(&[]),
+        };
+        let server = preload.arg("--port").arg(port.to_string()).start();
+        let mut commands = redis_commands();
+        commands.truncate(commands.len() - b"FLUSHALL\r\nQUIT\r\n".len());
+        let asked = "MEMORY PURGE\r\nCONFIG SET activedefrag yes\r\nCONFIG SET jemalloc-bg-thread no\r\n\
+            CONFIG SET jemalloc-bg-thread yes\r\nMEMORY USAGE zset\r\nMEMORY DOCTOR\r\nMEMORY STATS\r\n\
+            MEMORY MALLOC-STATS\r\nQUIT\r\n";
+        commands.extend(asked.as_bytes());
+        let answer = ask(port, &commands);
+        let run = server.stop();
+        (String::from_utf8_lossy(&answer).into_owned(), run)
+    };
+    let (plain, _) = answers(false);
+    let (profiled, run) = answers(true);
+    // Figures differ from run to run; the words do not.
+    let words = |text: &str| {
+        let is_word = |line: &&str| !line.contains(|c: char| c.is_ascii_digit());
+        text.lines().filter(is_word).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(words(&plain), words(&profiled), "{}", run.stderr);
+    for line in [
+        "allocator-fragmentation.ratio",
+        "opt.background_thread: ",
+        "Allocated: ",
+    ] {
+        assert!(profiled.contains(line), "{line}: {profiled}");
+    }
+    assert!(!run.dumps().is_empty());
+}
+
 const NGINX: &str = "
     worker_processes 2; daemon off; pid nginx.pid; error_log stderr;
     events { worker_connections 64; }

@@ -10,6 +10,7 @@
 mod cut;
 mod pending;
 mod registry;
+pub mod silence;
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -55,6 +56,9 @@ pub struct Thread {
     seeding: u32,
     /// Was the countdown last armed with a gap drawn from `sampler`?
     armed: bool,
+    /// Did the thread begin as one that is sampled, and what has it chosen since?
+    began_sampled: bool,
+    chosen: Option<bool>,
     uid: u32,
     has_uid: bool,
     has_pending: AtomicBool,
@@ -87,6 +91,8 @@ impl Thread {
             sampler: Sampler::new(0, 0),
             seeding: 0,
             armed: false,
+            began_sampled: true,
+            chosen: None,
             uid: 0,
             has_uid: false,
             has_pending: AtomicBool::new(false),
@@ -102,6 +108,8 @@ impl Thread {
         self.refresh_tid(sys::gettid());
         self.has_uid = false;
         self.armed = false;
+        self.began_sampled = silence::is_new_sampled();
+        self.chosen = None;
         self.unwinder = ThreadUnwinder::new();
     }
 
@@ -121,6 +129,10 @@ impl Thread {
     pub fn draw(&mut self, size: u64, lg_period: u8) -> (bool, u64) {
         let due = core::mem::replace(&mut self.armed, true) && self.is_current(lg_period);
         if !due {
+            if !self.is_sampled() {
+                self.armed = false;
+                return (false, self.silence());
+            }
             self.renew(lg_period);
             let gap = self.sampler.next_gap();
             if size < gap {
@@ -157,7 +169,7 @@ impl Thread {
 
     /// Is something of `size` bytes that no countdown counts a sample? In exact mode everything is.
     pub fn is_due(&mut self, size: u64, lg_period: u8) -> bool {
-        size >= self.current_sampler(lg_period).next_gap()
+        self.is_sampled() && size >= self.current_sampler(lg_period).next_gap()
     }
 
     /// A gap of another countdown than malloc's.
@@ -179,6 +191,11 @@ impl Thread {
             self.armed = false;
         }
         &mut self.sampler
+    }
+
+    /// This thread's number, if it has one.
+    pub fn known_uid(&self) -> Option<u32> {
+        self.has_uid.then_some(self.uid)
     }
 
     /// This thread's number, given at its first sample.
