@@ -88,15 +88,15 @@ jar() {
 
 # An image that holds nothing but the static program: `unpack DIR` is what an init container does.
 oci() {
-    local layout=$out/malloscope-$version-oci image
+    local layout=$work/layout image
     image=$layout:$version
-    rm -rf "$layout"
     umoci init --layout "$layout"
     umoci new --image "$image"
     umoci unpack --rootless --image "$image" "$work/oci"
-    install -m 755 "$out/bin/malloscope-static" "$work/oci/rootfs/malloscope"
+    # Not /malloscope: there a pod mounts the volume of the library.
+    install -D -m 755 "$out/bin/malloscope-static" "$work/oci/rootfs/bin/malloscope"
     umoci repack --image "$image" "$work/oci"
-    umoci config --image "$image" --config.entrypoint /malloscope --config.cmd --help
+    umoci config --image "$image" --config.entrypoint /bin/malloscope --config.cmd --help
     umoci gc --layout "$layout"
     tar -C "$layout" --sort=name --mtime=@0 --owner=0 --group=0 -cf "$out/malloscope-$version-oci.tar" .
 }

@@ -4,7 +4,8 @@
 #
 #   packaging/test.sh [wheel] [npm] [gem] [deb] [tarball] [jar] [oci]      all
 #
-# Needs of each: python3 with venv, and PyPI for uvx; npm and node; gem and ruby; mmdebstrap, as root; cc; java; umoci, as root.
+# Needs of each: python3 with venv, and PyPI for uvx; npm and node; gem and ruby; mmdebstrap, as root; cc; java; for the
+# last what containers.sh says.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${CARGO_TARGET_DIR:-$here/../target}/packages
@@ -118,16 +119,8 @@ JAVA
     exits_with_7 java -jar "$out/malloscope-$version.jar"
 }
 
-# The image's only layer as the root of a process, in which there is nothing else, as in a pod.
-oci() {
-    clean oci umoci unpack --rootless --image "$out/malloscope-$version-oci:$version" bundle
-    mkdir bundle/rootfs/volume
-    clean oci chroot bundle/rootfs /malloscope unpack /volume
-    MALLOSCOPE_CONF=prof:true,prof_final:true,lg_prof_sample:10,prof_prefix:$work/oci/m \
-        LD_PRELOAD=$work/oci/bundle/rootfs/volume/libmalloscope.so sort /etc/services >/dev/null
-    [ -n "$(ls "$work"/oci/m.*.heap)" ] || fail "oci: no dump"
-    clean oci chroot bundle/rootfs /malloscope --version
-}
+# The image, in what plays a pod; and a Dockerfile.
+oci() { "$here/containers.sh"; }
 
 for what in "${@:-wheel npm gem deb tarball jar oci}"; do
     for one in $what; do

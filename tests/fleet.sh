@@ -117,12 +117,13 @@ env_forms() {
     said=$(systemd-analyze verify --man=no "$work/units/shop.service" 2>&1 | grep -E 'shop|malloscope' || true)
     [ -z "$said" ] || fail "systemd-analyze: $said"
     echo "systemd: verified"
-    "$malloscope" env k8s --only java -- java -jar app.jar >"$work/patch.yaml"
+    "$malloscope" env k8s --only java -- java -jar app.jar |
+        sed 's/DEPLOYMENT/shop/; s/CONTAINER/app/' >"$work/patch.yaml"
     installed 'kubernetes-validate'
     "$work/venv/bin/python" - "$work/patch.yaml" <<'PYTHON'
-import sys, yaml, kubernetes_validate
+import os, shutil, subprocess, sys, yaml, kubernetes_validate
 
-base = yaml.safe_load("""
+text = """
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: shop}
@@ -130,8 +131,9 @@ spec:
   selector: {matchLabels: {app: shop}}
   template:
     metadata: {labels: {app: shop}}
-    spec: {containers: [{name: NAME, image: "shop:1"}]}
-""")
+    spec: {containers: [{name: app, image: "shop:1"}]}
+"""
+base = yaml.safe_load(text)
 
 def merged(old, new):
     """A strategic merge, as kubectl makes it: lists of named things by their names."""
@@ -149,6 +151,16 @@ deployment = merged(base, yaml.safe_load(open(sys.argv[1])))
 kubernetes_validate.validate(deployment, "1.28", strict=True)
 container = deployment["spec"]["template"]["spec"]["containers"][0]
 assert container["image"] == "shop:1" and container["env"][0]["name"] == "MALLOSCOPE_POD", container
+assert deployment["metadata"]["name"] == "shop" and len(deployment["spec"]["template"]["spec"]["containers"]) == 1
+if shutil.which("kubectl"):
+    # Both ways that the comment names, as kubectl goes them without a cluster.
+    folder = os.path.dirname(sys.argv[1])
+    write = lambda name, text: open(f"{folder}/{name}", "w").write(text)
+    write("base.yaml", text)
+    write("kustomization.yaml", "resources: [base.yaml]\npatches: [{path: patch.yaml, target: {kind: Deployment, name: shop}}]\n")
+    for way in (["patch", "--local", "-f", "base.yaml", "--patch-file", "patch.yaml", "-o", "yaml"], ["kustomize", "."]):
+        made = subprocess.run(["kubectl", *way], cwd=folder, check=True, capture_output=True, timeout=60, text=True).stdout
+        assert yaml.safe_load(made) == deployment, made
 print("kubernetes: the patched deployment is valid")
 PYTHON
 }

@@ -2,7 +2,7 @@
 //!
 //! A room uses only rooms above it (a test holds the sources against this):
 //! ```text
-//! profile                 what a dump says, and its readers
+//! profile web             what a dump says, and its readers; how servers are asked
 //! figures symbolize       how a figure is said; names of addresses
 //! stacks                  raw stacks become named ones
 //! analysis                graph, series, suspects, diff: in figures
@@ -12,8 +12,8 @@
 //! ```
 //! A dump goes down: `profile::read` makes a profile of the file, `symbolize` finds names, `stacks` leaves
 //! the allocator's frames out and makes one frame of what has one name, `analysis` judges, `view`
-//! writes. Only `profile::read`, `profile::identity`, `symbolize`, `analysis::series` and `command` look
-//! outside: all else is pure, and a test holds that too.
+//! writes. Only `profile::read`, `profile::identity`, `web`, `symbolize`, `analysis::series` and `command`
+//! look outside: all else is pure, and a test holds that too.
 
 pub mod analysis;
 pub mod command;
@@ -23,3 +23,4 @@ pub mod report;
 pub mod stacks;
 pub mod symbolize;
 pub mod view;
+pub(crate) mod web;

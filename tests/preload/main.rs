@@ -6,6 +6,7 @@
 
 mod allocators;
 mod api;
+mod carried;
 mod children;
 mod closed;
 mod company;

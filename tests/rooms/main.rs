@@ -16,9 +16,10 @@ use source::{Module, Sources};
 const HOUSES: [&str; 2] = ["", "jeprof-compat"];
 
 /// The parts of the companion that look outside the process: at files, the kernel, other programs.
-const OUTSIDE: [&str; 5] = [
+const OUTSIDE: [&str; 6] = [
     "profile/read",
     "profile/identity",
+    "web",
     "symbolize",
     "analysis/series",
     "command",

@@ -30,6 +30,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Labels {
+    /// Whether the command line has any of it.
+    pub(crate) fn is_given(&self) -> bool {
+        self.service.is_some() || !self.labels.is_empty()
+    }
+
     /// The name of the service, where one was given.
     pub(crate) fn service(&self) -> Option<String> {
         let inherited = || std::env::var("OTEL_SERVICE_NAME").ok();

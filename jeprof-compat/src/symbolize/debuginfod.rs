@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::web;
+
 /// The most bytes of an answer.
 const MOST: u64 = 4 << 30;
 
@@ -64,11 +66,11 @@ impl Debuginfod {
 
     fn fetch(&self, url: &str, path: &str, file: &Path) -> Option<()> {
         let url = format!("{}/{path}", url.trim_end_matches('/'));
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .timeout_connect(Some(self.patience))
-            .timeout_recv_response(Some(self.patience))
-            .build()
-            .into();
+        let patience = Some(self.patience);
+        let agent = web::agent(|wishes| {
+            let wishes = wishes.timeout_connect(patience);
+            wishes.timeout_recv_response(patience)
+        });
         let answer = agent.get(&url).call().ok()?;
         let mut body = answer.into_body().into_reader().take(MOST);
         fs::create_dir_all(file.parent()?).ok()?;

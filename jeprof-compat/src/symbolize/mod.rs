@@ -153,8 +153,10 @@ fn ask(request: &Request, offsets: &[u64], locator: &Locator) -> Answer {
     let found = match locator.locate(Path::new(&module.path), module, &request.pids) {
         Ok(found) => found,
         Err(warning) => {
+            // Its frames are left out of every stack, and where programs run in containers it is seldom here.
+            let is_missed = !module.file_name().starts_with("libmalloscope");
             return Answer {
-                warning: Some(warning),
+                warning: is_missed.then_some(warning),
                 ..Answer::default()
             };
         }
@@ -287,5 +289,13 @@ mod tests {
         std::fs::remove_file(&copy).unwrap();
         assert_eq!(name(&build_id), with);
         assert_eq!(name(&None), (Vec::new(), 1));
+    }
+
+    #[test]
+    fn a_program_that_is_missing_is_said_and_our_library_is_not() {
+        let said =
+            |path: &str| symbolize(&mut [profile(Path::new(path), None)], &Locator::default());
+        assert_eq!(said("/malloscope/libmalloscope.so"), Vec::<String>::new());
+        assert_eq!(said("/app/server").len(), 1);
     }
 }

@@ -15,6 +15,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use prost::Message;
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde::Deserialize;
 
 #[derive(Clone, PartialEq, Message)]
@@ -162,8 +165,31 @@ pub struct Server {
 impl Server {
     /// It answers the first requests with these statuses, whatever they are.
     pub fn start(first: &[u16]) -> Server {
+        Server::listen("http", first, |stream, seen, first| {
+            serve(stream, seen, first);
+        })
+    }
+
+    /// The same over https, as the host `localhost`, under an authority of its own: its certificate, in PEM.
+    pub fn start_tls() -> (Server, String) {
+        let authority = Authority::new();
+        let (tls, pem) = (Arc::new(authority.server()), authority.pem());
+        let server = Server::listen("https", &[], move |stream, seen, first| {
+            let session = ServerConnection::new(tls.clone()).expect("a session");
+            serve(StreamOwned::new(session, stream), seen, first);
+        });
+        let url = server.url.replace("127.0.0.1", "localhost");
+        (Server { url, ..server }, pem)
+    }
+
+    fn listen(
+        scheme: &str,
+        first: &[u16],
+        serve: impl Fn(TcpStream, &Mutex<Seen>, &[u16]) + Send + 'static,
+    ) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("its address"));
+        let address = listener.local_addr().expect("its address");
+        let url = format!("{scheme}://{address}");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (shared, first) = (seen.clone(), first.to_vec());
         // It ends with the test's process.
@@ -176,11 +202,49 @@ impl Server {
     }
 }
 
-fn serve(mut stream: TcpStream, seen: &Mutex<Seen>, first: &[u16]) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
+/// Who vouches for a server.
+struct Authority {
+    certificate: Certificate,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Authority {
+        let key = KeyPair::generate().expect("a key");
+        let mut wishes = CertificateParams::default();
+        wishes.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Authority {
+            certificate: wishes.self_signed(&key).expect("a certificate"),
+            issuer: Issuer::new(wishes, key),
+        }
+    }
+
+    fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// What a server for `localhost` needs.
+    fn server(&self) -> ServerConfig {
+        let key = KeyPair::generate().expect("a key");
+        let wishes = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let own = wishes.signed_by(&key, &self.issuer).expect("a certificate");
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![own.der().clone()], key)
+            .expect("a server")
+    }
+}
+
+fn serve(stream: impl Read + Write, seen: &Mutex<Seen>, first: &[u16]) {
+    let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
+        // Whoever does not believe us goes away.
         if reader.read_line(&mut line).unwrap_or(0) == 0 {
             return;
         }
@@ -223,9 +287,11 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Seen>, first: &[u16]) {
     seen.answers.push(status);
     let length = text.len();
     let answer = format!(
-        "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}"
+        "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nretry-after: 1\r\nconnection: close\r\n\r\n{text}"
     );
+    let mut stream = reader.into_inner();
     let _ = stream.write_all(answer.as_bytes());
+    let _ = stream.flush();
 }
 
 type Result<T> = std::result::Result<T, String>;

@@ -97,12 +97,13 @@ pub(super) fn kubernetes(start: &Start) -> String {
         &format!("prof_keep_bytes:{KEPT},prof_prefix:{directory}/$(MALLOSCOPE_POD)"),
     );
     format!(
-        "# kubectl patch deployment NAME --patch-file THIS, or in a kustomization.yaml:\n\
-         #   patches: [{{path: THIS, target: {{kind: Deployment, name: NAME}}}}]\n\
-         # The second NAME is the container's. Where it sets LD_PRELOAD already, that goes behind ours, with a colon.\n\
+        "# Write the names of the deployment and of its container for DEPLOYMENT and CONTAINER.\n\
+         # kubectl patch deployment DEPLOYMENT --patch-file THIS, or in a kustomization.yaml:\n\
+         #   patches: [{{path: THIS, target: {{kind: Deployment, name: DEPLOYMENT}}}}]\n\
+         # Where the container sets LD_PRELOAD already, that goes behind ours, with a colon.\n\
          apiVersion: apps/v1\n\
          kind: Deployment\n\
-         metadata:\n  name: NAME\n\
+         metadata:\n  name: DEPLOYMENT\n\
          spec:\n  template:\n    spec:\n      \
          initContainers:\n      \
          - name: malloscope\n        \
@@ -110,7 +111,7 @@ pub(super) fn kubernetes(start: &Start) -> String {
          args: [\"unpack\", \"/malloscope\"]\n        \
          volumeMounts:\n        \
          - name: malloscope-library\n          mountPath: /malloscope\n      \
-         containers:\n      - name: NAME\n{command}        \
+         containers:\n      - name: CONTAINER\n{command}        \
          env:\n        \
          - name: MALLOSCOPE_POD\n          valueFrom:\n            fieldRef:\n              fieldPath: metadata.name\n        \
          - name: LD_PRELOAD\n          value: /malloscope/libmalloscope.so\n        \

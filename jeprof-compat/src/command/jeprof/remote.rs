@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use crate::command::console::say;
 use crate::profile::model::Profile;
 use crate::profile::read;
+use crate::web;
 
 /// The services that a path may end with.
 const SERVICES: [&str; 8] = [
@@ -169,11 +170,7 @@ impl Host {
 }
 
 fn agent(seconds: u64) -> ureq::Agent {
-    let config = ureq::Agent::config_builder();
-    config
-        .timeout_global(Some(Duration::from_secs(seconds)))
-        .build()
-        .into()
+    web::agent(|wishes| wishes.timeout_global(Some(Duration::from_secs(seconds))))
 }
 
 fn get(url: &str, seconds: u64) -> Result<Vec<u8>> {

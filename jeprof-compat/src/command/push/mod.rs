@@ -1,11 +1,9 @@
 //! `malloscope push`: what programs hold, sent to an engine that keeps profiles of a fleet.
 //!
-//! Only what is live is sent: engines add what profiles have in common up, and what was ever allocated would be
-//! added again at each push. Threads are left out, because an engine makes a series of each label.
-//!
-//! `api` is the form of a request, `send` how it gets there.
+//! `live` is what is sent of a dump, `api` the form of a request, `send` how it gets there.
 
 mod api;
+mod live;
 mod send;
 
 use std::collections::BTreeSet;
@@ -17,16 +15,15 @@ use anyhow::{Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::analysis::series::{Process, Series};
+use crate::analysis::series::Process;
 use crate::command::console::MALLOSCOPE;
 use crate::command::labels::Labels;
 use crate::command::metrics;
 use crate::figures::{quantity, words};
-use crate::profile::model::{MALLOC, Profile, Values};
-use crate::stacks::filter::Filter;
+use crate::profile::model::{MALLOC, Profile};
 use crate::symbolize::Locator;
-use crate::view::format::pprof;
-use api::{Api, Pushed};
+pub(crate) use api::Api;
+use api::Pushed;
 
 /// Servers refuse what is older.
 const OLDEST: f64 = 3600.0;
@@ -39,11 +36,11 @@ pub struct Args {
     source: String,
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    labels: Labels,
     /// Again and again, as in 60s: as long as the process runs, or new dumps come
     #[arg(long, value_name = "TIME", value_parser = quantity::seconds)]
     every: Option<u64>,
-    #[command(flatten)]
-    labels: Labels,
     /// Send samples of this kind: `java_heap`, `mmap`
     #[arg(long, value_name = "NAME", default_value = MALLOC)]
     kind: String,
@@ -53,19 +50,28 @@ pub struct Args {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Target {
     /// The server, as in http://pyroscope:4040
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     to: String,
     /// What the server speaks
     #[arg(long, value_enum, default_value_t = Api::Pyroscope)]
     api: Api,
 }
 
+/// Of a server.
+pub(crate) fn url(text: &str) -> Result<String, String> {
+    let is_url = text.starts_with("http://") || text.starts_with("https://");
+    match is_url {
+        true => Ok(text.to_owned()),
+        false => Err("a URL, as in http://pyroscope:4040".to_owned()),
+    }
+}
+
 /// Sends; the answer is the exit code.
 pub fn push(args: &Args) -> Result<u8> {
-    let mut sent = BTreeSet::new();
+    let Target { to, api } = &args.target;
+    let mut sender = Sender::new(to, *api, &args.labels, &args.kind);
     let Some(every) = args.every.filter(|every| *every > 0) else {
-        let new = once(args, &mut sent)?;
-        if new == 0 {
+        if once(args, &mut sender)? == 0 {
             bail!(
                 "every dump is older than an hour, which servers refuse; prof_timer makes younger ones"
             );
@@ -73,7 +79,7 @@ pub fn push(args: &Args) -> Result<u8> {
         return Ok(0);
     };
     loop {
-        if let Err(error) = once(args, &mut sent) {
+        if let Err(error) = once(args, &mut sender) {
             if is_gone(&args.source) {
                 return Ok(0);
             }
@@ -89,82 +95,90 @@ fn is_gone(source: &str) -> bool {
     pid.is_ok_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists())
 }
 
-/// Sends of each process the last dump that was not sent yet; how many were young enough.
-fn once(args: &Args, sent: &mut BTreeSet<PathBuf>) -> Result<usize> {
+/// Sends what is new; how many profiles were sent.
+fn once(args: &Args, sender: &mut Sender) -> Result<usize> {
+    if args.source.parse::<u32>().is_ok() {
+        // Each answer of a process is a new one, under the same name.
+        sender.sent.clear();
+    }
     let mut series = metrics::taken(&args.source)?;
     series.symbolize(&Locator::default());
     MALLOSCOPE.warn(&series.notes);
+    let mut sent = 0;
+    for process in &series.processes {
+        if let Some(size) = sender.send(process)? {
+            let size = words::bytes(size as f64);
+            MALLOSCOPE.warn(&[format!("{}: sent, {size} packed", process.name)]);
+            sent += 1;
+        }
+    }
+    Ok(sent)
+}
+
+/// Sends dumps to one server, each once.
+pub(crate) struct Sender {
+    to: String,
+    api: Api,
+    labels: Labels,
+    kind: String,
+    sent: BTreeSet<PathBuf>,
+}
+
+impl Sender {
+    pub(crate) fn new(to: &str, api: Api, labels: &Labels, kind: &str) -> Sender {
+        Sender {
+            to: to.to_owned(),
+            api,
+            labels: labels.clone(),
+            kind: kind.to_owned(),
+            sent: BTreeSet::new(),
+        }
+    }
+
+    /// Sends the last dump of a process, whose frames have names; the answer is how many bytes that were, `None`
+    /// where it is too old, or was sent.
+    pub(crate) fn send(&mut self, process: &Process) -> Result<Option<usize>> {
+        let Some(dump) = process.dumps.last() else {
+            return Ok(None);
+        };
+        if self.sent.contains(&dump.path) || !is_young(&dump.profile) {
+            return Ok(None);
+        }
+        let pushed = self.pushed(&dump.profile)?;
+        send::send(&self.to, &self.api.request(&pushed)?)?;
+        self.sent.insert(dump.path.clone());
+        Ok(Some(pushed.profile.len()))
+    }
+
+    fn pushed(&self, profile: &Profile) -> Result<Pushed> {
+        let kind = (self.kind != MALLOC).then_some(self.kind.as_str());
+        if kind.is_some_and(|kind| !profile.other_kinds.contains_key(kind)) {
+            bail!("there are no samples of the kind {}", self.kind);
+        }
+        let program = profile.process.program();
+        let service = self.labels.service().unwrap_or_else(|| program.to_owned());
+        let mut labels = vec![
+            ("__name__".to_owned(), kind.unwrap_or("memory").to_owned()),
+            ("service_name".to_owned(), service),
+        ];
+        if let Some(host) = profile.process.get("host") {
+            labels.push(("host".to_owned(), host.to_owned()));
+        }
+        labels.extend(self.labels.labels.iter().cloned());
+        labels.sort();
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(&live::pprof(profile, kind))?;
+        Ok(Pushed {
+            labels,
+            profile: gzip.finish()?,
+        })
+    }
+}
+
+fn is_young(profile: &Profile) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0.0, |since| since.as_secs_f64());
-    let young: Vec<&Process> = young(&series, now).collect();
-    let is_file = args.source.parse::<u32>().is_err();
-    for process in &young {
-        let Some(dump) = process.dumps.last() else {
-            continue;
-        };
-        if is_file && sent.contains(&dump.path) {
-            continue;
-        }
-        let pushed = pushed(&dump.profile, args)?;
-        send::send(&args.target.to, &args.target.api.request(&pushed)?)?;
-        let size = words::bytes(pushed.profile.len() as f64);
-        MALLOSCOPE.warn(&[format!("{}: sent, {size} packed", dump.path.display())]);
-        sent.insert(dump.path.clone());
-    }
-    Ok(young.len())
-}
-
-fn young(series: &Series, now: f64) -> impl Iterator<Item = &Process> {
-    series.processes.iter().filter(move |process| {
-        let written = process.last().process.get("time_unix_ms");
-        let written = written.and_then(|text| text.parse::<f64>().ok());
-        written.is_none_or(|ms| now - ms / 1000.0 < OLDEST)
-    })
-}
-
-fn pushed(profile: &Profile, args: &Args) -> Result<Pushed> {
-    let kind = (args.kind != MALLOC).then_some(args.kind.as_str());
-    if kind.is_some_and(|kind| !profile.other_kinds.contains_key(kind)) {
-        bail!("there are no samples of the kind {}", args.kind);
-    }
-    let program = profile.process.program();
-    let service = args.labels.service().unwrap_or_else(|| program.to_owned());
-    let name = match kind {
-        None => "memory",
-        Some(kind) => kind,
-    };
-    let mut labels = vec![
-        ("__name__".to_owned(), name.to_owned()),
-        ("service_name".to_owned(), service),
-    ];
-    if let Some(host) = profile.process.get("host") {
-        labels.push(("host".to_owned(), host.to_owned()));
-    }
-    labels.extend(args.labels.labels.iter().cloned());
-    labels.sort();
-    let message = pprof::encode(&live(profile), kind, &Filter::default());
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(&message)?;
-    Ok(Pushed {
-        labels,
-        profile: gzip.finish()?,
-    })
-}
-
-/// What is live, without its threads.
-fn live(profile: &Profile) -> Profile {
-    let mut live = profile.clone();
-    let others = live
-        .other_kinds
-        .values_mut()
-        .flat_map(|kind| &mut kind.samples);
-    for sample in live.samples.iter_mut().chain(others) {
-        sample.threads.clear();
-        sample.values = Values {
-            alloc_objects: 0.0,
-            alloc_space: 0.0,
-            ..sample.values
-        };
-    }
-    live
+    let written = profile.process.get("time_unix_ms");
+    let written = written.and_then(|text| text.parse::<f64>().ok());
+    written.is_none_or(|ms| now - ms / 1000.0 < OLDEST)
 }

@@ -3,18 +3,23 @@
 
 use std::env;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::api::Request;
+use crate::web;
 
-/// A server that takes longer is not there.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A server that is not reached by then is not there.
+const REACHED: Duration = Duration::from_secs(10);
+/// A server that takes longer for all of it does not answer.
+const ANSWERED: Duration = Duration::from_secs(30);
 /// Before each try but the first, doubled each time.
 const PAUSE: Duration = Duration::from_millis(500);
+/// No try begins later than this: the next dump may get through.
+const PATIENCE: Duration = Duration::from_secs(30);
 const TRIES: u32 = 5;
 
 /// A bearer token, or a user with a password; and the tenant of a server of many.
@@ -26,29 +31,33 @@ const TENANT: &str = "MALLOSCOPE_PUSH_TENANT";
 /// Sends it to the server at `url`.
 pub(super) fn send(url: &str, request: &Request) -> Result<()> {
     let url = format!("{}{}", url.trim_end_matches('/'), request.path);
-    let config = ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
-        .http_status_as_error(false)
-        .build();
-    let agent = ureq::Agent::new_with_config(config);
-    let mut tries = 0;
-    loop {
-        let error = match attempt(&agent, &url, request) {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
+    let agent = web::agent(|wishes| {
+        let wishes = wishes.timeout_connect(Some(REACHED));
+        let wishes = wishes.timeout_global(Some(ANSWERED));
+        wishes.http_status_as_error(false)
+    });
+    let begin = Instant::now();
+    for again in 1.. {
+        let failure = match attempt(&agent, &url, request) {
+            Ok(()) => break,
+            Err(failure) => failure,
         };
-        tries += 1;
-        if !error.may_pass || tries == TRIES {
-            return Err(error.said).with_context(|| url);
+        let pause = failure.wait.max(PAUSE * (1 << (again - 1)));
+        let is_late = begin.elapsed() + pause > PATIENCE;
+        if !failure.may_pass || again == TRIES || is_late {
+            return Err(failure.said).with_context(|| url);
         }
-        thread::sleep(PAUSE * (1 << (tries - 1)));
+        thread::sleep(pause);
     }
+    Ok(())
 }
 
 struct Failure {
     said: anyhow::Error,
     /// Too many at once, or the server is not well.
     may_pass: bool,
+    /// What the server asks for before the next try.
+    wait: Duration,
 }
 
 fn attempt(agent: &ureq::Agent, url: &str, request: &Request) -> Result<(), Failure> {
@@ -57,18 +66,23 @@ fn attempt(agent: &ureq::Agent, url: &str, request: &Request) -> Result<(), Fail
         call = call.header(name, value);
     }
     let mut answer = call.send(&request.body[..]).map_err(|error| Failure {
+        // What does not reach the server at all may; a certificate does not change.
+        may_pass: !matches!(error, ureq::Error::Tls(_) | ureq::Error::Rustls(_)),
         said: error.into(),
-        may_pass: true,
+        wait: Duration::ZERO,
     })?;
     let status = answer.status();
     if status.is_success() {
         return Ok(());
     }
+    let wait = answer.headers().get("Retry-After");
+    let wait = wait.and_then(|text| text.to_str().ok()?.parse().ok());
     let text = answer.body_mut().read_to_string().unwrap_or_default();
     let text: String = text.chars().take(300).collect();
     Err(Failure {
-        said: anyhow::anyhow!("the server says {status}: {}", text.trim()),
+        said: anyhow!("the server says {status}: {}", text.trim()),
         may_pass: status.is_server_error() || status.as_u16() == 429,
+        wait: Duration::from_secs(wait.unwrap_or(0)),
     })
 }
 

@@ -10,6 +10,7 @@ mod ending;
 mod family;
 mod no_dump;
 mod progress;
+mod push;
 mod remarks;
 mod summary;
 mod verdict;
@@ -53,6 +54,8 @@ pub struct Args {
     tolerance: Tolerance,
     #[arg(long, help = "Do not write report.html beside the dumps")]
     no_report: bool,
+    #[command(flatten)]
+    push: push::Wish,
     /// The program and its arguments
     #[arg(
         value_name = "COMMAND",
@@ -92,6 +95,8 @@ struct Plan {
     tolerance: Tolerance,
     /// Whether a page is written.
     page: bool,
+    /// Where else the dumps go.
+    push: push::Wish,
 }
 
 /// The inner error is the program's, and so is its exit code.
@@ -103,6 +108,7 @@ fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
              by its path)"
         );
     }
+    args.push.check()?;
     let program = match Program::find(name) {
         Ok(program) => program,
         Err(missing) => return Ok(Err(missing)),
@@ -124,6 +130,7 @@ fn prepare(args: &Args) -> Result<Result<Plan, program::Missing>> {
         interval: interval(args.wishes.every),
         tolerance: args.tolerance,
         page: !args.no_report,
+        push: args.push.clone(),
     }))
 }
 
@@ -151,8 +158,19 @@ fn start(plan: &Plan) -> u8 {
     ));
     // In a directory that was used before, other runs' dumps are not ours.
     let before = summary::dumps(&plan.configuration.prefix);
+    let pusher = plan.push.begin(plan, &before);
+    let code = watched(plan, &before, !problems.is_empty());
+    if let Some(pusher) = pusher {
+        pusher.end();
+    }
+    code
+}
+
+/// Runs the program to its end, and says what its dumps say that were not there `before`; the answer is the exit
+/// code.
+fn watched(plan: &Plan, before: &BTreeSet<PathBuf>, was_told: bool) -> u8 {
     let remarks = Remarks::begin(&plan.configuration.prefix);
-    let ended = match child::run(plan, &before) {
+    let ended = match child::run(plan, before) {
         Ok(ended) => ended,
         Err(error) => {
             say(&format_args!("{}: {error}", plan.program.name()));
@@ -164,19 +182,18 @@ fn start(plan: &Plan) -> u8 {
         program: Some(plan.program.path.clone()),
         ..Locator::default()
     };
-    let end = ending(plan, &before, &ended);
+    let end = ending(plan, before, &ended);
     if let Some(end) = &end {
         say(&terminal::printable(&end.sentence));
     }
     let mut fullest = None;
-    if summary::dumps(&plan.configuration.prefix).is_subset(&before) {
-        let was_told = !problems.is_empty();
+    if summary::dumps(&plan.configuration.prefix).is_subset(before) {
         say(&no_dump::reason(&plan.configuration.prefix, was_told));
     } else {
-        fullest = summary::print(plan, &before, ended.at);
+        fullest = summary::print(plan, before, ended.at);
     }
     // The answer comes first, and the biggest places of the kind that it speaks of behind it.
-    let answer = verdict::print(plan, &before, &locator, end);
+    let answer = verdict::print(plan, before, &locator, end);
     if let Some(fullest) = &fullest {
         let kind = answer.as_ref().and_then(verdict::Answer::kind);
         summary::print_sites(fullest, kind, &locator);

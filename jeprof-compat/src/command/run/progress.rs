@@ -130,6 +130,13 @@ impl<'a> Progress<'a> {
     }
 }
 
+/// Takes the line of a run off the terminal before another is written.
+pub(super) fn clear() {
+    if io::stderr().is_terminal() {
+        to_stderr("\r\x1b[K");
+    }
+}
+
 /// True when a terminal sends its signals to us and so to the program too.
 pub(super) fn in_foreground() -> bool {
     let group = rustix::termios::tcgetpgrp(io::stderr())
