@@ -949,7 +949,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__push)
-            opts="-h --to --api --every --service --label --kind --help"
+            opts="-h --to --api --service --label --every --kind --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -963,15 +963,15 @@ _malloscope() {
                     COMPREPLY=($(compgen -W "pyroscope parca" -- "${cur}"))
                     return 0
                     ;;
-                --every)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --service)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --every)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1061,7 +1061,7 @@ _malloscope() {
             return 0
             ;;
         malloscope__subcmd__run)
-            opts="-o -h --output --every --rate --fail-if-leak --horizon --no-report --help"
+            opts="-o -h --output --every --rate --fail-if-leak --horizon --no-report --push --push-api --service --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1088,6 +1088,22 @@ _malloscope() {
                     return 0
                     ;;
                 --horizon)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --push)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --push-api)
+                    COMPREPLY=($(compgen -W "pyroscope parca" -- "${cur}"))
+                    return 0
+                    ;;
+                --service)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -56,8 +56,13 @@ complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l every -d '
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l rate -d 'Bytes from one sample to the next on average, as in 512k; the power of two next to it is taken. auto: as dense as 1 % of the processor time allows, between 8k and 512k [default: auto]' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l fail-if-leak -d 'Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when too little was seen to tell; for CI' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l horizon -d 'The age that must be reached without being freed before it is called a leak, as in 10m; without it three times the slowest cycle seen in the program' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l push -d 'Send each dump to Pyroscope or Parca while the program runs, as in http://pyroscope:4040' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l push-api -d 'What that server speaks' -r -f -a "pyroscope\t'Pyroscope\'s push API'
+parca\t'Parca\'s write API'"
+complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l service -d 'The name of the service [default: OTEL_SERVICE_NAME, else the program\'s]' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l label -d 'What else tells whose it is, as in pod=web-1; may be given often' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l no-report -d 'Do not write report.html beside the dumps'
-complete -c malloscope -n "__fish_malloscope_using_subcommand run" -s h -l help -d 'Print help'
+complete -c malloscope -n "__fish_malloscope_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c malloscope -n "__fish_malloscope_using_subcommand doctor" -s o -l output -d 'Where the dumps would go' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c malloscope -n "__fish_malloscope_using_subcommand doctor" -s h -l help -d 'Print help'
@@ -244,9 +249,9 @@ complete -c malloscope -n "__fish_malloscope_using_subcommand metrics" -s h -l h
 complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l to -d 'The server, as in http://pyroscope:4040' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l api -d 'What the server speaks' -r -f -a "pyroscope\t'Pyroscope\'s push API'
 parca\t'Parca\'s write API'"
-complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l every -d 'Again and again, as in 60s: as long as the process runs, or new dumps come' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l service -d 'The name of the service [default: OTEL_SERVICE_NAME, else the program\'s]' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l label -d 'What else tells whose it is, as in pod=web-1; may be given often' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l every -d 'Again and again, as in 60s: as long as the process runs, or new dumps come' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand push" -l kind -d 'Send samples of this kind: `java_heap`, `mmap`' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c malloscope -n "__fish_malloscope_using_subcommand dump" -s o -l output -d 'Take the dump through the socket and write it here' -r -F

@@ -36,9 +36,14 @@ _arguments "${_arguments_options[@]}" : \
 '--rate=[Bytes from one sample to the next on average, as in 512k; the power of two next to it is taken. auto\: as dense as 1 % of the processor time allows, between 8k and 512k \[default\: auto\]]:BYTES:_default' \
 '--fail-if-leak=[Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when too little was seen to tell; for CI]:RATE:_default' \
 '--horizon=[The age that must be reached without being freed before it is called a leak, as in 10m; without it three times the slowest cycle seen in the program]:TIME:_default' \
+'--push=[Send each dump to Pyroscope or Parca while the program runs, as in http\://pyroscope\:4040]:URL:_default' \
+'--push-api=[What that server speaks]:API:((pyroscope\:"Pyroscope'\''s push API"
+parca\:"Parca'\''s write API"))' \
+'--service=[The name of the service \[default\: OTEL_SERVICE_NAME, else the program'\''s\]]:NAME:_default' \
+'*--label=[What else tells whose it is, as in pod=web-1; may be given often]:NAME=VALUE:_default' \
 '--no-report[Do not write report.html beside the dumps]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '*::command -- The program and its arguments:_default' \
 && ret=0
 ;;
@@ -318,9 +323,9 @@ _arguments "${_arguments_options[@]}" : \
 '--to=[The server, as in http\://pyroscope\:4040]:URL:_default' \
 '--api=[What the server speaks]:API:((pyroscope\:"Pyroscope'\''s push API"
 parca\:"Parca'\''s write API"))' \
-'--every=[Again and again, as in 60s\: as long as the process runs, or new dumps come]:TIME:_default' \
 '--service=[The name of the service \[default\: OTEL_SERVICE_NAME, else the program'\''s\]]:NAME:_default' \
 '*--label=[What else tells whose it is, as in pod=web-1; may be given often]:NAME=VALUE:_default' \
+'--every=[Again and again, as in 60s\: as long as the process runs, or new dumps come]:TIME:_default' \
 '--kind=[Send samples of this kind\: \`java_heap\`, \`mmap\`]:NAME:_default' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
