@@ -201,6 +201,8 @@ pub struct Line {
     pub linker: Option<Box<str>>,
     /// Where the function starts, in the addresses of its own file; tells namesakes apart.
     pub start: Option<u64>,
+    /// The linker has another name for the same start: then jeprof does not know where the function starts.
+    pub has_alias: bool,
     /// Source file, when known.
     pub file: Option<String>,
     /// Line number, when known.

@@ -45,8 +45,7 @@ pub fn routines(
             }
         }
     }
-    let dwarf = found.dwarf.as_ref();
-    let dwarf = dwarf.and_then(|file| Dwarf::open(file, found.alt.as_deref()));
+    let dwarf = Dwarf::open(&found);
     let mut routines: Vec<Routine> = routines.into_values().collect();
     for routine in &mut routines {
         if let Some(dwarf) = &dwarf {

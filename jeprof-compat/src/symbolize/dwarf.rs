@@ -1,18 +1,21 @@
 //! Inlined functions, files and lines from DWARF, and how they go together with the symbol tables. The
 //! work is `addr2line`'s.
 
-use std::path::Path;
-
-use addr2line::Loader;
+use addr2line::{FrameIter, Loader, LocationRangeIter};
 
 use super::demangle::{self, demangle};
+use super::locate::Found;
+use super::split::Split;
 use super::symtab::Symbol;
 use crate::profile::code::Row;
 use crate::profile::model::Line;
 
 /// The DWARF of one file.
-pub struct Dwarf {
-    loader: Loader,
+pub enum Dwarf {
+    /// All of it lies there.
+    Whole(Box<Loader>),
+    /// Parts of it lie in other files.
+    Split(Box<Split>),
 }
 
 /// One function at an address, named as the linker names it.
@@ -27,48 +30,67 @@ pub struct RawFrame {
 }
 
 impl Dwarf {
-    /// Opens a file, with the supplementary file that `dwz` may have split off. None when the
-    /// file cannot be read: names from symbol tables are better than none.
-    pub fn open(file: &Path, supplement: Option<&Path>) -> Option<Dwarf> {
-        let loader = Loader::new_with_sup(file, supplement).ok()?;
-        Some(Dwarf { loader })
+    /// Opens the file with DWARF of a module, with the supplementary file that `dwz` may have split off. None when
+    /// the file cannot be read: names from symbol tables are better than none.
+    pub fn open(found: &Found) -> Option<Dwarf> {
+        let file = found.dwarf.as_ref()?;
+        match Split::open(found) {
+            Some(split) => Some(Dwarf::Split(Box::new(split))),
+            None => {
+                let loader = Loader::new_with_sup(file, found.alt.as_ref()).ok()?;
+                Some(Dwarf::Whole(Box::new(loader)))
+            }
+        }
     }
 
     /// The source of the addresses from `start` to `end`, in their order.
     pub fn rows(&self, start: u64, end: u64) -> Vec<Row> {
-        let Ok(found) = self.loader.find_location_range(start, end) else {
-            return Vec::new();
-        };
-        let row = |(start, length, place): (u64, u64, addr2line::Location<'_>)| {
-            Some(Row {
-                start,
-                end: start.saturating_add(length),
-                file: place.file?.to_owned(),
-                line: place.line?,
-            })
-        };
-        let mut rows: Vec<Row> = found.filter_map(row).collect();
-        rows.sort_by_key(|row| row.start);
-        rows
+        match self {
+            Dwarf::Whole(loader) => loader
+                .find_location_range(start, end)
+                .map_or(Vec::new(), rows),
+            Dwarf::Split(split) => {
+                let found = split.context().find_location_range(start, end);
+                found.map_or(Vec::new(), rows)
+            }
+        }
     }
 
     /// The functions at an address, innermost first.
     pub fn frames(&self, address: u64) -> Vec<RawFrame> {
-        let mut out = Vec::new();
-        let Ok(mut frames) = self.loader.find_frames(address) else {
-            return out;
-        };
-        while let Ok(Some(frame)) = frames.next() {
-            let name = frame.function.as_ref().and_then(|f| f.raw_name().ok());
-            let place = frame.location.as_ref();
-            out.push(RawFrame {
-                name: name.map(|n| n.into_owned()),
-                file: place.and_then(|p| p.file).map(str::to_owned),
-                line: place.and_then(|p| p.line),
-            });
+        match self {
+            Dwarf::Whole(loader) => loader.find_frames(address).map_or(Vec::new(), frames),
+            Dwarf::Split(split) => split.find_frames(address).map_or(Vec::new(), frames),
         }
-        out
     }
+}
+
+fn rows<R: gimli::Reader>(found: LocationRangeIter<'_, R>) -> Vec<Row> {
+    let row = |(start, length, place): (u64, u64, addr2line::Location<'_>)| {
+        Some(Row {
+            start,
+            end: start.saturating_add(length),
+            file: place.file?.to_owned(),
+            line: place.line?,
+        })
+    };
+    let mut rows: Vec<Row> = found.filter_map(row).collect();
+    rows.sort_by_key(|row| row.start);
+    rows
+}
+
+fn frames<R: gimli::Reader>(mut frames: FrameIter<'_, R>) -> Vec<RawFrame> {
+    let mut out = Vec::new();
+    while let Ok(Some(frame)) = frames.next() {
+        let name = frame.function.as_ref().and_then(|f| f.raw_name().ok());
+        let place = frame.location.as_ref();
+        out.push(RawFrame {
+            name: name.map(|n| n.into_owned()),
+            file: place.and_then(|p| p.file).map(str::to_owned),
+            line: place.and_then(|p| p.line),
+        });
+    }
+    out
 }
 
 /// The lines of a location. The outermost function is the one the symbol table knows too: it
@@ -91,6 +113,7 @@ pub fn merge(mut frames: Vec<RawFrame>, symbol: Option<Symbol>) -> Vec<Line> {
             function: name.full,
             short: name.short,
             start: symbol.map(|s| s.start),
+            has_alias: symbol.is_some_and(|s| s.has_alias),
             file: frame.file,
             line: frame.line,
             inlined: depth < outermost,
@@ -135,6 +158,7 @@ mod tests {
         Some(Symbol {
             name: name.into(),
             start: 0x40,
+            has_alias: false,
         })
     }
 

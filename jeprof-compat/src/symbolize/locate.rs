@@ -65,6 +65,8 @@ pub struct Found {
     pub alt: Option<PathBuf>,
     /// The build id that all of them have.
     pub build_id: Option<String>,
+    /// Where the roots of the machine that ran lie on this one.
+    pub roots: Vec<PathBuf>,
     segments: Vec<Segment>,
 }
 
@@ -119,6 +121,7 @@ impl Locator {
         Ok(Found {
             debug,
             build_id,
+            roots: self.roots.clone(),
             ..found
         })
     }
@@ -353,7 +356,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 /// `/usr/lib/debug` and `/lib/x` make `/usr/lib/debug/lib/x`.
-fn under(root: &Path, path: &Path) -> PathBuf {
+pub fn under(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 

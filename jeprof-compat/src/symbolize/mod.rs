@@ -14,6 +14,7 @@ mod functions;
 mod known;
 mod locate;
 mod minidebug;
+mod split;
 mod symtab;
 mod unmapped;
 mod vdso;
@@ -193,10 +194,7 @@ fn names(found: &locate::Found, addresses: &[Option<u64>]) -> anyhow::Result<Vec
     {
         minidebug::fill(image, &known, &mut symbols)?;
     }
-    let dwarf = found
-        .dwarf
-        .as_ref()
-        .and_then(|d| dwarf::Dwarf::open(d, found.alt.as_deref()));
+    let dwarf = dwarf::Dwarf::open(found);
     let lines = known.iter().zip(symbols).map(|(&address, symbol)| {
         let frames = dwarf
             .as_ref()

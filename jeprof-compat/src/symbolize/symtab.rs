@@ -16,6 +16,8 @@ pub struct Symbol {
     pub name: String,
     /// Its start.
     pub start: u64,
+    /// Another strong symbol starts there, as `C1` and `C2` of a constructor do.
+    pub has_alias: bool,
 }
 
 /// Fills the names that are still missing. `addresses` are sorted.
@@ -35,6 +37,8 @@ struct Candidate<'a> {
     start: u64,
     text: bool,
     global: bool,
+    weak: bool,
+    has_alias: bool,
     name: &'a [u8],
     section: Option<SectionIndex>,
 }
@@ -100,6 +104,8 @@ fn candidate<'a>(symbol: &impl ObjectSymbol<'a>) -> Candidate<'a> {
         start: symbol.address(),
         text: symbol.kind() == SymbolKind::Text,
         global: !symbol.is_local(),
+        weak: symbol.is_weak(),
+        has_alias: false,
         name: symbol.name_bytes().unwrap_or_default(),
         section: symbol.section_index(),
     }
@@ -129,8 +135,15 @@ fn keep_better<'a>(best: &mut Option<Candidate<'a>>, new: Candidate<'a>) {
             Reverse((underscores, c.name.len(), c.name)),
         )
     };
+    let is_strong = |c: &Candidate<'a>| c.text && !c.weak;
+    let before = best.filter(|b| b.start == new.start);
+    let has_alias = before
+        .is_some_and(|b| b.has_alias || (is_strong(&b) && is_strong(&new) && b.name != new.name));
     if best.as_ref().is_none_or(|b| rank(b) < rank(&new)) {
         *best = Some(new);
+    }
+    if let Some(best) = best.as_mut().filter(|b| b.start == new.start) {
+        best.has_alias |= has_alias;
     }
 }
 
@@ -154,6 +167,7 @@ fn to_symbol(candidate: Candidate<'_>) -> Option<Symbol> {
     useful.then(|| Symbol {
         name: name.to_owned(),
         start: candidate.start,
+        has_alias: candidate.has_alias,
     })
 }
 
