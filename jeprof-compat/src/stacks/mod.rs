@@ -25,7 +25,7 @@ pub mod origin;
 mod pattern;
 pub mod retaining;
 mod selection;
-mod short_name;
+pub mod short_name;
 mod site;
 
 pub use interner::Interner;

@@ -307,6 +307,11 @@ impl Cli {
         self.heap.show_bytes
     }
 
+    /// Names are whole, not as short as those of `jeprof`.
+    pub fn full_names(&self) -> bool {
+        self.graph.full_names
+    }
+
     /// What makes a frame.
     pub fn granularity(&self) -> Granularity {
         match self.grain {
@@ -332,7 +337,7 @@ impl Cli {
                 exclude: graph.exclude.clone(),
             },
             drops_negative: self.heap.drop_negative,
-            is_short: *output == Output::Text && !graph.full_names,
+            is_short: *output == Output::Text && !self.full_names(),
             marks_inlined: matches!(output, Output::Text | Output::Dot | Output::Collapsed),
             ..Selection::default()
         }

@@ -10,6 +10,7 @@ use super::input::Input;
 use super::options::Cli;
 use crate::command::console::JEPROF;
 use crate::profile::model::{Location, Mapping, Profile};
+use crate::stacks::short_name::short_name;
 use crate::symbolize::symbolize;
 
 /// Reads, names and writes.
@@ -27,7 +28,13 @@ pub fn print(cli: &Cli) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     for location in &profile.locations[..asked] {
         // What was inlined stands before its caller, and jeprof names the caller.
-        let name = location.lines.last().map_or("??", |line| line.short());
+        let name = location
+            .lines
+            .last()
+            .map_or("??".into(), |line| match cli.full_names() {
+                true => line.short().to_owned(),
+                false => short_name(&line.function),
+            });
         writeln!(out, "{name}")?;
     }
     Ok(out.flush()?)

@@ -123,6 +123,7 @@ impl Namesakes {
 
     fn note(&mut self, profile: &Profile, location: &Location, line: &Line) {
         let name = self.short_of(line);
+        let is_apart = self.is_apart(line, &name);
         let holders = match self.by_short.get_mut(&*name) {
             Some(holders) => holders,
             None => self.by_short.entry(name.into_owned()).or_default(),
@@ -131,11 +132,17 @@ impl Namesakes {
             holders.fulls.insert(line.function.clone());
         }
         let mapping = location.mapping.and_then(|m| profile.mappings.get(m));
-        if let (Some(start), Some(m)) = (line.start, mapping) {
+        if let (Some(start), Some(m), true) = (line.start, mapping, is_apart) {
             holders
                 .bodies
                 .insert((m.path.clone(), m.build_id.clone(), start));
         }
+    }
+
+    /// jeprof tells apart only what begins with its short name, so that all of a template are one, and only
+    /// what has one name for the linker, so that all constructors of a class are one.
+    fn is_apart(&self, line: &Line, short: &str) -> bool {
+        !self.is_short || (!line.has_alias && line.function.starts_with(short))
     }
 
     fn short_of<'a>(&self, line: &'a Line) -> Cow<'a, str> {
@@ -206,10 +213,10 @@ impl Namesakes {
         if !self.is_short && holders.fulls.len() > 1 && line.short.is_some() {
             return line.function.clone();
         }
-        // jeprof tells apart only what begins with its short name: all of a template are one.
-        let is_apart = !self.is_short || line.function.starts_with(&*short);
         match line.start {
-            Some(start) if is_apart && is_shared(&holders.bodies) => format!("{short}@{start:x}"),
+            Some(start) if self.is_apart(line, &short) && is_shared(&holders.bodies) => {
+                format!("{short}@{start:x}")
+            }
             _ => short.into_owned(),
         }
     }
@@ -267,148 +274,4 @@ fn bare(site: &Site<'_>, address: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(full: &str, short: &str, start: u64) -> Line {
-        let short = (short != full).then(|| short.to_owned());
-        Line {
-            function: full.into(),
-            short,
-            start: Some(start),
-            ..Line::default()
-        }
-    }
-
-    /// One mapping a module, one location a line.
-    fn profile(build_id: &str, lines: &[(&str, Line)]) -> Profile {
-        let mut profile = Profile::default();
-        for (at, (module, line)) in lines.iter().enumerate() {
-            profile.mappings.push(Mapping {
-                path: (*module).to_owned(),
-                build_id: Some(build_id.into()),
-                ..Mapping::default()
-            });
-            profile.locations.push(Location {
-                address: 0x10 + at as u64,
-                mapping: Some(at),
-                lines: vec![line.clone()],
-                ..Location::default()
-            });
-        }
-        profile
-    }
-
-    fn names(profiles: &[&Profile]) -> Vec<String> {
-        let namesakes = Namesakes::collect(profiles.iter().copied());
-        let locations = profiles.iter().flat_map(|p| p.locations.iter());
-        let site = |location| Site {
-            id: crate::profile::model::LocationId(0),
-            depth: 0,
-            location,
-            line: location.lines.first(),
-            mapping: None,
-        };
-        let frame = |location| {
-            namesakes
-                .frame(&site(location), Granularity::Functions)
-                .name
-        };
-        locations.map(frame).collect()
-    }
-
-    #[test]
-    fn one_function_at_two_addresses_is_no_namesake() {
-        let f = line("f(int)", "f", 0x100);
-        assert_eq!(
-            names(&[&profile("1", &[("/a", f.clone()), ("/a", f)])]),
-            ["f", "f"]
-        );
-    }
-
-    #[test]
-    fn inlining_makes_another_function_only_where_it_was_asked_for() {
-        let inlined = Line {
-            inlined: true,
-            ..line("f", "f", 0x100)
-        };
-        let location = Location {
-            lines: vec![inlined],
-            ..Location::default()
-        };
-        let site = Site {
-            id: crate::profile::model::LocationId(0),
-            depth: 0,
-            location: &location,
-            line: location.lines.first(),
-            mapping: None,
-        };
-        let name = |marks_inlined| {
-            let namesakes = Namesakes::default().marking_inlined(marks_inlined);
-            namesakes.frame(&site, Granularity::Functions).name
-        };
-        assert_eq!((name(false), name(true)), ("f".into(), "f (inline)".into()));
-    }
-
-    #[test]
-    fn overloads_keep_their_parameters() {
-        let (a, b) = (line("f(int)", "f", 0x100), line("f(long)", "f", 0x200));
-        assert_eq!(
-            names(&[&profile("1", &[("/a", a), ("/a", b)])]),
-            ["f(int)", "f(long)"]
-        );
-    }
-
-    #[test]
-    fn statics_of_one_name_get_their_address() {
-        let (a, b) = (line("init", "init", 0x100), line("init", "init", 0x200));
-        let two_files = profile(
-            "1",
-            &[("/a", a.clone()), ("/b", a.clone()), ("/c", b.clone())],
-        );
-        assert_eq!(names(&[&two_files]), ["init@100", "init@100", "init@200"]);
-        assert_eq!(
-            names(&[&profile("1", &[("/a", a), ("/a", b)])]),
-            ["init@100", "init@200"]
-        );
-    }
-
-    #[test]
-    fn another_build_is_the_same_function() {
-        let before = profile("1", &[("/a", line("f", "f", 0x100))]);
-        let after = profile("2", &[("/a", line("f", "f", 0x180))]);
-        assert_eq!(names(&[&before, &after]), ["f", "f"]);
-    }
-
-    #[test]
-    fn what_has_no_name_says_where_it_is() {
-        let location = Location {
-            address: 0x7f10,
-            ..Location::default()
-        };
-        let bare = |path: &str, deleted| {
-            let mapping = Mapping {
-                start: 0x7f00,
-                base: 0x6f00,
-                path: path.into(),
-                deleted,
-                ..Mapping::default()
-            };
-            let id = crate::profile::model::LocationId(0);
-            let site = Site {
-                id,
-                depth: 0,
-                location: &location,
-                line: None,
-                mapping: Some(&mapping),
-            };
-            Namesakes::default()
-                .frame(&site, Granularity::Functions)
-                .name
-        };
-        assert_eq!(bare("/lib/libfoo.so", false), "libfoo.so+0x1010");
-        assert_eq!(bare("/lib/a b.so", true), "a b.so (deleted)+0x1010");
-        assert_eq!(bare("", false), "[anon] 0x0000000000007f10");
-        assert_eq!(bare("[heap]", false), "[heap] 0x0000000000007f10");
-    }
-}
+mod tests;
