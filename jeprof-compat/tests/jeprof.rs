@@ -244,11 +244,13 @@ fn the_prompt_obeys() {
         &[&["--interactive", "--show_bytes"], &LEAKY[..]].concat(),
         input,
     );
-    let rows: Vec<&str> = out.lines().filter(|line| line.contains('%')).collect();
+    let is_row = |line: &&str| line.contains('%') && !line.starts_with("Shown");
+    let rows: Vec<&str> = out.lines().filter(is_row).collect();
     // One of the whole, two of what matches, and `main` between its callers and callees.
     assert_eq!(rows.len(), 4, "{out}");
     assert!(rows[0].ends_with("inlined_leak (inline)"));
     assert_eq!(out.matches("Total: ").count(), 2, "{out}");
+    assert_eq!(out.matches("\nShown: ").count(), 1, "{out}");
     assert!(
         out.contains("| shop::buy") || out.contains("|   shop::buy"),
         "{out}"
@@ -326,6 +328,34 @@ fn a_server_gives_profile_names_and_program() {
     let files: Vec<_> = fs::read_dir(&folder).expect("a folder").collect();
     let name = files[0].as_ref().expect("a file").file_name();
     assert!(name.to_string_lossy().starts_with("shop."), "{name:?}");
+    fs::remove_dir_all(folder).expect("removal");
+}
+
+#[test]
+fn servers_are_added_up_and_a_program_has_its_own_names() {
+    let folder = scratch("servers");
+    let (one, two) = (server(8), server(8));
+    let urls = [&one, &two].map(|host| format!("http://{host}/pprof/heap"));
+    let table = |files: &[&str]| {
+        let out = command(&[&["--text", "--show_bytes"], files].concat())
+            .env("JEPROF_TMPDIR", &folder)
+            .output()
+            .expect("jeprof-compat starts");
+        String::from_utf8(out.stdout).expect("UTF-8")
+    };
+    let total = |table: &str| -> f64 {
+        let word = table.split_whitespace().nth(1).expect("a total");
+        word.parse().expect("a number")
+    };
+    let both = table(&[&urls[0], &urls[1]]);
+    let whole = total(&text(&["--text", "--show_bytes"], &LEAKY));
+    assert!((total(&both) - 2.0 * whole).abs() < 4.0, "{both}");
+    assert!(both.contains("remote_0x"), "{both}");
+    let named = table(&["leaky", &urls[1]]);
+    assert!(
+        named.contains("recurse") && !named.contains("remote_0x"),
+        "{named}"
+    );
     fs::remove_dir_all(folder).expect("removal");
 }
 

@@ -37,10 +37,10 @@ impl Input {
         } else if files.len() > 1 && is_profile {
             say("no program is given: names come from the files that the profiles name");
         }
-        for file in rest {
-            match Host::of(file) {
+        for file in rest.flat_map(|file| Host::machines(file)) {
+            match Host::of(&file) {
                 Some(host) => input.hosts.push(host),
-                None => input.profiles.push(file.clone()),
+                None => input.profiles.push(file),
             }
         }
         (!input.profiles.is_empty() || !input.hosts.is_empty()).then_some(input)
@@ -70,7 +70,8 @@ impl Input {
             self.profiles.push(host.fetch(cli.seconds)?);
         }
         let locator = self.locator(cli);
-        let first = self.hosts.first();
+        // Who names a program has its names.
+        let first = self.hosts.first().filter(|_| self.program.is_none());
         let name = |profile: &mut _| match first {
             Some(host) => host.name(profile),
             None => Ok(()),

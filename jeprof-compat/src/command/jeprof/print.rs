@@ -97,6 +97,8 @@ impl Printer<'_> {
             unit: self.unit(selection),
             by_cumulative: self.cli.cum,
             threads: selection.threads,
+            // At the prompt, as jeprof does there; behind --text it says nothing.
+            says_shown: rows.is_some(),
             rows,
             ..text::Options::default()
         };

@@ -30,6 +30,9 @@ const SERVICES: [&str; 8] = [
 /// The most bytes of an answer.
 const MOST: u64 = 512 << 20;
 
+/// The most machines of one argument.
+const MACHINES: u32 = 10_000;
+
 /// Addresses of one question.
 const ADDRESSES: usize = 2000;
 
@@ -43,6 +46,26 @@ pub struct Host {
 }
 
 impl Host {
+    /// As `jeprof` has it, `host:80@2/path` stands for `0.host:80/path` and `1.host:80/path`.
+    pub fn machines(argument: &Path) -> Vec<PathBuf> {
+        let all = || {
+            let (machine, rest) = argument.to_str()?.rsplit_once('@')?;
+            let (count, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let count: u32 = count.parse().ok().filter(|n| *n <= MACHINES)?;
+            let (protocol, machine) = machine.split_once("://").unwrap_or(("http", machine));
+            let machines = 0..count;
+            Some(
+                machines
+                    .map(|n| format!("{protocol}://{n}.{machine}{path}").into())
+                    .collect(),
+            )
+        };
+        let is_file = argument.exists();
+        all()
+            .filter(|_| !is_file)
+            .unwrap_or_else(|| vec![argument.to_owned()])
+    }
+
     /// What an argument names: not a file, and with a protocol or a port.
     pub fn of(argument: &Path) -> Option<Host> {
         let text = argument.to_str()?;
@@ -220,5 +243,21 @@ mod tests {
         );
         assert_eq!(host("dir/file.heap"), None);
         assert_eq!(host("C:file"), None);
+    }
+
+    #[test]
+    fn one_argument_may_stand_for_many_machines() {
+        let machines = |text: &str| Host::machines(Path::new(text));
+        assert_eq!(
+            machines("h:80@2/pprof/heap"),
+            [
+                PathBuf::from("http://0.h:80/pprof/heap"),
+                PathBuf::from("http://1.h:80/pprof/heap")
+            ]
+        );
+        assert_eq!(machines("https://h@1"), [PathBuf::from("https://0.h")]);
+        for other in ["h:80/pprof/heap", "a@b", "http://user@host/x"] {
+            assert_eq!(machines(other), [PathBuf::from(other)]);
+        }
     }
 }

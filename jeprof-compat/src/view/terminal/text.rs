@@ -20,7 +20,7 @@ pub struct Options {
     pub unit: Unit,
     /// Sort by the cumulative value instead of the flat one.
     pub by_cumulative: bool,
-    /// Say what the shares are of, where that is not the total; jeprof does not.
+    /// Say what the shares are of, where that is not the total; jeprof does so at its prompt alone.
     pub says_shown: bool,
     /// Whose samples they are.
     pub threads: Threads,
