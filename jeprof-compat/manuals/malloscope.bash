@@ -194,7 +194,7 @@ _malloscope() {
             fi
             case "${prev}" in
                 --to)
-                    COMPREPLY=($(compgen -W "folded pprof speedscope callgrind v8 json jeprof" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "folded pprof speedscope firefox callgrind v8 json jeprof" -- "${cur}"))
                     return 0
                     ;;
                 --kind)

@@ -217,6 +217,7 @@ complete -c malloscope -n "__fish_malloscope_using_subcommand graph" -s h -l hel
 complete -c malloscope -n "__fish_malloscope_using_subcommand convert" -l to -d 'The format' -r -f -a "folded\t'One line a stack, for flame graph tools'
 pprof\t'For `go tool pprof`, Pyroscope, Parca: gzipped protobuf'
 speedscope\t'For speedscope.app'
+firefox\t'For profiler.firefox.com'
 callgrind\t'For KCachegrind and callgrind_annotate'
 v8\t'A `.heapprofile`, for Chrome\'s DevTools'
 json\t'A list of stacks, for scripts'

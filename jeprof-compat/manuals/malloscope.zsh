@@ -259,6 +259,7 @@ _arguments "${_arguments_options[@]}" : \
 '--to=[The format]:FORMAT:((folded\:"One line a stack, for flame graph tools"
 pprof\:"For \`go tool pprof\`, Pyroscope, Parca\: gzipped protobuf"
 speedscope\:"For speedscope.app"
+firefox\:"For profiler.firefox.com"
 callgrind\:"For KCachegrind and callgrind_annotate"
 v8\:"A \`.heapprofile\`, for Chrome'\''s DevTools"
 json\:"A list of stacks, for scripts"

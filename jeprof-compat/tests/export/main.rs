@@ -241,6 +241,76 @@ fn speedscope_finds_every_frame() {
     assert!((profiles[0]["endValue"].as_f64().expect("end") - total()).abs() < 2.0);
 }
 
+/// What `processed-profile-format.md` of the Firefox Profiler says of its tables.
+#[test]
+fn the_firefox_profiler_finds_every_frame() {
+    let file: Value =
+        serde_json::from_str(&text("leaky", &with(&["convert", "--to", "firefox"], &[])))
+            .expect("JSON");
+    assert_eq!(file["meta"]["preprocessedProfileVersion"], 60);
+    assert_eq!(file["meta"]["product"], "leaky");
+    let shared = &file["shared"];
+    for (name, table) in shared.as_object().expect("tables") {
+        let Some(table) = table.as_object() else {
+            continue;
+        };
+        let columns = table.iter().filter(|(column, _)| *column != "length");
+        for (column, cells) in columns {
+            let cells = cells.as_array().expect("cells").len();
+            assert_eq!(table["length"], cells, "{name}.{column}");
+        }
+    }
+    let at = |table: &str, column: &str, index: u64| shared[table][column][index as usize].clone();
+    let string =
+        |index: &Value| shared["stringArray"][index.as_u64().expect("an index") as usize].clone();
+    let threads = file["threads"].as_array().expect("threads");
+    let units: Vec<_> = threads
+        .iter()
+        .map(|t| &t["samples"]["weightType"])
+        .collect();
+    assert_eq!(units, ["bytes", "samples"]);
+    let samples = &threads[0]["samples"];
+    let weights = samples["weight"].as_array().expect("weights");
+    let sum: f64 = weights.iter().map(|w| w.as_f64().expect("weight")).sum();
+    assert!((sum - total()).abs() < 10.0, "{sum}");
+    // From a leaf to its root, by names.
+    let mut paths = Vec::new();
+    for leaf in samples["stack"].as_array().expect("stacks") {
+        let (mut at_stack, mut path) = (leaf.as_u64(), Vec::new());
+        while let Some(stack) = at_stack {
+            let frame = at("stackTable", "frame", stack).as_u64().expect("a frame");
+            let function = at("frameTable", "func", frame)
+                .as_u64()
+                .expect("a function");
+            let name = string(&at("funcTable", "name", function));
+            let source = at("funcTable", "source", function).as_u64();
+            let file = source.map(|s| string(&at("sources", "filename", s)));
+            path.push((name, file, at("frameTable", "line", frame)));
+            at_stack = at("stackTable", "prefix", stack).as_u64();
+            assert!(at_stack.is_none_or(|caller| caller < stack));
+        }
+        paths.push(path);
+    }
+    assert!(
+        paths
+            .iter()
+            .any(|path| path.last().expect("a root").0 == "_start")
+    );
+    let recursion = paths
+        .iter()
+        .find(|path| path[0].0 == "recurse")
+        .expect("recurse");
+    assert_eq!(
+        recursion
+            .iter()
+            .filter(|frame| frame.0 == "recurse")
+            .count(),
+        6
+    );
+    assert_eq!(recursion[0].1, Some("/src/leaky.cpp".into()));
+    assert!(recursion[0].2.is_number());
+}
+
 #[test]
 fn callgrind_annotate_reads_it() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("callgrind.out.leaky");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
 
 use flate2::read::GzDecoder;
 
@@ -196,4 +197,21 @@ fn pprof_of_our_own_dumps_has_managed_frames_and_other_kinds() {
     );
     let twice = pprof("java", &["gzip.heap"]).strings(6);
     assert_eq!(twice, pprof("java", &["gzip.heap"]).strings(6));
+}
+
+/// pprof says that files are missing where a mapping has no name, but not where it stands in brackets.
+#[test]
+fn pprof_does_not_look_for_the_file_of_generated_code() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("anonymous.heap");
+    let dump = "heap_v2/1024\n@ 0x1010 0x2010\n  t*: 1: 1024 [0: 0]\nMAPPED_LIBRARIES:\n\
+        00001000-00003000 r-xp 00000000 00:00 0 \n";
+    std::fs::write(&file, dump).expect("a dump");
+    let profile = pprof("leaky", &[file.to_str().expect("UTF-8")]);
+    let strings = profile.strings(6);
+    let files: Vec<&str> = profile
+        .all(3)
+        .iter()
+        .map(|m| strings[m.number(5) as usize].as_str())
+        .collect();
+    assert_eq!(files, ["[anon]"]);
 }

@@ -14,7 +14,7 @@ use crate::command::load::{self, Loaded};
 use crate::profile::model::ValueKind;
 use crate::stacks::naming::Granularity;
 use crate::stacks::{NamedProfile, Selection};
-use crate::view::format::{callgrind, folded, json, pprof, speedscope, v8};
+use crate::view::format::{callgrind, firefox, folded, json, pprof, speedscope, v8};
 
 /// Write a dump in the format of another tool
 #[derive(Clone, Debug, clap::Args)]
@@ -40,6 +40,8 @@ enum Format {
     Pprof,
     /// For speedscope.app
     Speedscope,
+    /// For profiler.firefox.com
+    Firefox,
     /// For KCachegrind and callgrind_annotate
     Callgrind,
     /// A `.heapprofile`, for Chrome's DevTools
@@ -111,7 +113,11 @@ fn written(format: Format, choice: &Choice, base: Option<&Path>) -> Result<Vec<u
         }
         Format::Speedscope => {
             let named = both(Granularity::Functions);
-            speedscope::write(&named, loaded.program(), &mut out)?;
+            speedscope::write(&named, &subject(&loaded, choice), &mut out)?;
+        }
+        Format::Firefox => {
+            let named = both(Granularity::Functions);
+            firefox::write(&named, &subject(&loaded, choice), &mut out)?;
         }
         Format::Callgrind => {
             let [bytes, blocks] = both(Granularity::Lines);
@@ -120,6 +126,16 @@ fn written(format: Format, choice: &Choice, base: Option<&Path>) -> Result<Vec<u
         Format::Pprof | Format::Jeprof => out = packed(&loaded, kind.as_deref(), choice)?,
     }
     Ok(out)
+}
+
+/// What a file is about: the program that ran, or the one that was given for it.
+fn subject(loaded: &Loaded, choice: &Choice) -> String {
+    let given = choice.narrowing.locator().program;
+    let given = given.as_deref().and_then(Path::file_name);
+    match loaded.program() {
+        "" => given.map_or("heap".into(), |name| name.to_string_lossy().into_owned()),
+        program => program.to_owned(),
+    }
 }
 
 /// The stacks of an earlier dump.

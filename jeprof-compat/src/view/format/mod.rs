@@ -1,6 +1,7 @@
 //! Formats of other tools, one a file: to add one, write it here and name it in `command::export`.
 
 pub mod callgrind;
+pub mod firefox;
 pub mod folded;
 pub mod heap_v2;
 pub mod json;

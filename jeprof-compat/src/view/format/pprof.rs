@@ -112,7 +112,11 @@ impl<'a> Builder<'a> {
             self.out.comment.push(comment);
         }
         for (at, mapping) in self.profile.mappings.iter().enumerate() {
-            let filename = self.string(&mapping.path);
+            // pprof looks for files, and says that they are missing, but for names in brackets.
+            let filename = self.string(match mapping.path.as_str() {
+                "" => "[anon]",
+                path => path,
+            });
             let build_id = self.string(mapping.build_id.as_deref().unwrap_or_default());
             self.out.mapping.push(Mapping {
                 id: at as u64 + 1,
