@@ -100,7 +100,6 @@ impl Printer<'_> {
             // At the prompt, as jeprof does there; behind --text it says nothing.
             says_shown: rows.is_some(),
             rows,
-            ..text::Options::default()
         };
         Ok(text::write(
             &self.loaded.select(selection),
