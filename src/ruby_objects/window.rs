@@ -86,7 +86,8 @@ static OPEN_MS: AtomicU64 = AtomicU64::new(SHORTEST_MS);
 /// When the last window closed, and the objects that were made each millisecond before that.
 static CLOSED_MS: AtomicU64 = AtomicU64::new(0);
 static PACE: AtomicU64 = AtomicU64::new(800);
-/// Objects made when the last window closed.
+/// Objects made when the last window closed, and up to the last one with samples, which stand for them.
+static MADE_THEN: AtomicU64 = AtomicU64::new(0);
 static MADE: AtomicU64 = AtomicU64::new(0);
 /// Bytes that a sample of the last window stands for.
 static STANDS_FOR: AtomicU64 = AtomicU64::new(1);
@@ -113,7 +114,7 @@ pub(super) fn configure(most_frames: u32) {
     MOST_FRAMES.store(most_frames, Relaxed);
 }
 
-/// Objects made up to the last window.
+/// Objects made up to the last window with samples.
 pub(super) fn made() -> u64 {
     MADE.load(Relaxed)
 }
@@ -159,6 +160,7 @@ fn open(objects: &Objects<'_>, now_ms: u64) {
     if POINT.load(Relaxed) == 0 {
         POINT.store(objects.point(on_birth), Relaxed);
         MADE.store(objects.made(), Relaxed);
+        MADE_THEN.store(objects.made(), Relaxed);
         OPENED_MS.store(now_ms.saturating_sub(PERIOD_MS), Relaxed);
         CLOSED_MS.store(now_ms, Relaxed);
     }
@@ -194,11 +196,14 @@ pub(super) fn random() -> u64 {
 }
 
 /// The samples of the window become records.
+///
+/// A window may have none: the program waited for a processor all the time, or a collection took them.
+/// The samples of the next one then stand for what was made before this one too.
 fn close(objects: &Objects<'_>, now_ms: u64) {
     let now = objects.made();
-    let made = now.saturating_sub(MADE.swap(now, Relaxed));
+    let since = now.saturating_sub(MADE_THEN.swap(now, Relaxed));
     let passed_ms = now_ms.saturating_sub(CLOSED_MS.swap(now_ms, Relaxed));
-    PACE.store(made / passed_ms.max(1), Relaxed);
+    PACE.store(since / passed_ms.max(1), Relaxed);
     let (taken, kept) = (TAKEN.load(Relaxed), KEPT.load(Relaxed).min(MOST));
     let waiting = WAITING.get(..kept).unwrap_or_default();
     // A number is made for each first: that may start a collection.
@@ -213,6 +218,7 @@ fn close(objects: &Objects<'_>, now_ms: u64) {
     if counted == 0 {
         return;
     }
+    let made = now.saturating_sub(MADE.swap(now, Relaxed));
     let weight = made.max(counted) as f64 / counted as f64;
     for one in fresh {
         if insert(one, weight).is_none() {
