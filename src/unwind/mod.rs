@@ -27,6 +27,7 @@ mod debug_frame;
 pub mod eh_frame;
 pub mod expression;
 pub mod foreign;
+pub mod goroutine;
 pub mod history;
 pub mod managed;
 pub mod modules;
@@ -38,6 +39,7 @@ pub mod stack_memory;
 pub use arch::Registers;
 
 use arch::Left;
+use goroutine::Goroutine;
 use managed::Owner;
 use rule::{Rule, Step};
 use rule_cache::{ADDRESS_BITS, INTERRUPTED, RuleCache};
@@ -301,7 +303,7 @@ impl Walk<'_> {
         };
         if is_known || is_address && is_plausible() {
             Ok(())
-        } else if is_address && arch::is_goroutine_end(pc) {
+        } else if is_address && goroutine::ends_at(pc) {
             Err(End::Complete)
         } else {
             Err(End::NoInfo)
@@ -336,9 +338,11 @@ impl Walk<'_> {
             foreign::note(pc);
         }
         let is_met = module.is_none() || history::meet(lookup);
+        let goroutine = || Goroutine::behind_call(pc).filter(|_| !is_interrupted);
         let rule = module
             .and_then(|module| module.tables())
             .and_then(|tables| eh_frame::find_rule(&tables, lookup))
+            .or_else(|| Some(Rule::pack(Step::Goroutine(goroutine()?))))
             .or_else(|| debug_frame::find_rule(&module?, lookup))
             .unwrap_or_else(|| without_information(pc, module.is_some() && !is_interrupted));
         if is_met {
@@ -354,7 +358,7 @@ impl Walk<'_> {
 fn without_information(pc: u64, is_return_into_module: bool) -> Rule {
     Rule::pack(if arch::is_signal_return(pc) {
         Step::Signal
-    } else if let Some(step) = arch::epilogue(pc).or_else(|| arch::go_call(pc)) {
+    } else if let Some(step) = arch::epilogue(pc) {
         step
     } else if is_return_into_module && !arch::follows_call(pc) {
         Step::End

@@ -182,9 +182,7 @@ pub fn step(
             leave(registers, cfa, (bp, bx), memory)
         }
         Step::FramePointer => follow_frame_pointer(registers, memory),
-        Step::Goroutine { goroutine, depth } => {
-            enter_goroutine(registers, (goroutine, depth), memory)
-        }
+        Step::Goroutine(goroutine) => goroutine.enter(registers, memory),
         Step::Signal => interrupted(registers, memory),
         Step::End => Err(End::Complete),
         Step::Unknown => Err(End::NoInfo),
@@ -286,34 +284,13 @@ fn interrupted(registers: &mut Registers, memory: &mut StackMemory) -> Result<Le
     Ok(Left::Interrupted(context))
 }
 
-/// The frame that called C from a goroutine: the distance of its return address from the top of the
-/// goroutine's stack was kept, because that stack may be moved (runtime/asm_amd64.s of Go).
-fn enter_goroutine(
-    registers: &mut Registers,
-    (goroutine, depth): (i64, i64),
-    memory: &mut StackMemory,
-) -> Result<Left, End> {
-    /// `g.stack.hi`.
-    const TOP: u64 = 8;
-    let mut word = |offset: i64| {
-        let at = registers.sp.wrapping_add_signed(offset);
-        memory.read(at as usize).ok_or(End::BadMemory)
-    };
-    let (goroutine, depth) = (word(goroutine)?, word(depth)?);
-    let top = read_elsewhere(goroutine.wrapping_add(TOP)).ok_or(End::BadMemory)?;
-    let at = top.wrapping_sub(depth);
-    registers.pc = read_elsewhere(at).ok_or(End::BadMemory)?;
-    registers.sp = at.wrapping_add(WORD);
-    Ok(Left::Switched)
-}
-
 fn read_context(context: u64, place: u64) -> Option<u64> {
     read_elsewhere(context.wrapping_add(place))
 }
 
 /// A word that need not lie on the stack of the walk: `StackMemory` cannot read it. Of a signal frame or
 /// of a goroutine.
-fn read_elsewhere(at: u64) -> Option<u64> {
+pub fn read_elsewhere(at: u64) -> Option<u64> {
     let at = at as usize;
     if !at.is_multiple_of(8) || !sys::readable(at) {
         return None;
@@ -324,7 +301,7 @@ fn read_elsewhere(at: u64) -> Option<u64> {
 }
 
 /// Sixteen bytes of code, if they can be read.
-fn code(at: u64) -> Option<u128> {
+pub fn code(at: u64) -> Option<u128> {
     let at = at as usize;
     if !sys::readable(at) || !sys::readable(at.wrapping_add(8)) {
         return None;
@@ -383,33 +360,6 @@ pub fn epilogue(pc: u64) -> Option<Step> {
     let [bp, bx] = saved.map(|at| at.map_or(Saved::Same, |at| Saved::AtCfa(at - cfa)));
     let cfa = Cfa::Plus(Base::Sp, cfa);
     Some(Step::Frame { cfa, bp, bx })
-}
-
-/// Go's `asmcgocall`, which calls C on the thread's stack and finds back to the goroutine's:
-/// `mov g(%rsp), %rdi; mov 8(%rdi), %rsi; sub depth(%rsp), %rsi`.
-pub fn go_call(pc: u64) -> Option<Step> {
-    let bytes = code(pc)?.to_le_bytes();
-    let (goroutine, rest) = match bytes.as_slice() {
-        [0x48, 0x8b, 0x7c, 0x24, offset @ 0..=0x7f, rest @ ..] => (*offset, rest),
-        _ => return None,
-    };
-    let depth = match rest.strip_prefix(&[0x48, 0x8b, 0x77, 0x08])? {
-        [0x48, 0x2b, 0x74, 0x24, offset @ 0..=0x7f, ..] => *offset,
-        [0x48, 0x2b, 0x34, 0x24, ..] => 0,
-        _ => return None,
-    };
-    Some(Step::Goroutine {
-        goroutine: i64::from(goroutine),
-        depth: i64::from(depth),
-    })
-}
-
-/// Whether a goroutine ends when its function returns to `pc`: Go puts the second instruction of `goexit`
-/// there, `nop; call`.
-pub fn is_goroutine_end(pc: u64) -> bool {
-    /// `nop`, and the first byte of the call.
-    const NOP_CALL: u128 = 0xe8_90;
-    code(pc.wrapping_sub(1)).is_some_and(|bytes| bytes & 0xffff == NOP_CALL)
 }
 
 /// Whether a call instruction ends at `pc`, so that it may be a return address.

@@ -181,8 +181,9 @@ fn where_the_information_is_only_in_the_file_the_file_is_read() {
 
 #[test]
 fn a_goroutine_that_called_c_is_walked() {
-    for flags in [&["-O1", "-no-pie"][..], &["-O1", "-no-pie", "-DNEW_GO"]] {
-        let program = compile("goroutine.c", flags);
+    let versions = [&[][..], &["-DNEW_GO"], &["-DNEW_GO", "-DNEWER_GO"]];
+    for flags in versions {
+        let program = compile("goroutine.c", &[&["-O1", "-no-pie"], flags].concat());
         let run = Preload::command([program]).conf(EXACT).run().succeeded();
         let dump = run.final_dump();
         let stack = of_size(&dump, 1000);

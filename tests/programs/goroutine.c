@@ -11,6 +11,7 @@ struct goroutine {
 };
 
 struct goroutine goroutine;
+__thread void *goroutine_of_thread;
 static void *kept[1000];
 static int count;
 
@@ -19,10 +20,15 @@ __attribute__((noinline)) void allocate(void) {
     kept[count++] = malloc(1000);
 }
 
-// rdi: the stack pointer of the thread, with room above it; rsi: what to call. NEW_GO: as since Go 1.21.
+// rdi: the stack pointer of the thread, with room above it; rsi: what to call. NEW_GO: as since Go 1.21; NEWER_GO: as since
+// Go 1.27, with a frame pointer.
 __asm__(".text\n"
         ".type asmcgocall, @function\n"
         "asmcgocall:\n"
+#ifdef NEWER_GO
+        "push %rbp\n"
+        "mov %rsp, %rbp\n"
+#endif
         "mov %rsi, %rax\n"
         "mov %rdi, %rcx\n"
         "mov %rsp, %rdx\n"
@@ -49,7 +55,12 @@ __asm__(".text\n"
         "mov 0x8(%rdi), %rsi\n"
         "sub 0x28(%rsp), %rsi\n"
 #endif
+        "mov %rdi, %fs:goroutine_of_thread@tpoff\n"
         "mov %rsi, %rsp\n"
+#ifdef NEWER_GO
+        "mov %eax, 0x20(%rsp)\n"
+        "pop %rbp\n"
+#endif
         "ret\n"
         ".size asmcgocall, . - asmcgocall\n"
         "landing:\n"

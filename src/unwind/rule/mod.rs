@@ -24,6 +24,8 @@ mod step;
 
 pub use step::{Base, Cfa, Saved, Step};
 
+use super::goroutine::Goroutine;
+
 /// By the stack pointer, by bp, by bx: [`Cfa::Plus`], registers saved below the CFA or not at all.
 const PLAIN: u64 = 0;
 /// The same for frames that are not plain, or whose offsets are too large.
@@ -36,6 +38,8 @@ const SIGNAL: u64 = 11;
 const END: u64 = 12;
 const UNKNOWN: u64 = 13;
 const GOROUTINE: u64 = 14;
+/// In such a rule.
+const SAVES_BP: u64 = 1 << 4;
 
 const SAME: u64 = 0;
 const AT_CFA: u64 = 1;
@@ -71,7 +75,7 @@ impl Rule {
         let packed = match step {
             Step::Frame { cfa, bp, bx } => pack_frame(cfa, bp, bx),
             Step::FramePointer => Some(FRAME_POINTER),
-            Step::Goroutine { goroutine, depth } => pack_goroutine(goroutine, depth),
+            Step::Goroutine(goroutine) => pack_goroutine(goroutine),
             Step::Signal => Some(SIGNAL),
             Step::End => Some(END),
             Step::Unknown => None,
@@ -140,10 +144,11 @@ impl Rule {
             OTHER => Cfa::Other((self.0 >> 40 & 15) as u8, (self.0 as i64 >> 44) << 3),
             FRAME_POINTER => return Step::FramePointer,
             GOROUTINE => {
-                return Step::Goroutine {
-                    goroutine: self.bp_offset(),
-                    depth: self.bx_offset(),
-                };
+                return Step::Goroutine(Goroutine {
+                    at: self.bp_offset(),
+                    depth_at: self.bx_offset(),
+                    saves_bp: self.0 & SAVES_BP != 0,
+                });
             }
             SIGNAL => return Step::Signal,
             END => return Step::End,
@@ -247,8 +252,11 @@ fn pack_plain(cfa: Cfa, bp: Saved, bx: Saved) -> Option<u64> {
 }
 
 /// Both offsets are where other rules have those of bp and bx.
-fn pack_goroutine(goroutine: i64, depth: i64) -> Option<u64> {
-    Some(GOROUTINE | words(goroutine, 16)? << 8 | words(depth, 16)? << 24)
+fn pack_goroutine(goroutine: Goroutine) -> Option<u64> {
+    let saves_bp = if goroutine.saves_bp { SAVES_BP } else { 0 };
+    Some(
+        GOROUTINE | saves_bp | words(goroutine.at, 16)? << 8 | words(goroutine.depth_at, 16)? << 24,
+    )
 }
 
 fn pack_saved(saved: Saved) -> Option<(u64, u64)> {

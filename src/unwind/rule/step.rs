@@ -1,5 +1,7 @@
 //! One step of unwinding, in words: what a [`Rule`](super::Rule) packs.
 
+use crate::unwind::goroutine::Goroutine;
+
 /// The registers that are followed from frame to frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
@@ -49,14 +51,8 @@ pub enum Step {
     },
     /// Code without unwind information: only the frame pointer can help.
     FramePointer,
-    /// Code that called C on another stack, as Go does. Offsets in bytes from the stack pointer: of the
-    /// goroutine, and of how far below the top of its stack the return address is.
-    Goroutine {
-        /// Where the address of the goroutine is.
-        goroutine: i64,
-        /// Where the distance is.
-        depth: i64,
-    },
+    /// Code that called C on another stack, as Go does.
+    Goroutine(Goroutine),
     /// The trampoline that a signal handler returns to; the interrupted registers are on the stack.
     Signal,
     /// The outermost frame.

@@ -33,8 +33,9 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (any_cfa(), any_saved(), any_saved())
             .prop_map(|(cfa, bp, bx)| Step::Frame { cfa, bp, bx }),
-        1 => (multiple(16), multiple(16))
-            .prop_map(|(goroutine, depth)| Step::Goroutine { goroutine, depth }),
+        1 => (multiple(16), multiple(16), any::<bool>()).prop_map(|(at, depth_at, saves_bp)| {
+            Step::Goroutine(Goroutine { at, depth_at, saves_bp })
+        }),
         1 => prop_oneof![
             Just(Step::FramePointer),
             Just(Step::Signal),
