@@ -8,3 +8,4 @@ pub mod process;
 pub mod scratch;
 pub mod sys;
 pub mod tls;
+pub mod usdt;

@@ -1,6 +1,8 @@
 //! What was drawn, on its way into the tables: the same for malloc, mappings and the Java heap.
 
+use super::STACKS;
 use crate::diag::{self, Counter};
+use crate::platform::usdt;
 use crate::sampler::Weight;
 use crate::table::live_table::{Drawn, Insert, Sample};
 use crate::table::stack_table::StackTable;
@@ -28,6 +30,9 @@ pub fn keep(
 #[inline(never)]
 pub(super) fn replaced(stacks: &StackTable, stale: &Sample, now_ms: u64) {
     diag::count(Counter::StaleReplaced);
+    if core::ptr::eq(stacks, &raw const STACKS) {
+        usdt::free(stale.addr);
+    }
     let lifetime = now_ms.saturating_sub(stale.birth_ms);
     stacks.note_free(stale.stack, lifetime, stale.first_bytes());
 }

@@ -16,7 +16,7 @@ use super::rate::{self, Event};
 use super::thread::{Thread, current_thread};
 use super::{LIVE, STACKS, fork, uptime_ms};
 use crate::diag::{self, Counter};
-use crate::platform::tls;
+use crate::platform::{tls, usdt};
 use crate::table::fork_gate;
 use crate::table::live_table::{Insert, Sample};
 
@@ -110,6 +110,7 @@ pub fn attach(sample: Sample) {
 
 /// The block of a removed record is free: notes how long it lived.
 pub fn forget(sample: &Sample) {
+    usdt::free(sample.addr);
     let lifetime = uptime_ms().saturating_sub(sample.birth_ms);
     STACKS.note_free(sample.stack, lifetime, sample.first_bytes());
 }

@@ -17,6 +17,7 @@ use super::{DORMANT, LIVE, MOST_FRAMES, STACKS, THREAD_NAMES, fork};
 use super::{is_active, is_exact, lg_period, uptime_ms};
 use crate::diag::{self, Counter};
 use crate::platform::tls::{self, Guard, Tls};
+use crate::platform::usdt;
 use crate::sampler::{self, Weight};
 use crate::table::live_table::{Before, Drawn, Insert};
 use crate::table::stack_table::StackTable;
@@ -120,8 +121,9 @@ impl Sampling {
             return weight.bytes;
         };
         let kept = keep(&STACKS, &drawn, &weight, |sample| LIVE.insert(sample));
-        if let Err(counter) = kept {
-            diag::count(counter);
+        match kept {
+            Ok(()) => usdt::alloc(drawn.addr, drawn.size, weight.bytes),
+            Err(counter) => diag::count(counter),
         }
         drop(pass);
         event.end(drawn.now_ms);
@@ -139,6 +141,10 @@ impl Sampling {
         call: (Hook, Registers),
     ) -> u64 {
         let event = Event::begin();
+        // For who watches, another size is a free and a new block.
+        if let Some(sample) = &before.sample {
+            usdt::free(sample.addr);
+        }
         // SAFETY: the guard inside `self` makes us the only user of this thread's block.
         let thread = unsafe { &mut *self.thread };
         let weight = match is_due {
@@ -157,10 +163,13 @@ impl Sampling {
         }
         let chance = &mut |probability| thread.happens(probability);
         if let Some(sample) = before.resized(is_due, &drawn, chance) {
-            match LIVE.insert(sample) {
-                Insert::New => {}
-                Insert::Replaced(stale) => replaced(&STACKS, &stale, drawn.now_ms),
+            let inserted = LIVE.insert(sample);
+            if let Insert::Replaced(stale) = inserted {
+                replaced(&STACKS, &stale, drawn.now_ms);
+            }
+            match inserted {
                 Insert::Full => diag::count(Counter::SampleNotStored),
+                _ => usdt::alloc(sample.addr, sample.size, sample.weighted_bytes),
             }
         }
         event.end_silently();

@@ -59,6 +59,7 @@ mod terminal;
 mod threads;
 mod triggers;
 mod unmoved;
+mod usdt;
 mod valgrind;
 mod verdicts;
 mod workers;
