@@ -114,8 +114,12 @@ public class Keeps {
     }
 }
 JAVA
-    clean jar java -jar "$out/malloscope-$version.jar" run -o d --rate 4k -- java Keeps.java
-    left 'java' 'Keeps'
+    clean jar javac Keeps.java
+    clean jar java -jar "$out/malloscope-$version.jar" run -o d --rate 4k -- java Keeps
+    left 'java'
+    # What such a short run is told about may be the start of the JVM.
+    clean jar java -jar "$out/malloscope-$version.jar" table --cum --focus Keeps d
+    grep -q 'Keeps.main' said || { cat said >&2; fail "jar: no Keeps.main"; }
     exits_with_7 java -jar "$out/malloscope-$version.jar"
 }
 
