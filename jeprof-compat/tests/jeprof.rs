@@ -334,7 +334,7 @@ fn a_server_gives_profile_names_and_program() {
 #[test]
 fn servers_are_added_up_and_a_program_has_its_own_names() {
     let folder = scratch("servers");
-    let (one, two) = (server(8), server(8));
+    let (one, two) = (server(16), server(8));
     let urls = [&one, &two].map(|host| format!("http://{host}/pprof/heap"));
     let table = |files: &[&str]| {
         let out = command(&[&["--text", "--show_bytes"], files].concat())
@@ -351,6 +351,9 @@ fn servers_are_added_up_and_a_program_has_its_own_names() {
     let whole = total(&text(&["--text", "--show_bytes"], &LEAKY));
     assert!((total(&both) - 2.0 * whole).abs() < 4.0, "{both}");
     assert!(both.contains("remote_0x"), "{both}");
+    let many = one.replace("127.0.0.1", "localhost");
+    let twice = table(&[&format!("{many}@2/pprof/heap")]);
+    assert!((total(&twice) - 2.0 * whole).abs() < 4.0, "{twice}");
     let named = table(&["leaky", &urls[1]]);
     assert!(
         named.contains("recurse") && !named.contains("remote_0x"),

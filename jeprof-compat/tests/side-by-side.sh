@@ -70,7 +70,7 @@ all|answer|--test|
 base|rows|--text --base=%B|symbols
 base|rows|--text --base=%B --drop_negative|symbols
 base|rows|--text --base=%B --inuse_objects|symbols
-base|total|--collapsed --base=%B|jeprof takes the difference by address, and so has none of two runs
+base|total|--collapsed --base=%B|
 base|rows|--text %P %D %B|symbols
 host|rows|--text http://%1/pprof/heap|names of the server
 host|rows|--text http://%1/pprof/heap http://%2/pprof/heap|names of the server
@@ -201,7 +201,7 @@ if [ "$1" = all ]; then
     "$here/dumps.sh" "$(realpath "$2")" "$dir" >"$work/list" || exit 1
     mv "$work/list" "$dir/list"
   fi
-  base=$(ls "$dir"/less.*.heap | tail -1)
+  base=$(ls "$dir"/cpp.jemalloc.*.i0.heap | tail -1)
   while read -r program dump; do
     [[ $(basename "$dump") =~ ^(${KINDS:-.*})\. ]] && run "$program" "$dump"
   done <"$dir/list"

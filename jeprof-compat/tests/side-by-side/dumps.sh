@@ -18,7 +18,7 @@ record() {
   program=$(readlink -f "$(command -v "$1")")
   conf=prof:true,prof_final:true,prof_accum:true,lg_prof_sample:$lg,prof_prefix:$PWD/$name
   if [ -e "$libs/libjemalloc.so.2" ]; then
-    MALLOC_CONF=$conf.jemalloc LD_PRELOAD=$libs/libjemalloc.so.2 "$@" >/dev/null
+    MALLOC_CONF=${interval:-}$conf.jemalloc LD_PRELOAD=$libs/libjemalloc.so.2 "$@" >/dev/null
     echo "$program $(ls "$PWD/$name".jemalloc.*.heap | tail -1)"
   fi
   MALLOSCOPE_CONF=$conf.ours LD_PRELOAD=$library "$@" >/dev/null
@@ -34,10 +34,8 @@ record() {
 gcc -g -O1 -o c "$here/kept.c"
 record c 12 ./c
 cp "$here/../data/leaky/leaky" cpp
-record cpp 12 ./cpp
-# The same, a little of it: what a difference is taken from.
-MALLOC_CONF=prof:true,prof_final:true,prof_accum:true,lg_prof_sample:12,prof_prefix:$PWD/less \
-  LD_PRELOAD=$libs/libjemalloc.so.2 ./cpp less
+# With a dump from before its end: what a difference is taken from.
+interval=lg_prof_interval:22, record cpp 12 ./cpp
 rustc -g -C opt-level=1 -o rust "$here/kept.rs"
 record rust 12 ./rust
 if has javac; then

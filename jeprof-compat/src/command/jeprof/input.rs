@@ -32,7 +32,8 @@ impl Input {
         let mut rest = files.iter();
         let first = files.first()?;
         let is_profile = first.as_os_str() == "-" || read::is_profile(first) == Some(true);
-        if !is_profile && Host::of(first).is_none() {
+        let is_host = Host::machines(first).iter().any(|m| Host::of(m).is_some());
+        if !is_profile && !is_host {
             input.program = rest.next().cloned();
         } else if files.len() > 1 && is_profile {
             say("no program is given: names come from the files that the profiles name");

@@ -197,11 +197,21 @@ fn agent(seconds: u64) -> ureq::Agent {
 }
 
 fn get(url: &str, seconds: u64) -> Result<Vec<u8>> {
-    body(url, agent(seconds).get(url).call())
+    body(url, agent(seconds).get(reachable(url)).call())
 }
 
 fn post(url: &str, question: &str) -> Result<Vec<u8>> {
-    body(url, agent(60).post(url).send(question))
+    body(url, agent(60).post(reachable(url)).send(question))
+}
+
+/// All names below `localhost` are this machine (RFC 6761), which not every resolver knows.
+fn reachable(url: &str) -> String {
+    let parts = url.split_once("://").and_then(|(protocol, rest)| {
+        let (below, rest) = rest.split_once(".localhost")?;
+        let is_name = !below.contains('/') && (rest.is_empty() || rest.starts_with([':', '/']));
+        is_name.then(|| format!("{protocol}://localhost{rest}"))
+    });
+    parts.unwrap_or_else(|| url.to_owned())
 }
 
 fn body(
@@ -256,6 +266,13 @@ mod tests {
             ]
         );
         assert_eq!(machines("https://h@1"), [PathBuf::from("https://0.h")]);
+        assert_eq!(
+            reachable("http://0.localhost:80/pprof/heap"),
+            "http://localhost:80/pprof/heap"
+        );
+        for other in ["http://h:80/x.localhost/y", "http://0.localhost.com/x"] {
+            assert_eq!(reachable(other), other);
+        }
         for other in ["h:80/pprof/heap", "a@b", "http://user@host/x"] {
             assert_eq!(machines(other), [PathBuf::from(other)]);
         }
