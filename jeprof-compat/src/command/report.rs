@@ -85,6 +85,10 @@ pub fn report(args: &Args) -> Result<u8> {
             redact: args.redact,
         });
         report.bound();
+        if written.last() == Some(&at) {
+            // All is in the report: what is drawn of it may have their memory.
+            series.processes.clear();
+        }
         if args.json {
             let answer = machine::answer("report", &report)?;
             io::stdout().lock().write_all(answer.as_bytes())?;

@@ -6,11 +6,13 @@
 //! the rounded value again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
+use std::io::BufWriter;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::{Compression, GzBuilder};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use crate::profile::threads;
@@ -27,41 +29,94 @@ pub struct Drawing {
 
 /// What stands in the page.
 pub fn pack(report: &Report, drawings: &[Drawing]) -> String {
-    let kinds: Vec<Value> = report.kinds.iter().map(kind).collect();
-    let drawings: HashMap<&str, &str> = drawings
-        .iter()
-        .map(|d| (d.key.as_str(), d.svg.as_str()))
-        .collect();
-    let data = json!({
-        "program": report.header.program,
-        "dumps": report.timeline.dumps,
-        "suspects": report.suspects,
-        "per": report.per(),
-        "facts": report.header.facts,
-        "kinds": kinds,
-        "drawings": drawings,
-        "graph_css": svg::css(),
-        "row": flame::ROW,
-        "font": flame::FONT,
-        "family": text_width::FONT_FAMILY,
-        "widths": text_width::ascii(),
-    });
-    // The order of keys is that of their names, and the time in the header is none.
+    let drawings = drawings.iter().map(|d| (d.key.as_str(), d.svg.as_str()));
+    let data = Data {
+        drawings: drawings.collect(),
+        dumps: json!(report.timeline.dumps),
+        facts: json!(report.header.facts),
+        family: text_width::FONT_FAMILY,
+        font: flame::FONT,
+        graph_css: svg::css(),
+        kinds: report.kinds.iter().map(Columns).collect(),
+        per: json!(report.per()),
+        program: &report.header.program,
+        row: flame::ROW,
+        suspects: json!(report.suspects),
+        widths: json!(text_width::ascii()),
+    };
+    // The time in the header is none.
     let gzip = GzBuilder::new().mtime(0);
-    let mut writer = gzip.write(Vec::new(), Compression::best());
+    let writer = gzip.write(Vec::new(), Compression::best());
+    let mut writer = BufWriter::with_capacity(1 << 16, writer);
     // Writing into memory cannot fail.
-    let _ = writer.write_all(data.to_string().as_bytes());
-    STANDARD.encode(writer.finish().unwrap_or_default())
+    let _ = serde_json::to_writer(&mut writer, &data);
+    let packed = writer.into_inner().ok().and_then(|gzip| gzip.finish().ok());
+    STANDARD.encode(packed.unwrap_or_default())
 }
 
-fn kind(kind: &Kind) -> Value {
-    let mut strings = Strings::default();
+/// All of it. The order of keys is that of their names, here and in [`Columns`].
+#[derive(Serialize)]
+struct Data<'a> {
+    drawings: BTreeMap<&'a str, &'a str>,
+    dumps: Value,
+    facts: Value,
+    family: &'a str,
+    font: f64,
+    graph_css: String,
+    kinds: Vec<Columns<'a>>,
+    per: Value,
+    program: &'a str,
+    row: f64,
+    suspects: Value,
+    widths: Value,
+}
+
+/// A kind, written column by column: each is there only while it is written, since all of them together are a
+/// multiple of the report.
+struct Columns<'a>(&'a Kind);
+
+impl Serialize for Columns<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = self.0;
+        let mut strings = Strings::default();
+        let frames = frames(kind, &mut strings);
+        let parents = kind.nodes.iter().enumerate();
+        let parents = parents.map(|(at, n)| n.parent.map_or(0, |p| at - p as usize));
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("age_bounds", &kind.age_bounds)?;
+        map.serialize_entry("ages", &ages(kind))?;
+        map.serialize_entry("allocated", &allocated(kind))?;
+        map.serialize_entry("bytes", &columns(kind, |c| c.bytes.round()))?;
+        map.serialize_entry("deviation", &columns(kind, relative_deviation))?;
+        map.serialize_entry(
+            "frame",
+            &kind.nodes.iter().map(|n| n.frame).collect::<Vec<_>>(),
+        )?;
+        map.serialize_entry("frames", &frames)?;
+        map.serialize_entry(
+            "leaf",
+            &kind.stacks.iter().map(|s| s.node).collect::<Vec<_>>(),
+        )?;
+        map.serialize_entry("name", &kind.name)?;
+        map.serialize_entry("objects", &columns(kind, |c| c.objects.round()))?;
+        map.serialize_entry("parent", &parents.collect::<Vec<_>>())?;
+        map.serialize_entry("pools", &pools(kind))?;
+        map.serialize_entry("samples", &columns(kind, |c| c.samples as f64))?;
+        map.serialize_entry("strings", &strings.all)?;
+        map.serialize_entry("thread_names", &kind.threads)?;
+        map.serialize_entry("threads", &thread_shares(kind))?;
+        map.serialize_entry("title", &kind.title)?;
+        map.end()
+    }
+}
+
+fn frames<'a>(kind: &'a Kind, strings: &mut Strings<'a>) -> Value {
     let hues = hues(kind);
     let frames = &kind.frames;
     let module = |at: usize| frames[at].module.as_deref();
     let hue = |at: usize| hues.get(frames[at].home()).copied();
     let all = 0..frames.len();
-    let frames_json = json!({
+    json!({
         "name": frames.iter().map(|f| &f.name).collect::<Vec<_>>(),
         "full": frames.iter().map(|f| f.full.as_deref().unwrap_or("")).collect::<Vec<_>>(),
         "module": all.clone().map(|at| strings.id(module(at))).collect::<Vec<_>>(),
@@ -70,25 +125,6 @@ fn kind(kind: &Kind) -> Value {
         "own": frames.iter().map(own_part).collect::<Vec<_>>(),
         "line": frames.iter().map(|f| f.line.unwrap_or(0)).collect::<Vec<_>>(),
         "hue": all.map(|at| hue(at).unwrap_or(hue::rest())).collect::<Vec<_>>(),
-    });
-    json!({
-        "name": kind.name,
-        "title": kind.title,
-        "frames": frames_json,
-        "strings": strings.all,
-        "parent": kind.nodes.iter().enumerate().map(|(at, n)| n.parent.map_or(0, |p| at - p as usize)).collect::<Vec<_>>(),
-        "frame": kind.nodes.iter().map(|n| n.frame).collect::<Vec<_>>(),
-        "leaf": kind.stacks.iter().map(|s| s.node).collect::<Vec<_>>(),
-        "bytes": columns(kind, |c| c.bytes.round()),
-        "objects": columns(kind, |c| c.objects.round()),
-        "allocated": allocated(kind),
-        "samples": columns(kind, |c| c.samples as f64),
-        "deviation": columns(kind, relative_deviation),
-        "age_bounds": kind.age_bounds,
-        "ages": ages(kind),
-        "thread_names": kind.threads,
-        "pools": pools(kind),
-        "threads": thread_shares(kind),
     })
 }
 

@@ -8,6 +8,7 @@ use std::fmt::{self, Write};
 
 use crate::figures::amount::{amount, percent};
 use crate::figures::units::Unit;
+use crate::view::picture::hue;
 use crate::view::picture::text_width::{self, FONT_FAMILY};
 use crate::view::picture::xml;
 
@@ -30,14 +31,45 @@ pub struct Path<'a> {
     pub value: f64,
 }
 
-#[derive(Default)]
 struct Node<'a> {
     value: f64,
     hue: usize,
     children: BTreeMap<&'a str, Node<'a>>,
 }
 
-impl Node<'_> {
+/// Deeper frames are not drawn.
+const MOST_ROWS: usize = 4096;
+
+/// Stacks that share their first frames, with the sum of their values and the hue of the last of these.
+#[derive(Default)]
+struct Group<'p, 'a> {
+    value: f64,
+    hue: usize,
+    paths: Vec<&'p Path<'a>>,
+}
+
+impl<'a> Node<'a> {
+    /// The node of a group whose first frames, so many, are alike. Of most nodes nothing is seen: no children are
+    /// made that have less than `least`, since all nodes of big profiles take many times their memory.
+    fn of(group: Group<'_, 'a>, shared: usize, least: f64) -> Node<'a> {
+        let mut groups: BTreeMap<&'a str, Group<'_, 'a>> = BTreeMap::new();
+        for path in group.paths {
+            if let Some(&(name, hue)) = path.frames.get(shared).filter(|_| shared < MOST_ROWS) {
+                let group = groups.entry(name).or_default();
+                group.value += path.value;
+                group.hue = hue;
+                group.paths.push(path);
+            }
+        }
+        groups.retain(|_, group| group.value >= least);
+        let child = |(name, group)| (name, Node::of(group, shared + 1, least));
+        Node {
+            value: group.value,
+            hue: group.hue,
+            children: groups.into_iter().map(child).collect(),
+        }
+    }
+
     /// Rows with frames of that part of the whole, at least.
     fn depth(&self, least: f64) -> usize {
         let wide = self.children.values().filter(|n| n.value >= least);
@@ -47,20 +79,20 @@ impl Node<'_> {
 
 /// The `svg` element, `width` wide; empty text when nothing is to be drawn.
 pub fn svg(paths: &[Path<'_>], title: &str, width: f64, unit: Unit) -> String {
-    let mut root = Node::default();
+    let mut all = Group {
+        hue: hue::rest(),
+        ..Group::default()
+    };
     for path in paths.iter().filter(|p| p.value > 0.0) {
-        root.value += path.value;
-        let mut node = &mut root;
-        for &(name, hue) in &path.frames {
-            node = node.children.entry(name).or_default();
-            node.value += path.value;
-            node.hue = hue;
-        }
+        all.value += path.value;
+        all.paths.push(path);
     }
-    if root.value <= 0.0 {
+    if all.value <= 0.0 {
         return String::new();
     }
-    let scale = width / root.value;
+    let scale = width / all.value;
+    // What is as wide as it must be but for rounding is looked at.
+    let root = Node::of(all, 0, 0.99 * NARROWEST / scale);
     let rows = root.depth(ROW_WORTH / scale) + 1;
     let picture = Picture {
         total: root.value,
@@ -77,7 +109,6 @@ pub fn svg(paths: &[Path<'_>], title: &str, width: f64, unit: Unit) -> String {
          font-family=\"{FONT_FAMILY}\" font-size=\"{FONT}\"><title>{}</title>",
         xml::escape(title)
     );
-    root.hue = crate::view::picture::hue::rest();
     let _ = picture.write(&mut out, "all", &root, 0.0, 0);
     out.push_str("</svg>\n");
     out
