@@ -243,6 +243,33 @@ fn counts_beyond_all_reason_come_to_an_end() {
 }
 
 #[test]
+fn stacks_that_multiply_are_left_out() {
+    let names = vec!["f"; 20_000].join("--");
+    let calls = " 0x401101".repeat(20_000);
+    let text = format!(
+        "--- symbol\nbinary=/opt/x\n0x401100 {names}\n---\n--- heap\nheap_v2/1\n  t*: 2: 16 [0: 0]\n\
+         @{calls}\n  t*: 1: 8 [0: 0]\n@ 0x5\n  t*: 1: 8 [0: 0]\nMAPPED_LIBRARIES:\n"
+    );
+    let file = scratch("multiply").join("m.1.0.f.heap");
+    fs::write(&file, text).expect("a file");
+    for command in ["table", "report --output -", "convert --to folded"] {
+        let said = limited(command, &file);
+        assert!(said.contains("1 stack is left out"), "{command}: {said}");
+    }
+}
+
+#[test]
+fn short_lines_without_end_do_not_take_all_memory() {
+    let file = scratch("lines").join("m.1.0.f.heap");
+    let mut bytes = b"heap_v2/1\n@ 0x1\n  t*: 1: 8 [0: 0]\n".to_vec();
+    bytes.extend(b"z\n".repeat(8 << 20));
+    fs::write(&file, bytes).expect("a file");
+    let said = limited("table", &file);
+    assert!(said.contains("the rest is not read"), "{said}");
+    fs::remove_file(file).expect("its removal");
+}
+
+#[test]
 fn a_name_cannot_turn_what_is_read() {
     let text = "heap_v2/1\n# malloscope 2\n@ 0x1 0x4d00000000000000\n  t*: 1: 1000 [0: 0]\n\
                 # frame 0x4d00000000000000\tjava\t\tsafe\u{202e}live\u{1b}[2J\t\t0\nMAPPED_LIBRARIES:\n# end\n";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use jeprof_compat::profile::model::{Language, Profile, ValueKind, Weighed};
+use jeprof_compat::profile::model::{Language, Parts, Profile, ValueKind, Weighed};
 use jeprof_compat::profile::read;
 use jeprof_compat::stacks::naming::FrameKind;
 use jeprof_compat::stacks::naming::Granularity;
@@ -186,7 +186,10 @@ fn our_own_lines_go_before_the_counts() {
     let facts = first.facts.as_ref().unwrap();
     assert_eq!((facts.id, facts.samples, facts.variance), (5, 2, 144.0));
     let alike = |bytes| Weighed::alike(1, bytes);
-    assert_eq!(facts.births, [(0, alike(3000.0)), (3, alike(4000.0))]);
+    assert_eq!(
+        facts.births,
+        Parts::from(vec![(0, alike(3000.0)), (3, alike(4000.0))])
+    );
     assert_eq!(profile.samples[1].values.inuse_space, 0.0);
     assert_eq!(addresses(&profile, 1), [0x401100, 0x401200]);
     assert_eq!(profile.process.get("pid"), Some("12"));
@@ -428,14 +431,20 @@ fn what_older_lines_leave_out_is_reckoned() {
         profile.samples[0].facts.clone().expect("facts")
     };
     let old = facts(1, "births=0:2:200 lives=11:4");
-    assert_eq!(old.births, [(0, Weighed::alike(2, 200.0))]);
-    assert_eq!(old.lives, [(44, Weighed::alike(4, 800.0))]);
+    assert_eq!(old.births, Parts::from(vec![(0, Weighed::alike(2, 200.0))]));
+    assert_eq!(old.lives, Parts::from(vec![(44, Weighed::alike(4, 800.0))]));
     let new = facts(2, "births=0:2:200:25000 lives=44:4:800:170000");
     let weighed = |samples, bytes, squares| Weighed {
         samples,
         bytes,
         squares,
     };
-    assert_eq!(new.births, [(0, weighed(2, 200.0, 25_000.0))]);
-    assert_eq!(new.lives, [(44, weighed(4, 800.0, 170_000.0))]);
+    assert_eq!(
+        new.births,
+        Parts::from(vec![(0, weighed(2, 200.0, 25_000.0))])
+    );
+    assert_eq!(
+        new.lives,
+        Parts::from(vec![(44, weighed(4, 800.0, 170_000.0))])
+    );
 }

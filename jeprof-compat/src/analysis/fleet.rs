@@ -205,7 +205,7 @@ fn add(pool: &mut Profile, state: &Profile, worker: u64, shift: f64) {
     };
     for sample in &state.samples {
         let Some(facts) = &sample.facts else { continue };
-        let births = facts.births.iter().map(|(at, born)| (epoch(*at), *born));
+        let births = facts.births.iter().map(|(at, born)| (epoch(at), born));
         pool.samples.push(Sample {
             stack: sample
                 .stack
@@ -216,7 +216,7 @@ fn add(pool: &mut Profile, state: &Profile, worker: u64, shift: f64) {
             threads: Vec::new(),
             facts: Some(StackFacts {
                 id: (facts.id & ((1 << SHIFT) - 1)) | (worker << SHIFT),
-                births: joined(births),
+                births: joined(births).into(),
                 ..facts.clone()
             }),
         });
@@ -260,7 +260,7 @@ mod tests {
             });
             profile.mappings.push(Mapping::default());
             profile.samples.push(Sample {
-                stack: vec![LocationId(0)],
+                stack: vec![LocationId(0)].into(),
                 values: Values {
                     inuse_space: bytes * share,
                     ..Values::default()
@@ -268,7 +268,7 @@ mod tests {
                 facts: Some(StackFacts {
                     id: 5,
                     samples: 4,
-                    births: vec![(2, Weighed::alike(2, 10.0)), (3, Weighed::alike(2, 10.0))],
+                    births: vec![(2, Weighed::alike(2, 10.0)), (3, Weighed::alike(2, 10.0))].into(),
                     ..StackFacts::default()
                 }),
                 ..Sample::default()
@@ -323,7 +323,7 @@ mod tests {
             .map(|f| worker(f.id))
             .collect();
         assert_eq!(of, [0, 1]);
-        assert_eq!(last.samples[1].stack, [LocationId(1)]);
+        assert_eq!(last.samples[1].stack[..], [LocationId(1)]);
         assert_eq!(last.location(LocationId(1)).mapping, Some(1));
         assert_eq!(pool.tracks(None)[1].before, [(0, 1)]);
     }
@@ -354,7 +354,7 @@ mod tests {
         let pool = pool(&series, &services(&series)[0]);
         let births = &pool.last().samples[1].facts.as_ref().expect("facts").births;
         assert_eq!(
-            births[..],
+            births.iter().collect::<Vec<_>>(),
             [(
                 1,
                 Weighed {

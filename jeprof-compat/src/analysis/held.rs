@@ -88,7 +88,7 @@ mod tests {
                 ..Line::default()
             };
             profile.locations.push(Location {
-                lines: vec![line],
+                lines: vec![line].into(),
                 ..Location::default()
             });
         }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use profile_format::heap_v2::PSEUDO_FRAMES;
 
 use crate::profile::model::{
-    Line, Location, LocationId, Mapping, OtherKind, Profile, Sample, StackFacts, Weighed,
+    Location, LocationId, Mapping, OtherKind, Profile, Sample, Shared, StackFacts, Weighed,
 };
 
 /// Where the first file is put: files that move there keep below what managed frames use.
@@ -61,7 +61,7 @@ fn facts(profiles: &[&Profile]) -> Vec<(String, String)> {
 /// Stacks of one kind by their places.
 #[derive(Default)]
 struct Stacks {
-    by_places: HashMap<Vec<LocationId>, usize>,
+    by_places: HashMap<Shared<LocationId>, usize>,
     samples: Vec<Sample>,
     facts: Vec<(String, String)>,
 }
@@ -92,7 +92,13 @@ enum Place {
 
 impl Merger {
     fn add(&mut self, profile: &Profile) {
-        let bases = profile.mappings.iter().map(|m| self.base(profile, m));
+        let mut sizes: HashMap<(&str, u64), u64> = HashMap::new();
+        for m in &profile.mappings {
+            let size = sizes.entry((&m.path, m.base)).or_default();
+            *size = (*size).max(m.end.saturating_sub(m.base));
+        }
+        let size = |m: &Mapping| sizes[&(m.path.as_str(), m.base)];
+        let bases = profile.mappings.iter().map(|m| self.base(m, size(m)));
         let moved: Vec<u64> = bases.collect();
         for (mapping, base) in profile.mappings.iter().zip(&moved) {
             self.piece(mapping, *base);
@@ -113,21 +119,18 @@ impl Merger {
         }
     }
 
-    /// Where the file of a mapping begins now.
-    fn base(&mut self, profile: &Profile, mapping: &Mapping) -> u64 {
+    /// Where the file of a mapping begins now. It has so many bytes here.
+    fn base(&mut self, mapping: &Mapping, size: u64) -> u64 {
         if !mapping.has_code_file() {
             return 0;
         }
-        let is_same = |m: &&Mapping| m.path == mapping.path && m.base == mapping.base;
-        let same = profile.mappings.iter().filter(is_same);
-        let end = same.map(|m| m.end - m.base).max().unwrap_or(0);
         let key = (mapping.path.clone(), mapping.build_id.clone());
         if let Some(base) = self.files.get(&key) {
             return *base;
         }
         let base = self.next;
         // It may be longer in another process, so there is room.
-        self.next += end.next_multiple_of(GAP).saturating_mul(2) + GAP;
+        self.next += size.next_multiple_of(GAP).saturating_mul(2) + GAP;
         self.files.insert(key, base);
         base
     }
@@ -167,9 +170,9 @@ impl Merger {
         };
         let id = *self.places.entry(place).or_insert(next);
         if id == next {
-            let lines: Vec<Line> = match location.managed {
+            let lines = match location.managed {
                 true => location.lines.clone(),
-                false => Vec::new(),
+                false => Shared::default(),
             };
             self.out.locations.push(Location {
                 address,
@@ -193,7 +196,8 @@ impl Merger {
             stacks.facts = facts.to_vec();
         }
         for sample in samples {
-            let stack: Vec<LocationId> = sample.stack.iter().map(|id| ids[id.0 as usize]).collect();
+            let stack: Shared<LocationId> =
+                sample.stack.iter().map(|id| ids[id.0 as usize]).collect();
             let next = stacks.samples.len();
             let at = *stacks.by_places.entry(stack.clone()).or_insert(next);
             if at == next {
@@ -242,18 +246,17 @@ fn add(sum: &mut Sample, sample: &Sample) {
         (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
         (a, b) => a.or(b),
     };
+    let mut lives: BTreeMap<u32, Weighed> = sum.lives.iter().collect();
     for (bucket, freed) in &facts.lives {
-        match sum.lives.iter_mut().find(|life| life.0 == *bucket) {
-            Some((_, known)) => known.add(freed),
-            None => sum.lives.push((*bucket, Weighed { ..*freed })),
-        }
+        lives.entry(bucket).or_default().add(&freed);
     }
+    sum.lives = lives.into_iter().collect();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::model::Values;
+    use crate::profile::model::{Line, Values};
 
     /// A process whose library lies at `base`, with one stack of a native and a managed frame.
     fn process(base: u64, build_id: &str, bytes: f64) -> Profile {
@@ -273,7 +276,8 @@ mod tests {
             lines: vec![Line {
                 function: "Shop.run".to_owned(),
                 ..Line::default()
-            }],
+            }]
+            .into(),
             ..Location::default()
         };
         let native = Location {
@@ -286,7 +290,7 @@ mod tests {
             mappings: vec![mapping],
             locations: vec![native, managed],
             samples: vec![Sample {
-                stack: vec![LocationId(0), LocationId(1)],
+                stack: vec![LocationId(0), LocationId(1)].into(),
                 values: Values {
                     inuse_space: bytes,
                     ..Values::default()

@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow, bail};
 use regex::Regex;
 
 use crate::analysis::series::Series;
+use crate::command::console::MALLOSCOPE;
 use crate::figures::words;
 use crate::profile::identity::DumpName;
 use crate::profile::model::{MALLOC, Measure, Profile, Seen, ValueKind};
@@ -106,7 +107,9 @@ impl Loaded {
 
     /// Sums what is to be added and subtracts the base.
     pub fn select(&self, selection: &Selection) -> NamedProfile {
-        NamedProfile::build(&self.parts(), selection)
+        let named = NamedProfile::build(&self.parts(), selection);
+        MALLOSCOPE.warn(&Vec::from_iter(selection.filter.given_up()));
+        named
     }
 
     /// The same by address.

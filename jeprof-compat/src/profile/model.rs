@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 pub use super::language::{Language, Seen};
+pub use super::parts::Parts;
+pub use super::shared::Shared;
 
 /// What the samples of malloc are called where a kind is to be named.
 pub const MALLOC: &str = "malloc";
@@ -162,13 +164,13 @@ pub struct StackFacts {
     pub variance: f64,
     /// Live samples by birth epoch, with what they stood for when they were born: what a block grew by
     /// since is not in it.
-    pub births: Vec<(u32, Weighed)>,
+    pub births: Parts,
     /// Real samples ever taken.
     pub alloc_samples: u64,
     /// Smallest and largest size of the live samples.
     pub sizes: Option<(u64, u64)>,
     /// Freed samples by lifetime: the buckets of [`profile_format::lifetimes`].
-    pub lives: Vec<(u32, Weighed)>,
+    pub lives: Parts,
 }
 
 /// Index into [`Profile::locations`].
@@ -183,7 +185,7 @@ pub struct Location {
     /// Index into [`Profile::mappings`].
     pub mapping: Option<usize>,
     /// Innermost inlined function first; empty until symbolized or when no name was found.
-    pub lines: Vec<Line>,
+    pub lines: Shared<Line>,
     /// Where the function starts in memory, when that is known though its name is not.
     pub function_start: Option<u64>,
     /// A frame of a managed runtime: named by the dump itself, its address means nothing.
@@ -191,7 +193,7 @@ pub struct Location {
 }
 
 /// One function at a location.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Line {
     /// Whole demangled name, parameters included.
     pub function: String,
@@ -252,7 +254,7 @@ pub struct Mapping {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
     /// Leaf first.
-    pub stack: Vec<LocationId>,
+    pub stack: Shared<LocationId>,
     /// Totals over all threads.
     pub values: Values,
     /// Per thread: `(thread uid, values)`.

@@ -97,14 +97,8 @@ impl Sample {
             facts.samples = (facts.samples as f64 * live).round() as u64;
             facts.variance *= live;
             facts.alloc_samples = (facts.alloc_samples as f64 * all).round() as u64;
-            facts
-                .births
-                .iter_mut()
-                .for_each(|(_, born)| *born = born.part(live));
-            facts
-                .lives
-                .iter_mut()
-                .for_each(|(_, freed)| *freed = freed.part(all));
+            facts.births = facts.births.map(|born| born.part(live));
+            facts.lives = facts.lives.map(|freed| freed.part(all));
         }
         !self.threads.is_empty()
     }
@@ -134,7 +128,7 @@ mod tests {
                 facts: Some(StackFacts {
                     samples: 10,
                     variance: 50.0,
-                    births: vec![(0, Weighed::alike(10, 100.0))],
+                    births: vec![(0, Weighed::alike(10, 100.0))].into(),
                     ..StackFacts::default()
                 }),
                 ..Sample::default()
@@ -183,7 +177,7 @@ mod tests {
         assert_eq!(sample.values.inuse_space, 90.0);
         let facts = sample.facts.as_ref().expect("facts");
         assert_eq!((facts.samples, facts.variance), (9, 45.0));
-        assert_eq!(facts.births[0].1.bytes, 90.0);
+        assert_eq!(facts.births.iter().next().expect("a part").1.bytes, 90.0);
         assert_eq!(one.threads.len(), 2);
         let mut none = profile();
         none.keep_threads(&Regex::new("^t4 ").expect("an expression"));

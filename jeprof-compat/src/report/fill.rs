@@ -141,7 +141,7 @@ mod tests {
             },
             facts: Some(StackFacts {
                 samples: 4,
-                births: vec![(0, Weighed::alike(3, 300.0)), (9, Weighed::alike(1, 100.0))],
+                births: vec![(0, Weighed::alike(3, 300.0)), (9, Weighed::alike(1, 100.0))].into(),
                 ..StackFacts::default()
             }),
             ..Sample::default()

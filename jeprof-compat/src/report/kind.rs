@@ -1,6 +1,8 @@
 //! Stacks of all dumps in columns: frames once, stacks as nodes of a trie, values by dump. Part of
 //! the report's data; [`super::KindBuilder`] fills it.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::text;
@@ -139,10 +141,17 @@ impl Cell {
         for (sum, bytes) in self.ages.iter_mut().zip(&more.ages) {
             *sum += bytes;
         }
+        if self.threads.is_empty() {
+            self.threads.clone_from(&more.threads);
+            return;
+        }
+        let known = self.threads.iter().map(|thread| thread.0);
+        let mut places: HashMap<u64, usize> = known.zip(0..).collect();
         for &(thread, bytes) in &more.threads {
-            match self.threads.iter_mut().find(|t| t.0 == thread) {
-                Some(sum) => sum.1 += bytes,
-                None => self.threads.push((thread, bytes)),
+            let next = self.threads.len();
+            match *places.entry(thread).or_insert(next) {
+                at if at < next => self.threads[at].1 += bytes,
+                _ => self.threads.push((thread, bytes)),
             }
         }
     }

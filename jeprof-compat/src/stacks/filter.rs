@@ -30,6 +30,19 @@ impl Filter {
         }
     }
 
+    /// What is to be said where an expression was given up, on texts that it takes for ever for.
+    pub fn given_up(&self) -> Option<String> {
+        let all = [&self.focus, &self.ignore, &self.retain, &self.exclude];
+        let mut tried = all
+            .into_iter()
+            .flatten()
+            .filter(|pattern| pattern.given_up() > 0);
+        let pattern = tried.next()?.as_str();
+        Some(format!(
+            "{pattern}: this expression takes too long on some names, which count as if it did not match them"
+        ))
+    }
+
     /// True when a stack takes part: as in `jeprof`, a frame matches by its name, by
     /// `file:line` or by its address in sixteen hex digits.
     pub fn keeps(&self, sites: &[Site<'_>]) -> bool {
@@ -259,8 +272,8 @@ mod tests {
                 lines,
                 ..Location::default()
             });
-            sample.stack.push(LocationId(at as u32));
         }
+        sample.stack = (0..stack.len() as u32).map(LocationId).collect();
         profile.samples.push(sample);
         profile
     }

@@ -48,7 +48,8 @@ mod tests {
                 function: (*function).to_owned(),
                 short: Some(function[..1].to_owned()),
                 ..Line::default()
-            }],
+            }]
+            .into(),
             ..Location::default()
         };
         let locations: Vec<Location> = frames.iter().map(location).collect();

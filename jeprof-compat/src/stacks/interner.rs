@@ -111,7 +111,8 @@ mod tests {
                 function: (*name).to_owned(),
                 inlined: name.len() > 1,
                 ..Line::default()
-            }],
+            }]
+            .into(),
             ..Location::default()
         };
         Profile {

@@ -219,10 +219,8 @@ mod tests {
                 }),
                 ..Sample::default()
             };
+            let first = profile.locations.len() as u32;
             for name in stack.split('<').filter(|n| !n.is_empty()) {
-                sample
-                    .stack
-                    .push(LocationId(profile.locations.len() as u32));
                 let line = Line {
                     function: name.into(),
                     ..Line::default()
@@ -230,10 +228,12 @@ mod tests {
                 let address = profile.locations.len() as u64;
                 profile.locations.push(Location {
                     address,
-                    lines: vec![line],
+                    lines: vec![line].into(),
                     ..Location::default()
                 });
             }
+            let places = first..profile.locations.len() as u32;
+            sample.stack = places.map(LocationId).collect();
             profile.samples.push(sample);
         }
         profile
@@ -317,7 +317,7 @@ mod tests {
             buckets.map(|at| (at, Weighed::alike(3, 300.0))).collect()
         };
         for (sample, ms) in one.samples.iter_mut().zip([&[0, 50, 5_000][..], &[200]]) {
-            sample.facts.as_mut().unwrap().lives = lives(ms);
+            sample.facts.as_mut().unwrap().lives = lives(ms).into();
         }
         let within = |ms: f64| {
             let selection = Selection {

@@ -199,13 +199,14 @@ mod tests {
                 ..Mapping::default()
             });
             profile.locations.push(Location {
-                lines: vec![line],
+                lines: vec![line].into(),
                 managed: language.is_some(),
                 mapping: language.is_none().then_some(at),
                 ..Location::default()
             });
-            sample.stack.push(LocationId(at as u32));
         }
+        let places = 0..profile.locations.len() as u32;
+        sample.stack = places.map(LocationId).collect();
         let origin = Origin::of(&profile, &sample)?;
         Some((origin.side, origin.words()))
     }

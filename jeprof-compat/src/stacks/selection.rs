@@ -91,12 +91,12 @@ impl Selection {
 }
 
 /// Samples of blocks that were freed within `limit` milliseconds, by bucket.
-fn brief(sample: &Sample, limit: f64) -> impl Iterator<Item = &Weighed> {
+fn brief(sample: &Sample, limit: f64) -> impl Iterator<Item = Weighed> {
     let lives = sample.facts.iter().flat_map(|facts| &facts.lives);
     let is_brief = move |bucket: u32| lifetimes::start_ms(bucket as usize + 1) <= limit.max(1.0);
     lives
         .filter(move |life| is_brief(life.0))
-        .map(|life| &life.1)
+        .map(|life| life.1)
 }
 
 /// A profile and how it counts: 1 when added, -1 as a base.

@@ -3,6 +3,8 @@
 //! Rust (legacy and v0) loses its hash, C++ keeps everything; what cannot be demangled stays as
 //! it is.
 
+use std::fmt;
+
 use cpp_demangle::{DemangleOptions, Symbol};
 
 /// A name in full and, for C++, without its parameter list.
@@ -60,9 +62,8 @@ fn cpp(name: &str) -> Option<Name> {
     let Ok(symbol) = Symbol::new(name) else {
         return name_alone(name);
     };
-    let full = symbol.demangle().ok()?;
-    let bare = bare();
-    let mut short = symbol.demangle_with_options(&bare).ok()?;
+    let full = written(&symbol, &DemangleOptions::new())?;
+    let mut short = written(&symbol, &bare())?;
     if let Some(clone) = full
         .find(" [clone ")
         .filter(|_| !short.contains(" [clone "))
@@ -71,6 +72,29 @@ fn cpp(name: &str) -> Option<Name> {
     }
     let short = Some(short).filter(|s| *s != full && !s.is_empty());
     Some(Name { full, short })
+}
+
+/// The longest name: a mangled one of some hundred bytes can stand for gigabytes, since its parts refer to each
+/// other. rustc-demangle has the same bound.
+const LONGEST: usize = 1_000_000;
+
+/// A name that is written as far as it may be.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > LONGEST {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+fn written(symbol: &Symbol<&str>, options: &DemangleOptions) -> Option<String> {
+    let mut out = Bounded(String::new());
+    symbol.structured_demangle(&mut out, options).ok()?;
+    Some(out.0)
 }
 
 fn bare() -> DemangleOptions {
@@ -88,7 +112,7 @@ fn name_alone(name: &str) -> Option<Name> {
         .map(|(at, _)| format!("{}vv", &name[..=at]))
         .find_map(|whole| {
             let symbol = Symbol::new(whole.as_str()).ok()?;
-            symbol.demangle_with_options(&bare()).ok()
+            written(&symbol, &bare())
         })?;
     Some(Name { full, short: None })
 }
@@ -115,6 +139,31 @@ mod tests {
         let name = demangle(linker_name);
         let short = name.short.clone().unwrap_or_else(|| name.full.clone());
         (name.full, short)
+    }
+
+    #[test]
+    fn a_name_that_stands_for_gigabytes_stays_as_it_is() {
+        // A pair of two of the pair before it, and so on.
+        let mut name = "_Z1fSt4pairIiiE".to_owned();
+        let number = |at: u32| match at {
+            0 => "S_".to_owned(),
+            at => format!(
+                "S{}_",
+                char::from_digit(at - 1, 36)
+                    .expect("a digit")
+                    .to_ascii_uppercase()
+            ),
+        };
+        for at in 0..30 {
+            // Each adds itself to what can be referred to; the template's own name is the first.
+            let before = number(at + 1);
+            name += &format!("St4pairI{before}{before}E");
+        }
+        assert_eq!(demangle(&name).full.len(), name.len());
+        assert_eq!(
+            demangle("_Z1fSt4pairIiiES0_").full,
+            "f(std::pair<int, int>, std::pair<int, int>)"
+        );
     }
 
     #[test]

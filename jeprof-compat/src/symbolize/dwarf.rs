@@ -4,11 +4,15 @@
 use addr2line::{FrameIter, Loader, LocationRangeIter};
 
 use super::demangle::{self, demangle};
+use super::elf;
 use super::locate::Found;
 use super::split::Split;
 use super::symtab::Symbol;
 use crate::profile::code::Row;
 use crate::profile::model::Line;
+
+/// Functions inlined into each other at one address. rustc's own code has some dozen.
+const MOST_FRAMES: usize = 1000;
 
 /// The DWARF of one file.
 pub enum Dwarf {
@@ -34,6 +38,11 @@ impl Dwarf {
     /// the file cannot be read: names from symbol tables are better than none.
     pub fn open(found: &Found) -> Option<Dwarf> {
         let file = found.dwarf.as_ref()?;
+        // The loader unpacks whatever it is told to.
+        let mut files = std::iter::once(file).chain(found.alt.as_ref());
+        if files.any(|file| elf::open(file, |_| ()).is_err()) {
+            return None;
+        }
         match Split::open(found) {
             Some(split) => Some(Dwarf::Split(Box::new(split))),
             None => {
@@ -81,7 +90,9 @@ fn rows<R: gimli::Reader>(found: LocationRangeIter<'_, R>) -> Vec<Row> {
 
 fn frames<R: gimli::Reader>(mut frames: FrameIter<'_, R>) -> Vec<RawFrame> {
     let mut out = Vec::new();
-    while let Ok(Some(frame)) = frames.next() {
+    while out.len() < MOST_FRAMES
+        && let Ok(Some(frame)) = frames.next()
+    {
         let name = frame.function.as_ref().and_then(|f| f.raw_name().ok());
         let place = frame.location.as_ref();
         out.push(RawFrame {

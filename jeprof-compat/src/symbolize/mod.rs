@@ -25,7 +25,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use crate::profile::model::{Line, LocationId, Mapping, Profile};
+use crate::profile::bounds;
+use crate::profile::model::{Line, LocationId, Mapping, Profile, Shared};
 pub use locate::{Locator, fits_nothing};
 
 /// Names every location that can be named and returns what the user should know, at most one
@@ -54,12 +55,22 @@ pub fn symbolize(profiles: &mut [Profile], locator: &Locator) -> Vec<String> {
         watch("", requests.len(), requests.len());
     }
     let mut warnings = Vec::new();
+    if requests.len() >= MOST_MODULES {
+        warnings.push(format!(
+            "names are looked for in {MOST_MODULES} files, and in no more"
+        ));
+    }
     for (request, answer) in requests.iter().zip(answers) {
         warnings.extend(answer.warning.clone());
         apply(profiles, request, answer);
     }
+    warnings.extend(profiles.iter_mut().filter_map(bounds::bound));
     warnings
 }
+
+/// Files that are asked for names: a process may have 65,530 mappings (vm.max_map_count), and has some hundred
+/// files. A hostile dump names one file under any number of build ids.
+const MOST_MODULES: usize = 8192;
 
 /// Everything that is asked of one file: the same file in several profiles is asked once.
 struct Request {
@@ -75,7 +86,7 @@ struct Request {
 /// What is known of one address.
 #[derive(Clone, Debug, Default)]
 struct Named {
-    lines: Vec<Line>,
+    lines: Shared<Line>,
     /// How far the address is from the start of its function, for a function without a name.
     distance: Option<u64>,
 }
@@ -100,6 +111,9 @@ fn requests(profiles: &[Profile]) -> Vec<Request> {
                 continue;
             };
             let key = (mapping.path.clone(), mapping.build_id.clone());
+            if requests.len() >= MOST_MODULES && !by_module.contains_key(&key) {
+                continue;
+            }
             let at = *by_module.entry(key).or_insert_with(|| {
                 let module = mapping.clone();
                 requests.push(Request {
@@ -201,7 +215,7 @@ fn names(found: &locate::Found, addresses: &[Option<u64>]) -> anyhow::Result<Vec
             .map(|d| d.frames(address))
             .unwrap_or_default();
         Named {
-            lines: dwarf::merge(frames, symbol),
+            lines: dwarf::merge(frames, symbol).into(),
             distance: None,
         }
     });
@@ -265,6 +279,31 @@ mod tests {
             }],
             ..Profile::default()
         }
+    }
+
+    #[test]
+    fn a_file_under_any_number_of_build_ids_is_not_asked_without_end() {
+        let many = MOST_MODULES as u64 + 5;
+        let mapping = |at: u64| Mapping {
+            start: at << 12,
+            end: (at + 1) << 12,
+            path: "/nowhere/lib.so".to_owned(),
+            build_id: Some(format!("{at:040x}")),
+            ..Mapping::default()
+        };
+        let location = |at: u64| Location {
+            address: at << 12,
+            mapping: Some(at as usize),
+            ..Location::default()
+        };
+        let profile = Profile {
+            mappings: (0..many).map(mapping).collect(),
+            locations: (0..many).map(location).collect(),
+            ..Profile::default()
+        };
+        let requests = requests(&[profile]);
+        assert_eq!(requests.len(), MOST_MODULES);
+        assert!(requests.iter().all(|request| request.offsets.len() == 1));
     }
 
     #[test]

@@ -9,6 +9,10 @@ use std::cmp::Reverse;
 
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionIndex, SymbolKind};
 
+/// Addresses that the symbols of a table cover, each counted as often as it is covered: linkers write a function
+/// once, with some aliases. A hostile table has a million symbols that all cover a million addresses.
+const MOST_COVERED: usize = 50_000_000;
+
 /// A name and where it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
@@ -22,8 +26,18 @@ pub struct Symbol {
 
 /// Fills the names that are still missing. `addresses` are sorted.
 pub fn fill<'a, O: Object<'a>>(elf: &O, addresses: &[u64], out: &mut [Option<Symbol>]) {
-    let statics = search(elf, elf.symbols(), addresses, true);
-    let dynamics = search(elf, elf.dynamic_symbols(), addresses, false);
+    fill_from(elf, addresses, MOST_COVERED, out);
+}
+
+/// The same; no symbols are read behind those that cover `most` addresses.
+fn fill_from<'a, O: Object<'a>>(
+    elf: &O,
+    addresses: &[u64],
+    most: usize,
+    out: &mut [Option<Symbol>],
+) {
+    let statics = search(elf, elf.symbols(), addresses, most, true);
+    let dynamics = search(elf, elf.dynamic_symbols(), addresses, most, false);
     for (slot, found) in out.iter_mut().zip(statics.into_iter().zip(dynamics)) {
         if slot.is_none() {
             *slot = found.0.or(found.1);
@@ -58,11 +72,16 @@ fn search<'a, O: Object<'a>>(
     elf: &O,
     symbols: impl Iterator<Item = impl ObjectSymbol<'a>>,
     addresses: &[u64],
+    most: usize,
     labels: bool,
 ) -> Vec<Option<Symbol>> {
     let mut near = vec![Near::default(); addresses.len()];
+    let mut covered = 0;
     for symbol in symbols.filter(is_code) {
-        note(&symbol, addresses, &mut near);
+        covered += note(&symbol, addresses, &mut near);
+        if covered > most {
+            break;
+        }
     }
     carry_forward(&mut near);
     let pick = |(near, &address): (Near<'a>, &u64)| {
@@ -79,8 +98,9 @@ fn is_code<'a>(symbol: &impl ObjectSymbol<'a>) -> bool {
     kind && !symbol.is_undefined() && symbol.section_index().is_some()
 }
 
-/// Enters a symbol at the addresses it covers, and its start at the first address behind it.
-fn note<'a>(symbol: &impl ObjectSymbol<'a>, addresses: &[u64], near: &mut [Near<'a>]) {
+/// Enters a symbol at the addresses it covers, and its start at the first address behind it. Returns how many it
+/// covers.
+fn note<'a>(symbol: &impl ObjectSymbol<'a>, addresses: &[u64], near: &mut [Near<'a>]) -> usize {
     let (start, size) = (symbol.address(), symbol.size());
     let first = addresses.partition_point(|&a| a < start);
     let covered = addresses[first..].partition_point(|&a| a - start < size);
@@ -96,6 +116,7 @@ fn note<'a>(symbol: &impl ObjectSymbol<'a>, addresses: &[u64], near: &mut [Near<
             keep_better(&mut slot.covering, candidate);
         }
     }
+    covered
 }
 
 /// Reads the name, which costs a look into the file: only for symbols that may be the answer.
@@ -240,6 +261,18 @@ mod tests {
         ];
         let found = names(&symbols, &[0x110, 0x125, 0x130, 0x300]);
         assert_eq!(found, ["outer", "inner", "outer", "alias"]);
+    }
+
+    #[test]
+    fn symbols_that_lie_over_each_other_are_not_read_without_end() {
+        let image = image(&[("f", 0, 9, true), ("g", 0, 9, true), ("h", 0x20, 9, true)]);
+        let elf = object::File::parse(&*image).unwrap();
+        let found = |most| {
+            let mut out = vec![None; 4];
+            fill_from(&elf, &[1, 2, 3, 0x21], most, &mut out);
+            out.into_iter().flatten().count()
+        };
+        assert_eq!((found(MOST_COVERED), found(5)), (4, 3));
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn lines(module: &Mapping, offsets: &[u64]) -> Option<Answer> {
     let mut symbols = vec![None; addresses.len()];
     symtab::fill(&elf, &addresses, &mut symbols);
     let named = |symbol| Named {
-        lines: dwarf::merge(Vec::new(), symbol),
+        lines: dwarf::merge(Vec::new(), symbol).into(),
         distance: None,
     };
     let names = symbols.into_iter().map(named).collect();

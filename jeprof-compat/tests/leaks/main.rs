@@ -70,7 +70,11 @@ const JUMPS: [Rate; 4] = [
 fn under_v8(last: Option<f64>) -> Verdict {
     let mut process = process(&[&[Source::Leak(50.0)]], &RUNS[2], RATE, 3);
     for dump in &mut process.dumps {
-        let lines = dump.profile.locations.iter_mut().flat_map(|l| &mut l.lines);
+        let lines = dump
+            .profile
+            .locations
+            .iter_mut()
+            .flat_map(|l| l.lines.iter_mut());
         lines.for_each(|line| line.language = Some(Language::JavaScript));
         let count = u32::from(last.is_some()).to_string();
         let mut facts = vec![("collections".to_owned(), count)];

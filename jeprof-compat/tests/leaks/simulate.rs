@@ -117,13 +117,13 @@ fn profile(pasts: &[[Past; 2]], now: f64, dice: &mut Dice<'_>) -> Profile {
         for (at, past) in stacks.iter().enumerate() {
             let seen = Seen::of(past, width, now, dice);
             let facts = seen.facts((number * 2 + at) as u64);
-            if facts.samples == 0 && facts.lives.is_empty() {
+            if facts.samples == 0 && facts.lives.iter().next().is_none() {
                 continue;
             }
             let mut stack = vec![leaf, LocationId(1), LocationId(0)];
             stack.drain(1..1 + at);
             profile.samples.push(Sample {
-                stack,
+                stack: stack.into(),
                 values: Values {
                     inuse_space: seen.bytes(),
                     inuse_objects: seen.blocks,
@@ -143,7 +143,7 @@ fn location(name: &str) -> Location {
         ..Line::default()
     };
     Location {
-        lines: vec![line],
+        lines: vec![line].into(),
         ..Location::default()
     }
 }
@@ -276,8 +276,8 @@ impl Seen {
             samples: self.births.iter().map(|b| b.samples).sum(),
             variance: self.births.iter().map(|b| b.squares).sum::<f64>() + self.grown.1
                 - self.certain,
-            births: some(&self.births),
-            lives: some(&self.lives),
+            births: some(&self.births).into(),
+            lives: some(&self.lives).into(),
             ..StackFacts::default()
         }
     }

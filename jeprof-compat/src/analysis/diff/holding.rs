@@ -52,7 +52,7 @@ impl Holding {
         self.samples += facts.samples as f64;
         self.variance += facts.variance;
         facts.lives.iter().for_each(|life| self.freed.add(&life.1));
-        self.births.extend(&facts.births);
+        self.births.extend(facts.births.iter());
     }
 
     /// The births of every live sample are known.

@@ -6,6 +6,7 @@
 //! a spoiled dump gives what can be read unless whole ones are beside it, jemalloc's dumps lack ages
 //! and give less.
 
+mod common;
 mod exit;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use crate::profile::model::{JAVA_HEAP, JS_HEAP, Location, Profile, Sample, Seen,
 use crate::profile::read;
 use crate::symbolize::{Locator, symbolize};
 
+use common::ByProcess;
 pub use exit::Exit;
 
 /// One state of a process.
@@ -83,21 +85,22 @@ impl Series {
         for path in paths {
             collect(path, &mut files)?;
         }
-        let read: Vec<_> = files
-            .par_iter()
-            .map(|path| (path, read::read(path)))
-            .collect();
         let mut series = Series::default();
         let mut found: Vec<(Identity, Dump)> = Vec::new();
-        for (path, result) in read {
-            match result {
-                Ok((profile, warnings)) => {
-                    series.notes.extend(warnings);
-                    let identity = Identity::of(path, &profile);
-                    let (path, at) = (path.clone(), identity.at);
-                    found.push((identity, Dump { path, at, profile }));
+        let mut common = ByProcess::default();
+        for files in batches(&files) {
+            let read: Vec<_> = files.par_iter().map(|path| read::read(path)).collect();
+            for (path, result) in files.iter().zip(read) {
+                match result {
+                    Ok((mut profile, warnings)) => {
+                        series.notes.extend(warnings);
+                        let identity = Identity::of(path, &profile);
+                        common.join(&identity, &mut profile);
+                        let (path, at) = (path.clone(), identity.at);
+                        found.push((identity, Dump { path, at, profile }));
+                    }
+                    Err(error) => series.notes.push(format!("{error:#}: passed over")),
                 }
-                Err(error) => series.notes.push(format!("{error:#}: passed over")),
             }
         }
         if found.is_empty() {
@@ -231,6 +234,34 @@ const COMPILER: &str = "[jit compiler thread]";
 fn bytes(profile: &Profile, kind: &str) -> f64 {
     let samples = profile.samples_of(Some(kind)).iter();
     samples.map(|s| s.values.get(ValueKind::InuseSpace)).sum()
+}
+
+/// Files of so many bytes are read at once: each is in memory as a whole while it is.
+const AT_ONCE: u64 = 64 << 20;
+
+/// A compressed file unpacks to about so many times its size.
+const PACKED: u64 = 8;
+
+/// Files that are read at once, in their order.
+fn batches(mut files: &[PathBuf]) -> Vec<&[PathBuf]> {
+    let size = |path: &PathBuf| {
+        let bytes = fs::metadata(path).map_or(0, |file| file.len());
+        let is_packed = path.extension().is_some_and(|ending| ending == "gz");
+        if is_packed { bytes * PACKED } else { bytes }
+    };
+    let mut batches = Vec::new();
+    while !files.is_empty() {
+        let mut sum = 0;
+        let fits = |path: &&PathBuf| {
+            sum += size(path);
+            sum <= AT_ONCE
+        };
+        let count = files.iter().take_while(fits).count();
+        let (batch, rest) = files.split_at(count.max(1));
+        batches.push(batch);
+        files = rest;
+    }
+    batches
 }
 
 /// A directory's dumps, or a file whatever its name.

@@ -53,7 +53,7 @@ pub fn slowest(
             return None;
         }
         let mut evidence = Evidence::default();
-        evidence.add_freed(&facts.lives);
+        evidence.add_freed(facts.lives.iter());
         Some(Cycle {
             seconds: of_lives(&evidence.freed, run)?,
             place: Place::Stack(at),

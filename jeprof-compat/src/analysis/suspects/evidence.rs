@@ -16,6 +16,7 @@ use profile_format::lifetimes;
 
 use super::seen::Held;
 use crate::profile::model::Weighed;
+use crate::profile::parts::Entries;
 
 /// Mature samples without which nothing is said: 1/sqrt(9) is a third.
 pub const LEAST: f64 = 9.0;
@@ -71,18 +72,18 @@ impl Evidence {
         self.variance += held.variance;
         let last = self.births.len().saturating_sub(1);
         for (epoch, born) in held.births {
-            if let Some(births) = self.births.get_mut((*epoch as usize).min(last)) {
-                births.add(born);
+            if let Some(births) = self.births.get_mut((epoch as usize).min(last)) {
+                births.add(&born);
             }
         }
         self.add_freed(held.lives);
     }
 
     /// Adds what was freed of one stack, by the bucket of its lifetime.
-    pub fn add_freed(&mut self, lives: &[(u32, Weighed)]) {
+    pub fn add_freed(&mut self, lives: Entries<'_>) {
         self.freed.resize(lifetimes::BUCKETS, Weighed::default());
         for (bucket, freed) in lives {
-            self.freed[(*bucket as usize).min(lifetimes::BUCKETS - 1)].add(freed);
+            self.freed[(bucket as usize).min(lifetimes::BUCKETS - 1)].add(&freed);
         }
     }
 
@@ -141,6 +142,7 @@ pub(super) mod sample {
     use super::super::seen::Held;
     use super::{Clock, Evidence};
     use crate::profile::model::Weighed;
+    use crate::profile::parts::Parts;
 
     /// Two hours at the default width of an epoch.
     pub const CLOCK: Clock = Clock {
@@ -156,13 +158,13 @@ pub(super) mod sample {
             let bucket = profile_format::lifetimes::bucket((age * 1000.0) as u64);
             (bucket as u32, Weighed::alike(samples, samples as f64))
         };
-        let (births, lives): (Vec<_>, Vec<_>) = (
+        let (births, lives): (Parts, Parts) = (
             births.iter().map(born).collect(),
             lives.iter().map(freed).collect(),
         );
         let held = Held {
-            births: &births,
-            lives: &lives,
+            births: births.iter(),
+            lives: lives.iter(),
             ..Held::default()
         };
         let mut evidence = Evidence::default();
@@ -174,15 +176,24 @@ pub(super) mod sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::parts::Parts;
 
     #[test]
     fn stacks_add_up() {
+        let births = Parts::from(vec![
+            (0, Weighed::alike(1, 10.0)),
+            (2, Weighed::alike(2, 40.0)),
+        ]);
+        let lives = Parts::from(vec![
+            (13, Weighed::alike(5, 5.0)),
+            (400, Weighed::alike(1, 1.0)),
+        ]);
         let held = Held {
             bytes: 50.0,
             samples: 3,
             variance: 2.0,
-            births: &[(0, Weighed::alike(1, 10.0)), (2, Weighed::alike(2, 40.0))],
-            lives: &[(13, Weighed::alike(5, 5.0)), (400, Weighed::alike(1, 1.0))],
+            births: births.iter(),
+            lives: lives.iter(),
             ..Held::default()
         };
         let mut sum = Evidence::default();

@@ -92,7 +92,7 @@ pub fn collapses(paths: &Paths<'_>, members: &[usize]) -> Vec<f64> {
     for &member in members {
         for (dump, held) in self::known(paths, member) {
             let sum = &mut live.entry(dump).or_default().1;
-            held.births.iter().for_each(|(_, born)| sum.add(born));
+            held.births.for_each(|(_, born)| sum.add(&born));
         }
     }
     let falls = |w: &[(f64, Weighed)]| {
@@ -150,11 +150,11 @@ pub fn survivors(
 }
 
 fn born_between(held: &Held<'_>, width: f64, begin: f64, end: f64) -> Weighed {
-    let inside = held.births.iter().filter(|(epoch, ..)| {
+    let inside = held.births.filter(|(epoch, ..)| {
         let start = f64::from(*epoch) * width;
         start >= begin && start + width <= end
     });
     let mut sum = Weighed::default();
-    inside.for_each(|(_, born)| sum.add(born));
+    inside.for_each(|(_, born)| sum.add(&born));
     sum
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::analysis::series::{Dump, Process};
 use crate::profile::model::{Profile, Sample, Weighed};
+use crate::profile::parts::Entries;
 
 /// Share of the run that must have passed before the last collection.
 const RECENT: f64 = 0.5;
@@ -45,9 +46,9 @@ pub struct Held<'a> {
     /// Real samples.
     pub samples: u64,
     /// By birth epoch.
-    pub births: &'a [(u32, Weighed)],
+    pub births: Entries<'a>,
     /// Freed samples, by the bucket of their lifetime.
-    pub lives: &'a [(u32, Weighed)],
+    pub lives: Entries<'a>,
 }
 
 impl Seen {
@@ -115,25 +116,25 @@ impl Cut {
     /// What is known to have lived of a stack.
     pub fn held<'a>(&self, sample: &'a Sample) -> Held<'a> {
         let facts = sample.facts.as_ref();
-        let births = facts.map_or(&[][..], |facts| &facts.births);
+        let births = facts.map(|facts| facts.births.iter()).unwrap_or_default();
         let whole = Held {
             bytes: sample.values.inuse_space,
             blocks: sample.values.inuse_objects,
             variance: facts.map_or(0.0, |facts| facts.variance),
             samples: facts.map_or(0, |facts| facts.samples),
             births,
-            lives: facts.map_or(&[], |facts| &facts.lives),
+            lives: facts.map(|facts| facts.lives.iter()).unwrap_or_default(),
         };
         let Some(epochs) = self.epochs else {
             return whole;
         };
-        let sum = |births: &[(u32, Weighed)]| {
+        let sum = |births: Entries<'_>| {
             let mut sum = Weighed::default();
-            births.iter().for_each(|(_, born)| sum.add(born));
+            births.for_each(|(_, born)| sum.add(&born));
             sum
         };
         // By number: the epochs of a stack stand in order.
-        let old = &births[..births.partition_point(|(epoch, _)| *epoch < epochs)];
+        let old = births.before(epochs);
         let (part, all) = (sum(old), sum(births));
         let share = part.bytes / all.bytes.max(f64::MIN_POSITIVE);
         Held {
@@ -288,8 +289,8 @@ mod tests {
             facts: Some(StackFacts {
                 samples: 6,
                 variance: 12.0,
-                births: vec![(1, Weighed::alike(2, 20.0)), (5, Weighed::alike(4, 40.0))],
-                lives: vec![(3, Weighed::alike(1, 10.0))],
+                births: vec![(1, Weighed::alike(2, 20.0)), (5, Weighed::alike(4, 40.0))].into(),
+                lives: vec![(3, Weighed::alike(1, 10.0))].into(),
                 ..StackFacts::default()
             }),
             ..Sample::default()
@@ -300,7 +301,7 @@ mod tests {
             (held.bytes, held.blocks, held.variance, held.samples),
             (20.0, 2.0, 4.0, 2)
         );
-        assert_eq!((held.births.len(), held.lives.len()), (1, 1));
+        assert_eq!((held.births.count(), held.lives.count()), (1, 1));
         assert_eq!(cut(Some(1)).held(&sample).bytes, 0.0);
         assert_eq!(cut(None).held(&sample).bytes, 60.0);
     }

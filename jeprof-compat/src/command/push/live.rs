@@ -64,7 +64,7 @@ fn cut(profile: &mut Profile, kind: Option<&str>, most: usize) {
     }
     let rest = LocationId(profile.locations.len() as u32);
     samples.push(Sample {
-        stack: vec![rest],
+        stack: vec![rest].into(),
         values,
         ..Sample::default()
     });
@@ -73,7 +73,8 @@ fn cut(profile: &mut Profile, kind: Option<&str>, most: usize) {
         lines: vec![Line {
             function: REST.to_owned(),
             ..Line::default()
-        }],
+        }]
+        .into(),
         ..Location::default()
     });
 }
@@ -93,11 +94,12 @@ mod tests {
             lines: vec![Line {
                 function: format!("{at:0name$}"),
                 ..Line::default()
-            }],
+            }]
+            .into(),
             ..Location::default()
         };
         let sample = |at: u32| Sample {
-            stack: vec![LocationId(at)],
+            stack: vec![LocationId(at)].into(),
             values: Values {
                 inuse_objects: 1.0,
                 inuse_space: f64::from(at + 1),

@@ -7,10 +7,18 @@ use std::mem::size_of;
 
 use profile_format::maps;
 
-use crate::profile::model::{Line, Location, LocationId, Mapping, OtherKind, Profile, Sample};
+use crate::profile::model::{
+    Line, Location, LocationId, Mapping, OtherKind, Profile, Sample, Shared,
+};
 
 /// The most memory that a profile may take. 100,000 stacks of a compiler take a tenth of it.
 const MOST: usize = 1 << 30;
+
+/// About what a name takes with its location, beside its letters: those who use the profile keep it, too.
+const NAME: usize = 600;
+
+/// About what a fact, a thread, a mapping or a line that cannot be read takes, which may have two bytes in a file.
+const RECORD: usize = 160;
 
 /// A profile that grows.
 #[derive(Debug, Default)]
@@ -32,7 +40,11 @@ pub struct Assembly {
 impl Assembly {
     /// The locations of a stack of addresses as they stand in a dump, leaf first. All but the
     /// first are return addresses and belong to the call before them, as `jeprof` has it.
-    pub fn stack(&mut self, frames: &[u64], is_managed: impl Fn(u64) -> bool) -> Vec<LocationId> {
+    pub fn stack(
+        &mut self,
+        frames: &[u64],
+        is_managed: impl Fn(u64) -> bool,
+    ) -> Shared<LocationId> {
         let mut stack = Vec::with_capacity(frames.len());
         for (depth, &frame) in frames.iter().enumerate() {
             let managed = is_managed(frame);
@@ -40,11 +52,11 @@ impl Assembly {
             let address = frame.wrapping_sub(u64::from(is_return));
             stack.push(self.location(address, managed));
         }
-        stack
+        stack.into()
     }
 
     /// The locations of a stack of addresses that are those of the calls already.
-    pub fn exact_stack(&mut self, frames: &[u64]) -> Vec<LocationId> {
+    pub fn exact_stack(&mut self, frames: &[u64]) -> Shared<LocationId> {
         let frames = frames.iter();
         frames.map(|&frame| self.location(frame, false)).collect()
     }
@@ -60,9 +72,9 @@ impl Assembly {
         if let Some(&id) = self.by_name.get(&key) {
             return id;
         }
-        self.taken += 2 * key.0.len() + 200;
+        self.taken += 3 * key.0.len() + NAME;
         let id = self.place(Location {
-            lines: vec![line],
+            lines: vec![line].into(),
             ..Location::default()
         });
         self.by_name.insert(key, id);
@@ -99,6 +111,11 @@ impl Assembly {
         self.profile.mappings.push(mapping);
     }
 
+    /// A record of the file is kept.
+    pub fn count_record(&mut self) {
+        self.taken += RECORD;
+    }
+
     /// It takes all the memory that a profile may: the rest of the file is left unread.
     pub fn is_full(&self) -> bool {
         self.taken > MOST
@@ -120,6 +137,7 @@ impl Assembly {
 
     /// Notes the name of a managed frame; it may come before or after the stacks that use it.
     pub fn name_managed(&mut self, address: u64, line: Line) {
+        self.taken += size_of::<Line>() + 2 * line.function.len();
         self.managed.insert(address, line);
     }
 
@@ -131,8 +149,21 @@ impl Assembly {
 
     /// Adds a sample.
     pub fn push(&mut self, sample: Sample) {
-        self.taken += size_of::<Sample>() + sample.stack.len() * size_of::<LocationId>();
+        self.count(&sample);
         self.profile.samples.push(sample);
+    }
+
+    fn count(&mut self, sample: &Sample) {
+        let facts = sample.facts.as_ref();
+        self.taken += size_of::<Sample>()
+            + sample.stack.len() * size_of::<LocationId>()
+            + facts.map_or(0, |facts| facts.births.size() + facts.lives.size());
+    }
+
+    /// Adds a sample of another kind than malloc.
+    pub fn push_kind(&mut self, kind: String, sample: Sample) {
+        self.count(&sample);
+        self.kind(kind).samples.push(sample);
     }
 
     /// What there is so far of another kind than malloc.
@@ -152,9 +183,12 @@ impl Assembly {
         set_build_ids(&mut profile.mappings, &self.build_ids);
         for location in &mut profile.locations {
             if location.managed {
-                location
-                    .lines
-                    .extend(self.managed.get(&location.address).cloned());
+                location.lines = self
+                    .managed
+                    .get(&location.address)
+                    .into_iter()
+                    .cloned()
+                    .collect();
             } else {
                 let found = || mapping_of(&profile.mappings, location.address);
                 location.mapping = location.mapping.or_else(found);
@@ -165,7 +199,7 @@ impl Assembly {
             if location.lines.is_empty()
                 && let Some(lines) = names
             {
-                location.lines.clone_from(lines);
+                location.lines = lines.iter().cloned().collect();
             }
         }
         profile

@@ -23,6 +23,7 @@ pub fn parse(bytes: &[u8], name: &str, before: usize) -> Result<(Profile, Vec<St
     let header = reader.header();
     let mut text = HeapText::new(header.sampling);
     for event in reader {
+        text.out.count_record();
         match event {
             Ok(event) => text.event(event),
             Err(error) => text.trouble(moved(error, before)),
@@ -201,7 +202,7 @@ impl HeapText {
     fn kind_stack(&mut self, kind: String, line: &StackLine<'_>) {
         let mut sample = self.sample(line.frames.unwrap_or_default());
         facts::describe(&mut sample, line, self.version);
-        self.out.kind(kind).samples.push(sample);
+        self.out.push_kind(kind, sample);
     }
 
     /// A line that cannot be read ends its stack: what follows may belong to another one.

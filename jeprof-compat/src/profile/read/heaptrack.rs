@@ -146,7 +146,7 @@ impl<'a> Data<'a> {
         let location = self.out.place(Location {
             address: head.first().copied().unwrap_or(0),
             mapping,
-            lines,
+            lines: lines.into(),
             ..Location::default()
         });
         self.frames.push(location);
@@ -169,10 +169,13 @@ impl<'a> Data<'a> {
         for (trace, values) in values {
             let stack = self.stack(trace);
             self.out.push(Sample {
-                stack,
+                stack: stack.into(),
                 values,
                 ..Sample::default()
             });
+            if self.out.is_full() {
+                break;
+            }
         }
         self.out.finish()
     }

@@ -32,6 +32,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 
+use crate::profile::bounds;
 use crate::profile::model::{Line, Profile};
 use sniff::{Format, Refusal, Start};
 
@@ -109,8 +110,10 @@ fn parse_at(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>, Option<us
         );
         warnings.push(text);
     }
-    let (profile, more, at) = read_format(bytes, name, start)?;
+    let (mut profile, more, at) = read_format(bytes, name, start)?;
     warnings.extend(more);
+    let left_out = bounds::bound(&mut profile);
+    warnings.extend(left_out.map(|text| format!("{name}: {text}")));
     Ok((profile, warnings, at))
 }
 

@@ -65,7 +65,7 @@ impl Symbols {
     pub fn apply(self, profile: &mut Profile) {
         for location in profile.locations.iter_mut().filter(|l| l.lines.is_empty()) {
             let named = self.names.get(&location.address);
-            location.lines.extend(named.into_iter().flatten().cloned());
+            location.lines = named.into_iter().flatten().cloned().collect();
         }
         let known = profile.process.get("command").is_some();
         if let Some(binary) = self.binary.filter(|_| !known) {

@@ -34,7 +34,7 @@ fn profile(build_id: &str, lines: &[(&str, Line)]) -> Profile {
         profile.locations.push(Location {
             address: 0x10 + at as u64,
             mapping: Some(at),
-            lines: vec![line.clone()],
+            lines: vec![line.clone()].into(),
             ..Location::default()
         });
     }
@@ -68,7 +68,7 @@ fn inlining_makes_another_function_only_where_it_was_asked_for() {
         ..line("f", "f", 0x100)
     };
     let location = Location {
-        lines: vec![inlined],
+        lines: vec![inlined].into(),
         ..Location::default()
     };
     let site = site(&location, None);

@@ -125,13 +125,13 @@ fn facts(sample: &Sample) -> StackFacts<'static> {
 
 fn freed(sample: &Sample) -> Vec<(usize, Weighed)> {
     let lives = sample.facts.iter().flat_map(|facts| &facts.lives);
-    let weighed = |(bucket, freed): &(u32, crate::profile::model::Weighed)| {
+    let weighed = |(bucket, freed): (u32, crate::profile::model::Weighed)| {
         let weighed = Weighed {
             samples: freed.samples,
             bytes: freed.bytes.round() as u64,
             squares: freed.squares.round() as u128,
         };
-        (*bucket as usize, weighed)
+        (bucket as usize, weighed)
     };
     lives.map(weighed).collect()
 }

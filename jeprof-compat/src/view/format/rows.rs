@@ -172,11 +172,11 @@ mod tests {
             period: 1 << 19,
             locations: vec![Location {
                 address: start,
-                lines: vec![line],
+                lines: vec![line].into(),
                 ..Location::default()
             }],
             samples: vec![Sample {
-                stack: vec![LocationId(0)],
+                stack: vec![LocationId(0)].into(),
                 values: Values {
                     inuse_space: 1e6,
                     inuse_objects: 10.0,

@@ -32,11 +32,12 @@ fn holding(sampled: &[Block], at: f64) -> Holding {
     let width = epochs::width_ms(now);
     let mut sample = Sample::default();
     let mut facts = StackFacts::default();
+    let mut lives = Vec::new();
     let mut births = [Weighed::default(); epochs::MOST as usize];
     for &(birth, size, death) in sampled.iter().filter(|block| block.0 <= at) {
         if death <= at {
             let p = -(-size / PERIOD).exp_m1();
-            facts.lives.push((0, Weighed::alike(1, size / p)));
+            lives.push((0, Weighed::alike(1, size / p)));
             continue;
         }
         let p = -(-size / PERIOD).exp_m1();
@@ -48,6 +49,7 @@ fn holding(sampled: &[Block], at: f64) -> Holding {
     }
     let born = births.iter().enumerate().filter(|b| b.1.samples > 0);
     facts.births = born.map(|(e, b)| (e as u32, *b)).collect();
+    facts.lives = lives.into();
     sample.facts = Some(facts);
     let mut holding = Holding::default();
     holding.add(&sample, PERIOD);
@@ -195,7 +197,7 @@ fn of(births: &[(u32, u64, u64)], freed: u64) -> Holding {
                 .iter()
                 .map(|&(epoch, samples, bytes)| (epoch, Weighed::alike(samples, bytes as f64)))
                 .collect(),
-            lives: vec![(3, Weighed::alike(freed, 10.0 * freed as f64))],
+            lives: vec![(3, Weighed::alike(freed, 10.0 * freed as f64))].into(),
             ..StackFacts::default()
         }),
         ..Sample::default()

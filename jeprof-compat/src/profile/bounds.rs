@@ -1,0 +1,93 @@
+//! What a profile may cost those who use it. They go through every function of every stack, inlined ones too, and
+//! write its name: a file of some kilobytes can thus stand for 10^10 functions, or for a name of a megabyte in
+//! each of a million places.
+
+use super::model::{Profile, Sample};
+
+/// Functions in all stacks together. 100,000 stacks of a compiler have a quarter of it.
+const MOST_FUNCTIONS: u64 = 64 << 20;
+
+/// Bytes of their names, as often as they stand in a stack.
+const MOST_TEXT: u64 = 2 << 30;
+
+/// Leaves out the stacks beyond what may be used, and says so.
+pub fn bound(profile: &mut Profile) -> Option<String> {
+    bound_to(profile, MOST_FUNCTIONS, MOST_TEXT)
+}
+
+fn bound_to(profile: &mut Profile, functions: u64, text: u64) -> Option<String> {
+    let cost = |location: &super::model::Location| {
+        let text = location.lines.iter().map(|line| line.function.len() as u64);
+        (location.lines.len().max(1) as u64, text.sum::<u64>())
+    };
+    let costs: Vec<(u64, u64)> = profile.locations.iter().map(cost).collect();
+    let (mut left, mut text_left) = (functions, text);
+    let mut fits = |sample: &Sample| {
+        let sum = |(functions, text): (u64, u64), id: &super::model::LocationId| {
+            let more = costs[id.0 as usize];
+            (functions + more.0, text + more.1)
+        };
+        let (functions, text) = sample.stack.iter().fold((0, 0), sum);
+        let fits = functions <= left && text <= text_left;
+        if fits {
+            left -= functions;
+            text_left -= text;
+        }
+        fits
+    };
+    let mut out = 0;
+    let others = profile
+        .other_kinds
+        .values_mut()
+        .map(|kind| &mut kind.samples);
+    for samples in std::iter::once(&mut profile.samples).chain(others) {
+        let all = samples.len();
+        samples.retain(&mut fits);
+        out += all - samples.len();
+    }
+    (out > 0).then(|| {
+        let left_out = match out {
+            1 => "1 stack is left out".to_owned(),
+            n => format!("{n} stacks are left out"),
+        };
+        format!(
+            "{left_out}: all of them have more than {} million functions, or more than {} MiB of names",
+            functions >> 20,
+            text >> 20
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::model::{Line, Location, LocationId};
+
+    #[test]
+    fn stacks_that_multiply_are_left_out() {
+        let line = Line {
+            function: "four".to_owned(),
+            ..Line::default()
+        };
+        let location = Location {
+            lines: vec![line; 10].into(),
+            ..Location::default()
+        };
+        let sample = |places: usize| Sample {
+            stack: vec![LocationId(0); places].into(),
+            ..Sample::default()
+        };
+        let mut profile = Profile {
+            locations: vec![location],
+            samples: vec![sample(3), sample(100), sample(2)],
+            ..Profile::default()
+        };
+        let mut short = profile.clone();
+        assert_eq!(bound(&mut profile), None);
+        let said = bound_to(&mut profile, 60, 1 << 20).expect("a warning");
+        assert!(said.starts_with("1 stack is left out"), "{said}");
+        assert_eq!(profile.samples.len(), 2);
+        bound_to(&mut short, 1 << 20, 119).expect("a warning");
+        assert_eq!(short.samples, [sample(2)]);
+    }
+}
