@@ -157,7 +157,7 @@ mod tests {
         for at in 0..30 {
             // Each adds itself to what can be referred to; the template's own name is the first.
             let before = number(at + 1);
-            name += &format!("St4pairI{before}{before}E");
+            name += &format!("S_I{before}{before}E");
         }
         assert_eq!(demangle(&name).full.len(), name.len());
         assert_eq!(

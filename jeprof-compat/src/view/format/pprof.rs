@@ -44,7 +44,7 @@ pub fn encode(profile: &Profile, kind: Option<&str>, filter: &Filter) -> Vec<u8>
     builder.finish().encode_to_vec()
 }
 
-/// Whole numbers whose sum is the rounded sum.
+/// Whole numbers whose sum is the rounded sum, as long as that can be written.
 #[derive(Default)]
 struct Rounding {
     exact: f64,
@@ -54,8 +54,9 @@ struct Rounding {
 impl Rounding {
     fn next(&mut self, value: f64) -> i64 {
         self.exact += value;
-        let whole = self.exact.round() as i64 - self.written;
-        self.written += whole;
+        let sum = self.exact.round() as i64;
+        let whole = sum.saturating_sub(self.written);
+        self.written = self.written.saturating_add(whole);
         whole
     }
 }
@@ -264,4 +265,18 @@ fn parts(sample: &Sample) -> Vec<(Option<u64>, Values)> {
         (Some(uid), values)
     };
     sample.threads.iter().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_cannot_be_written_stay_at_the_bounds() {
+        let mut rounding = Rounding::default();
+        let written: Vec<i64> = [0.4, 0.4, 1e30, -2e30, 5.0]
+            .map(|value| rounding.next(value))
+            .to_vec();
+        assert_eq!(written, [0, 1, i64::MAX - 1, i64::MIN, -i64::MAX]);
+    }
 }
