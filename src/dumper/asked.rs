@@ -4,7 +4,7 @@
 //! came of it, so the asking thread waits without a limit, as jemalloc's does.
 //!
 //! # Safety
-//! [`WISH`] is null, or the wish of a thread that waits. It is taken out by the holder of `WRITER`, and not
+//! `WISH` is null, or the wish of a thread that waits. It is taken out by the holder of `WRITER`, and not
 //! touched once its outcome is stored.
 #![allow(unsafe_code)]
 

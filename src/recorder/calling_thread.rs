@@ -60,7 +60,7 @@ pub fn name() -> Option<&'static CStr> {
     with_own(|thread, _| thread.known_uid().map_or(c"", thread_name::kept))
 }
 
-/// Gives the calling thread a name; what is longer than [`thread_name::LONGEST`] is cut off. `None`: there is
+/// Gives the calling thread a name; what is longer than `thread_name::LONGEST` is cut off. `None`: there is
 /// no room for it.
 pub fn set_name(name: &[u8]) -> Option<()> {
     with_own(|thread, _| thread_name::keep(thread.uid(false), name)).flatten()
