@@ -53,8 +53,9 @@ run_again() {
 }
 
 cargo build --quiet --release -p preload
-# The tests name the library that they are about: the companion needs to carry none.
-cargo build --quiet --release -p jeprof-compat --no-default-features
+# The companion carries that library: no second one is built. The tests name the library that they are about, but for those of
+# the carried one.
+MALLOSCOPE_EMBED=$(realpath "${CARGO_TARGET_DIR:-target}/release/libmalloscope.so") cargo build --quiet --release -p jeprof-compat
 if [ "${1:-}" = --quick ]; then
     cargo test --quiet --workspace --exclude preload --lib --bins --tests --no-run
     SECONDS=0

@@ -82,6 +82,7 @@ fn kind(states: &[State<'_>], name: Option<&str>, interner: &mut Interner<()>) -
             let frames = stack.map(|frame| &interner.frames()[frame]);
             builder.add(at, frames, &cell(state, sample, &bounds));
         }
+        interner.clear();
     }
     builder.finish()
 }

@@ -93,6 +93,13 @@ impl<K: Eq + Hash> Interner<K> {
         &self.frames
     }
 
+    /// Forgets all frames and places: the next stacks are of another profile, and those before are done with.
+    pub fn clear(&mut self) {
+        self.by_key.clear();
+        self.by_place.clear();
+        self.frames.clear();
+    }
+
     /// All frames, when no more stacks are to come.
     pub fn into_frames(self) -> Vec<Frame> {
         self.frames
