@@ -13,3 +13,4 @@ pub mod read;
 pub mod runtimes;
 pub mod shared;
 pub mod threads;
+pub mod weighed;

@@ -4,7 +4,7 @@
 //! An entry is its place and its samples in LEB128, then one byte with two lengths, and so many of the first bytes
 //! of two numbers: what the samples stand for, and the squares of that. Bytes that are left out are zero.
 
-use super::model::Weighed;
+use super::weighed::Weighed;
 
 /// `(place, samples)` in the order of the file.
 #[derive(Clone, Default, PartialEq)]
