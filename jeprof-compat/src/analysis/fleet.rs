@@ -213,7 +213,7 @@ fn add(pool: &mut Profile, state: &Profile, worker: u64, shift: f64) {
                 .map(|id| LocationId(id.0 + locations))
                 .collect(),
             values: sample.values,
-            threads: Vec::new(),
+            threads: Box::default(),
             facts: Some(StackFacts {
                 id: (facts.id & ((1 << SHIFT) - 1)) | (worker << SHIFT),
                 births: joined(births).into(),

@@ -201,7 +201,7 @@ pub struct Sample {
     /// Totals over all threads.
     pub values: Values,
     /// Per thread: `(thread uid, values)`.
-    pub threads: Vec<(u64, Values)>,
+    pub threads: Box<[(u64, Values)]>,
     /// Only in our own dumps.
     pub facts: Option<StackFacts>,
 }

@@ -86,7 +86,9 @@ impl Profile {
 impl Sample {
     /// False when nothing is left.
     fn keep_threads(&mut self, is_wanted: &impl Fn(u64) -> bool) -> bool {
-        self.threads.retain(|(number, _)| is_wanted(*number));
+        let mut threads = std::mem::take(&mut self.threads).into_vec();
+        threads.retain(|(number, _)| is_wanted(*number));
+        self.threads = threads.into();
         let mut left = Values::default();
         self.threads.iter().for_each(|(_, values)| left += *values);
         let part = |left: f64, whole: f64| if whole > 0.0 { left / whole } else { 0.0 };
@@ -124,7 +126,7 @@ mod tests {
                 .into(),
             samples: vec![Sample {
                 values: values(100.0),
-                threads: vec![(1, values(10.0)), (2, values(30.0)), (3, values(60.0))],
+                threads: [(1, values(10.0)), (2, values(30.0)), (3, values(60.0))].into(),
                 facts: Some(StackFacts {
                     samples: 10,
                     variance: 50.0,

@@ -118,7 +118,7 @@ fn cell(state: &State<'_>, sample: &Sample, bounds: &[f64]) -> Cell {
         allocated: values.alloc_space,
         samples: facts.map_or(0, |f| f.samples),
         variance: facts.map_or(0.0, |f| f.variance),
-        ages,
+        ages: ages.into(),
         threads: threads.map(|(t, v)| (*t, v.inuse_space)).collect(),
     }
 }
@@ -182,7 +182,7 @@ mod tests {
             "{meaning}"
         );
         assert_eq!(
-            cell(&state, &profile.samples[0], &[60.0]).ages,
+            *cell(&state, &profile.samples[0], &[60.0]).ages,
             [100.0, 300.0]
         );
     }

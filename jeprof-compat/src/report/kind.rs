@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::text;
 use crate::figures::Estimate;
@@ -59,13 +59,42 @@ pub struct ReportFrame {
     pub is_own: bool,
 }
 
-/// A node of the trie of stacks, root first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// A node of the trie of stacks, root first. A page has up to a million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct TrieNode {
-    /// Index of the caller's node; none at the root.
-    pub parent: Option<u32>,
+    /// The caller's node; none at the root.
+    pub parent: Parent,
     /// Index into [`Kind::frames`].
     pub frame: u32,
+}
+
+/// Index of a node, or none, in the room of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Parent(u32);
+
+impl Parent {
+    /// The index.
+    pub fn get(self) -> Option<u32> {
+        (self != Parent::default()).then_some(self.0)
+    }
+}
+
+impl Default for Parent {
+    fn default() -> Parent {
+        Parent(u32::MAX)
+    }
+}
+
+impl From<Option<u32>> for Parent {
+    fn from(index: Option<u32>) -> Parent {
+        index.map_or_else(Parent::default, Parent)
+    }
+}
+
+impl Serialize for Parent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.get().serialize(serializer)
+    }
 }
 
 /// A stack with its values.
@@ -93,11 +122,11 @@ pub struct Cell {
     /// Live bytes and samples by age class.
     pub ages: Ages,
     /// Live bytes by thread; while a kind is filled by the thread's number in the process.
-    pub threads: Vec<(u64, f64)>,
+    pub threads: Box<[(u64, f64)]>,
 }
 
 /// Live bytes by class of age; empty when the dump does not say.
-pub type Ages = Vec<f64>;
+pub type Ages = Box<[f64]>;
 
 impl ReportFrame {
     /// Where the frame lives: its module, or managed code, or nowhere known.
@@ -136,7 +165,9 @@ impl Cell {
         self.samples = self.samples.saturating_add(more.samples);
         self.variance += more.variance;
         if self.ages.len() < more.ages.len() {
-            self.ages.resize(more.ages.len(), 0.0);
+            let mut longer = vec![0.0; more.ages.len()];
+            longer[..self.ages.len()].copy_from_slice(&self.ages);
+            self.ages = longer.into();
         }
         for (sum, bytes) in self.ages.iter_mut().zip(&more.ages) {
             *sum += bytes;
@@ -145,14 +176,16 @@ impl Cell {
             self.threads.clone_from(&more.threads);
             return;
         }
-        let known = self.threads.iter().map(|thread| thread.0);
+        let mut threads = std::mem::take(&mut self.threads).into_vec();
+        let known = threads.iter().map(|thread| thread.0);
         let mut places: HashMap<u64, usize> = known.zip(0..).collect();
         for &(thread, bytes) in &more.threads {
-            let next = self.threads.len();
+            let next = threads.len();
             match *places.entry(thread).or_insert(next) {
-                at if at < next => self.threads[at].1 += bytes,
-                _ => self.threads.push((thread, bytes)),
+                at if at < next => threads[at].1 += bytes,
+                _ => threads.push((thread, bytes)),
             }
         }
+        self.threads = threads.into();
     }
 }

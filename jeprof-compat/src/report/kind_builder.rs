@@ -4,6 +4,9 @@
 //! one, and of more than [`MOST_THREADS`] threads the smallest become one.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
 
 use super::kind::{Cell, Kind, ReportFrame, Stack, TrieNode};
 use super::text;
@@ -26,7 +29,9 @@ pub struct KindBuilder {
     dumps: usize,
     /// By name: as in every view, one name is one frame.
     frames: HashMap<String, u32>,
-    nodes: HashMap<(Option<u32>, u32), u32>,
+    /// Indexes of the nodes of the kind: they are keys and values in one.
+    nodes: HashTable<u32>,
+    state: RandomState,
     stacks: HashMap<u32, usize>,
     threads: HashMap<u64, String>,
 }
@@ -90,11 +95,21 @@ impl KindBuilder {
     }
 
     fn node(&mut self, parent: Option<u32>, frame: u32) -> u32 {
-        let nodes = &mut self.kind.nodes;
-        *self.nodes.entry((parent, frame)).or_insert_with(|| {
-            nodes.push(TrieNode { parent, frame });
-            nodes.len() as u32 - 1
-        })
+        let wanted = TrieNode {
+            parent: parent.into(),
+            frame,
+        };
+        let (nodes, state) = (&mut self.kind.nodes, &self.state);
+        let hash = |node: &TrieNode| state.hash_one(node);
+        let is_wanted = |at: &u32| nodes[*at as usize] == wanted;
+        if let Some(at) = self.nodes.find(hash(&wanted), is_wanted) {
+            return *at;
+        }
+        let next = nodes.len() as u32;
+        let rehash = |at: &u32| hash(&nodes[*at as usize]);
+        self.nodes.insert_unique(hash(&wanted), next, rehash);
+        nodes.push(wanted);
+        next
     }
 
     /// The finished kind, with no more stacks than a page bears.
@@ -148,7 +163,7 @@ impl KindBuilder {
         let mut at = Some(leaf);
         while let Some(node) = at.map(|at| other.nodes[at as usize]) {
             frames.push(node.frame);
-            at = node.parent;
+            at = node.parent.get();
         }
         let mut node = None;
         for frame in frames.into_iter().rev() {
@@ -187,7 +202,7 @@ fn number_threads(kind: &mut Kind, names: &HashMap<u64, String>) {
                 None => parts.push((at, bytes)),
             }
         }
-        cell.threads = parts;
+        cell.threads = parts.into();
     }
 }
 
@@ -206,7 +221,7 @@ mod tests {
     fn bytes(bytes: f64, ages: &[f64]) -> Cell {
         Cell {
             bytes,
-            ages: ages.to_vec(),
+            ages: ages.into(),
             ..Cell::default()
         }
     }
@@ -221,10 +236,10 @@ mod tests {
         builder.add(0, [&f, &main].into_iter(), &bytes(4.0, &[1.0, 3.0]));
         let kind = builder.finish();
         assert_eq!((kind.frames.len(), kind.nodes.len()), (3, 3));
-        assert_eq!(kind.nodes[2].parent, Some(0));
+        assert_eq!(kind.nodes[2].parent, Some(0).into());
         let values = |at: usize| kind.stacks[at].cells.iter().map(|c| c.bytes);
         assert!(values(0).eq([12.0, 2.0]) && values(1).eq([0.0, 1.0]));
-        assert_eq!(kind.stacks[0].cells[0].ages, [9.0, 3.0]);
+        assert_eq!(*kind.stacks[0].cells[0].ages, [9.0, 3.0]);
     }
 
     #[test]
@@ -234,13 +249,13 @@ mod tests {
         let main = frame("main");
         for (thread, amount) in [(3, 1.0), (7, 4.0), (3, 2.0)] {
             let mut cell = bytes(amount, &[]);
-            cell.threads = vec![(thread, amount)];
+            cell.threads = [(thread, amount)].into();
             builder.add(0, [&main].into_iter(), &cell);
         }
         let kind = builder.finish();
         assert_eq!((kind.nodes.len(), kind.stacks.len()), (1, 1));
         assert_eq!(kind.threads, ["t7 worker", "t3"]);
-        assert_eq!(kind.stacks[0].cells[0].threads, [(1, 3.0), (0, 4.0)]);
+        assert_eq!(*kind.stacks[0].cells[0].threads, [(1, 3.0), (0, 4.0)]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod text;
 mod timeline;
 
 pub use header::{Fact, Header};
-pub use kind::{Ages, Cell, Kind, ReportFrame, Stack, TrieNode};
+pub use kind::{Ages, Cell, Kind, Parent, ReportFrame, Stack, TrieNode};
 pub use kind_builder::{KindBuilder, MOST_STACKS};
 pub use neighbour::Neighbour;
 pub use redact::Secrets;

@@ -362,8 +362,8 @@ mod tests {
             inuse_space: bytes,
             ..Values::default()
         };
-        one.samples[0].threads = vec![(1, held(4.0)), (3, held(6.0))];
-        one.samples[1].threads = vec![(2, held(5.0))];
+        one.samples[0].threads = [(1, held(4.0)), (3, held(6.0))].into();
+        one.samples[1].threads = [(2, held(5.0))].into();
         let rows = |granularity| -> Vec<(String, f64)> {
             let part = Part {
                 profile: &one,

@@ -129,7 +129,7 @@ fn profile(pasts: &[[Past; 2]], now: f64, dice: &mut Dice<'_>) -> Profile {
                     inuse_objects: seen.blocks,
                     ..Values::default()
                 },
-                threads: Vec::new(),
+                threads: Box::default(),
                 facts: Some(facts),
             });
         }

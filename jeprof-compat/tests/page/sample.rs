@@ -95,10 +95,10 @@ pub fn kind() -> Kind {
                 allocated: bytes * 3.0,
                 samples: samples as u64,
                 variance: samples * 524_288.0 * 524_288.0,
-                ages: vec![bytes - old, old * 0.3, old * 0.5, old * 0.2],
+                ages: vec![bytes - old, old * 0.3, old * 0.5, old * 0.2].into(),
                 threads: match path.starts_with("Thread.run") {
-                    true => vec![(4, bytes * 0.75), (5, bytes * 0.25)],
-                    false => vec![(1, bytes)],
+                    true => [(4, bytes * 0.75), (5, bytes * 0.25)].into(),
+                    false => [(1, bytes)].into(),
                 },
             };
             builder.add(dump, frames.iter().rev(), &cell);
@@ -140,8 +140,8 @@ pub fn big_kind(stacks: usize) -> Kind {
                 allocated: 0.0,
                 samples,
                 variance: bytes * bytes / samples as f64,
-                ages: vec![bytes * 0.5, bytes * 0.5, 0.0, 0.0],
-                threads: vec![(random(40), bytes * 0.5), (40, bytes * 0.5)],
+                ages: vec![bytes * 0.5, bytes * 0.5, 0.0, 0.0].into(),
+                threads: vec![(random(40), bytes * 0.5), (40, bytes * 0.5)].into(),
             };
             builder.add(dump, path.iter().rev().copied(), &cell);
         }

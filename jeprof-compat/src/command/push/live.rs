@@ -37,7 +37,7 @@ fn live(profile: &Profile) -> Profile {
         .values_mut()
         .flat_map(|kind| &mut kind.samples);
     for sample in live.samples.iter_mut().chain(others) {
-        sample.threads.clear();
+        sample.threads = Box::default();
         sample.values = Values {
             alloc_objects: 0.0,
             alloc_space: 0.0,

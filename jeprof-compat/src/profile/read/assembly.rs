@@ -157,6 +157,7 @@ impl Assembly {
         let facts = sample.facts.as_ref();
         self.taken += size_of::<Sample>()
             + sample.stack.len() * size_of::<LocationId>()
+            + size_of_val(&*sample.threads)
             + facts.map_or(0, |facts| facts.births.size() + facts.lives.size());
     }
 
@@ -174,6 +175,8 @@ impl Assembly {
     /// Finds the mapping of every location and names the managed ones.
     pub fn finish(self) -> Profile {
         let mut profile = self.profile;
+        profile.samples.shrink_to_fit();
+        profile.locations.shrink_to_fit();
         let is_sorted = profile.mappings.is_sorted_by_key(|m| m.start);
         if !is_sorted {
             profile.mappings.sort_by_key(|m| m.start);

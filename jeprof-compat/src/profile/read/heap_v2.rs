@@ -56,6 +56,8 @@ struct HeapText {
     out: Assembly,
     /// The stack whose counts are being read.
     open: Option<Sample>,
+    /// What its threads hold: most stacks have one, and a list that grows takes room for four.
+    threads: Vec<(u64, Values)>,
     /// They were read already.
     counted: bool,
     /// Counts before the first stack are those of the whole process.
@@ -80,6 +82,7 @@ impl HeapText {
             sampling,
             out,
             open: None,
+            threads: Vec::new(),
             counted: false,
             in_head: true,
             ours: false,
@@ -162,7 +165,7 @@ impl HeapText {
         self.counted |= thread.is_none();
         match (&mut self.open, thread) {
             (Some(sample), None) => sample.values += values,
-            (Some(sample), Some(uid)) => sample.threads.push((uid, values)),
+            (Some(_), Some(uid)) => self.threads.push((uid, values)),
             (None, Some(uid)) if self.in_head && !name.is_empty() => {
                 self.out.profile.threads.push((uid, string(name)));
             }
@@ -214,8 +217,9 @@ impl HeapText {
     /// A stack whose counts never came is not one of nothing, it is one that was lost.
     fn close(&mut self) {
         let counted = std::mem::take(&mut self.counted);
+        let threads = self.threads.drain(..).collect();
         if let Some(sample) = self.open.take().filter(|_| counted) {
-            self.out.push(sample);
+            self.out.push(Sample { threads, ..sample });
         }
     }
 

@@ -81,7 +81,7 @@ impl Serialize for Columns<'_> {
         let mut strings = Strings::default();
         let frames = frames(kind, &mut strings);
         let parents = kind.nodes.iter().enumerate();
-        let parents = parents.map(|(at, n)| n.parent.map_or(0, |p| at - p as usize));
+        let parents = parents.map(|(at, n)| n.parent.get().map_or(0, |p| at - p as usize));
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("age_bounds", &kind.age_bounds)?;
         map.serialize_entry("ages", &ages(kind))?;
@@ -193,7 +193,7 @@ fn thread_shares(kind: &Kind) -> Vec<Vec<u64>> {
     if kind.threads.len() < 2 {
         return Vec::new();
     }
-    shares(kind, |cell| cell.threads.clone())
+    shares(kind, |cell| cell.threads.to_vec())
         .map(flat)
         .collect()
 }
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn shares_are_told_when_they_change() {
         let cell = |threads: &[(u64, f64)]| Cell {
-            threads: threads.to_vec(),
+            threads: threads.into(),
             ..Cell::default()
         };
         let first = [

@@ -118,7 +118,7 @@ fn frames_up(kind: &Kind, leaf: u32) -> impl Iterator<Item = u32> {
     let mut at = Some(leaf);
     std::iter::from_fn(move || {
         let node = kind.nodes[at? as usize];
-        at = node.parent;
+        at = node.parent.get();
         Some(node.frame)
     })
 }
