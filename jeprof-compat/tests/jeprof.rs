@@ -139,6 +139,12 @@ fn threads_stand_alone_or_one_after_the_other() {
     assert_eq!(totals("1"), ["Total (t1): 100 B"]);
     assert_eq!(totals("*"), ["Total (t1): 100 B", "Total (t2): 200 B"]);
     assert!(error(&["--text", "--thread", "7", &file]).contains("no such thread, only: 1, 2"));
+    let whole = "heap profile: 1: 500 [1: 500] @ heapprofile\n1: 500 [1: 500] @ 0x10\n";
+    fs::write(&file, whole).expect("a file");
+    for thread in ["1", "*"] {
+        let error = error(&["--text", "--thread", thread, &file]);
+        assert!(error.contains("does not tell threads apart"), "{error}");
+    }
     fs::remove_dir_all(folder).expect("removal");
 }
 

@@ -173,7 +173,10 @@ run() { # PROGRAM DUMP
     theirs=$?
     HOME=$work timeout 300 "$ours" "${arguments[@]}" >"$work/ours" 2>"$work/our_talk" <"$input"
     code=$? rest=
-    if [ $code -ne 0 ] && [ $theirs -eq 0 ]; then
+    if [ $code -ne 0 ] && [ $theirs -eq 0 ] && [ ! -s "$work/theirs" ]; then
+      # It says nothing at all, and calls that success; ours says why there is nothing.
+      result="both nothing" why=$(tail -1 "$work/our_talk")
+    elif [ $code -ne 0 ] && [ $theirs -eq 0 ]; then
       result=refused why=$(tail -1 "$work/our_talk") refused=1
     elif [ $code -ne 0 ]; then
       result="both refuse" why=$(tail -1 "$work/our_talk")

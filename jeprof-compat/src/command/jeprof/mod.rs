@@ -115,9 +115,7 @@ fn threads(cli: &Cli, printer: &Printer<'_>) -> Result<Vec<Threads>> {
     let known = || printer.loaded.thread_numbers();
     match cli.threads() {
         ThreadChoice::Whole => Ok(vec![Threads::All]),
-        ThreadChoice::Each if known().is_empty() => {
-            bail!("the profile does not tell threads apart")
-        }
+        _ if known().is_empty() => bail!("the profile does not tell threads apart"),
         ThreadChoice::Each => Ok(known().into_iter().map(Threads::One).collect()),
         ThreadChoice::One(Some(uid)) if known().contains(&uid) => Ok(vec![Threads::One(uid)]),
         ThreadChoice::One(_) => {
