@@ -13,7 +13,7 @@ end=$((SECONDS + minutes * 60))
 
 MALLOSCOPE_FUZZ=$((minutes * 20)) cargo test --quiet -p jeprof-compat --test hostile -- --nocapture no_damage
 while [ $SECONDS -lt $end ]; do
-    PROPTEST_CASES=2000 cargo test --quiet -p profile-format
+    PROPTEST_CASES=2000 cargo test --quiet -p malloscope-profile-format
     PROPTEST_CASES=2000 cargo test --quiet -p malloscope --lib -- config:: unwind::rule perf_map::
 done
 echo "$minutes minutes without a finding"
