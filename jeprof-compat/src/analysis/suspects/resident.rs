@@ -9,7 +9,8 @@ use crate::analysis::series::Dump;
 use crate::profile::account::{Account, Part};
 use crate::profile::model::JAVA_HEAP;
 
-/// RSS that grows less than this from the warm-up on is not talked of.
+/// RSS that grows less than this between the first dump and the last is not talked of: of a long run of which only the
+/// last dumps are kept, some seconds are known, and what comes and goes in these is no rate.
 const RSS_GROWTH: f64 = 8.0 * 1_048_576.0;
 
 /// What is worth saying of RSS.
@@ -51,7 +52,7 @@ impl Resident {
         let times = paths.process.dumps.iter().map(|d| d.at);
         let heap: Vec<(f64, f64)> = times.zip(live.iter().copied()).collect();
         if let (Some(rss), Some(heap)) = (slope(&rss), slope(&heap))
-            && rss * paths.clock.run() > RSS_GROWTH
+            && rss * watched(&points) > RSS_GROWTH
         {
             return Some(Resident::Grows {
                 rss,
@@ -74,6 +75,14 @@ impl Resident {
             Resident::Exceeds { .. } => false,
         }
     }
+}
+
+/// Seconds between the first point and the last.
+fn watched(points: &[(f64, f64)]) -> f64 {
+    let (first, last) = (points.first(), points.last());
+    first
+        .zip(last)
+        .map_or(0.0, |(first, last)| last.0 - first.0)
 }
 
 /// Whether RSS climbs over the dumps, to the end no slower than before: a heap that grows into the room it needs
@@ -119,4 +128,37 @@ pub fn time_to_limit(paths: &Paths<'_>, rate: f64) -> Option<(f64, f64)> {
 fn fact(paths: &Paths<'_>, dump: usize, key: &str) -> Option<f64> {
     let process = &paths.process.dumps[dump].profile.process;
     process.get(key)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::series::{Process, Series};
+    use crate::profile::model::Profile;
+
+    /// A process of which RSS grows by 1 MB a second, seen from one second to another.
+    fn growing(from: u32, to: u32) -> Process {
+        let dump = |second: u32| {
+            let mut profile = Profile::default();
+            let rss = (100 + second) << 20;
+            profile.process.entries = vec![("rss_bytes".to_owned(), rss.to_string())];
+            Dump {
+                path: "m.heap".into(),
+                at: f64::from(second),
+                profile,
+            }
+        };
+        let mut series = Series::of("m", (from..=to).map(dump).collect());
+        series.processes.remove(0)
+    }
+
+    #[test]
+    fn some_seconds_of_hours_are_no_rate() {
+        let grows = |from, to| Resident::of(&Paths::new(&growing(from, to), None));
+        assert_eq!(grows(7_000, 7_005), None);
+        let Some(Resident::Grows { rss, .. }) = grows(0, 20) else {
+            panic!("it grows");
+        };
+        assert!((rss - 1_048_576.0).abs() < 1.0, "{rss}");
+    }
 }
