@@ -1,5 +1,8 @@
 //! A leak's stack shows the calls that led to it, to the beginning of its thread.
 
+use std::fs;
+use std::path::Path;
+
 use crate::harness::{Preload, compile, jeprof_compat};
 
 /// Names that a leak's stack holds in this order, root first; the n-th leaks `BLOCK + n` bytes.
@@ -71,6 +74,71 @@ fn chains_are_whole_with_frame_pointers() {
 #[test]
 fn chains_are_whole_at_a_fixed_address() {
     assert_chains(&["-no-pie"]);
+}
+
+/// Moves the program headers behind the end of a library, as BOLT and patchelf do: the note's header becomes the one of a
+/// segment that holds them all.
+fn move_headers(library: &Path) {
+    const HEADER: usize = 56;
+    const NOTE: u32 = 4;
+    let mut bytes = fs::read(library).expect("a library");
+    let word = |bytes: &[u8], at: usize| {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes")) as usize
+    };
+    let (from, count) = (word(&bytes, 0x20), usize::from(bytes[0x38]));
+    let old = bytes[from..from + count * HEADER].to_vec();
+    bytes[from..from + old.len()].fill(0);
+    let place = bytes.len().next_multiple_of(0x10_0000);
+    bytes.resize(place, 0);
+    bytes[0x20..0x28].copy_from_slice(&(place as u64).to_le_bytes());
+    let mut headers: Vec<Vec<u8>> = old.chunks(HEADER).map(<[u8]>::to_vec).collect();
+    let is_note = |header: &Vec<u8>| header[..4] == NOTE.to_le_bytes();
+    let note = headers.iter().position(is_note).expect("a note");
+    headers.remove(note);
+    // Loaded segments stand in the order of their addresses.
+    let is_loaded = |header: &Vec<u8>| header[..4] == 1_u32.to_le_bytes();
+    let last = headers.iter().rposition(is_loaded).expect("segments");
+    let (size, readable) = (old.len() as u64, 4);
+    let words = [
+        1 | readable << 32,
+        place as u64,
+        place as u64,
+        place as u64,
+        size,
+        size,
+        0x1000,
+    ];
+    headers.insert(
+        last + 1,
+        words.iter().flat_map(|word| word.to_le_bytes()).collect(),
+    );
+    bytes.extend(headers.concat());
+    fs::write(library, bytes).expect("a library");
+}
+
+#[test]
+fn chains_are_whole_where_the_program_headers_were_moved() {
+    let flags = [
+        "-shared",
+        "-fPIC",
+        "-O2",
+        "-fomit-frame-pointer",
+        "-DNAME=moved",
+    ];
+    let run = Preload::new("plugins.c");
+    let library = run.directory().join("moved.so");
+    fs::copy(compile("plugin_run.c", &flags), &library).expect("a copy");
+    move_headers(&library);
+    let run = run
+        .args(&[format!("{}:1000", library.display())])
+        .conf("prof:true,prof_final:true,lg_prof_sample:0")
+        .run()
+        .succeeded();
+    let dump = run.final_dump();
+    let mut found = dump.stacks.iter().filter(|stack| stack.live.2 == 1_000_000);
+    let stack = found.next().expect("the plugin's blocks");
+    // Hook, two functions of the plugin, main, two of libc, and the program's start.
+    assert_eq!(stack.frames.len(), 7, "{:x?}", stack.frames);
 }
 
 #[test]

@@ -7,13 +7,14 @@
 //! Source: System V ABI (gABI) chapter 5, getauxval(3).
 #![allow(unsafe_code)]
 
+use core::ops::Range;
+
 use libc::{Elf64_Ehdr, Elf64_Phdr};
 
 use crate::platform::sys;
 
-/// Program headers are looked for this far into a file: 71 of them fit, and linkers make about
-/// twelve.
-const FIRST_PAGE: usize = 4096;
+/// The most bytes of program headers: 73 fit, and linkers make about twelve. Nearly always they stand on the first page.
+const PAGE: usize = 4096;
 
 /// The program headers of the object loaded at `base`, while it is loaded; empty where they cannot be found.
 pub fn program_headers(base: usize) -> &'static [Elf64_Phdr] {
@@ -27,7 +28,7 @@ pub fn program_headers(base: usize) -> &'static [Elf64_Phdr] {
     unsafe { program_headers_at(base) }.unwrap_or_default()
 }
 
-/// The same, without asking the kernel whether there is memory at `base`.
+/// The same, without asking the kernel whether there is memory at `base`; it is asked where the headers stand elsewhere.
 ///
 /// # Safety
 /// The page at `base` can be read.
@@ -41,13 +42,34 @@ pub unsafe fn program_headers_at(base: usize) -> Option<&'static [Elf64_Phdr]> {
     let is_elf = header.e_ident.starts_with(b"\x7fELF")
         && usize::from(header.e_phentsize) == size_of::<Elf64_Phdr>();
     let length = usize::from(header.e_phnum) * size_of::<Elf64_Phdr>();
-    let end = (header.e_phoff as usize).checked_add(length)?;
-    let first = base.checked_add(header.e_phoff as usize)? as *const Elf64_Phdr;
-    if !is_elf || !first.is_aligned() || end > FIRST_PAGE {
+    let offset = header.e_phoff as usize;
+    let end = offset.checked_add(length)?;
+    let first = base.checked_add(offset)? as *const Elf64_Phdr;
+    if !is_elf || !first.is_aligned() || length == 0 || length > PAGE {
         return None;
     }
-    // SAFETY: linkers put the program headers after the ELF header, and they end on the same page.
-    Some(unsafe { core::slice::from_raw_parts(first, usize::from(header.e_phnum)) })
+    let is_near = end <= PAGE;
+    let is_readable =
+        || sys::readable(first as usize) && sys::readable(base + end - size_of::<u64>());
+    if !is_near && !is_readable() {
+        return None;
+    }
+    // SAFETY: linkers put the program headers after the ELF header, and they end on the same page; headers elsewhere
+    // were found readable, and lie on two pages at most.
+    let headers = unsafe { core::slice::from_raw_parts(first, usize::from(header.e_phnum)) };
+    (is_near || are_here(headers, offset..end)).then_some(headers)
+}
+
+/// BOLT and patchelf move the headers behind all else. An offset in the file is an address only where a segment says so:
+/// what was read there is no table of headers without one.
+fn are_here(headers: &[Elf64_Phdr], file: Range<usize>) -> bool {
+    headers.iter().any(|segment| {
+        let (start, size) = (segment.p_offset as usize, segment.p_filesz as usize);
+        segment.p_type == libc::PT_LOAD
+            && segment.p_vaddr == segment.p_offset
+            && start <= file.start
+            && start.checked_add(size).is_some_and(|end| file.end <= end)
+    })
 }
 
 /// The headers of the program. One that is not position-independent has base 0; the kernel knows
