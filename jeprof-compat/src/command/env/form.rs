@@ -60,7 +60,8 @@ pub(super) fn docker(start: &Start) -> String {
 pub(super) fn systemd(start: &Start) -> String {
     let value = |key: &str, text: &str| double_quoted(&format!("{key}={text}")).replace('%', "%%");
     let mut out = format!(
-        "# systemctl edit NAME.service, then systemctl restart NAME.service\n\
+        "# `malloscope unpack DIR` puts libmalloscope.so into a directory: that of LD_PRELOAD.\n\
+         # systemctl edit NAME.service, then systemctl restart NAME.service\n\
          [Service]\n\
          Environment={}\n\
          Environment={}\n",

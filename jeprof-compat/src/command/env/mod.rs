@@ -74,6 +74,14 @@ fn text(args: &Args) -> Result<String, String> {
         }
         configuration += &format!(",prof_program:{names}");
     }
+    // systemd starts nothing by a path from where it happens to be.
+    let first = args
+        .command
+        .first()
+        .filter(|_| matches!(args.form, Form::Systemd));
+    if let Some(program) = first.filter(|word| word.contains('/') && !word.starts_with('/')) {
+        return Err(format!("{program:?} is no absolute path"));
+    }
     let start = Start {
         configuration,
         library,
@@ -145,6 +153,12 @@ mod tests {
         assert!(printed(&["-o", "a"]).unwrap_err().contains("absolute"));
         assert!(printed(&["-o", "/a\nb"]).is_err());
         assert!(printed(&["--only", "/usr/bin/java"]).is_err());
+        assert!(
+            printed(&["systemd", "--", "./a", "3"])
+                .unwrap_err()
+                .contains("absolute")
+        );
+        assert!(printed(&["systemd", "--", "a", "./b"]).is_ok() && printed(&["--", "./a"]).is_ok());
     }
 
     #[test]
