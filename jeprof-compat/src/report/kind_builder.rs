@@ -66,7 +66,9 @@ impl KindBuilder {
     ) {
         let mut node = None;
         for frame in frames.rev() {
+            let home = frame.file.as_deref().filter(|_| !frame.home().is_empty());
             let frame = self.frame(&frame.name, || ReportFrame::new(frame));
+            self.settle(frame, home);
             node = Some(self.node(node, frame));
         }
         let Some(node) = node else { return };
@@ -92,6 +94,18 @@ impl KindBuilder {
         self.kind.frames.push(make());
         self.frames.insert(name.to_owned(), at);
         at
+    }
+
+    /// Managed functions of one name are one frame here: if they lie in several files, it is said of none.
+    fn settle(&mut self, frame: u32, home: Option<&str>) {
+        let frame = &mut self.kind.frames[frame as usize];
+        let is_other = |home: &str, file: &str| file != home && file != text::shorten(home);
+        if home
+            .zip(frame.file.as_deref())
+            .is_some_and(|(home, file)| is_other(home, file))
+        {
+            (frame.file, frame.line) = (None, None);
+        }
     }
 
     fn node(&mut self, parent: Option<u32>, frame: u32) -> u32 {

@@ -91,7 +91,8 @@ impl NamedProfile {
 
 struct Builder<'a> {
     selection: &'a Selection,
-    interner: Interner<String>,
+    /// By name, and managed functions by their file, too.
+    interner: Interner<(String, String)>,
     by_stack: HashMap<Vec<FrameId>, usize>,
     /// Sum of the sizes of everything that went into each stack.
     gross: Vec<f64>,
@@ -105,7 +106,7 @@ impl<'a> Builder<'a> {
         let profiles = parts.iter().map(|p| p.profile);
         let namesakes = Namesakes::with_names(profiles, selection.is_short);
         let namesakes = namesakes.marking_inlined(selection.marks_inlined);
-        let by_name = |frame: &Frame| Some(frame.name.clone());
+        let by_name = |frame: &Frame| Some((frame.name.clone(), frame.home().to_owned()));
         Builder {
             selection,
             interner: Interner::new(namesakes, selection.granularity, by_name),
@@ -245,6 +246,26 @@ mod tests {
             .map(|&(profile, sign)| Part { profile, sign })
             .collect();
         NamedProfile::build(&parts, &Selection::default())
+    }
+
+    #[test]
+    fn managed_functions_of_one_name_in_two_files_are_two() {
+        let mut one = profile(&[
+            ("put<main", 4.0, 1),
+            ("put<main", 2.0, 1),
+            ("put<main", 1.0, 1),
+        ]);
+        for (at, file) in [(0, "a.py"), (2, "b.py"), (4, "a.py")] {
+            one.locations[at].managed = true;
+            one.locations[at].lines[0].file = Some(file.to_owned());
+        }
+        let named = build(&[(&one, 1.0)]);
+        let rows = named.frames.iter().zip(named.sums());
+        let put: Vec<_> = rows
+            .filter(|(frame, _)| frame.name == "put")
+            .map(|(frame, sums)| (frame.file.as_deref(), sums.0))
+            .collect();
+        assert_eq!(put, [(Some("a.py"), 5.0), (Some("b.py"), 2.0)]);
     }
 
     fn sums<'a>(profile: &'a NamedProfile, name: &str) -> (f64, f64) {

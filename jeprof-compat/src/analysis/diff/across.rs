@@ -37,7 +37,11 @@ impl Key {
     pub fn of_run(frame: &Frame) -> Key {
         let module = library(frame.module.as_deref().unwrap_or_default());
         let (name, file) = match frame.kind {
-            FrameKind::Managed => (settled(&frame.name), String::new()),
+            FrameKind::Managed => {
+                // Another version may lie in another folder.
+                let file = frame.home().rsplit('/').next().unwrap_or_default();
+                (settled(&frame.name), file.to_owned())
+            }
             FrameKind::Unresolved => (without_address(&frame.name), String::new()),
             FrameKind::Native => without_start(frame),
         };
@@ -48,6 +52,7 @@ impl Key {
     pub fn of_process(frame: &Frame) -> Key {
         Key {
             name: frame.name.clone(),
+            file: frame.home().to_owned(),
             ..Key::default()
         }
     }

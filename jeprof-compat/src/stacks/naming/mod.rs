@@ -66,6 +66,16 @@ pub struct Frame {
     pub kind: FrameKind,
 }
 
+impl Frame {
+    /// What tells a managed function from its namesakes: its file. Of native code the name does.
+    pub fn home(&self) -> &str {
+        match self.kind {
+            FrameKind::Managed => self.file.as_deref().unwrap_or_default(),
+            _ => "",
+        }
+    }
+}
+
 /// A body of code: module path, its build id, start address.
 type Body = (String, Option<String>, u64);
 

@@ -100,7 +100,8 @@ struct Shared<'a> {
     strings: Numbered<&'a str>,
     sources: Numbered<&'a str>,
     modules: Numbered<&'a str>,
-    functions: Numbered<&'a str>,
+    /// By name and home.
+    functions: Numbered<(&'a str, &'a str)>,
     frames: Vec<&'a Frame>,
     stacks: Numbered<(Option<usize>, usize)>,
 }
@@ -147,8 +148,7 @@ struct Functions {
 
 impl<'a> Shared<'a> {
     fn stack(&mut self, caller: Option<usize>, frame: &'a Frame) -> usize {
-        // Frames are told apart by their names, which are those of functions.
-        let function = self.functions.of(&frame.name);
+        let function = self.functions.of((&frame.name, frame.home()));
         if function == self.frames.len() {
             self.frames.push(frame);
         }

@@ -77,19 +77,22 @@ pub fn write(profiles: &[NamedProfile], name: &str, out: &mut dyn Write) -> io::
 #[derive(Default)]
 struct Frames<'a> {
     named: Vec<Named<'a>>,
-    places: HashMap<&'a str, usize>,
+    places: HashMap<(&'a str, &'a str), usize>,
 }
 
 impl<'a> Frames<'a> {
     fn place(&mut self, frame: &'a Frame) -> usize {
-        *self.places.entry(&frame.name).or_insert_with(|| {
-            self.named.push(Named {
-                name: &frame.name,
-                file: frame.file.as_deref(),
-                line: frame.line,
-            });
-            self.named.len() - 1
-        })
+        *self
+            .places
+            .entry((&frame.name, frame.home()))
+            .or_insert_with(|| {
+                self.named.push(Named {
+                    name: &frame.name,
+                    file: frame.file.as_deref(),
+                    line: frame.line,
+                });
+                self.named.len() - 1
+            })
     }
 
     fn sampled(&mut self, profile: &'a NamedProfile) -> Sampled {
