@@ -54,7 +54,7 @@ complete -c malloscope -n "__fish_malloscope_needs_command" -f -a "help" -d 'Pri
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -s o -l output -d 'Where the dumps go; made when it is not there [default: malloscope-COMMAND-TIME]' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l every -d 'The time from one dump to the next, as in 30s or 5m; 0: only when the heap grows and at the end [default: 60s, for services 10m]' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l rate -d 'Bytes from one sample to the next on average, as in 512k; the power of two next to it is taken. auto: as dense as 1 % of the processor time allows, between 8k and 512k [default: auto]' -r
-complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l fail-if-leak -d 'Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when too little was seen to tell; for CI' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l fail-if-leak -d 'Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when nobody can tell whether it does; for CI' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l horizon -d 'The age that must be reached without being freed before it is called a leak, as in 10m; without it three times the slowest cycle seen in the program' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l push -d 'Send each dump to Pyroscope or Parca while the program runs, as in http://pyroscope:4040' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand run" -l push-api -d 'What that server speaks' -r -f -a "pyroscope\t'Pyroscope\'s push API'
@@ -79,7 +79,7 @@ js\t'JavaScript'
 jit\t'Generated code that a perf map names'
 native\t'C, C++, Rust: code of files'"
 complete -c malloscope -n "__fish_malloscope_using_subcommand suspects" -l thread -d 'Only what threads hold of which the name matches, as in web-pool or ^t3' -r
-complete -c malloscope -n "__fish_malloscope_using_subcommand suspects" -l fail-if-leak -d 'Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when too little was seen to tell; for CI' -r
+complete -c malloscope -n "__fish_malloscope_using_subcommand suspects" -l fail-if-leak -d 'Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when nobody can tell whether it does; for CI' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand suspects" -l horizon -d 'The age that must be reached without being freed before it is called a leak, as in 10m; without it three times the slowest cycle seen in the program' -r
 complete -c malloscope -n "__fish_malloscope_using_subcommand suspects" -l program -d 'Where the program lies now, if not where it ran' -r -F
 complete -c malloscope -n "__fish_malloscope_using_subcommand suspects" -l sysroot -d 'Where the root of the machine or container that ran lies now: an unpacked image, `/proc/PID/root`; may be given several times' -r -F

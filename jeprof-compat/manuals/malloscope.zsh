@@ -34,7 +34,7 @@ _arguments "${_arguments_options[@]}" : \
 '--output=[Where the dumps go; made when it is not there \[default\: malloscope-COMMAND-TIME\]]:DIR:_files' \
 '--every=[The time from one dump to the next, as in 30s or 5m; 0\: only when the heap grows and at the end \[default\: 60s, for services 10m\]]:TIME:_default' \
 '--rate=[Bytes from one sample to the next on average, as in 512k; the power of two next to it is taken. auto\: as dense as 1 % of the processor time allows, between 8k and 512k \[default\: auto\]]:BYTES:_default' \
-'--fail-if-leak=[Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when too little was seen to tell; for CI]:RATE:_default' \
+'--fail-if-leak=[Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when nobody can tell whether it does; for CI]:RATE:_default' \
 '--horizon=[The age that must be reached without being freed before it is called a leak, as in 10m; without it three times the slowest cycle seen in the program]:TIME:_default' \
 '--push=[Send each dump to Pyroscope or Parca while the program runs, as in http\://pyroscope\:4040]:URL:_default' \
 '--push-api=[What that server speaks]:API:((pyroscope\:"Pyroscope'\''s push API"
@@ -80,7 +80,7 @@ js\:"JavaScript"
 jit\:"Generated code that a perf map names"
 native\:"C, C++, Rust\: code of files"))' \
 '--thread=[Only what threads hold of which the name matches, as in web-pool or ^t3]:REGEXP:_default' \
-'--fail-if-leak=[Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when too little was seen to tell; for CI]:RATE:_default' \
+'--fail-if-leak=[Exit with 3 when at least this much certainly leaks, as in 10MB/h or 512k/min, and with 4 when nobody can tell whether it does; for CI]:RATE:_default' \
 '--horizon=[The age that must be reached without being freed before it is called a leak, as in 10m; without it three times the slowest cycle seen in the program]:TIME:_default' \
 '--program=[Where the program lies now, if not where it ran]:PROGRAM:_files' \
 '*--sysroot=[Where the root of the machine or container that ran lies now\: an unpacked image, \`/proc/PID/root\`; may be given several times]:DIR:_files' \

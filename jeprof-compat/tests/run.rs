@@ -218,6 +218,46 @@ fn nothing_measured_fails_the_run_where_a_pass_was_asked_for() {
     );
 }
 
+/// A pass says that nothing leaks as fast as that; what could not have been seen is no pass.
+#[test]
+fn a_limit_below_what_can_be_seen_is_no_pass() {
+    let scratch = Scratch::new("hidden");
+    // All of it is as old as the process.
+    let births = "births=0:480:251658240";
+    let calm = leak().split("births=").next().expect("a head").to_owned()
+        + births
+        + "\n\nMAPPED_LIBRARIES:\n# end\n";
+    fs::write(scratch.0.join("calm.heap"), calm).expect("a dump");
+    let script = "cp calm.heap d/malloscope.7.0.t0.heap";
+    let said_with = |limit: &str| {
+        let output = run(
+            &scratch,
+            &["--fail-if-leak", limit, "-o", "d", "sh", "-c", script],
+        );
+        let again = Command::new(env!("CARGO_BIN_EXE_malloscope"))
+            .args(["suspects", "--fail-if-leak", limit, "d"])
+            .current_dir(&scratch.0)
+            .output();
+        let again = again.expect("malloscope starts");
+        assert_eq!(
+            again.status.code(),
+            output.status.code(),
+            "{}",
+            text(&again.stderr)
+        );
+        fs::remove_dir_all(scratch.0.join("d")).expect("removal");
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, said) = said_with("1MB/h");
+    assert_eq!(code, Some(4), "{said}");
+    assert!(
+        said.contains("No leak visible above ")
+            && said.contains(" may be there that cannot be told"),
+        "{said}"
+    );
+    assert_eq!(said_with("100MB/h").0, Some(0));
+}
+
 #[test]
 fn an_age_that_was_not_reached_makes_no_leak() {
     let scratch = Scratch::new("horizon");

@@ -117,8 +117,8 @@ pub(crate) struct Judged {
     pub(crate) report: Report,
     /// Bytes an hour that leak for certain.
     pub(crate) leak_lower: f64,
-    /// Whether enough was seen of any process to tell.
-    pub(crate) is_seen: bool,
+    /// Bytes an hour that may leak untold.
+    pub(crate) hidden: f64,
 }
 
 /// The report of the process that certainly leaks most; of equals the one with the most live bytes.
@@ -133,7 +133,7 @@ pub(crate) fn of_series(mut series: Series, locator: &Locator, horizon: f64) -> 
     Some(Judged {
         report,
         leak_lower,
-        is_seen: survey.is_seen(),
+        hidden: survey.hidden(at),
     })
 }
 

@@ -111,11 +111,15 @@ pub fn suspects(args: &Args) -> Result<u8> {
         .iter()
         .map(|f| f.findings.leak_lower)
         .fold(0.0, f64::max);
-    if args.tolerance.is_asked() && !survey.is_seen() {
-        MALLOSCOPE.warn(&["too little was seen to tell whether it leaks".to_owned()]);
-        return Ok(UNSEEN);
+    if args.tolerance.exceeded(lower).is_some() {
+        return Ok(LEAKS);
     }
-    Ok(args.tolerance.exceeded(lower).map_or(0, |_| LEAKS))
+    let hidden = survey
+        .most(&series, None)
+        .map_or(f64::INFINITY, |at| survey.hidden(at));
+    let untold = args.tolerance.untold(hidden);
+    MALLOSCOPE.warn(untold.as_slice());
+    Ok(untold.map_or(0, |_| UNSEEN))
 }
 
 /// What leaks most first; of equals the workers of a program before each of them.

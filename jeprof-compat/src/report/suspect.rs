@@ -17,6 +17,8 @@ pub struct Findings {
     pub leak_lower: f64,
     /// Bytes an hour above which a leak of one path would have been seen.
     pub floor: Option<f64>,
+    /// Bytes an hour that grow at most, where that is not certainly a leak: it may be one.
+    pub growing: f64,
     /// How far it sees.
     pub horizon: Horizon,
 }

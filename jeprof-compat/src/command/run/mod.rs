@@ -198,16 +198,13 @@ fn watched(plan: &Plan, before: &BTreeSet<PathBuf>, was_told: bool) -> u8 {
         let kind = answer.as_ref().and_then(verdict::Answer::kind);
         summary::print_sites(fullest, kind, &locator);
     }
-    let leaks = answer.and_then(|answer| answer.write(plan));
     let own = child::exit_code(ended.status);
-    let Some(leaks) = leaks else {
-        return match plan.tolerance.is_asked() {
-            true => verdict::unseen(own),
-            false => own,
-        };
-    };
-    match plan.tolerance.exceeded(leaks) {
-        Some(tolerated) => verdict::leaks(leaks, tolerated, own),
+    let (leaks, hidden) = answer.map_or((0.0, f64::INFINITY), |answer| answer.write(plan));
+    if let Some(tolerated) = plan.tolerance.exceeded(leaks) {
+        return verdict::leaks(leaks, tolerated, own);
+    }
+    match plan.tolerance.untold(hidden) {
+        Some(untold) => verdict::unseen(own, &untold),
         None => own,
     }
 }

@@ -62,8 +62,8 @@ impl Answer {
     }
 
     /// Writes the page, and says what to type next; the answer is how many bytes an hour leak for certain, in the
-    /// process and the kind of samples that leak most, `None` where too little was seen to tell.
-    pub(super) fn write(&self, plan: &Plan) -> Option<f64> {
+    /// process and the kind of samples that leak most, and how many may leak untold.
+    pub(super) fn write(&self, plan: &Plan) -> (f64, f64) {
         let Answer(judged) = self;
         if plan.tolerance.is_asked() {
             summarize(plan, &judged.report);
@@ -80,21 +80,19 @@ impl Answer {
             "who leaks, and why: malloscope suspects {}",
             summary::quoted(shown(dumps))
         ));
-        judged.is_seen.then_some(judged.leak_lower)
+        (judged.leak_lower, judged.hidden)
     }
 }
 
 /// Says that nobody can tell whether it leaks; the answer is the exit code, the program's own where that tells
 /// of a failure.
-pub(super) fn unseen(own: u8) -> u8 {
+pub(super) fn unseen(own: u8, why: &str) -> u8 {
     let code = if own == 0 { UNSEEN } else { own };
     let whose = match own {
         0 => "for --fail-if-leak",
         _ => "the program's own",
     };
-    say(&format_args!(
-        "exit {code}, {whose}: too little was seen to tell whether it leaks"
-    ));
+    say(&format_args!("exit {code}, {whose}: {why}"));
     code
 }
 

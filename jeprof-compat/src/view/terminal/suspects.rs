@@ -187,6 +187,7 @@ mod tests {
                 ..Suspect::default()
             }],
             leak_lower: 0.0,
+            growing: 0.0,
             floor: None,
             horizon: Horizon::default(),
         };
