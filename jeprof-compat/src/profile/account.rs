@@ -3,7 +3,7 @@
 //! The parts add up to RSS: each is cut to what is left of its kind of memory, since the live
 //! heap is an estimate and the kernel counts a moment later.
 
-use crate::profile::model::{PYTHON_OBJECTS, Profile};
+use crate::profile::model::{JAVA_HEAP, JS_HEAP, PYTHON_OBJECTS, Profile};
 use crate::profile::runtimes::Runtime;
 
 /// A use of resident memory.
@@ -51,9 +51,16 @@ impl Part {
         }
     }
 
-    /// What it is, and what growth there means.
-    pub fn meaning(self) -> &'static str {
+    /// What it is, and what growth there means, in the process that a profile is of.
+    pub fn meaning(self, profile: &Profile) -> &'static str {
+        let has = |kind| profile.other_kinds.contains_key(kind);
         match self {
+            Part::JavaHeap if has(JAVA_HEAP) => {
+                "Objects of the JVM, live and dead: growth of those that live has its suspects."
+            }
+            Part::V8Heap if has(JS_HEAP) => {
+                "Objects of JavaScript, live and dead: growth of those that live has its suspects."
+            }
             Part::LiveHeap => {
                 "What the program holds by malloc, by estimate: growth here has its suspects."
             }

@@ -184,7 +184,7 @@ impl Account {
         // Less is within the error of the estimate.
         let is_cut = account.not_resident > 0.1 * account.get(Part::LiveHeap);
         let parts = account.parts.iter().map(|(part, bytes)| {
-            let mut meaning = part.meaning().to_owned();
+            let mut meaning = part.meaning(state.profile).to_owned();
             if *part == Part::LiveHeap && is_cut {
                 meaning += &format!(
                     " It holds {} more that are not resident: never written to, or swapped out.",

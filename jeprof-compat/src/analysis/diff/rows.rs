@@ -88,7 +88,8 @@ pub fn rows(paths: &Paths, by: By, cumulative: bool) -> Vec<Row> {
 pub fn mark_of(change: &Change) -> Mark {
     match change {
         c if c.worth() < LEAST => Mark::Few,
-        c if c.p() <= LEVEL => Mark::Certain,
+        // Of few samples the test knows less than the band.
+        c if c.p() <= LEVEL && !c.may_be_nothing() => Mark::Certain,
         _ => Mark::Noise,
     }
 }

@@ -148,10 +148,15 @@ fn leak(case: &Case<'_>, leaks: &[&Judged]) -> (Verdict, String, Vec<String>) {
     );
     let share = |groups: &[&Judged]| case.share(groups).unwrap_or(1.0) * 100.0;
     let all = share(leaks);
+    // Each kind of samples is judged by itself.
+    let whose = match case.paths.kind {
+        None => "all growth".to_owned(),
+        Some(kind) => format!("the growth of {kind}"),
+    };
     let from = match leaks.len() {
-        1 => format!("{all:.0} % of all growth comes from one place:"),
+        1 => format!("{all:.0} % of {whose} comes from one place:"),
         n => format!(
-            "{all:.0} % of all growth comes from {n} places, {:.0} % from",
+            "{all:.0} % of {whose} comes from {n} places, {:.0} % from",
             share(&leaks[..1])
         ),
     };

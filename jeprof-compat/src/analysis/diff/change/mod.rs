@@ -161,6 +161,12 @@ impl Change {
         (value - born.0.hypot(died.1), value + born.1.hypot(died.0))
     }
 
+    /// Is no growth within the band?
+    pub fn may_be_nothing(&self) -> bool {
+        let (low, high) = self.band();
+        low <= 0.0 && high >= 0.0
+    }
+
     /// Real samples that the growth rests on.
     pub fn samples(&self) -> f64 {
         self.born.samples + self.died.samples
