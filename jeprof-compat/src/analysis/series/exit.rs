@@ -65,8 +65,7 @@ impl Process {
             return None;
         }
         let note = format!(
-            "{}: left out, {} of {} were live when the exit handlers had run, and what is freed at the end \
-             says nothing of a leak",
+            "{}: left out: at its exit the program held only {} of the {} from before, which is no sign of health",
             last.path.display(),
             words::bytes(left),
             words::bytes(most_held)
@@ -117,7 +116,10 @@ mod tests {
         let (times, note) = kept([&grown()[..], &[dump(3.0, "final", 6e4)]].concat());
         assert_eq!(times, [1.0, 2.0]);
         let note = note.expect("a note");
-        assert!(note.contains("58.6 KB of 85.8 MB were live"), "{note}");
+        assert!(
+            note.contains("only 58.6 KB of the 85.8 MB from before"),
+            "{note}"
+        );
         let meanwhile = [dump(2.9, "timer", 3e6), dump(3.0, "final", 6e4)];
         let (times, _) = kept([&grown()[..], &meanwhile].concat());
         assert_eq!(times, [1.0, 2.0], "one by the clock while they ran");

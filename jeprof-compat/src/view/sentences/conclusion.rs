@@ -285,7 +285,10 @@ fn calm(case: &Case<'_>) -> (Verdict, String, Vec<String>) {
         }
         _ if case.judged.is_empty() => (
             Verdict::TooFew,
-            "No samples: nothing of this kind was live when one was taken".to_owned(),
+            match case.paths.kind {
+                None => "No samples: nothing was live when one was taken".to_owned(),
+                Some(kind) => format!("No samples: nothing of {kind} was live when one was taken"),
+            },
             vec![
                 "A program that holds little needs more samples: --rate 8k, or lg_prof_sample:13."
                     .to_owned(),
@@ -327,9 +330,12 @@ fn closer(case: &Case<'_>) -> Option<String> {
     ))
 }
 
+/// What a rate by a handful of samples may be of what it seems: advice that holds for this part holds for it.
+const CAUTIOUS: f64 = 0.5;
+
 /// `take a sample each 64 KB (--rate 64k) for a verdict on 1.0 MB/h in 2 h, or run for 15 h`.
 pub fn advice(case: &Case<'_>, rate: f64) -> Option<String> {
-    let needed = case.needed(rate)?;
+    let needed = case.needed(CAUTIOUS * rate)?;
     let watched = case.paths.clock.run();
     let (run, rate) = (words::duration(needed.seconds), words::rate(rate, watched));
     Some(match needed.lg_period {

@@ -46,7 +46,8 @@ pub fn write(profile: &NamedProfile, options: Options, out: &mut impl Write) -> 
         let total = unit.format(profile.total);
         writeln!(out, "Total{thread}: {total} {}", unit.name())?;
     }
-    let shown = profile.shown();
+    // A sum of nothing is below zero.
+    let shown = profile.shown() + 0.0;
     let rest = profile.total - shown;
     if options.says_shown && rest.abs() > 0.001 * profile.total.abs() {
         writeln!(
