@@ -56,10 +56,14 @@ fn too_big(elf: &Elf<'_>) -> Option<String> {
 }
 
 /// A dump may name anything: to open a pipe would wait for its other end, to open a device may do more than
-/// reading.
+/// reading. Files of the kernel that make their readers wait (`/proc/kmsg`, `trace_pipe`) say that they are empty.
 fn regular(path: &Path) -> io::Result<File> {
-    if !fs::metadata(path)?.is_file() {
+    let meta = fs::metadata(path)?;
+    if !meta.is_file() {
         return Err(io::Error::other("not a regular file"));
+    }
+    if meta.len() == 0 {
+        return Err(io::Error::other("empty"));
     }
     File::open(path)
 }
@@ -127,6 +131,8 @@ mod tests {
         let error = open(&pipe, |_| ()).expect_err("no ELF file");
         assert!(format!("{error:#}").ends_with("not a regular file"));
         fs::remove_file(pipe).expect("removal");
+        let error = open(Path::new("/proc/self/status"), |_| ()).expect_err("no ELF file");
+        assert!(format!("{error:#}").ends_with("empty"));
     }
 
     #[test]

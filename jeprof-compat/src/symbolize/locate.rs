@@ -6,10 +6,12 @@
 //! A recorded build id has the last word. Without one (jemalloc's own dumps) the path is
 //! believed, unless the kernel said that the file was deleted.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flate2::CrcReader;
 use object::Object;
 
 use super::debuginfod::Debuginfod;
@@ -345,14 +347,18 @@ fn belongs(debug: &Path, image: &Image, crc: u32) -> bool {
     };
     match (&image.build_id, id) {
         (Some(want), Some(have)) => *want == have,
-        _ => fs::read(debug).is_ok_and(|bytes| crc32(&bytes) == crc),
+        _ => crc32(debug).is_ok_and(|have| have == crc),
     }
 }
 
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
+/// The most bytes of a debug file that are read for its CRC: one of Chromium has 2 GB. A file with holes takes no
+/// room on the disk.
+const MOST: u64 = 8 << 30;
+
+fn crc32(path: &Path) -> io::Result<u32> {
+    let mut bytes = CrcReader::new(File::open(path)?.take(MOST));
+    io::copy(&mut bytes, &mut io::sink())?;
+    Ok(bytes.crc().sum())
 }
 
 /// `/usr/lib/debug` and `/lib/x` make `/usr/lib/debug/lib/x`.
