@@ -47,6 +47,11 @@ impl Scratch {
     /// What the table of lines says of a stack in `main`, `outer` and what it inlined.
     #[track_caller]
     fn rows(&self, program: &str) -> Vec<String> {
+        self.rows_with(program, &[])
+    }
+
+    #[track_caller]
+    fn rows_with(&self, program: &str, options: &[&str]) -> Vec<String> {
         let stack: Vec<String> = ["outer", "main"]
             .iter()
             .map(|name| self.inside(program, name))
@@ -59,6 +64,8 @@ impl Scratch {
         fs::write(&dump, text).expect("a dump");
         let out = Command::new(env!("CARGO_BIN_EXE_jeprof-compat"))
             .args(["--text", "--lines", "--show_bytes"])
+            .args(options)
+            .current_dir(&self.0)
             .args([&self.0.join(program), &dump])
             .env_remove("DEBUGINFOD_URLS")
             .output()
@@ -140,6 +147,28 @@ fn parts_are_found_where_they_were_made_and_beside_the_program() {
                 .rows("moved/prog")
                 .contains(&"another (inline) a.c:3".to_owned())
         );
+    }
+}
+
+#[test]
+fn parts_are_found_below_a_sysroot() {
+    let here = Scratch::new("sysroot");
+    for version in ["4", "5"] {
+        if !here.run(&format!(
+            "{GCC} -gdwarf-{version} -gsplit-dwarf -o prog a.c"
+        )) {
+            return;
+        }
+        let made = here.0.strip_prefix("/").expect("an absolute path");
+        let below = here.0.join("root").join(made);
+        fs::create_dir_all(&below).expect("a folder");
+        fs::create_dir_all(here.0.join("moved")).expect("a folder");
+        here.run("mv prog moved");
+        here.run(&format!("mv prog-a.dwo {}", below.display()));
+        let without = here.rows("moved/prog");
+        assert!(!without.contains(&WHOLE[0].to_owned()), "{without:?}");
+        let with = here.rows_with("moved/prog", &["--lib_prefix=root"]);
+        assert_eq!(with, WHOLE, "DWARF {version}");
     }
 }
 
