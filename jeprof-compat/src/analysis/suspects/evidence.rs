@@ -87,6 +87,16 @@ impl Evidence {
         }
     }
 
+    /// Gives back the room of buckets at the end that have nothing: dumps of jemalloc fill none at all.
+    pub fn shrink(&mut self) {
+        let last = self
+            .freed
+            .iter()
+            .rposition(|one| *one != Weighed::default());
+        self.freed.truncate(last.map_or(0, |last| last + 1));
+        self.freed.shrink_to_fit();
+    }
+
     /// Live samples born in a range of epochs.
     pub fn born(&self, epochs: std::ops::Range<usize>) -> Weighed {
         let end = epochs.end.min(self.births.len());
@@ -209,6 +219,14 @@ mod tests {
         assert_eq!(sum.freed_from(0).samples, 12);
         assert_eq!(sum.freed_from(lifetimes::BUCKETS - 1).samples, 2);
         assert_eq!(sum.median_life(), Some(0.010));
+        let whole = sum.clone();
+        sum.add(&Held::default(), 9);
+        sum.shrink();
+        assert_eq!(sum.freed_from(0), whole.freed_from(0));
+        let mut empty = Evidence::default();
+        empty.add(&Held::default(), 3);
+        empty.shrink();
+        assert_eq!((empty.births.len(), empty.freed.len()), (3, 0));
         assert_eq!(Evidence::default().median_life(), None);
     }
 

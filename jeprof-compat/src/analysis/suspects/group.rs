@@ -9,6 +9,9 @@
 
 use std::collections::BTreeMap;
 
+use profile_format::lifetimes;
+
+use super::Judged;
 use super::evidence::LEAST;
 use super::paths::Paths;
 use crate::profile::model::Weighed;
@@ -41,6 +44,25 @@ pub fn by_culprit(paths: &Paths<'_>) -> Vec<Group> {
         group.members.push(at);
     }
     groups.into_values().collect()
+}
+
+/// The most memory that the evidence of all groups may take: at an epoch a minute that of 100,000.
+pub const MOST: usize = 512 << 20;
+
+/// Leaves as many groups as `most` bytes have room for, those with the most live bytes. How many were left out.
+pub fn keep_largest(paths: &Paths<'_>, groups: &mut Vec<Group>, most: usize) -> usize {
+    let cells = paths.clock.count + lifetimes::BUCKETS;
+    let room = most / (size_of::<Judged>() + cells * size_of::<Weighed>());
+    let left_out = groups.len().saturating_sub(room);
+    if left_out > 0 {
+        let mut sized: Vec<(f64, Group)> = std::mem::take(groups)
+            .into_iter()
+            .map(|group| (paths.bytes(&group.members), group))
+            .collect();
+        sized.sort_by(|a, b| b.0.total_cmp(&a.0));
+        groups.extend(sized.into_iter().take(room).map(|(_, group)| group));
+    }
+    left_out
 }
 
 /// Groups of the call tree over the paths of groups that are too thin by themselves.
@@ -101,5 +123,31 @@ fn sum(paths: &Paths<'_>, mut members: Vec<usize>, depth: usize) -> Group {
         culprit: shared[culprit::position(&named)],
         members,
         is_sum: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::series::{Dump, Series};
+    use crate::profile::read;
+
+    #[test]
+    fn where_there_is_no_room_the_largest_stay() {
+        let stacks: String = (1..=9)
+            .map(|at| format!("@ 0x{at}00\n  t*: 1: {} [0: 0]\n", at % 5 * 1000 + 10))
+            .collect();
+        let text = format!("heap_v2/1\n{stacks}MAPPED_LIBRARIES:\n");
+        let (profile, _) = read::parse(text.as_bytes(), "x").unwrap();
+        let (path, at) = ("x".into(), 1.0);
+        let series = Series::of("pid 1", vec![Dump { path, at, profile }]);
+        let paths = Paths::new(&series.processes[0], None);
+        let mut groups = by_culprit(&paths);
+        assert_eq!(groups.len(), 9);
+        assert_eq!(keep_largest(&paths, &mut groups, MOST), 0);
+        let each = size_of::<Judged>() + (1 + lifetimes::BUCKETS) * size_of::<Weighed>();
+        assert_eq!(keep_largest(&paths, &mut groups, 3 * each), 6);
+        let bytes: Vec<f64> = groups.iter().map(|g| paths.bytes(&g.members)).collect();
+        assert_eq!(bytes, [4010.0, 4010.0, 3010.0]);
     }
 }

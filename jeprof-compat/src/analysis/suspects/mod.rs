@@ -32,7 +32,7 @@ mod slope;
 mod survival;
 mod verdict;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::analysis::series::Process;
 use crate::figures::Estimate;
@@ -78,6 +78,8 @@ pub struct Case<'a> {
     pub paths: Paths<'a>,
     /// Leaks first, then what grows, then the rest.
     pub judged: Vec<Judged>,
+    /// The smallest groups, of which there are too many to be judged.
+    pub left_out: usize,
     /// Growth of all paths: by what stays, or by their live bytes where these grow faster.
     pub total: Rate,
     /// It is by their live bytes.
@@ -235,7 +237,7 @@ impl Case<'_> {
 /// have reached an age of `asked` seconds, whatever else it needs.
 pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case<'a> {
     let paths = Paths::new(process, kind);
-    let mut judged = judge_all(&paths);
+    let (mut judged, left_out) = judge_all(&paths);
     correct(&mut judged);
     let containers = containers(&paths);
     let climb = weigh_climbs(&paths, &mut judged, &containers);
@@ -257,6 +259,7 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
         unseen: paths.seen.unseen,
         paths,
         judged,
+        left_out,
         total,
         is_total_climbed,
         horizon,
@@ -353,11 +356,14 @@ fn weight(evidence: &Evidence, clock: &Clock) -> f64 {
     weights.iter().sum::<f64>() / weights.len().max(1) as f64
 }
 
-fn judge_all(paths: &Paths<'_>) -> Vec<Judged> {
-    let groups = group::by_culprit(paths);
+/// The groups with their verdicts, and how many there was no room for.
+fn judge_all(paths: &Paths<'_>) -> (Vec<Judged>, usize) {
+    let mut groups = group::by_culprit(paths);
+    let left_out = group::keep_largest(paths, &mut groups, group::MOST);
     let sums = group::rolled_up(paths, &groups);
     let judge = |group: Group| {
-        let evidence = paths.evidence(&group.members);
+        let mut evidence = paths.evidence(&group.members);
+        evidence.shrink();
         let collapses = history::collapses(paths, &group.members).len();
         let judgement = verdict::judge(&evidence, &paths.clock, collapses);
         Judged {
@@ -368,14 +374,17 @@ fn judge_all(paths: &Paths<'_>) -> Vec<Judged> {
     };
     let mut sums: Vec<Judged> = sums.into_iter().map(judge).collect();
     sums.retain(|j| j.judgement.verdict.is_growth());
+    let members = |j: &Judged| j.group.members.iter().copied().collect();
+    let named: Vec<HashSet<usize>> = sums.iter().map(members).collect();
     let named = |g: &Group| {
-        sums.iter()
-            .any(|j| g.members.iter().all(|m| j.group.members.contains(m)))
+        named
+            .iter()
+            .any(|members| g.members.iter().all(|m| members.contains(m)))
     };
     let groups: Vec<Group> = groups.into_iter().filter(|g| !named(g)).collect();
     let mut judged: Vec<Judged> = groups.into_iter().map(judge).collect();
     judged.extend(sums);
-    judged
+    (judged, left_out)
 }
 
 /// A leak must also hold against the number of paths that were tested.

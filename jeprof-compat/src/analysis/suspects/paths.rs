@@ -130,6 +130,12 @@ impl<'a> Paths<'a> {
         facts.map(|facts| facts.id)
     }
 
+    /// Bytes of some paths that are live in the last dump.
+    pub fn bytes(&self, members: &[usize]) -> f64 {
+        let bytes = |m: &usize| self.held(self.paths[*m].track.last).bytes;
+        members.iter().map(bytes).sum()
+    }
+
     /// Blocks of some paths that are live in the last dump.
     pub fn objects(&self, members: &[usize]) -> f64 {
         let objects = |m: &usize| self.held(self.paths[*m].track.last).blocks;

@@ -31,7 +31,13 @@ fn found(process: &Process, asked: f64) -> Found {
             is_elsewhere |= resident.is_some_and(|r| r.grows_elsewhere());
             beside = beside.take().or_else(|| rss_beside(&case, resident));
             let is_looked_at = kind.as_deref() == Some(JAVA_HEAP) && case.unseen.is_none();
-            let findings = findings(&case);
+            let mut findings = findings(&case);
+            if case.left_out > 0 {
+                findings.conclusion.sentences.push(format!(
+                    "The {} places with the fewest bytes were not judged: there are too many.",
+                    case.left_out
+                ));
+            }
             drop(case);
             (is_looked_at, (kind, findings))
         })
