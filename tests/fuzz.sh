@@ -3,7 +3,7 @@
 #
 #   tests/fuzz.sh [MINUTES]    10 minutes without a number
 #
-# A third of the time goes to profiles (jeprof-compat/tests/hostile.rs, which keeps a file that gives a panic), the rest to the
+# A third of the time goes to profiles (jeprof-compat/tests/hostile, which keeps a file that gives a panic), the rest to the
 # properties of profile-format and of src/config, by more cases of proptest. Its findings become tests. `fuzz/` has the same
 # targets for libFuzzer, which needs nightly.
 set -euo pipefail

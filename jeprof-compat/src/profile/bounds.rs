@@ -4,11 +4,29 @@
 
 use super::model::{Profile, Sample};
 
-/// Functions in all stacks together. 100,000 stacks of a compiler have a quarter of it.
-const MOST_FUNCTIONS: u64 = 64 << 20;
+/// Functions in all stacks together. 100,000 stacks of a compiler have less than half of it.
+const MOST_FUNCTIONS: u64 = 40 << 20;
 
 /// Bytes of their names, as often as they stand in a stack.
 const MOST_TEXT: u64 = 2 << 30;
+
+/// Frames of a stack. Those of a recursion that nothing stops have some 100,000, when the memory for stacks ends.
+pub const DEEPEST: usize = 1 << 20;
+
+/// Functions inlined into each other at one address. rustc's own code has some dozen.
+pub const MOST_INLINED: usize = 1000;
+
+/// Bytes of a name. Those of C++'s deepest templates have some 10,000.
+const LONGEST: usize = 64 << 10;
+
+/// A name as it is kept: a longer one ends in `…`.
+pub fn name(text: &str) -> String {
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at));
+    format!("{}…", &text[..end.unwrap_or_default()])
+}
 
 /// Leaves out the stacks beyond what may be used, and says so.
 pub fn bound(profile: &mut Profile) -> Option<String> {
@@ -28,7 +46,7 @@ fn bound_to(profile: &mut Profile, functions: u64, text: u64) -> Option<String> 
             (functions + more.0, text + more.1)
         };
         let (functions, text) = sample.stack.iter().fold((0, 0), sum);
-        let fits = functions <= left && text <= text_left;
+        let fits = sample.stack.len() <= DEEPEST && functions <= left && text <= text_left;
         if fits {
             left -= functions;
             text_left -= text;
@@ -51,7 +69,9 @@ fn bound_to(profile: &mut Profile, functions: u64, text: u64) -> Option<String> 
             n => format!("{n} stacks are left out"),
         };
         format!(
-            "{left_out}: all of them have more than {} million functions, or more than {} MiB of names",
+            "{left_out}: one has more than {} million frames, or all of them have more than {} million functions, \
+             or more than {} MiB of names",
+            DEEPEST >> 20,
             functions >> 20,
             text >> 20
         )
@@ -89,5 +109,12 @@ mod tests {
         assert_eq!(profile.samples.len(), 2);
         bound_to(&mut short, 1 << 20, 119).expect("a warning");
         assert_eq!(short.samples, [sample(2)]);
+    }
+
+    #[test]
+    fn a_name_is_as_long_as_names_are() {
+        assert_eq!(name("outer"), "outer");
+        let long = "ü".repeat(LONGEST);
+        assert_eq!(name(&long), format!("{}…", &long[..LONGEST]));
     }
 }

@@ -8,11 +8,9 @@ use super::elf;
 use super::locate::Found;
 use super::split::Split;
 use super::symtab::Symbol;
+use crate::profile::bounds::MOST_INLINED;
 use crate::profile::code::Row;
 use crate::profile::model::Line;
-
-/// Functions inlined into each other at one address. rustc's own code has some dozen.
-const MOST_FRAMES: usize = 1000;
 
 /// The DWARF of one file.
 pub enum Dwarf {
@@ -90,7 +88,7 @@ fn rows<R: gimli::Reader>(found: LocationRangeIter<'_, R>) -> Vec<Row> {
 
 fn frames<R: gimli::Reader>(mut frames: FrameIter<'_, R>) -> Vec<RawFrame> {
     let mut out = Vec::new();
-    while out.len() < MOST_FRAMES
+    while out.len() < MOST_INLINED
         && let Ok(Some(frame)) = frames.next()
     {
         let name = frame.function.as_ref().and_then(|f| f.raw_name().ok());

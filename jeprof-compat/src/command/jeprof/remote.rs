@@ -186,7 +186,7 @@ impl Host {
         }
         for location in profile.locations.iter_mut().filter(|l| l.lines.is_empty()) {
             let named = names.get(&location.address);
-            location.lines = named.into_iter().flatten().cloned().collect();
+            location.lines = named.cloned().unwrap_or_default();
         }
         Ok(())
     }

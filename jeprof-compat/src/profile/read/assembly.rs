@@ -3,6 +3,7 @@
 //! What it holds is bounded: a hostile file of a few bytes a stack would else cost fifty times its size.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::mem::size_of;
 
 use profile_format::maps;
@@ -12,10 +13,13 @@ use crate::profile::model::{
 };
 
 /// The most memory that a profile may take. 100,000 stacks of a compiler take a tenth of it.
-const MOST: usize = 1 << 30;
+const MOST: usize = if cfg!(test) { 16 << 20 } else { 1 << 30 };
 
 /// About what a name takes with its location, beside its letters: those who use the profile keep it, too.
 const NAME: usize = 600;
+
+/// About what an address takes that has no name, with the row that is made of it.
+const ADDRESS: usize = 400;
 
 /// About what a fact, a thread, a mapping or a line that cannot be read takes, which may have two bytes in a file.
 const RECORD: usize = 160;
@@ -28,9 +32,9 @@ pub struct Assembly {
     by_address: HashMap<u64, LocationId>,
     managed: HashMap<u64, Line>,
     by_name: HashMap<(String, Option<String>, Option<u32>, bool), LocationId>,
-    names: HashMap<u64, Vec<Line>>,
-    /// What paths of the map begin with instead of a folder (`$build`), and that folder.
-    folders: Vec<(String, String)>,
+    names: HashMap<u64, Shared<Line>>,
+    /// Folders by what paths of the map begin with instead of them (`$build`), without the `$`.
+    folders: HashMap<String, String>,
     /// About how many bytes it takes.
     taken: usize,
     /// `(start, build id, path)`.
@@ -72,7 +76,7 @@ impl Assembly {
         if let Some(&id) = self.by_name.get(&key) {
             return id;
         }
-        self.taken += 3 * key.0.len() + NAME;
+        self.taken += 3 * (key.0.len() + key.1.as_ref().map_or(0, String::len)) + NAME;
         let id = self.place(Location {
             lines: vec![line].into(),
             ..Location::default()
@@ -83,28 +87,32 @@ impl Assembly {
 
     /// A location as it is, whatever others there are.
     pub fn place(&mut self, location: Location) -> LocationId {
-        self.taken += size_of::<Location>() + location.lines.len() * (size_of::<Line>() + 64);
+        self.taken += size_of::<Location>() + size(&location.lines);
         self.profile.locations.push(location);
         LocationId(self.profile.locations.len() as u32 - 1)
     }
 
-    /// Names for addresses of native code that stand in the file itself.
-    pub fn name_all(&mut self, names: HashMap<u64, Vec<Line>>) {
-        self.names = names;
+    /// The name of an address of native code that stands in the file itself, with the functions inlined there
+    /// first. Of two names the first counts.
+    pub fn name(&mut self, address: u64, lines: Vec<Line>) {
+        self.taken += RECORD + size(&lines);
+        self.names.entry(address).or_insert(lines.into());
     }
 
     /// From now on paths that begin with `$name` lie in `folder`.
     pub fn folder(&mut self, name: &[u8], folder: &[u8]) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        self.folders
-            .push((format!("${}", text(name)), text(folder)));
+        self.folders.insert(text(name), text(folder));
     }
 
     /// Notes a line of the map.
     pub fn map(&mut self, line: &maps::Mapping<'_>) {
+        self.taken += line.path.len();
         let mut mapping = mapping(line);
-        for (name, folder) in &self.folders {
-            if let Some(rest) = mapping.path.strip_prefix(name.as_str()) {
+        if let Some(path) = mapping.path.strip_prefix('$') {
+            let end = path.find(|c: char| !c.is_ascii_alphanumeric());
+            let (name, rest) = path.split_at(end.unwrap_or(path.len()));
+            if let Some(folder) = self.folders.get(name) {
                 mapping.path = format!("{folder}{rest}");
             }
         }
@@ -116,6 +124,11 @@ impl Assembly {
         self.taken += RECORD;
     }
 
+    /// So many bytes are kept beside what is counted here.
+    pub fn count_bytes(&mut self, bytes: usize) {
+        self.taken += bytes;
+    }
+
     /// It takes all the memory that a profile may: the rest of the file is left unread.
     pub fn is_full(&self) -> bool {
         self.taken > MOST
@@ -125,7 +138,7 @@ impl Assembly {
         let next = LocationId(self.profile.locations.len() as u32);
         let id = *self.by_address.entry(address).or_insert(next);
         if id == next {
-            self.taken += size_of::<Location>() + 32;
+            self.taken += ADDRESS;
             self.profile.locations.push(Location {
                 address,
                 managed,
@@ -144,6 +157,7 @@ impl Assembly {
     /// Notes the build id of the file that is mapped at `start`.
     pub fn build_id(&mut self, start: u64, hex: &str, path: &str) {
         let hex = hex.to_ascii_lowercase();
+        self.taken += hex.len() + path.len();
         self.build_ids.push((start, hex, path.to_owned()));
     }
 
@@ -202,17 +216,34 @@ impl Assembly {
             if location.lines.is_empty()
                 && let Some(lines) = names
             {
-                location.lines = lines.iter().cloned().collect();
+                location.lines = lines.clone();
             }
         }
         profile
     }
 }
 
-/// What is said of a file of which not all was read.
-pub fn too_big(name: &str) -> String {
+/// About how many bytes the functions of one location take.
+pub fn size(lines: &[Line]) -> usize {
+    let letters = |line: &Line| {
+        let others = [&line.short, &line.file].into_iter().flatten();
+        line.function.len() + others.map(String::len).sum::<usize>()
+    };
+    let lines = lines.iter();
+    lines
+        .map(|line| size_of::<Line>() + 64 + letters(line))
+        .sum()
+}
+
+/// What is said when there was no room for all names.
+pub fn names_left_out(line: usize) -> String {
+    format!("line {line}: the names from here on are left out: they take too much memory")
+}
+
+/// What is said of a file of which not all was read, and where it was left: `line 12`.
+pub fn too_big(place: impl Display) -> String {
     format!(
-        "{name}: more than {} MiB of stacks: the rest is not read",
+        "{place}: more than {} MiB of stacks and names: the rest is not read",
         MOST >> 20
     )
 }

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use profile_format::maps;
 use profile_format::number::Cursor;
 
-use super::assembly::Assembly;
+use super::assembly::{Assembly, names_left_out, too_big};
 use super::go;
 use crate::profile::model::{Measure, Profile, Sample, Values};
 
@@ -18,25 +18,35 @@ struct Delays {
     sampling: f64,
 }
 
-/// Reads a whole file, its header included.
-pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
+/// Reads a whole file, its header included; `before` lines stand before these bytes in it.
+pub fn parse(bytes: &[u8], name: &str, before: usize) -> Result<(Profile, Vec<String>)> {
     let mut delays = Delays {
         out: Assembly::default(),
         cycles_a_nanosecond: None,
         sampling: 1.0,
     };
-    for line in bytes.split(|byte| *byte == b'\n').skip(1) {
+    let mut warnings = Vec::new();
+    let lines = bytes.split(|byte| *byte == b'\n').zip(before + 1..);
+    for (line, number) in lines.skip(1) {
         delays.line(line.trim_ascii());
+        if delays.out.is_full() {
+            warnings.push(too_big(format_args!("{name}: line {number}")));
+            break;
+        }
     }
-    delays.out.name_all(go::names(bytes));
+    let left = go::names(bytes, &mut delays.out);
+    warnings.extend(left.map(|line| format!("{name}: {}", names_left_out(before + line))));
     let mut profile = delays.out.finish();
     if profile.samples.is_empty() {
         bail!("{name}: no delay is in it");
     }
     profile.measure = Measure::Delay;
-    let guessed = delays.cycles_a_nanosecond.is_none();
-    let warning = format!("{name}: it names no cycles/second: {OLD_CLOCK} GHz are taken");
-    Ok((profile, guessed.then_some(warning).into_iter().collect()))
+    if delays.cycles_a_nanosecond.is_none() {
+        warnings.push(format!(
+            "{name}: it names no cycles/second: {OLD_CLOCK} GHz are taken"
+        ));
+    }
+    Ok((profile, warnings))
 }
 
 impl Delays {
@@ -48,6 +58,7 @@ impl Delays {
             let nanoseconds = cycles / self.cycles_a_nanosecond.unwrap_or(OLD_CLOCK);
             let (objects, space) = (count * self.sampling, nanoseconds * self.sampling);
             let stack = self.out.stack(&frames, |_| false);
+            self.out.count_record();
             self.out.push(Sample {
                 stack,
                 values: Values {
@@ -59,6 +70,7 @@ impl Delays {
                 ..Sample::default()
             });
         } else if let Some(line) = maps::parse(line) {
+            self.out.count_record();
             self.out.map(&line);
         }
     }

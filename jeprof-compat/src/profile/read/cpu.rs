@@ -4,12 +4,13 @@
 use anyhow::{Result, bail};
 use profile_format::maps;
 
-use super::assembly::Assembly;
+use super::assembly::{Assembly, too_big};
 use crate::profile::model::{Measure, Profile, Sample, Values};
 
 /// Deeper stacks are taken for a sign that the file is spoiled.
 const DEEPEST: u64 = 1 << 16;
 
+#[derive(Clone, Copy)]
 struct Words<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -42,14 +43,16 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
         bail!("{name}: byte {}: the file ends in its header", bytes.len());
     };
     words.next();
-    let (stacks, whole) = stacks(&mut words);
-    if stacks.is_empty() {
-        bail!("{name}: byte {}: no sample is in it", words.at);
-    }
+    // Twice: to keep the stacks would take ten times as much as the file.
+    let handlers = handlers(&mut Stacks::new(words));
+    let mut stacks = Stacks::new(words);
     let mut out = Assembly::default();
-    for (count, stack) in without_signal_frames(stacks) {
+    let mut full = None;
+    for (count, mut stack) in &mut stacks {
+        stack.drain(1..=handlers);
         let stack = out.stack(&stack, |_| false);
         let (objects, space) = (count as f64, count as f64 * period as f64 * 1000.0);
+        out.count_record();
         out.push(Sample {
             stack,
             values: Values {
@@ -60,10 +63,22 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
             },
             ..Sample::default()
         });
+        if out.is_full() {
+            full = Some(too_big(format_args!("{name}: byte {}", stacks.words.at)));
+            break;
+        }
+    }
+    let (words, whole) = (stacks.words, stacks.whole || full.is_some());
+    if out.profile.samples.is_empty() {
+        bail!("{name}: byte {}: no sample is in it", words.at);
     }
     for line in bytes[words.at..].split(|byte| *byte == b'\n') {
         if let Some(line) = maps::parse(line.trim_ascii()) {
+            out.count_record();
             out.map(&line);
+        }
+        if out.is_full() {
+            break;
         }
     }
     let mut profile = out.finish();
@@ -73,43 +88,54 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
         "{name}: byte {}: the file ends before its end mark",
         words.at
     );
-    Ok((profile, (!whole).then_some(cut).into_iter().collect()))
+    let cut = (!whole).then_some(cut);
+    Ok((profile, full.into_iter().chain(cut).collect()))
 }
 
-/// Counts with their stacks; false when the end mark, a stack of the address 0 alone, never came.
-fn stacks(words: &mut Words<'_>) -> (Vec<(u64, Vec<u64>)>, bool) {
-    let mut stacks = Vec::new();
-    while let (Some(count), Some(depth)) = (words.next(), words.next()) {
-        if depth > DEEPEST {
-            break;
-        }
-        let stack: Vec<u64> = (0..depth).map_while(|_| words.next()).collect();
-        if stack.first() == Some(&0) {
-            return (stacks, true);
-        }
-        if stack.len() as u64 == depth && depth > 0 {
-            stacks.push((count, stack));
-        }
-    }
-    (stacks, false)
+/// Counts with their stacks.
+struct Stacks<'a> {
+    words: Words<'a>,
+    /// The end mark came, a stack of the address 0 alone.
+    whole: bool,
 }
 
-/// The handler of the signal stands between a leaf and its caller in every stack: a second address that all
-/// have is no caller.
-fn without_signal_frames(mut stacks: Vec<(u64, Vec<u64>)>) -> Vec<(u64, Vec<u64>)> {
-    loop {
-        let second = stacks.first().and_then(|(_, stack)| stack.get(1)).copied();
-        let Some(second) = second.filter(|_| stacks.len() > 1) else {
-            return stacks;
-        };
-        if stacks
-            .iter()
-            .any(|(_, stack)| stack.get(1) != Some(&second))
-        {
-            return stacks;
-        }
-        for (_, stack) in &mut stacks {
-            stack.remove(1);
+impl<'a> Stacks<'a> {
+    fn new(words: Words<'a>) -> Stacks<'a> {
+        Stacks {
+            words,
+            whole: false,
         }
     }
+}
+
+impl Iterator for Stacks<'_> {
+    type Item = (u64, Vec<u64>);
+
+    fn next(&mut self) -> Option<(u64, Vec<u64>)> {
+        while !self.whole {
+            let (count, depth) = (self.words.next()?, self.words.next()?);
+            if depth > DEEPEST {
+                return None;
+            }
+            let stack: Vec<u64> = (0..depth).map_while(|_| self.words.next()).collect();
+            self.whole = stack.first() == Some(&0);
+            if !self.whole && stack.len() as u64 == depth && depth > 0 {
+                return Some((count, stack));
+            }
+        }
+        None
+    }
+}
+
+/// The handler of the signal stands between a leaf and its caller in every stack: second addresses that all
+/// have are no callers. How many there are.
+fn handlers(stacks: &mut Stacks<'_>) -> usize {
+    let Some((_, first)) = stacks.next() else {
+        return 0;
+    };
+    let alike = |(_, stack): (u64, Vec<u64>)| {
+        let both = first.iter().zip(&stack).skip(1);
+        both.take_while(|(one, other)| one == other).count()
+    };
+    stacks.map(alike).min().unwrap_or_default()
 }

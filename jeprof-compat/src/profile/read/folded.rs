@@ -3,7 +3,8 @@
 
 use anyhow::{Result, bail};
 
-use super::assembly::Assembly;
+use super::assembly::{Assembly, too_big};
+use crate::profile::bounds::DEEPEST;
 use crate::profile::model::{Line, Profile, Sample, Values};
 
 const INLINED: [&str; 2] = ["[inline]", "_[i]"];
@@ -13,7 +14,8 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
     let text = String::from_utf8_lossy(bytes);
     let mut out = Assembly::default();
     let (mut strange, mut pairs) = (0, 0);
-    for line in text.lines().map(str::trim) {
+    let mut full = None;
+    for (line, number) in text.lines().map(str::trim).zip(1..) {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
@@ -22,7 +24,7 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
             continue;
         };
         pairs += usize::from(is_pair);
-        let frames = stack.rsplit(';').map(frame);
+        let frames = stack.rsplit(';').take(DEEPEST + 1).map(frame);
         let stack = frames.map(|line| out.named(line)).collect();
         out.push(Sample {
             stack,
@@ -33,10 +35,10 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
             ..Sample::default()
         });
         if out.is_full() {
+            full = Some(too_big(format_args!("{name}: line {number}")));
             break;
         }
     }
-    let full = out.is_full();
     let profile = out.finish();
     if profile.samples.is_empty() {
         bail!("{name}: no stack is in it");
@@ -52,7 +54,7 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
             "{name}: of two values the second less the first is shown"
         ));
     }
-    warnings.extend(full.then(|| super::assembly::too_big(name)));
+    warnings.extend(full);
     Ok((profile, warnings))
 }
 

@@ -2,32 +2,34 @@
 //! `#  0x4b3eca  main.leaf+0x2a  /app/gh.go:5`. The functions inlined at an address follow each other,
 //! the innermost first.
 
-use std::collections::HashMap;
-
+use super::assembly::Assembly;
+use crate::profile::bounds::{self, MOST_INLINED};
 use crate::profile::model::Line;
 
-/// The functions at each address of a call. Every other line is passed over.
-pub fn names(bytes: &[u8]) -> HashMap<u64, Vec<Line>> {
-    let mut names: HashMap<u64, Vec<Line>> = HashMap::new();
+/// Gives an assembly the functions at each address of a call. Every other line is passed over. The line behind
+/// which there was no room for more.
+pub fn names(bytes: &[u8], out: &mut Assembly) -> Option<usize> {
     let mut open: Option<(u64, Vec<Line>)> = None;
-    for line in bytes.split(|byte| *byte == b'\n') {
+    for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
         let named = named(line);
         if let Some((address, line)) = named {
             match &mut open {
-                Some((at, lines)) if *at == address => lines.push(line),
-                _ => {
-                    close(open.replace((address, vec![line])), &mut names);
+                Some((at, lines)) if *at == address => {
+                    lines.truncate(MOST_INLINED - 1);
+                    lines.push(line);
                 }
+                _ if out.is_full() => return Some(number),
+                _ => close(open.replace((address, vec![line])), out),
             }
         } else {
-            close(open.take(), &mut names);
+            close(open.take(), out);
         }
     }
-    close(open, &mut names);
-    names
+    close(open, out);
+    None
 }
 
-fn close(open: Option<(u64, Vec<Line>)>, names: &mut HashMap<u64, Vec<Line>>) {
+fn close(open: Option<(u64, Vec<Line>)>, out: &mut Assembly) {
     let Some((address, mut lines)) = open else {
         return;
     };
@@ -35,7 +37,7 @@ fn close(open: Option<(u64, Vec<Line>)>, names: &mut HashMap<u64, Vec<Line>>) {
     for line in &mut lines[..outermost] {
         line.inlined = true;
     }
-    names.entry(address).or_insert(lines);
+    out.name(address, lines);
 }
 
 fn named(line: &[u8]) -> Option<(u64, Line)> {
@@ -48,7 +50,7 @@ fn named(line: &[u8]) -> Option<(u64, Line)> {
         .map_or(function, |(name, _)| name);
     let place = parts.next().and_then(|place| place.trim().rsplit_once(':'));
     let line = Line {
-        function: function.to_owned(),
+        function: bounds::name(function),
         file: place.map(|(file, _)| file.to_owned()),
         line: place.and_then(|(_, line)| line.parse().ok()),
         ..Line::default()
@@ -64,15 +66,18 @@ mod tests {
     fn what_was_inlined_stands_before_its_caller() {
         let text = b"1: 2 [1: 2] @ 0x11 0x21\n#\t0x10\tmain.leaf+0x2a\t\t/a/gh.go:5\n\
                      #\t0x10\tmain.mid+0x1\t/a/gh.go:9\n#\t0x20\tmain.main\t/a/gh.go:12\n\n# x\n";
-        let names = names(text);
-        let shown = |at: u64| -> Vec<(&str, bool, Option<u32>)> {
-            let lines = names[&at].iter();
+        let mut out = Assembly::default();
+        out.exact_stack(&[0x10, 0x20]);
+        assert_eq!(names(text, &mut out), None);
+        let profile = out.finish();
+        let shown = |at: usize| -> Vec<(&str, bool, Option<u32>)> {
+            let lines = profile.locations[at].lines.iter();
             lines.map(|l| (&*l.function, l.inlined, l.line)).collect()
         };
         assert_eq!(
-            shown(0x10),
+            shown(0),
             [("main.leaf", true, Some(5)), ("main.mid", false, Some(9))]
         );
-        assert_eq!(shown(0x20), [("main.main", false, Some(12))]);
+        assert_eq!(shown(1), [("main.main", false, Some(12))]);
     }
 }

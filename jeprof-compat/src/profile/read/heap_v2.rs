@@ -11,30 +11,34 @@ use profile_format::heap_v2::{
 };
 use profile_format::unbias::Sampling;
 
-use super::assembly::{Assembly, too_big};
+use super::assembly::{Assembly, names_left_out, too_big};
 use super::clojure;
 use super::losses::losses;
 use super::{facts, go, missing};
+use crate::profile::bounds::{self, DEEPEST};
 use crate::profile::model::{Language, Line, Profile, Sample, Values};
 
 /// Reads a whole file that errors and warnings call `name`; `before` lines stand before these bytes in it.
 pub fn parse(bytes: &[u8], name: &str, before: usize) -> Result<(Profile, Vec<String>)> {
-    let reader = Reader::new(bytes).map_err(|e| anyhow!("{name}: {}", moved(e, before)))?;
+    let mut reader = Reader::new(bytes).map_err(|e| anyhow!("{name}: {}", moved(e, before)))?;
     let header = reader.header();
     let mut text = HeapText::new(header.sampling);
-    for event in reader {
+    while let Some(event) = reader.next() {
         text.out.count_record();
         match event {
             Ok(event) => text.event(event),
             Err(error) => text.trouble(moved(error, before)),
         }
         if text.out.is_full() {
-            text.warnings.push(too_big(name));
+            let line = before + reader.line();
+            text.warnings.push(too_big(format_args!("line {line}")));
             break;
         }
     }
     if header.one_line {
-        text.out.name_all(go::names(bytes));
+        let left = go::names(bytes, &mut text.out);
+        text.warnings
+            .extend(left.map(|line| names_left_out(before + line)));
     }
     text.finish(name)
 }
@@ -46,9 +50,10 @@ fn moved(error: ParseError, lines: usize) -> ParseError {
     }
 }
 
-/// The addresses of a stack in hexadecimal, as all texts of this family write them.
+/// The addresses of a stack in hexadecimal, as all texts of this family write them; of one that is too deep to be
+/// kept so many that it is seen to be.
 pub fn frames(text: &[u8]) -> Option<Vec<u64>> {
-    Some(Frames::parse(text)?.collect())
+    Some(Frames::parse(text)?.take(DEEPEST + 1).collect())
 }
 
 struct HeapText {
@@ -151,7 +156,7 @@ impl HeapText {
     }
 
     fn sample(&mut self, frames: Frames<'_>) -> Sample {
-        let frames: Vec<u64> = frames.collect();
+        let frames: Vec<u64> = frames.take(DEEPEST + 1).collect();
         let ours = self.ours;
         let is_managed = |address| ours && (PSEUDO_FRAMES..1 << 63).contains(&address);
         Sample {
@@ -259,7 +264,7 @@ fn spoiled(troubles: &[ParseError]) -> String {
 
 fn string(text: Text<'_>) -> String {
     let bytes: Vec<u8> = text.bytes().collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+    bounds::name(&String::from_utf8_lossy(&bytes))
 }
 
 /// `java.util.zip.Deflater.init`; Ruby writes `Zlib::Deflate#deflate`.

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 
 use anyhow::{Result, bail};
 
-use super::assembly::{Assembly, mapping_named};
+use super::assembly::{Assembly, mapping_named, too_big};
 use super::symbolized;
+use crate::profile::bounds::MOST_INLINED;
 use crate::profile::model::{Line, Location, LocationId, Profile, Sample, Values};
 
 /// Longer stacks are circles of a spoiled file.
@@ -32,23 +33,24 @@ struct Data<'a> {
 pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
     let text = String::from_utf8_lossy(bytes);
     let mut data = Data::default();
-    for line in text.lines() {
+    let mut warnings = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
         data.line(line);
         if data.out.is_full() {
+            warnings.push(too_big(format_args!("{name}: line {number}")));
             break;
         }
     }
-    let full = data.out.is_full();
-    let profile = data.finish();
+    let (profile, left_out) = data.finish();
+    if left_out > 0 {
+        warnings.push(format!(
+            "{name}: {left_out} stacks are left out: they take too much memory"
+        ));
+    }
     if profile.samples.is_empty() {
         bail!("{name}: no allocation is in it (raw data goes through heaptrack_interpret first)");
     }
-    Ok((
-        profile,
-        full.then(|| super::assembly::too_big(name))
-            .into_iter()
-            .collect(),
-    ))
+    Ok((profile, warnings))
 }
 
 impl<'a> Data<'a> {
@@ -128,6 +130,7 @@ impl<'a> Data<'a> {
         };
         let mut lines: Vec<Line> = functions
             .chunks(3)
+            .take(MOST_INLINED)
             .filter_map(|function| {
                 let name = text(*function.first()?)?;
                 Some(Line {
@@ -163,9 +166,11 @@ impl<'a> Data<'a> {
         Some(at)
     }
 
-    fn finish(mut self) -> Profile {
+    /// The profile, and how many stacks there was no room for.
+    fn finish(mut self) -> (Profile, usize) {
         let mut values: Vec<(usize, Values)> = self.values.drain().collect();
         values.sort_by_key(|(trace, _)| *trace);
+        let mut left = values.len();
         for (trace, values) in values {
             let stack = self.stack(trace);
             self.out.push(Sample {
@@ -173,11 +178,12 @@ impl<'a> Data<'a> {
                 values,
                 ..Sample::default()
             });
+            left -= 1;
             if self.out.is_full() {
                 break;
             }
         }
-        self.out.finish()
+        (self.out.finish(), left)
     }
 
     fn stack(&self, mut trace: usize) -> Vec<LocationId> {

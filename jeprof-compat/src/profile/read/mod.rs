@@ -24,6 +24,8 @@ mod missing;
 mod pprof;
 mod sniff;
 mod symbolized;
+#[cfg(test)]
+mod tests;
 mod unpack;
 mod v8;
 
@@ -33,7 +35,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 
 use crate::profile::bounds;
-use crate::profile::model::{Line, Profile};
+use crate::profile::model::{Line, Profile, Shared};
 use sniff::{Format, Refusal, Start};
 
 /// A file as it was read.
@@ -76,11 +78,11 @@ pub fn read_whole(path: &Path) -> Result<Whole> {
 }
 
 /// Names of addresses, as a server answers: `0xADDRESS NAME` in each line.
-pub fn names(answer: &[u8]) -> HashMap<u64, Vec<Line>> {
+pub fn names(answer: &[u8]) -> HashMap<u64, Shared<Line>> {
     let mut symbols = symbolized::Symbols::default();
-    for line in String::from_utf8_lossy(answer).lines() {
-        symbols.line(line);
-    }
+    let answer = String::from_utf8_lossy(answer);
+    let mut lines = answer.lines();
+    while lines.next().is_some_and(|line| symbols.line(line)) {}
     symbols.names
 }
 
@@ -114,7 +116,20 @@ fn parse_at(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>, Option<us
     warnings.extend(more);
     let left_out = bounds::bound(&mut profile);
     warnings.extend(left_out.map(|text| format!("{name}: {text}")));
-    Ok((profile, warnings, at))
+    Ok((profile, shortened(warnings, name), at))
+}
+
+/// Warnings of a file that are shown: a file may have a million of its own.
+const MOST_WARNINGS: usize = 40;
+
+/// The first and the last of too many.
+fn shortened(mut warnings: Vec<String>, name: &str) -> Vec<String> {
+    if let Some(more @ 1..) = warnings.len().checked_sub(MOST_WARNINGS) {
+        let out = MOST_WARNINGS / 2..MOST_WARNINGS / 2 + more;
+        let said = format!("{name}: {more} more warnings are left out");
+        warnings.splice(out, [said]);
+    }
+    warnings
 }
 
 fn read_format(
@@ -125,9 +140,9 @@ fn read_format(
     let body = &bytes[start.offset..];
     let (read, is_text) = match start.format {
         Format::HeapText => (heap_v2::parse(body, name, start.lines), true),
-        Format::Contention => (contention::parse(body, name), true),
+        Format::Contention => (contention::parse(body, name, start.lines), true),
         Format::Cpu => (cpu::parse(body, name), true),
-        Format::Java => (java::parse(body, name), false),
+        Format::Java => (java::parse(body, name, start.lines), false),
         Format::Pprof => (pprof::parse(body, name), false),
         Format::V8 => (v8::parse(body, name), false),
         Format::Heaptrack => (heaptrack::parse(body, name), false),
@@ -155,7 +170,11 @@ fn named(bytes: &[u8], name: &str, start: Start) -> Result<(Profile, Vec<String>
         offset: offset + inner.offset,
         lines: start.lines + symbols.lines + inner.lines,
     };
-    let (mut profile, warnings, at) = read_format(bytes, name, inner)?;
+    let (mut profile, mut warnings, at) = read_format(bytes, name, inner)?;
+    if let Some(line) = symbols.left_out {
+        let line = start.lines + line;
+        warnings.push(format!("{name}: {}", assembly::names_left_out(line)));
+    }
     symbols.apply(&mut profile);
     Ok((profile, warnings, at))
 }

@@ -7,8 +7,9 @@ use anyhow::{Context, Result, bail};
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, skip_field};
 
-use super::assembly::{Assembly, mapping_named};
+use super::assembly::{Assembly, mapping_named, too_big};
 use super::symbolized;
+use crate::profile::bounds::{self, DEEPEST, MOST_INLINED};
 use crate::profile::model::{
     Line, Location, LocationId, Mapping, Measure, Profile, Sample, Values,
 };
@@ -44,7 +45,10 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>)> {
             "{name}: nothing in it says what is live, only what was allocated: --value allocated-bytes shows it"
         ));
     }
-    let profile = Builder::new(&file).build(&columns);
+    let (profile, left_out) = Builder::new(&file).build(&columns);
+    if let Some(what) = left_out {
+        warnings.push(too_big(format_args!("{name}: {what}")));
+    }
     if profile.samples.is_empty() {
         bail!("{name}: no sample is in it");
     }
@@ -113,22 +117,28 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn build(mut self, columns: &Columns) -> Profile {
-        self.mappings();
-        for location in &self.file.location {
+    /// The profile, and where there was no room for more.
+    fn build(mut self, columns: &Columns) -> (Profile, Option<String>) {
+        let mut left_out = self.mappings();
+        for (location, number) in self.file.location.iter().zip(1..) {
             let id = self.location(location);
             self.locations.insert(location.id, id);
+            if self.out.is_full() {
+                left_out.get_or_insert(format!("location {number}"));
+                break;
+            }
         }
         // Nanoseconds are the unit of times in the model.
         let unit = columns
             .live_space
             .and_then(|at| self.file.sample_type.get(at));
         let factor = unit.map_or(1.0, |kind| nanoseconds(text(self.file, kind.unit)));
-        for sample in &self.file.sample {
+        for (sample, number) in self.file.sample.iter().zip(1..) {
             let stack = sample.location_id.iter();
             let stack = stack
                 .filter_map(|id| self.locations.get(id))
                 .copied()
+                .take(DEEPEST + 1)
                 .collect();
             let value = |at: Option<usize>| {
                 let value = at.and_then(|at| sample.value.get(at));
@@ -144,12 +154,16 @@ impl<'a> Builder<'a> {
                 },
                 ..Sample::default()
             });
+            if self.out.is_full() {
+                left_out.get_or_insert(format!("sample {number}"));
+                break;
+            }
         }
         self.facts();
         let mut profile = self.out.finish();
         profile.measure = columns.measure;
         profile.period = u64::try_from(self.file.period).unwrap_or(0);
-        profile
+        (profile, left_out)
     }
 
     fn facts(&mut self) {
@@ -173,28 +187,35 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// In the order of their addresses, as the model has them.
-    fn mappings(&mut self) {
+    /// In the order of their addresses, as the model has them. Says where there was no room for more.
+    fn mappings(&mut self) -> Option<String> {
         let mut sorted: Vec<&proto::Mapping> = self.file.mapping.iter().collect();
         sorted.sort_by_key(|mapping| mapping.memory_start);
         for (at, mapping) in sorted.into_iter().enumerate() {
             let build_id = text(self.file, mapping.build_id);
+            let path = text(self.file, mapping.filename);
             self.mappings.insert(mapping.id, at);
+            self.out.count_record();
+            self.out.count_bytes(build_id.len() + path.len());
+            if self.out.is_full() {
+                return Some(format!("mapping {at}"));
+            }
             self.out.profile.mappings.push(Mapping {
                 start: mapping.memory_start,
                 end: mapping.memory_limit,
                 offset: mapping.file_offset,
                 executable: true,
                 build_id: Some(build_id.to_ascii_lowercase()).filter(|id| !id.is_empty()),
-                ..mapping_named(text(self.file, mapping.filename))
+                ..mapping_named(path)
             });
         }
+        None
     }
 
     /// Lines are innermost first here, too.
     fn location(&mut self, location: &proto::Location) -> LocationId {
-        let outermost = location.line.len().saturating_sub(1);
-        let lines = location.line.iter().enumerate();
+        let outermost = location.line.len().min(MOST_INLINED).saturating_sub(1);
+        let lines = location.line.iter().take(MOST_INLINED).enumerate();
         let lines = lines.filter_map(|(depth, line)| {
             let function = self.functions.get(&line.function_id)?;
             let file = text(self.file, function.filename);
@@ -203,7 +224,7 @@ impl<'a> Builder<'a> {
                 name => name,
             };
             Some(Line {
-                file: Some(file.to_owned()).filter(|f| !f.is_empty()),
+                file: Some(bounds::name(file)).filter(|f| !f.is_empty()),
                 line: u32::try_from(line.line).ok().filter(|l| *l > 0),
                 inlined: depth < outermost,
                 ..symbolized::line(name)

@@ -4,18 +4,30 @@
 
 use std::collections::HashMap;
 
-use crate::profile::model::{Line, Profile};
+use super::assembly;
+use crate::profile::bounds::{self, MOST_INLINED};
+use crate::profile::model::{Line, Profile, Shared};
+
+/// The most memory that the names may take, beside the profile. 100,000 stacks of a compiler have a quarter of it.
+const MOST: usize = 256 << 20;
+
+/// About what a name takes beside its lines.
+const RECORD: usize = 64;
 
 /// The names of a file, and where in it the profile begins.
 #[derive(Debug, Default)]
 pub struct Symbols {
     /// The functions at each address.
-    pub names: HashMap<u64, Vec<Line>>,
+    pub names: HashMap<u64, Shared<Line>>,
     binary: Option<String>,
     /// Where the profile's own header begins.
     pub rest: usize,
     /// Lines before it.
     pub lines: usize,
+    /// The first line for which there was no room.
+    pub left_out: Option<usize>,
+    /// About how many bytes the names take.
+    taken: usize,
 }
 
 impl Symbols {
@@ -34,38 +46,30 @@ impl Symbols {
             symbols.rest += line.len();
             symbols.lines += 1;
             sections += usize::from(is_mark);
-            if sections == 1 && !is_mark {
-                symbols.line(text);
+            let is_name = sections == 1 && !is_mark && symbols.left_out.is_none();
+            if is_name && !symbols.line(text) {
+                symbols.left_out = Some(symbols.lines);
             }
         }
         symbols
     }
 
-    /// Notes what one line says.
-    pub fn line(&mut self, text: &str) {
+    /// Notes what one line says. False when there is no room for more.
+    pub fn line(&mut self, text: &str) -> bool {
         if let Some(binary) = text.strip_prefix("binary=") {
-            self.binary = Some(binary.trim().to_owned());
-            return;
+            self.binary = Some(bounds::name(binary.trim()));
+        } else if let Some((address, lines)) = named(text) {
+            self.taken += RECORD + assembly::size(&lines);
+            self.names.insert(address, lines.into());
         }
-        let named = text
-            .strip_prefix("0x")
-            .and_then(|text| text.split_once([' ', '\t']));
-        let Some((address, name)) = named else {
-            return;
-        };
-        let Ok(address) = u64::from_str_radix(address, 16) else {
-            return;
-        };
-        if let Some(lines) = lines(name.trim()) {
-            self.names.insert(address, lines);
-        }
+        self.taken <= MOST
     }
 
     /// Gives the locations of a profile their names.
     pub fn apply(self, profile: &mut Profile) {
         for location in profile.locations.iter_mut().filter(|l| l.lines.is_empty()) {
             let named = self.names.get(&location.address);
-            location.lines = named.into_iter().flatten().cloned().collect();
+            location.lines = named.cloned().unwrap_or_default();
         }
         let known = profile.process.get("command").is_some();
         if let Some(binary) = self.binary.filter(|_| !known) {
@@ -76,6 +80,13 @@ impl Symbols {
                 .push(("command".to_owned(), command));
         }
     }
+}
+
+/// `0xADDRESS NAME`.
+fn named(text: &str) -> Option<(u64, Vec<Line>)> {
+    let (address, name) = text.strip_prefix("0x")?.split_once([' ', '\t'])?;
+    let address = u64::from_str_radix(address, 16).ok()?;
+    Some((address, lines(name.trim())?))
 }
 
 /// `--- heap` and `--- growth` stand before a profile with a header of its own; `--- profile` before words.
@@ -89,7 +100,7 @@ fn lines(names: &str) -> Option<Vec<Line>> {
     if names.starts_with("0x") || names.is_empty() || names == "??" {
         return None;
     }
-    let mut lines: Vec<Line> = names.split("--").map(line).collect();
+    let mut lines: Vec<Line> = names.split("--").take(MOST_INLINED).map(line).collect();
     for inlined in &mut lines[1..] {
         inlined.inlined = true;
     }
@@ -99,9 +110,10 @@ fn lines(names: &str) -> Option<Vec<Line>> {
 
 /// A function by its whole name.
 pub fn line(name: &str) -> Line {
+    let function = bounds::name(name);
     Line {
-        function: name.to_owned(),
-        short: short(name),
+        short: short(&function),
+        function,
         ..Line::default()
     }
 }
