@@ -10,6 +10,9 @@ const MOST_FUNCTIONS: u64 = 40 << 20;
 /// Bytes of their names, as often as they stand in a stack.
 const MOST_TEXT: u64 = 2 << 30;
 
+/// Kinds of samples beside malloc's: each is judged, and has a part of the page. Our dumps have six at most.
+const MOST_KINDS: usize = 32;
+
 /// Frames of a stack. Those of a recursion that nothing stops have some 100,000, when the memory for stacks ends.
 pub const DEEPEST: usize = 1 << 20;
 
@@ -26,6 +29,16 @@ pub fn name(text: &str) -> String {
     }
     let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at));
     format!("{}…", &text[..end.unwrap_or_default()])
+}
+
+/// Leaves out the kinds beyond what may be used, and says so.
+pub fn bound_kinds(profile: &mut Profile) -> Option<String> {
+    let kinds = &mut profile.other_kinds;
+    let first_out = kinds.keys().nth(MOST_KINDS)?.clone();
+    let out = kinds.split_off(&first_out).len();
+    Some(format!(
+        "{out} kinds of samples are left out: there are more than {MOST_KINDS}"
+    ))
 }
 
 /// Leaves out the stacks beyond what may be used, and says so.
@@ -81,7 +94,7 @@ fn bound_to(profile: &mut Profile, functions: u64, text: u64) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::model::{Line, Location, LocationId};
+    use crate::profile::model::{Line, Location, LocationId, OtherKind};
 
     #[test]
     fn stacks_that_multiply_are_left_out() {
@@ -109,6 +122,22 @@ mod tests {
         assert_eq!(profile.samples.len(), 2);
         bound_to(&mut short, 1 << 20, 119).expect("a warning");
         assert_eq!(short.samples, [sample(2)]);
+    }
+
+    #[test]
+    fn kinds_without_end_are_left_out() {
+        let mut profile = Profile::default();
+        let kind = |at: usize| (format!("k{at:02}"), OtherKind::default());
+        profile.other_kinds = (0..MOST_KINDS).map(kind).collect();
+        assert_eq!(bound_kinds(&mut profile), None);
+        profile.other_kinds = (0..MOST_KINDS + 3).map(kind).collect();
+        let said = bound_kinds(&mut profile).expect("a warning");
+        assert!(
+            said.starts_with("3 kinds of samples are left out"),
+            "{said}"
+        );
+        assert_eq!(profile.other_kinds.len(), MOST_KINDS);
+        assert!(profile.other_kinds.contains_key("k00"));
     }
 
     #[test]

@@ -114,7 +114,8 @@ fn parse_at(bytes: &[u8], name: &str) -> Result<(Profile, Vec<String>, Option<us
     }
     let (mut profile, more, at) = read_format(bytes, name, start)?;
     warnings.extend(more);
-    let left_out = bounds::bound(&mut profile);
+    let kinds = bounds::bound_kinds(&mut profile).into_iter();
+    let left_out = kinds.chain(bounds::bound(&mut profile));
     warnings.extend(left_out.map(|text| format!("{name}: {text}")));
     Ok((profile, shortened(warnings, name), at))
 }
