@@ -48,28 +48,33 @@ pub unsafe fn program_headers_at(base: usize) -> Option<&'static [Elf64_Phdr]> {
     if !is_elf || !first.is_aligned() || length == 0 || length > PAGE {
         return None;
     }
-    let is_near = end <= PAGE;
-    let is_readable =
-        || sys::readable(first as usize) && sys::readable(base + end - size_of::<u64>());
-    if !is_near && !is_readable() {
-        return None;
+    if end > PAGE {
+        return moved(first, offset..end);
     }
-    // SAFETY: linkers put the program headers after the ELF header, and they end on the same page; headers elsewhere
-    // were found readable, and lie on two pages at most.
-    let headers = unsafe { core::slice::from_raw_parts(first, usize::from(header.e_phnum)) };
-    (is_near || are_here(headers, offset..end)).then_some(headers)
+    // SAFETY: linkers put the program headers after the ELF header, and they end on the same page.
+    Some(unsafe { core::slice::from_raw_parts(first, usize::from(header.e_phnum)) })
 }
 
-/// BOLT and patchelf move the headers behind all else. An offset in the file is an address only where a segment says so:
-/// what was read there is no table of headers without one.
-fn are_here(headers: &[Elf64_Phdr], file: Range<usize>) -> bool {
-    headers.iter().any(|segment| {
+/// The headers at `first`, which stand so far into the file. BOLT and patchelf move them behind all else. An offset in the
+/// file is an address only where a segment says so: what was read there is no table of headers without one.
+#[cold]
+#[inline(never)]
+fn moved(first: *const Elf64_Phdr, file: Range<usize>) -> Option<&'static [Elf64_Phdr]> {
+    let last = (first as usize).checked_add(file.len() - size_of::<u64>())?;
+    if !sys::readable(first as usize) || !sys::readable(last) {
+        return None;
+    }
+    // SAFETY: both ends were found readable just now, and there is no third page between them.
+    let headers =
+        unsafe { core::slice::from_raw_parts(first, file.len() / size_of::<Elf64_Phdr>()) };
+    let holds_them = |segment: &Elf64_Phdr| {
         let (start, size) = (segment.p_offset as usize, segment.p_filesz as usize);
         segment.p_type == libc::PT_LOAD
             && segment.p_vaddr == segment.p_offset
             && start <= file.start
             && start.checked_add(size).is_some_and(|end| file.end <= end)
-    })
+    };
+    headers.iter().any(holds_them).then_some(headers)
 }
 
 /// The headers of the program. One that is not position-independent has base 0; the kernel knows
