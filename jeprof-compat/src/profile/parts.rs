@@ -4,6 +4,8 @@
 //! An entry is its place and its samples in LEB128, then one byte with two lengths, and so many of the first bytes
 //! of two numbers: what the samples stand for, and the squares of that. Bytes that are left out are zero.
 
+use prost::encoding::{decode_varint, encode_varint};
+
 use super::weighed::Weighed;
 
 /// `(place, samples)` in the order of the file.
@@ -35,8 +37,8 @@ impl FromIterator<(u32, Weighed)> for Parts {
     fn from_iter<I: IntoIterator<Item = (u32, Weighed)>>(entries: I) -> Parts {
         let mut out = Vec::new();
         for (place, part) in entries {
-            small(u64::from(place), &mut out);
-            small(part.samples, &mut out);
+            encode_varint(u64::from(place), &mut out);
+            encode_varint(part.samples, &mut out);
             let numbers = [part.bytes, part.squares].map(|number| number.to_bits().to_be_bytes());
             let lengths =
                 numbers.map(|bytes| 8 - bytes.iter().rev().take_while(|b| **b == 0).count());
@@ -74,8 +76,8 @@ impl Iterator for Entries<'_> {
     type Item = (u32, Weighed);
 
     fn next(&mut self) -> Option<(u32, Weighed)> {
-        let place = self.small()? as u32;
-        let samples = self.small()?;
+        let place = decode_varint(&mut self.0).ok()? as u32;
+        let samples = decode_varint(&mut self.0).ok()?;
         let lengths = usize::from(*self.0.split_off_first()?);
         let part = Weighed {
             samples,
@@ -98,32 +100,12 @@ impl Entries<'_> {
         }
     }
 
-    fn small(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = *self.0.split_off_first()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                break;
-            }
-        }
-        Some(number)
-    }
-
     fn number(&mut self, length: usize) -> Option<f64> {
         let mut bytes = [0; 8];
         let first = self.0.split_off(..length)?;
         bytes.get_mut(..length)?.copy_from_slice(first);
         Some(f64::from_bits(u64::from_be_bytes(bytes)))
     }
-}
-
-fn small(mut number: u64, out: &mut Vec<u8>) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
 }
 
 #[cfg(test)]

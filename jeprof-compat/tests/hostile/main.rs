@@ -3,6 +3,8 @@
 //! copies for so long (`tests/fuzz.sh`). A file that gives a panic is left in the directory of the test.
 
 mod limits;
+#[path = "../../../profile-format/tests/format/random.rs"]
+mod random;
 
 use std::fs;
 use std::io::Write;
@@ -20,6 +22,7 @@ use jeprof_compat::stacks::{NamedProfile, Part, Selection};
 use jeprof_compat::symbolize::{Locator, symbolize};
 use jeprof_compat::view::format::{folded, pprof};
 use limits::limited;
+use random::Random;
 
 /// Damaged copies of each file in every run.
 const COPIES: u64 = 60;
@@ -52,29 +55,7 @@ const PIECES: [&[u8]; 24] = [
     b"\x0a\xff\xff\xff\xff\x0f",
 ];
 
-/// SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators".
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-
-    /// A part of a file of this length, mostly a short one.
-    fn part(&mut self, length: usize) -> std::ops::Range<usize> {
-        let start = self.below(length);
-        let longest = if self.below(4) == 0 { length } else { 16 };
-        start..length.min(start + self.below(longest))
-    }
-
     /// `file` with some bytes changed, and sometimes cut.
     fn flipped(&mut self, file: &[u8]) -> Vec<u8> {
         let mut bytes = file.to_vec();

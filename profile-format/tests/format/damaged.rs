@@ -4,6 +4,7 @@
 use profile_format::heap_v2::{Event, Problem, Reader};
 use profile_format::maps;
 
+use crate::random::Random;
 use crate::sample::{GPERFTOOLS, JEMALLOC, ours};
 
 const COPIES: usize = 3000;
@@ -34,32 +35,8 @@ const PIECES: [&[u8]; 22] = [
     b":",
 ];
 
-/// SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators".
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-
-    /// A piece of a file of this length, mostly a short one.
-    fn range(&mut self, length: usize) -> std::ops::Range<usize> {
-        let start = self.below(length);
-        let longest = if self.below(4) == 0 { length } else { 16 };
-        start..length.min(start + self.below(longest))
-    }
-}
-
 fn damage(random: &mut Random, file: &mut Vec<u8>, other: &[u8]) {
-    let range = random.range(file.len());
+    let range = random.part(file.len());
     match random.below(6) {
         0 => drop(file.drain(range)),
         1 => {
@@ -68,7 +45,7 @@ fn damage(random: &mut Random, file: &mut Vec<u8>, other: &[u8]) {
             file.splice(at..at, piece);
         }
         2 => {
-            let piece = other[random.range(other.len())].to_vec();
+            let piece = other[random.part(other.len())].to_vec();
             file.splice(range, piece);
         }
         3 => file.truncate(range.start),

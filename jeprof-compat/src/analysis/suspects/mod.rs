@@ -90,6 +90,8 @@ pub struct Case<'a> {
     pub climb: Option<Climb>,
     /// The smallest rate of one path that would be seen, bytes a second.
     pub floor: Option<f64>,
+    /// What is worth saying of RSS.
+    pub resident: Option<Resident>,
     /// What is called live is, and no garbage that waits for its collection.
     pub is_collected: bool,
     /// Seconds that no collection has looked at, where these are most of the run.
@@ -257,6 +259,7 @@ pub fn find<'a>(process: &'a Process, kind: Option<&'a str>, asked: f64) -> Case
     let floor = floor.map(|least| floor_beside(&judged, &paths.clock, (weight, tested), least));
     Case {
         unseen: paths.seen.unseen,
+        resident: Resident::of(&paths),
         paths,
         judged,
         left_out,

@@ -45,13 +45,12 @@ impl Resident {
         let all: Vec<usize> = (0..paths.paths.len()).collect();
         let live = history::live(paths, &all);
         let dumps = paths.process.dumps.iter().enumerate();
-        let rss: Vec<(f64, f64)> = dumps
+        let points: Vec<(f64, f64)> = dumps
             .filter_map(|(at, d)| Some((d.at, fact(paths, at, "rss_bytes")?)))
             .collect();
-        let points = rss.clone();
         let times = paths.process.dumps.iter().map(|d| d.at);
         let heap: Vec<(f64, f64)> = times.zip(live.iter().copied()).collect();
-        if let (Some(rss), Some(heap)) = (slope(&rss), slope(&heap))
+        if let (Some(rss), Some(heap)) = (slope(&points), slope(&heap))
             && rss * watched(&points) > RSS_GROWTH
         {
             return Some(Resident::Grows {

@@ -26,7 +26,7 @@ pub fn conclusion(case: &Case<'_>) -> Conclusion {
     let leaks = case.with(Verdict::Leak);
     let growing = case.with(Verdict::Growing);
     let ages = case.judged.iter().any(|j| j.evidence.samples > 0);
-    let resident = Resident::of(&case.paths);
+    let resident = case.resident;
     let (verdict, headline, mut sentences) = if !ages && !case.judged.is_empty() {
         (
             Verdict::TooFew,

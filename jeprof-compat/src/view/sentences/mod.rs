@@ -42,7 +42,7 @@ fn growing(case: &Case<'_>, verdict: Verdict) -> f64 {
         return places;
     }
     let whole = case.climb.as_ref().map_or(0.0, |climb| climb.rate.upper);
-    let besides = match Resident::of(&case.paths) {
+    let besides = match case.resident {
         Some(Resident::Grows { rss, .. }) => rss,
         _ => 0.0,
     };

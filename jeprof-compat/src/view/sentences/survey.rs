@@ -27,7 +27,7 @@ fn found(process: &Process, asked: f64) -> Found {
     let mut found: Vec<(bool, (Option<String>, Findings))> = kinds
         .map(|kind| {
             let case = suspects::find(process, kind.as_deref(), asked);
-            let resident = Resident::of(&case.paths);
+            let resident = case.resident;
             is_elsewhere |= resident.is_some_and(|r| r.grows_elsewhere());
             beside = beside.take().or_else(|| rss_beside(&case, resident));
             let is_looked_at = kind.as_deref() == Some(JAVA_HEAP) && case.unseen.is_none();
@@ -103,6 +103,12 @@ fn name_holder(found: &mut Found) {
     if let (Some(sentence), Some((_, findings))) = (sentence, said) {
         findings.conclusion.sentences.insert(0, sentence);
     }
+}
+
+/// What was found in malloc's samples.
+fn of_malloc(found: &Found) -> Option<&Findings> {
+    let malloc = found.iter().find(|(kind, _)| kind.is_none())?;
+    Some(&malloc.1)
 }
 
 /// Whether enough was seen to tell whether it leaks, in any kind of samples.
@@ -204,15 +210,17 @@ impl Survey {
             return f64::INFINITY;
         }
         let floor = |findings: &Findings| findings.floor.unwrap_or(f64::INFINITY);
-        let of_malloc = |found: &'_ Found| found.iter().position(|(kind, _)| kind.is_none());
-        let own = of_malloc(&self.found[at]).map(|kind| floor(&self.found[at][kind].1));
-        let together = self.service_of(at).map(|t| floor(&t.findings));
-        let floors = own.into_iter().chain(together);
+        let together = self.service_of(at).map(|together| &together.findings);
+        let floors = of_malloc(&self.found[at])
+            .into_iter()
+            .chain(together)
+            .map(floor);
         let growing = self.found.iter().flat_map(|found| {
             // A kind that does not speak for its process may grow towards its next collection.
-            let spoken = [Some(0), of_malloc(found)].into_iter().flatten();
-            spoken.filter_map(|kind| Some(found.get(kind)?.1.growing))
+            let first = found.first().map(|(_, findings)| findings);
+            first.into_iter().chain(of_malloc(found))
         });
+        let growing = growing.map(|findings| findings.growing);
         growing.fold(floors.fold(f64::INFINITY, f64::min), f64::max)
     }
 
